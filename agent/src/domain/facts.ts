@@ -1,0 +1,48 @@
+/**
+ * What is known of one run of a job and is *not* part of its Configuration.
+ * Every string in it has had the payload's secrets taken out before it leaves the agent.
+ */
+export interface Facts {
+  /** Origin of the CI server, e.g. `https://gitlab.example.com`. */
+  readonly instance: string;
+  readonly project: { readonly id: number; readonly path: string | null };
+  readonly job: { readonly id: number; readonly name: string; readonly stage: string | null; readonly url: string | null };
+  readonly pipeline: { readonly id: number | null; readonly source: string | null; readonly url: string | null };
+  readonly ref: {
+    /** `refs/heads/main`, `refs/tags/v1`, `refs/merge-requests/12/head`; from `git_info`, never from a variable. */
+    readonly full: string;
+    readonly name: string;
+    readonly type: 'branch' | 'tag' | 'merge_request';
+    /** `null` in the payload counts as false. */
+    readonly protected: boolean;
+  };
+  readonly commit: { readonly sha: string; readonly title: string | null; readonly author: string | null };
+  /** Null for a job without an environment. `verified` is true when GitLab itself confirmed the name. */
+  readonly environment: {
+    readonly name: string;
+    readonly slug: string | null;
+    readonly tier: string | null;
+    readonly action: string | null;
+    readonly url: string | null;
+    readonly verified: boolean;
+  } | null;
+  readonly trigger: {
+    readonly id: number | null;
+    readonly username: string | null;
+    readonly name: string | null;
+    /** `gitlab`: read from GitLab with the job's own token; `payload`: job_info.user_id; `unverified`: a variable alone. */
+    readonly verified: 'gitlab' | 'payload' | 'unverified';
+  };
+  /** The agent's own name for the `runners[]` entry that was given the job. */
+  readonly runner: string;
+  readonly timeoutS: number;
+  readonly dependencies: readonly { readonly name: string; readonly jobId: number | null }[];
+  /** Variables whose value nobody has seen (non-public, unmasked): name only. */
+  readonly blind: readonly string[];
+  /** Covered variables that change how a runner or a shell behaves: name only. */
+  readonly behaviour: readonly string[];
+  /** What the digest leaves out, with the value of this run where it is no secret (else null) and the reason. */
+  readonly notCovered: readonly { readonly path: string; readonly value: string | null; readonly reason: string }[];
+  /** Things an approver must be warned of, in words: a script line with a secret in it, a script that interpolates a text variable, … */
+  readonly warnings: readonly string[];
+}

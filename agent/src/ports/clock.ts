@@ -1,0 +1,7 @@
+/** Time, as an argument: epoch milliseconds and timers, so that tests can turn the clock. */
+export interface Clock {
+  /** Epoch milliseconds. */
+  now(): number;
+  /** Calls back once after `ms`; the answer cancels it. Does not keep the process alive. */
+  after(ms: number, run: () => void): () => void;
+}

@@ -1,0 +1,79 @@
+import type { Facts } from '../domain/facts.ts';
+import type { HoldState } from '../domain/hold.ts';
+import type { JsonObject } from '../domain/json.ts';
+
+export interface AdmitRequest {
+  readonly digest: string;
+  readonly configuration: JsonObject;
+  readonly facts: Facts;
+}
+export interface AdmitAnswer {
+  readonly outcome: 'pass' | 'hold' | 'refuse';
+  readonly hold: number | null;
+  readonly approval: number | null;
+  readonly expires: string | null;
+  readonly reason: string | null;
+  readonly note: string | null;
+  readonly url: string | null;
+}
+export interface HoldStatus {
+  readonly hold: number;
+  readonly jobId: number;
+  readonly state: HoldState | 'unknown';
+  readonly current: boolean;
+}
+export interface HoldReport {
+  readonly hold: number | null;
+  readonly jobId: number;
+  readonly event:
+    | 'parked'
+    | 'detached'
+    | 'handed_out'
+    | 'confirmed'
+    | 'undelivered'
+    | 'unconfirmed'
+    | 'canceled'
+    | 'ended'
+    | 'refused';
+  readonly at: string;
+  readonly detail: {
+    readonly parkedUntil?: string;
+    readonly status?: 'success' | 'failed' | 'canceled';
+    readonly reason?: string;
+    readonly path?: string;
+    readonly facts?: Facts;
+  };
+}
+export interface ParkedHold {
+  readonly hold: number;
+  readonly jobId: number;
+  readonly digest: string;
+  readonly state: 'parked' | 'released' | 'handed_out' | 'confirmed' | 'ended';
+  readonly parkedUntil: string | null;
+}
+/** What the hub tells an agent unasked. A hint: the state comes with it, and `sync` repeats it. */
+export interface HubPush {
+  readonly type: 'release' | 'reject' | 'expire' | 'revoke' | 'cancel';
+  readonly seq: number;
+  readonly hold: number;
+  readonly jobId: number;
+  readonly digest: string;
+  readonly reason: string | null;
+  readonly note: string | null;
+}
+
+/** The hub as the agent sees it. Every call rejects with a HoldpointError `hub_unreachable` when no hub answers in time. */
+export interface Gatekeeper {
+  admit(request: AdmitRequest): Promise<AdmitAnswer>;
+  /** Resolves when the hub has stored it. */
+  report(report: HoldReport): Promise<readonly HoldStatus[]>;
+  sync(holds: readonly ParkedHold[]): Promise<readonly HoldStatus[]>;
+  /** Key of the HMACs in the canonical form, 32 bytes; null until a hub has welcomed this agent once. */
+  variableKey(): Uint8Array | null;
+  /** Called for each push; it is acknowledged when the promise resolves, and sent again otherwise. */
+  onPush(listener: (push: HubPush) => Promise<void>): void;
+  /** Called after each welcome, the first and every one after a drop. */
+  onConnect(listener: () => void): void;
+  connected(): boolean;
+  close(): Promise<void>;
+}

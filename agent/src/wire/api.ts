@@ -1,0 +1,257 @@
+/** Bodies of the native HTTP API `/api/v1/`; snake_case on the wire, times RFC 3339 in UTC, ids integers of the store. */
+import { z } from 'zod';
+import { HOLD_STATES } from '../domain/hold.ts';
+import { factsSchema } from './facts.ts';
+
+const id = z.number().int().positive();
+const time = z.iso.datetime();
+const text = z.string().max(65_536);
+export const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'a digest is "sha256:" and 64 lower-case hex digits');
+
+/** `run` (this Hold only), `until:DATE` (RFC 3339 or YYYY-MM-DD, end of that day in UTC), `standing`. */
+export const lifetimeSchema = z
+  .string()
+  .regex(/^(run|standing|until:\d{4}-\d\d-\d\d(T[0-9:.]+Z)?)$/, 'run, standing or until:YYYY-MM-DD');
+
+export const approveBody = z.strictObject({
+  /** The full digest that was shown to whoever approves. */
+  digest: digestSchema,
+  comment: z.string().max(4_000).optional(),
+  lifetime: lifetimeSchema.optional(),
+  /** Only `ref` (the exact full ref of the Review, the default) for now. */
+  scope: z.enum(['ref']).optional(),
+});
+export const rejectBody = z.strictObject({
+  digest: digestSchema,
+  comment: z.string().min(1).max(4_000),
+  /** Deny this digest for this subject for 24 h, so that later jobs with it are refused at once. */
+  remember: z.boolean().optional(),
+});
+export const decideBody = z.strictObject({
+  decisions: z
+    .array(
+      z.strictObject({
+        hold: id,
+        digest: digestSchema,
+        decision: z.enum(['approve', 'reject']),
+        comment: z.string().max(4_000).optional(),
+        lifetime: lifetimeSchema.optional(),
+        remember: z.boolean().optional(),
+      }),
+    )
+    .min(1)
+    .max(200),
+});
+export const revokeBody = z.strictObject({ comment: z.string().max(4_000).optional() });
+export const createTokenBody = z.strictObject({
+  /** User name of whom it is for; default: the caller. Only `admin` may name somebody else. */
+  user: z.string().max(255).optional(),
+  scopes: z.array(z.enum(['read', 'approve', 'admin'])).min(1).optional(),
+  /** Seconds it lives; default 28,800 (8 h), at most 2,592,000 (30 d). */
+  expires_in_s: z.number().int().positive().optional(),
+  name: z.string().max(100).optional(),
+});
+
+export const personSchema = z.strictObject({ id: z.number().int().nullable(), username: text.nullable(), name: text.nullable() });
+
+export const voteSchema = z.strictObject({
+  person: personSchema,
+  decision: z.enum(['approve', 'reject']),
+  comment: text.nullable(),
+  lifetime: text.nullable(),
+  at: time,
+});
+export const ruleSchema = z.strictObject({
+  name: text,
+  need: z.number().int(),
+  have: z.number().int(),
+  /** Who could still satisfy it, capped at 20. */
+  eligible: z.array(personSchema),
+});
+export const mayVoteSchema = z.strictObject({ allowed: z.boolean(), reason: text.nullable() });
+
+/** One line of a diff, in words and as data. `kind` says what happened to `path`. */
+export const changeSchema = z.strictObject({
+  section: z.enum(['script', 'image', 'services', 'variables', 'artifacts', 'cache', 'secrets', 'rest']),
+  path: text,
+  kind: z.enum(['added', 'removed', 'changed']),
+  /** Text of the value before and after; null where there is none. Secrets are tags like `hmac:1f0c…`. */
+  before: z.string().nullable(),
+  after: z.string().nullable(),
+  words: text,
+});
+export const diffSchema = z.strictObject({
+  /** The approval whose configuration is the nearest, null when nothing was ever approved for this subject. */
+  approval: id.nullable(),
+  digest: digestSchema.nullable(),
+  summary: text,
+  changes: z.array(changeSchema),
+});
+
+export const holdSchema = z.strictObject({
+  id,
+  state: z.enum(HOLD_STATES),
+  version: z.number().int(),
+  review: id.nullable(),
+  digest: digestSchema,
+  instance: text,
+  project_id: z.number().int(),
+  project_path: text.nullable(),
+  job: text,
+  stage: text.nullable(),
+  ref: text,
+  ref_protected: z.boolean(),
+  environment: text.nullable(),
+  pipeline_id: z.number().int().nullable(),
+  /** The newest GitLab job of this Hold. */
+  job_id: id,
+  job_url: text.nullable(),
+  runner: text,
+  trigger: factsSchema.shape.trigger,
+  opened_at: time,
+  expires_at: time,
+  ended_at: time.nullable(),
+  /** The attempt that is parked or runs now; null when detached or ended. */
+  attempt: z.strictObject({ job_id: id, agent: text, parked_until: time.nullable() }).nullable(),
+  /** The Approval it passed with, null while none. */
+  approval: id.nullable(),
+  /** Why it is where it is, in words: `superseded`, the reject's comment, what GitLab said, … */
+  reason: text.nullable(),
+  /** Link for people. */
+  url: text,
+});
+export const auditRowSchema = z.strictObject({
+  seq: z.number().int(),
+  at: time,
+  actor: text,
+  address: text.nullable(),
+  event: text,
+  hold: id.nullable(),
+  review: id.nullable(),
+  approval: id.nullable(),
+  digest: digestSchema.nullable(),
+  policy: text.nullable(),
+  /** Event-specific facts, keys in snake_case; never a secret. */
+  detail: z.record(z.string(), z.unknown()),
+  prev: z.string(),
+  hash: z.string(),
+});
+export const holdDetailSchema = holdSchema.extend({
+  /** The canonical form, as an object: canonicalize and hash it to get `digest`. */
+  configuration: z.unknown(),
+  facts: factsSchema,
+  attempts: z.array(
+    z.strictObject({
+      job_id: id,
+      agent: text,
+      runner: text,
+      at: time,
+      ended_at: time.nullable(),
+      ended: text.nullable(),
+      parked_until: time.nullable(),
+    }),
+  ),
+  votes: z.array(voteSchema),
+  rules: z.array(ruleSchema),
+  may_vote: mayVoteSchema,
+  diff: diffSchema,
+  history: z.array(auditRowSchema),
+});
+export const reviewSchema = z.strictObject({
+  id,
+  state: z.enum(['open', 'approved', 'rejected', 'expired', 'canceled']),
+  digest: digestSchema,
+  project_id: z.number().int(),
+  project_path: text.nullable(),
+  job: text,
+  ref: text,
+  environment: text.nullable(),
+  opened_at: time,
+  closed_at: time.nullable(),
+  policy: text,
+  holds: z.array(id),
+  votes: z.array(voteSchema),
+  rules: z.array(ruleSchema),
+});
+export const approvalSchema = z.strictObject({
+  id,
+  digest: digestSchema,
+  review: id,
+  instance: text,
+  project_id: z.number().int(),
+  project_path: text.nullable(),
+  job: text,
+  ref: text,
+  ref_protected: z.boolean(),
+  environment: text.nullable(),
+  lifetime: text,
+  /** Null for standing and run. */
+  until: time.nullable(),
+  hold: id.nullable(),
+  votes: z.array(voteSchema),
+  policy: text,
+  created_at: time,
+  last_used_at: time.nullable(),
+  times_used: z.number().int(),
+  revoked_at: time.nullable(),
+  revoked_by: text.nullable(),
+  valid: z.boolean(),
+});
+export const approvalDetailSchema = approvalSchema.extend({ configuration: z.unknown() });
+export const tokenSchema = z.strictObject({
+  id,
+  name: text.nullable(),
+  owner: text,
+  scopes: z.array(text),
+  created_at: time,
+  expires_at: time,
+  last_used_at: time.nullable(),
+  last_used_address: text.nullable(),
+  revoked_at: time.nullable(),
+  valid: z.boolean(),
+  /** First characters, to tell tokens apart. */
+  prefix: text,
+});
+/** The only answer that ever carries a token's text. */
+export const createdTokenSchema = tokenSchema.extend({ token: text });
+export const meSchema = z.strictObject({ person: personSchema, scopes: z.array(text), token_expires_at: time });
+export const agentSchema = z.strictObject({
+  name: text,
+  connected: z.boolean(),
+  since: time.nullable(),
+  version: text.nullable(),
+  runners: z.array(z.strictObject({ name: text, protected: z.boolean() })),
+  parked: z.number().int(),
+});
+/** Every list: newest last for audit, oldest first for holds; `next_cursor` goes back as `?cursor=`. */
+export function pageOf<T extends z.ZodType>(item: T) {
+  return z.strictObject({ items: z.array(item), next_cursor: z.string().nullable() });
+}
+/** RFC 9457 problem document; `code` is stable, see the error table. */
+export const problemSchema = z.strictObject({
+  type: z.string(),
+  title: z.string(),
+  status: z.number().int(),
+  detail: z.string(),
+  code: z.string(),
+});
+/** Messages of the viewers' websocket `/api/v1/events`: a hint that something changed; read it again. */
+export const viewerEventSchema = z.strictObject({
+  type: z.enum(['hold', 'review', 'approval', 'agent']),
+  id: z.number().int(),
+  state: z.string(),
+  at: time,
+});
+
+export type HoldView = z.output<typeof holdSchema>;
+export type HoldDetail = z.output<typeof holdDetailSchema>;
+export type ReviewView = z.output<typeof reviewSchema>;
+export type ApprovalView = z.output<typeof approvalSchema>;
+export type ApprovalDetail = z.output<typeof approvalDetailSchema>;
+export type TokenView = z.output<typeof tokenSchema>;
+export type CreatedToken = z.output<typeof createdTokenSchema>;
+export type AuditRow = z.output<typeof auditRowSchema>;
+export type Problem = z.output<typeof problemSchema>;
+export type Change = z.output<typeof changeSchema>;
+export type Me = z.output<typeof meSchema>;
+export type ViewerEvent = z.output<typeof viewerEventSchema>;

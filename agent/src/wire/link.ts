@@ -1,0 +1,194 @@
+/**
+ * The link: websocket `/api/v1/link` between agent and hub, JSON frames, protocol 1.
+ *
+ * Order: agent `hello` → hub `challenge` → agent `prove` → hub `welcome`; then, in any order,
+ *   admit{ref}  → verdict{ref}          asked again with another ref after a drop; idempotent per (agent, job_id)
+ *   report{ref} → state{ref, holds}     the answer acknowledges it; idempotent per (hold, job_id, event)
+ *   sync{ref}   → state{ref, holds}     all that the agent holds, after each welcome
+ *   push{seq}   → ack{seq}              release, reject, expire, revoke, cancel: at least once, ordered, kept in the
+ *                                       hub's outbox until acknowledged; sent again after a drop from `cursor`
+ * A push is a hint, the store is the truth: both sides act on the state, never on a count of frames.
+ * Anything else, a frame over `MAX_FRAME_BYTES`, an unknown type or a wrong order closes the socket with a code below.
+ */
+import { z } from 'zod';
+import { HOLD_STATES } from '../domain/hold.ts';
+import type { JsonObject } from '../domain/json.ts';
+import { type Camel, toCamel, toSnake } from './case.ts';
+import { factsSchema } from './facts.ts';
+
+export const PROTOCOL = 1;
+/** 10 MiB: a canonical form of 6 MiB with its envelope and Facts. */
+export const MAX_FRAME_BYTES = 10 * 1024 * 1024;
+/** What the agent signs to prove its key: this, then a zero byte, the nonce, a zero byte and the agent's name. */
+export const PROVE_CONTEXT = 'holdpoint.link/v1';
+
+export const CLOSE = {
+  going_away: 1001,
+  too_big: 1009,
+  bad_frame: 4400,
+  unauthenticated: 4401,
+  revoked: 4403,
+  timeout: 4408,
+  wrong_order: 4409,
+  unknown_protocol: 4426,
+} as const;
+
+const id = z.number().int().positive();
+const seq = z.number().int().nonnegative();
+const ref = z.string().min(1).max(100);
+const text = z.string().max(65_536);
+const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
+/** Covered fields in canonical order or not: the receiver canonicalizes and hashes again, and refuses what does not fit. */
+const configuration = z.custom<JsonObject>((v) => typeof v === 'object' && v !== null && !Array.isArray(v));
+
+/** What an agent tells of a Hold it has (or had). `refused` has no hold: a payload that was never a Configuration. */
+export const REPORT_EVENTS = [
+  'parked', // sealed on disk, heartbeats run; detail: {parked_until}
+  'detached', // the GitLab job has ended while the Hold waits; detail: {reason}
+  'handed_out', // first byte written to the runner → running
+  'confirmed', // first PUT or PATCH of the job seen
+  'undelivered', // the bytes provably did not reach the runner → pending
+  'unconfirmed', // no sign of the runner within handover_confirm; failed upstream → failed
+  'canceled', // GitLab says canceled or canceling
+  'ended', // as GitLab reports it; detail: {status: success|failed|canceled}
+  'refused', // hold null; detail: {reason, path}
+] as const;
+
+const agentFrames = [
+  z.strictObject({
+    type: z.literal('hello'),
+    protocol: z.number().int(),
+    agent: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/),
+    version: z.string().max(100),
+    runners: z.array(z.strictObject({ name: text, protected: z.boolean() })).max(1_000),
+    /** The highest seq the agent has acted on, 0 for none. */
+    cursor: seq,
+  }),
+  /** Ed25519 over PROVE_CONTEXT 00 nonce 00 agent, base64url. */
+  z.strictObject({ type: z.literal('prove'), signature: z.string().max(200) }),
+  z.strictObject({ type: z.literal('admit'), ref, digest, configuration, facts: factsSchema, policy: text.nullable() }),
+  z.strictObject({
+    type: z.literal('report'),
+    ref,
+    hold: id.nullable(),
+    job_id: id,
+    event: z.enum(REPORT_EVENTS),
+    /** When it happened, RFC 3339. */
+    at: z.iso.datetime(),
+    detail: z.strictObject({
+      parked_until: z.iso.datetime().optional(),
+      status: z.enum(['success', 'failed', 'canceled']).optional(),
+      reason: text.optional(),
+      path: text.optional(),
+      facts: factsSchema.optional(),
+    }),
+  }),
+  z.strictObject({
+    type: z.literal('sync'),
+    ref,
+    holds: z
+      .array(
+        z.strictObject({
+          hold: id,
+          job_id: id,
+          digest,
+          state: z.enum(['parked', 'released', 'handed_out', 'confirmed', 'ended']),
+          parked_until: z.iso.datetime().nullable(),
+        }),
+      )
+      .max(100_000),
+  }),
+  z.strictObject({ type: z.literal('ack'), seq }),
+] as const;
+
+const push = { seq, hold: id, job_id: id, digest, reason: text.nullable(), note: text.nullable() };
+
+const hubFrames = [
+  z.strictObject({ type: z.literal('challenge'), nonce: z.string().min(16).max(200) }),
+  z.strictObject({
+    type: z.literal('welcome'),
+    protocol: z.literal(PROTOCOL),
+    heartbeat_ms: z.number().int().positive(),
+    time: z.iso.datetime(),
+    /** 32 bytes, base64url: the key of the HMACs in the canonical form. */
+    variable_key: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
+    policy: text,
+  }),
+  z.strictObject({
+    type: z.literal('verdict'),
+    ref,
+    outcome: z.enum(['pass', 'hold', 'refuse']),
+    /** The Hold the job hangs on; every job that reached a gate has one. Null only when refused. */
+    hold: id.nullable(),
+    approval: id.nullable(),
+    /** Request TTL of the Hold; null unless outcome is hold. */
+    expires: z.iso.datetime().nullable(),
+    reason: text.nullable(),
+    /** Plain lines for the job log: why, what changed, who may approve, link, how to reproduce. */
+    note: text.nullable(),
+    /** Link to the Hold on the hub. */
+    url: text.nullable(),
+  }),
+  z.strictObject({
+    type: z.literal('state'),
+    ref,
+    holds: z
+      .array(
+        z.strictObject({
+          hold: id,
+          job_id: id,
+          /** `unknown`: no such Hold of this agent; ask `admit` again. */
+          state: z.enum([...HOLD_STATES, 'unknown']),
+          /** False when another GitLab job has taken this one's place in the Hold: hand nothing out, fail it upstream. */
+          current: z.boolean(),
+        }),
+      )
+      .max(100_000),
+  }),
+  z.strictObject({ type: z.literal('release'), ...push }),
+  z.strictObject({ type: z.literal('reject'), ...push }),
+  z.strictObject({ type: z.literal('expire'), ...push }),
+  z.strictObject({ type: z.literal('revoke'), ...push }),
+  z.strictObject({ type: z.literal('cancel'), ...push }),
+  z.strictObject({ type: z.literal('error'), ref: ref.nullable(), code: text, message: text }),
+] as const;
+
+export const agentFrameSchema = z.discriminatedUnion('type', agentFrames);
+export const hubFrameSchema = z.discriminatedUnion('type', hubFrames);
+
+export type AgentFrame = Camel<z.output<typeof agentFrameSchema>>;
+export type HubFrame = Camel<z.output<typeof hubFrameSchema>>;
+export type ReportEvent = (typeof REPORT_EVENTS)[number];
+export const PUSHES = ['release', 'reject', 'expire', 'revoke', 'cancel'] as const;
+export type Push = Extract<HubFrame, { type: (typeof PUSHES)[number] }>;
+export type Verdict = Extract<HubFrame, { type: 'verdict' }>;
+
+export type Parsed<T> = { readonly ok: true; readonly frame: T } | { readonly ok: false; readonly message: string };
+
+function parse<T>(schema: z.ZodType, data: string): Parsed<T> {
+  let value: unknown;
+  try {
+    value = JSON.parse(data);
+  } catch {
+    return { ok: false, message: 'frame is not JSON' };
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return { ok: true, frame: toCamel(result.data) as T };
+  const issue = result.error.issues[0];
+  return { ok: false, message: `frame: ${issue?.path.join('.') || 'type'}: ${issue?.message ?? 'not understood'}` };
+}
+
+/** Reads one frame that an agent sent. */
+export function parseAgentFrame(data: string): Parsed<AgentFrame> {
+  return parse(agentFrameSchema, data);
+}
+
+/** Reads one frame that a hub sent. */
+export function parseHubFrame(data: string): Parsed<HubFrame> {
+  return parse(hubFrameSchema, data);
+}
+
+/** The text of a frame, keys in snake_case. */
+export function frameText(frame: AgentFrame | HubFrame): string {
+  return JSON.stringify(toSnake(frame));
+}
