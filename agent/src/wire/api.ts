@@ -6,7 +6,9 @@ import { factsSchema } from './facts.ts';
 const id = z.number().int().positive();
 const time = z.iso.datetime();
 const text = z.string().max(65_536);
-export const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'a digest is "sha256:" and 64 lower-case hex digits');
+export const digestSchema = z
+  .string()
+  .regex(/^sha256:[0-9a-f]{64}$/, 'a digest is "sha256:" and 64 lower-case hex digits');
 
 /** `run` (this Hold only), `until:DATE` (RFC 3339 or YYYY-MM-DD, end of that day in UTC), `standing`. */
 export const lifetimeSchema = z
@@ -46,13 +48,20 @@ export const revokeBody = z.strictObject({ comment: z.string().max(4_000).option
 export const createTokenBody = z.strictObject({
   /** User name of whom it is for; default: the caller. Only `admin` may name somebody else. */
   user: z.string().max(255).optional(),
-  scopes: z.array(z.enum(['read', 'approve', 'admin'])).min(1).optional(),
+  scopes: z
+    .array(z.enum(['read', 'approve', 'admin']))
+    .min(1)
+    .optional(),
   /** Seconds it lives; default 28,800 (8 h), at most 2,592,000 (30 d). */
   expires_in_s: z.number().int().positive().optional(),
   name: z.string().max(100).optional(),
 });
 
-export const personSchema = z.strictObject({ id: z.number().int().nullable(), username: text.nullable(), name: text.nullable() });
+export const personSchema = z.strictObject({
+  id: z.number().int().nullable(),
+  username: text.nullable(),
+  name: text.nullable(),
+});
 
 export const voteSchema = z.strictObject({
   person: personSchema,

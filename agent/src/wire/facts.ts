@@ -37,8 +37,6 @@ export const factsSchema = z.strictObject({
   dependencies: z.array(z.strictObject({ name: text, job_id: integer.nullable() })).max(10_000),
   blind: z.array(text).max(100_000),
   behaviour: z.array(text).max(100_000),
-  not_covered: z
-    .array(z.strictObject({ path: text, value: text.nullable(), reason: text }))
-    .max(200_000),
+  not_covered: z.array(z.strictObject({ path: text, value: text.nullable(), reason: text })).max(200_000),
   warnings: z.array(text).max(10_000),
 });
