@@ -13,25 +13,37 @@ function run(command, args, options = {}) {
   return spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options }).status ?? 1;
 }
 
-/** Path of a Chromium on this machine: CHROMIUM_PATH, else where Debian and others put it. */
-function chromium() {
-  const candidates = [
-    process.env.CHROMIUM_PATH,
-    '/usr/bin/chromium',
-    '/usr/bin/chromium-browser',
-    '/usr/bin/google-chrome',
-  ];
-  return candidates.find((path) => path !== undefined && path !== '' && existsSync(path));
+/** What suites need and npm does not bring: where it may be, the Debian package it comes in, the suite that needs it. */
+const NEEDS = [
+  {
+    suite: 'test/page',
+    what: 'Chromium',
+    debian: 'chromium',
+    variable: 'CHROMIUM_PATH',
+    paths: ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'],
+  },
+  {
+    suite: 'test/systemd',
+    what: 'systemd-analyze',
+    debian: 'systemd',
+    variable: 'SYSTEMD_ANALYZE_PATH',
+    paths: ['/usr/bin/systemd-analyze', '/bin/systemd-analyze'],
+  },
+];
+
+/** Path of a need on this machine: what its variable names, else where Debian and others put it. */
+function find(need) {
+  return [process.env[need.variable], ...need.paths].find((path) => path && existsSync(path));
 }
 
-/** Installs Debian's Chromium when this process may: root, and apt-get is there. */
-function installChromium() {
-  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return;
-  say('Chromium is not installed: getting it from Debian (apt-get install chromium)');
+/** Installs Debian packages when this process may: root, and apt-get is there. */
+function install(packages) {
+  if (packages.length === 0 || process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return;
+  say(`getting from Debian: apt-get install ${packages.join(' ')}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const quiet = { env, stdio: ['ignore', 'ignore', 'inherit'] };
   run('apt-get', ['update', '-q'], quiet);
-  run('apt-get', ['install', '-y', '-q', '--no-install-recommends', 'chromium'], quiet);
+  run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], quiet);
 }
 
 if (run('npm', ['run', 'build', '--silent']) !== 0) {
@@ -40,12 +52,8 @@ if (run('npm', ['run', 'build', '--silent']) !== 0) {
   process.exit(1);
 }
 
-const skippedSuites = [];
-if (chromium() === undefined) installChromium();
-const browser = chromium();
-if (browser === undefined) {
-  skippedSuites.push('test/page (needs a Chromium: install it, or name one with CHROMIUM_PATH)');
-}
+install(NEEDS.filter((need) => find(need) === undefined).map((need) => need.debian));
+const missing = NEEDS.filter((need) => find(need) === undefined);
 
 const folder = mkdtempSync(join(tmpdir(), 'holdpoint-test-'));
 const report = join(folder, 'report.json');
@@ -57,8 +65,9 @@ const args = [
   '--reporter=json',
   `--outputFile.json=${report}`,
 ];
-if (browser === undefined) args.push('--exclude', 'test/page/**');
-const env = { ...process.env, ...(browser === undefined ? {} : { CHROMIUM_PATH: browser }) };
+for (const need of missing) args.push('--exclude', `${need.suite}/**`);
+const found = NEEDS.filter((need) => find(need) !== undefined).map((need) => [need.variable, find(need)]);
+const env = { ...process.env, ...Object.fromEntries(found) };
 const vitest = fileURLToPath(import.meta.resolve('vitest/package.json')).replace(/package\.json$/, 'vitest.mjs');
 const status = run(process.execPath, [vitest, ...args, ...process.argv.slice(2)], { env });
 
@@ -79,8 +88,10 @@ try {
 }
 rmSync(folder, { recursive: true, force: true });
 
-for (const suite of skippedSuites) say(`skipped: ${suite}`);
-const skipped = counts.skipped + skippedSuites.length;
+for (const need of missing) {
+  say(`skipped: ${need.suite} needs ${need.what}: apt-get install ${need.debian}, or name it with ${need.variable}`);
+}
+const skipped = counts.skipped + missing.length;
 const failed = counts.failed === 0 && (status !== 0 || counts.passed === 0) ? 1 : counts.failed;
 say(`${counts.passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
 // In CI a suite that did not run is a failure: a green run must mean that everything was tried.
