@@ -1,0 +1,181 @@
+/** Statuses of a GitLab job that the runner API can meet. */
+export type JobStatus = 'manual' | 'pending' | 'running' | 'canceling' | 'canceled' | 'success' | 'failed';
+
+export interface FakeUser {
+  readonly id: number;
+  readonly username: string;
+  readonly name: string;
+}
+
+export interface EnqueueOptions {
+  /** Token of the one runner that may get it; default any. */
+  readonly runner?: string;
+  readonly user?: FakeUser;
+  /** Jobs of one pipeline share id, iid, sha, source and creation time; default a new pipeline. */
+  readonly pipeline?: number;
+  /** CI_PIPELINE_SOURCE; default the fixture's. */
+  readonly source?: string;
+  /** Default: what the fixture's CI_ENVIRONMENT_* variables say, null where it has none. */
+  readonly environment?: { readonly name: string; readonly slug: string; readonly tier: string };
+  readonly retryOf?: number;
+  /** Waits for {@link FakeGitlab.play} instead of being pending. */
+  readonly manual?: boolean;
+  /** Seconds; default the fixture's `runner_info.timeout`. */
+  readonly timeoutS?: number;
+  /** Changes the configuration, after the run's own values were put in, at each hand-out. */
+  readonly mutate?: (payload: Record<string, unknown>) => void;
+  /** Writes the answer's bytes itself, for payloads that no JSON writer would make (duplicate keys, trailing data). */
+  readonly render?: (job: {
+    readonly id: number;
+    readonly token: string;
+    readonly text: string;
+  }) => string | Uint8Array;
+}
+
+/** One line of what came in. The body is text, cut at 256 KiB; of artifacts only its first bytes are kept. */
+export interface LoggedRequest {
+  readonly method: string;
+  /** As sent, with the query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** 0 while it is not answered, or when it never was. */
+  readonly status: number;
+  /** Epoch milliseconds of the fake's clock. */
+  readonly at: number;
+}
+
+export interface FakeArtifact {
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** `sha256:<hex>`. */
+  readonly hash: string;
+}
+
+/** A picture of a job at this moment. */
+export interface FakeJob {
+  readonly id: number;
+  readonly name: string;
+  readonly projectId: number;
+  readonly pipelineId: number;
+  readonly status: JobStatus;
+  readonly trace: string;
+  readonly failureReason: string | null;
+  readonly exitCode: number | null;
+  /** Epoch milliseconds of the first hand-out; null while nobody has it. */
+  readonly handedOutAt: number | null;
+  /** How often its payload was put on a wire. */
+  readonly handOuts: number;
+  /** Empty until it is handed out: GitLab makes it when the payload is rendered. */
+  readonly token: string;
+  /** Epoch milliseconds at which the token dies; null until it is handed out. */
+  readonly tokenExpiresAt: number | null;
+  /** Epoch milliseconds; what the reaper without updates looks at. */
+  readonly updatedAt: number;
+  /** The very text that was handed out last; null until then. */
+  readonly payload: string | null;
+  /** What the final update said of the log, as sent; null until then. */
+  readonly checksum: { readonly crc32: string | null; readonly bytesize: number | null } | null;
+  readonly artifacts: readonly FakeArtifact[];
+  readonly retriedAs: number | null;
+  readonly requests: readonly { method: string; path: string; at: number; status: number }[];
+}
+
+/**
+ * Ways to fail. `status`: this status and body without doing anything. `reset`: the connection dies before anything was done.
+ * `hang`: never answered. `garbage`: bytes that are no HTTP. `close-after-assign`: done, then the connection dies unanswered.
+ * `truncate`: done, the answer is cut in the middle of its body. `slow`: done, the answer drips over `delayMs`.
+ * `delay`: done after `delayMs`. `redirect`: 3xx (default 307) to `headers.Location`, nothing done.
+ * `duplicate`: the last 201 of jobs/request once more. `content-type`: done, but called text/html (or `headers`).
+ * `huge`: 201 with a JSON body of `bytes` (default 64 MiB), nothing done.
+ */
+export type FaultKind =
+  | 'status'
+  | 'reset'
+  | 'hang'
+  | 'garbage'
+  | 'truncate'
+  | 'slow'
+  | 'delay'
+  | 'redirect'
+  | 'close-after-assign'
+  | 'duplicate'
+  | 'content-type'
+  | 'huge';
+
+export interface FaultRule {
+  readonly match: (method: string, path: string) => boolean;
+  readonly how: FaultKind;
+  readonly status?: number;
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly delayMs?: number;
+  readonly bytes?: number;
+  /** How often it strikes; default for ever. */
+  readonly times?: number;
+}
+
+export interface FakeGitlabOptions {
+  readonly host?: string;
+  /** Default 0: a free one. */
+  readonly port?: number;
+  /** Epoch milliseconds at start; default the real time. It runs on with the real clock. */
+  readonly now?: number;
+  /** How long Workhorse keeps an empty poll that carries `last_update`; default 0 (GitLab's own default is 50,000). */
+  readonly longPollMs?: number;
+  /** X-GitLab-Trace-Update-Interval, seconds; default 3 (somebody watches the log). */
+  readonly traceUpdateIntervalS?: number;
+  /** Log size limit in bytes; default 100 MiB, as GitLab's. */
+  readonly maxTraceBytes?: number;
+  /** Requests per minute and runner token on jobs/request; default 2000. */
+  readonly jobsRequestPerMinute?: number;
+  /** Requests per minute and job token on PUT and artifacts, and on trace; default 200 each. */
+  readonly jobEndpointsPerMinute?: number;
+  /** Default `jwt`, as GitLab since 18.0. */
+  readonly jobTokens?: 'jwt' | 'opaque';
+  /** How often a PUT with a checksum is answered 202 before the log counts as persisted; default 0. */
+  readonly unpersistedChunks?: number;
+  /** Seconds told with that 202; default 1. */
+  readonly unpersistedIntervalS?: number;
+  /** False: answers to PUT carry no Job-Status (older servers); default true. */
+  readonly jobStatusOnPut?: boolean;
+}
+
+export interface FakeGitlab {
+  readonly url: string;
+  readonly port: number;
+  /** Where downloads with direct_download=true are sent: another origin. */
+  readonly objectStorageUrl: string;
+  /** Token for the API of people (`PRIVATE-TOKEN`), with every right. */
+  readonly apiToken: string;
+  readonly clock: { now(): number; advance(ms: number): void };
+  /** Registers a runner, gives its `glrt-` token; the same name gives the same token. */
+  runnerToken(name?: string): string;
+  pauseRunner(token: string, paused: boolean): void;
+  /** Takes the runner away: its token is refused from now on. */
+  removeRunner(token: string): void;
+  enqueue(payload: string | object, options?: EnqueueOptions): number;
+  job(id: number): FakeJob;
+  /** Every job, oldest first. */
+  jobs(): readonly FakeJob[];
+  /** Cancels as a user does: graceful (`canceling`) if the runner advertised it at pickup, unless said otherwise. */
+  cancel(id: number, options?: { graceful?: boolean }): void;
+  /** New id and token, same configuration; the old one counts as retried. */
+  retry(id: number, user?: FakeUser): number;
+  /** Starts a manual job. */
+  play(id: number, user?: FakeUser): number;
+  /** Takes log and artifacts away; what the runner still sends is refused with 403. */
+  erase(id: number): void;
+  /** Gives a job an artifact archive of generated bytes, so that it can be downloaded. */
+  putArtifact(id: number, sizeBytes: number, name?: string): FakeArtifact;
+  /** How often a PUT with a checksum is answered 202 from now on. */
+  unpersistedChunks(times: number): void;
+  fail(rule: FaultRule): () => void;
+  jwks(): object;
+  /** An id token with these claims, RS256, signed with the fake's own key. */
+  idToken(claims: object): string;
+  readonly log: readonly LoggedRequest[];
+  /** Resolves when the condition holds; rejects after `timeoutMs` (default 10,000) with the last state seen. */
+  until<T>(what: string, look: () => T | undefined | false | null, timeoutMs?: number): Promise<T>;
+  close(): Promise<void>;
+}
