@@ -1,0 +1,124 @@
+/** What the text of an option must look like; `kinds.ts` reads each. */
+export type OptionKind = 'url' | 'listen' | 'path' | 'store' | 'duration' | 'integer' | 'choice';
+
+/** One scalar of agent.yml, told once: file key, flag, environment variable, default, unit, help. */
+export interface ConfigOption {
+  /** Path in agent.yml, e.g. `gitlab.url`. */
+  readonly key: string;
+  readonly flag: string;
+  readonly env: string;
+  readonly kind: OptionKind;
+  /** As it would be written in the file; null where there is none. `{state_dir}` and `{hub.listen}` are filled in. */
+  readonly default: string | null;
+  readonly required: boolean;
+  /** Words that a `choice` may have. */
+  readonly choices: readonly string[];
+  /** Lowest and highest number: milliseconds of a duration, the number of an integer. */
+  readonly range: readonly [number, number];
+  /** Unit or shape, for people. */
+  readonly unit: string;
+  readonly help: string;
+  /** A secret is never a flag (it would stand in ps) and never quoted in a message. */
+  readonly secret: boolean;
+}
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+function option(key: string, kind: OptionKind, help: string, more: Partial<ConfigOption> = {}): ConfigOption {
+  const words = key.replace(/[._]/g, '-');
+  return {
+    key,
+    flag: `--${words}`,
+    env: `HOLDPOINT_${words.toUpperCase().replace(/-/g, '_')}`,
+    kind,
+    default: null,
+    required: false,
+    choices: [],
+    range: [0, Number.MAX_SAFE_INTEGER],
+    unit: UNITS[kind],
+    help,
+    secret: false,
+    ...more,
+  };
+}
+
+const UNITS: Readonly<Record<OptionKind, string>> = {
+  url: 'URL',
+  listen: 'host:port',
+  path: 'file',
+  store: 'sqlite:file',
+  duration: 'time',
+  integer: 'number',
+  choice: 'word',
+};
+
+/** Every scalar of agent.yml. Flag beats environment beats file beats default. */
+export const OPTIONS: readonly ConfigOption[] = [
+  option('gitlab.url', 'url', 'address of GitLab', { required: true }),
+  option('gitlab.ca', 'path', 'certificates (PEM) to trust for GitLab beside the usual ones'),
+  option('gateway.listen', 'listen', 'where the runner finds the gateway', { default: '127.0.0.1:8093' }),
+  option('hub.listen', 'listen', 'where people and the command line find the hub', { default: '127.0.0.1:8094' }),
+  option('hub.external_url', 'url', 'address of the hub in links that people get', { default: 'http://{hub.listen}' }),
+  option('hub.store', 'store', "the hub's database", { default: 'sqlite:{state_dir}/hub.sqlite' }),
+  option('state_dir', 'path', 'folder for parked jobs, keys and database; only its owner may read it', {
+    default: '/var/lib/holdpoint',
+    unit: 'folder',
+  }),
+  option('principals', 'path', 'users, groups and their access levels: who may approve', { required: true }),
+  option('keys.variable', 'path', 'key of the hashed variable values; made at the first start', {
+    default: '{state_dir}/variable.key',
+  }),
+  option('keys.seal', 'path', 'key that parked jobs are sealed with; made at the first start', {
+    default: '{state_dir}/seal.key',
+  }),
+  // Each parked job costs a heartbeat to GitLab per minute and up to 4 MiB on disk.
+  option('parking.max_holds', 'integer', 'jobs parked at the same time, at most', {
+    default: '1000',
+    range: [1, 100_000],
+  }),
+  // GitLab's own job timeout counts while a job is parked, and is a month at most.
+  option('parking.live', 'duration', 'how long a parked job is kept running for GitLab; 0s: not at all', {
+    default: '1h',
+    range: [0, 30 * 24 * HOUR],
+  }),
+  option('parking.live_floor', 'duration', "what must be left of a job's timeout when it is handed over late", {
+    default: '10m',
+    range: [MINUTE, 24 * HOUR],
+  }),
+  // Below the runner's slowest first sign of life a job that runs would be failed; above it a lost one hangs.
+  option('parking.handover_confirm', 'duration', 'how long a runner may stay silent after it was given a job', {
+    default: '90s',
+    range: [10 * SECOND, HOUR],
+  }),
+  option('log.level', 'choice', 'least level that is logged', {
+    default: 'info',
+    choices: ['debug', 'info', 'warn', 'error'],
+  }),
+  option('log.format', 'choice', 'one JSON object or one plain line per entry', {
+    default: 'text',
+    choices: ['json', 'text'],
+  }),
+];
+
+/** Keys that belong to later versions: told apart from typing mistakes, refused all the same, since they would do nothing. */
+export const LATER_KEYS: readonly string[] = [
+  'hub.url',
+  'hub.policy',
+  'hub.oidc',
+  'hub.notify',
+  'policy',
+  'oidc',
+  'notify',
+  'tls',
+  'on_unmatched',
+  'runners.mode',
+  'runners.divert',
+];
+
+/** Variables of the commands that talk to a hub; an agent does not read them, and they are no mistake. */
+export const CLIENT_ENV: readonly string[] = ['HOLDPOINT_TOKEN', 'HOLDPOINT_TOKEN_FILE', 'HOLDPOINT_CONFIG'];
+
+/** Where the agent looks for its file when neither flag nor variable says. */
+export const DEFAULT_CONFIG_FILE = '/etc/holdpoint/agent.yml';
