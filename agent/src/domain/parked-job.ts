@@ -1,0 +1,79 @@
+import type { Facts } from './facts.ts';
+
+/**
+ * What the agent knows of one job that GitLab gave it, from receipt to end.
+ *
+ *   received ── verdict hold ──► parked ◄── revoke ── released ──► handed_out ──► confirmed ──► ended
+ *      │ └───── verdict pass ───────┴──── release ───────► │  ▲          │ socket gone before the flush
+ *      │                                                   │  └──────────┘
+ *      └────────────┴──────────────────────────────────────┴──► failing ──► ended
+ *
+ * `received`: sealed, no verdict yet (asked again until there is one). `failing`: to be failed at the CI server, tried
+ * again until the server has taken it. `handed_out` is on the disk before the first byte is written, so that a crash at
+ * any point leaves a job either never handed out or never handed out twice.
+ */
+export const PARKED_JOB_STATES = [
+  'received',
+  'parked',
+  'released',
+  'handed_out',
+  'confirmed',
+  'failing',
+  'ended',
+] as const;
+export type ParkedJobState = (typeof PARKED_JOB_STATES)[number];
+
+/** What still has to be told to the hub of this job; kept until the hub has stored it. */
+export interface OwedReport {
+  readonly event:
+    | 'parked'
+    | 'detached'
+    | 'handed_out'
+    | 'confirmed'
+    | 'undelivered'
+    | 'unconfirmed'
+    | 'canceled'
+    | 'ended'
+    | 'refused';
+  readonly at: string;
+  readonly detail: {
+    readonly parkedUntil?: string;
+    readonly status?: 'success' | 'failed' | 'canceled';
+    readonly reason?: string;
+    readonly path?: string;
+    readonly facts?: Facts;
+  };
+}
+
+export interface ParkedJob {
+  readonly jobId: number;
+  /** The job's own token: sealed on disk, never logged. */
+  readonly token: string;
+  /** Whose poll may get it: the runner's name, or `unknown:` and a hash of the token of a runner nobody named. */
+  readonly pool: string;
+  /** Name of the `runners[]` entry, `unknown` where there is none. */
+  readonly runner: string;
+  /** Null until the payload has been read, and for one that was refused. */
+  readonly digest: string | null;
+  /** SHA-256 of the payload's bytes, hex. */
+  readonly payloadSha256: string;
+  readonly hold: number | null;
+  readonly state: ParkedJobState;
+  /** Who triggered it, for fair limits; null when nothing is known. */
+  readonly person: string | null;
+  /** Epoch ms. */
+  readonly receivedAt: number;
+  /** Epoch ms of the end of the live stage. */
+  readonly parkedUntil: number;
+  /** Epoch ms of the hand-out. */
+  readonly handedOutAt: number | null;
+  readonly timeoutS: number;
+  readonly failureReasons: readonly string[];
+  /** Bytes that notes take at the start of the job's log: the runner's own offsets are shifted by so many. */
+  readonly noteBytes: number;
+  /** A note that is to be written, or may have been when the process died. */
+  readonly pendingNote: string | null;
+  /** Failure reason for the CI server while `failing`. */
+  readonly failWith: string | null;
+  readonly reports: readonly OwedReport[];
+}
