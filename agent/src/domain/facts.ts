@@ -6,7 +6,12 @@ export interface Facts {
   /** Origin of the CI server, e.g. `https://gitlab.example.com`. */
   readonly instance: string;
   readonly project: { readonly id: number; readonly path: string | null };
-  readonly job: { readonly id: number; readonly name: string; readonly stage: string | null; readonly url: string | null };
+  readonly job: {
+    readonly id: number;
+    readonly name: string;
+    readonly stage: string | null;
+    readonly url: string | null;
+  };
   readonly pipeline: { readonly id: number | null; readonly source: string | null; readonly url: string | null };
   readonly ref: {
     /** `refs/heads/main`, `refs/tags/v1`, `refs/merge-requests/12/head`; from `git_info`, never from a variable. */

@@ -1,0 +1,69 @@
+import { type Lifetime, STANDING_UNUSED_MS } from './lifetime.ts';
+import { type Place, type Subject, samePlace } from './subject.ts';
+import type { Vote } from './vote.ts';
+
+/** The standing result for a Digest: what it covers, for how long, who voted, under which rules. */
+export interface Approval {
+  readonly id: number;
+  readonly version: number;
+  readonly review: number;
+  readonly subject: Subject;
+  readonly projectPath: string | null;
+  readonly digest: string;
+  readonly place: Place;
+  readonly lifetime: Lifetime;
+  /** The only Hold it covers when the lifetime is `run`, else null. */
+  readonly hold: number | null;
+  readonly votes: readonly Vote[];
+  /** Version of the policy under which it was reached. */
+  readonly policy: string;
+  /** Epoch ms, as are all times here. */
+  readonly createdAt: number;
+  readonly lastUsedAt: number | null;
+  readonly timesUsed: number;
+  readonly revoked: { readonly at: number; readonly by: string; readonly reason: string | null } | null;
+}
+
+/** What a job asks of an Approval. */
+export interface Question {
+  readonly subject: Subject;
+  readonly digest: string;
+  readonly place: Place;
+  /** Id of the job's Hold, null for one that has none yet: a `run` Approval never covers that. */
+  readonly hold: number | null;
+}
+
+/** When it stops to count by itself (epoch ms), null for `run`, which ends with its Hold. */
+export function endsAt(approval: Approval): number | null {
+  switch (approval.lifetime.kind) {
+    case 'run':
+      return null;
+    case 'until':
+      return approval.lifetime.at;
+    case 'standing':
+      return (approval.lastUsedAt ?? approval.createdAt) + STANDING_UNUSED_MS;
+    default:
+      return approval.lifetime satisfies never;
+  }
+}
+
+/** True while it is neither revoked nor over (T12). */
+export function isValid(approval: Approval, now: number): boolean {
+  const end = endsAt(approval);
+  return approval.revoked === null && (end === null || now < end);
+}
+
+/** True when this Approval lets exactly this run (T10, T11, T51). */
+export function matches(approval: Approval, question: Question, now: number): boolean {
+  const a = approval.subject;
+  const b = question.subject;
+  return (
+    isValid(approval, now) &&
+    approval.digest === question.digest &&
+    a.instance === b.instance &&
+    a.projectId === b.projectId &&
+    a.job === b.job &&
+    samePlace(approval.place, question.place) &&
+    (approval.lifetime.kind === 'run' ? approval.hold !== null && approval.hold === question.hold : true)
+  );
+}

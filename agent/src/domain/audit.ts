@@ -1,0 +1,91 @@
+import { canonicalJson } from './canonical-json.ts';
+import { digestOfText } from './digest.ts';
+import type { JsonObject } from './json.ts';
+
+/** One thing that happened, before it has its place in the chain. Never a secret. */
+export interface AuditEntry {
+  /** Epoch ms. */
+  readonly at: number;
+  /** `user:12 alice`, `agent:build-host`, `token:bootstrap` or `system`. */
+  readonly actor: string;
+  /** Network address of who asked, null for agents and the system itself. */
+  readonly address: string | null;
+  readonly event: string;
+  readonly hold: number | null;
+  readonly review: number | null;
+  readonly approval: number | null;
+  readonly digest: string | null;
+  /** Version of the policy that was applied. */
+  readonly policy: string | null;
+  /** Facts of the event, keys in snake_case. */
+  readonly detail: JsonObject;
+}
+/** An entry with its number and the hashes that tie it to the row before. */
+export interface AuditRow extends AuditEntry {
+  readonly seq: number;
+  readonly prev: string;
+  readonly hash: string;
+}
+/** The last row of a chain, kept apart from it, so that a chain that was cut short is noticed. */
+export interface AuditHead {
+  readonly seq: number;
+  readonly hash: string;
+}
+
+/** What the first row has as `prev`. */
+export const EMPTY_HEAD: AuditHead = { seq: 0, hash: digestOfText('holdpoint.audit/v1') };
+
+function hashOf(row: Omit<AuditRow, 'hash'>): string {
+  const { seq, at, actor, address, event, hold, review, approval, digest, policy, detail, prev } = row;
+  const time = new Date(at).toISOString();
+  return digestOfText(
+    canonicalJson({ seq, at: time, actor, address, event, hold, review, approval, digest, policy, detail, prev }),
+  );
+}
+
+/** The row that continues the chain. */
+export function chain(head: AuditHead, entry: AuditEntry): AuditRow {
+  const row = { ...entry, seq: head.seq + 1, prev: head.hash };
+  return { ...row, hash: hashOf(row) };
+}
+
+export type AuditFault = 'changed' | 'removed' | 'inserted' | 'truncated';
+export type ChainReport =
+  | { readonly ok: true; readonly head: AuditHead }
+  | { readonly ok: false; readonly fault: AuditFault; readonly seq: number; readonly message: string };
+
+function broken(fault: AuditFault, seq: number, why: string): ChainReport {
+  return {
+    ok: false,
+    fault,
+    seq,
+    message: `audit row ${seq} was ${fault === 'truncated' ? 'the last before the chain was truncated' : fault}: ${why}`,
+  };
+}
+
+/**
+ * Checks a chain from its first row on, in the order given, and says where it breaks first (T34).
+ * `head` is the last row as kept elsewhere; null when nothing else is known, and then a missing end cannot be noticed.
+ */
+export function verifyChain(rows: Iterable<AuditRow>, head: AuditHead | null): ChainReport {
+  let last: AuditHead = EMPTY_HEAD;
+  let beforeLast: AuditHead | null = null;
+  for (const row of rows) {
+    if (row.seq > last.seq + 1) return broken('removed', last.seq + 1, `row ${row.seq} follows row ${last.seq}`);
+    if (row.seq <= last.seq) return broken('inserted', row.seq, `row ${row.seq} follows row ${last.seq}`);
+    if (hashOf(row) !== row.hash) return broken('changed', row.seq, 'it does not have the hash that stands in it');
+    if (row.prev !== last.hash) {
+      if (beforeLast !== null && row.prev === beforeLast.hash)
+        return broken('inserted', last.seq, `row ${row.seq} does not continue it`);
+      return broken('changed', last.seq, `row ${row.seq} continues another row`);
+    }
+    beforeLast = last;
+    last = { seq: row.seq, hash: row.hash };
+  }
+  if (head !== null && head.seq > last.seq) return broken('truncated', last.seq, `the chain once had ${head.seq} rows`);
+  if (head !== null && head.seq < last.seq)
+    return broken('inserted', head.seq + 1, `the chain ends at row ${head.seq}`);
+  if (head !== null && head.hash !== last.hash)
+    return broken('changed', last.seq, 'the chain once ended in another row');
+  return { ok: true, head: last };
+}

@@ -1,0 +1,97 @@
+/** Access levels by GitLab's number. */
+export const ACCESS_LEVELS = {
+  none: 0,
+  guest: 10,
+  planner: 15,
+  reporter: 20,
+  developer: 30,
+  maintainer: 40,
+  owner: 50,
+  admin: 60,
+} as const;
+export type AccessWord = keyof typeof ACCESS_LEVELS;
+
+/** GitLab's number of an access level given as a number or a word; null for anything else. */
+export function accessLevel(text: string | number): number | null {
+  if (typeof text === 'string') {
+    if (Object.hasOwn(ACCESS_LEVELS, text)) return ACCESS_LEVELS[text as AccessWord];
+    if (!/^\d{1,2}$/.test(text)) return null;
+  }
+  const level = Number(text);
+  return Object.values<number>(ACCESS_LEVELS).includes(level) ? level : null;
+}
+
+/** The word for an access level; the number itself where GitLab has no word. */
+export function accessWord(level: number): string {
+  return Object.entries(ACCESS_LEVELS).find(([, number]) => number === level)?.[0] ?? String(level);
+}
+
+/** A person as the directory knows them; `id` never changes, names may (T17). */
+export interface Person {
+  readonly id: number;
+  readonly username: string;
+  readonly name: string;
+  /** A blocked person may do nothing, whatever their membership says. */
+  readonly blocked: boolean;
+}
+export interface Membership {
+  readonly user: number;
+  readonly accessLevel: number;
+}
+export interface Group {
+  readonly id: number;
+  /** Full path, e.g. `acme/payments`. */
+  readonly path: string;
+  readonly members: readonly Membership[];
+}
+export interface Project {
+  readonly id: number;
+  /** Full path, e.g. `acme/payments/api`. */
+  readonly path: string;
+  readonly members: readonly Membership[];
+}
+/** Everything a directory says at one moment. */
+export interface Principals {
+  readonly users: readonly Person[];
+  readonly groups: readonly Group[];
+  readonly projects: readonly Project[];
+}
+
+/** A person with their access level in one project. */
+export interface Member {
+  readonly person: Person;
+  readonly accessLevel: number;
+}
+
+/** True when the group holds the project: its path is a whole leading part of the project's, never a mere prefix. */
+function contains(group: Group, project: Project): boolean {
+  return project.path.startsWith(`${group.path}/`);
+}
+
+/**
+ * Everybody with access to the project, the highest of direct and inherited levels counting, ordered by user name.
+ * An unknown project has no members: its path is never taken from the job (T20).
+ */
+export function membersOf(principals: Principals, projectId: number): readonly Member[] {
+  const project = principals.projects.find((p) => p.id === projectId);
+  if (project === undefined) return [];
+  const levels = new Map<number, number>();
+  const sources = [project, ...principals.groups.filter((group) => contains(group, project))];
+  for (const { user, accessLevel: level } of sources.flatMap((source) => source.members)) {
+    levels.set(user, Math.max(level, levels.get(user) ?? 0));
+  }
+  return principals.users
+    .filter((person) => !person.blocked && levels.has(person.id))
+    .map((person) => ({ person, accessLevel: levels.get(person.id)! }))
+    .sort((a, b) => (a.person.username < b.person.username ? -1 : 1));
+}
+
+/** GitLab's number of the person's access level in the project; 0 for a stranger, a blocked person, an unknown project. */
+export function accessOf(principals: Principals, userId: number, projectId: number): number {
+  return membersOf(principals, projectId).find((member) => member.person.id === userId)?.accessLevel ?? 0;
+}
+
+/** Ids of the projects in which the person has at least this level. */
+export function projectsOf(principals: Principals, userId: number, atLeast: number): readonly number[] {
+  return principals.projects.map((p) => p.id).filter((id) => accessOf(principals, userId, id) >= Math.max(atLeast, 1));
+}

@@ -1,0 +1,50 @@
+import { HoldpointError } from './errors.ts';
+import type { Requirement } from './policy.ts';
+import type { Place, Subject } from './subject.ts';
+
+/**
+ * The question put to people: may this Digest run for this Subject at this Place? Every Hold that waits for the same
+ * answer hangs on the same Review. What it asks and of whom is frozen when it opens.
+ *
+ *   open ──► approved   an Approval answers it
+ *        ──► rejected   one reject of an entitled person
+ *        ──► expired    its last waiting Hold expired
+ *        ──► canceled   its last waiting Hold went away otherwise
+ */
+export const REVIEW_STATES = ['open', 'approved', 'rejected', 'expired', 'canceled'] as const;
+export type ReviewState = (typeof REVIEW_STATES)[number];
+
+export interface Review {
+  readonly id: number;
+  readonly version: number;
+  readonly state: ReviewState;
+  readonly subject: Subject;
+  readonly projectPath: string | null;
+  readonly digest: string;
+  readonly place: Place;
+  readonly requirement: Requirement;
+  /** Epoch ms. */
+  readonly openedAt: number;
+  readonly closedAt: number | null;
+}
+
+/** The Review, closed. Throws `wrong_state` for one that is closed already. */
+export function closeReview(review: Review, state: Exclude<ReviewState, 'open'>, now: number): Review {
+  if (review.state !== 'open') {
+    throw new HoldpointError('wrong_state', `review ${review.id} is ${review.state}: it takes no further decision`);
+  }
+  return { ...review, version: review.version + 1, state, closedAt: now };
+}
+
+/** A digest that was rejected and is to be remembered: later jobs with it are refused at once (T15). */
+export interface Denial {
+  readonly id: number;
+  readonly subject: Subject;
+  readonly digest: string;
+  readonly review: number;
+  readonly by: string;
+  readonly reason: string;
+  /** Epoch ms. */
+  readonly at: number;
+  readonly until: number;
+}

@@ -1,0 +1,15 @@
+/** Hints to whoever listens; the store is the truth and is read again by the receiver. Never fails. */
+export interface Push {
+  /** The outbox of this agent has something new. */
+  wake(agent: string): void;
+  /** Something that people may be looking at has changed. */
+  changed(event: ChangedEvent): void;
+}
+export interface ChangedEvent {
+  readonly type: 'hold' | 'review' | 'approval' | 'agent';
+  /** Of the thing; 0 for an agent, whose name is its state's subject. */
+  readonly id: number;
+  readonly state: string;
+  /** Project that decides who may see the event, null for what every reader may see. */
+  readonly projectId: number | null;
+}

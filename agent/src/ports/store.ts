@@ -1,0 +1,143 @@
+import type { Approval } from '../domain/approval.ts';
+import type { AuditEntry, AuditHead, AuditRow } from '../domain/audit.ts';
+import type { Facts } from '../domain/facts.ts';
+import type { Hold, HoldState } from '../domain/hold.ts';
+import type { Denial, Review, ReviewState } from '../domain/review.ts';
+import type { Subject } from '../domain/subject.ts';
+import type { Token } from '../domain/token.ts';
+import type { Vote } from '../domain/vote.ts';
+import type { HubPush } from './gatekeeper.ts';
+
+/** Up to `limit` items after `after` (an id, exclusive), in ascending order of id. */
+export interface Page {
+  readonly after: number;
+  readonly limit: number;
+}
+/** Who asks: rows of these projects, and Holds that this person triggered (verified). Null: everything. */
+export interface Sight {
+  readonly projects: readonly number[];
+  readonly trigger: number;
+}
+export interface HoldFilter {
+  readonly states?: readonly HoldState[];
+  /** Id or full path. */
+  readonly project?: number | string;
+  readonly job?: string;
+  readonly ref?: string;
+  readonly sight: Sight | null;
+}
+/** What makes a Hold the same as one that is open. */
+export interface HoldKey {
+  readonly subject: Subject;
+  /** Null: the pipeline is not known, and the Hold is of this one job. */
+  readonly pipelineId: number | null;
+  readonly jobId: number;
+  readonly digest: string;
+}
+/** What the hub knows of an agent. */
+export interface AgentRecord {
+  readonly name: string;
+  readonly version: string | null;
+  readonly runners: readonly { readonly name: string; readonly protected: boolean }[];
+  /** Epoch ms. */
+  readonly seenAt: number | null;
+  readonly parked: number;
+}
+/** A push as it is put into an outbox; its `seq` is given there. */
+export type NewPush = Omit<HubPush, 'seq'>;
+
+/** Reads. Absent things are null, never an error. All of it rejects with `store_unavailable` when the database does. */
+export interface StoreReader {
+  hold(id: number): Promise<Hold | null>;
+  holdOfJob(instance: string, projectId: number, jobId: number): Promise<Hold | null>;
+  openHold(key: HoldKey): Promise<Hold | null>;
+  holds(filter: HoldFilter, page: Page): Promise<readonly Hold[]>;
+  /** Waiting Holds of a Review, in ascending pipeline id: the order in which they are released. */
+  waitingOn(review: number): Promise<readonly Hold[]>;
+  /** Ids of all Holds of a Review. */
+  holdIdsOf(review: number): Promise<readonly number[]>;
+  /** Pending and running Holds that passed with this Approval. */
+  passedWith(approval: number): Promise<readonly Hold[]>;
+  /** Live Holds of an agent: waiting, pending or running, whose current attempt is its. */
+  liveHoldsOf(agent: string): Promise<readonly Hold[]>;
+  /** Open Holds, running ones excepted, whose time was over at `now`, at most `limit`. */
+  dueHolds(now: number, limit: number): Promise<readonly Hold[]>;
+  /** Facts of the attempt, null when the Hold has no such attempt. */
+  facts(hold: number, jobId: number): Promise<Facts | null>;
+
+  review(id: number): Promise<Review | null>;
+  /** Open Reviews of the Subject and Digest, whatever their Place. */
+  openReviews(subject: Subject, digest: string): Promise<readonly Review[]>;
+  reviews(
+    filter: { readonly states?: readonly ReviewState[]; readonly sight: Sight | null },
+    page: Page,
+  ): Promise<readonly Review[]>;
+  votes(review: number): Promise<readonly Vote[]>;
+  /** The denial of this Digest that is in force at `now`, if any. */
+  denial(subject: Subject, digest: string, now: number): Promise<Denial | null>;
+
+  approval(id: number): Promise<Approval | null>;
+  /** Approvals of the Subject that are not revoked, newest first, of one Digest or (null) of all; at most `limit`. */
+  approvalsOf(subject: Subject, digest: string | null, limit: number): Promise<readonly Approval[]>;
+  approvals(
+    filter: { readonly project?: number | string; readonly sight: Sight | null },
+    page: Page,
+  ): Promise<readonly Approval[]>;
+  /** Approvals with an end in time (`until`, `standing`) that are not revoked and whose end is at or before `now`. */
+  dueApprovals(now: number, limit: number): Promise<readonly Approval[]>;
+
+  /** Canonical text of a Configuration. */
+  configuration(digest: string): Promise<string | null>;
+  agents(): Promise<readonly AgentRecord[]>;
+  /** Pushes that the agent has not acknowledged, `seq` above `after`. */
+  outbox(agent: string, after: number, limit: number): Promise<readonly HubPush[]>;
+  token(id: number): Promise<Token | null>;
+  tokenOfHash(hash: string): Promise<Token | null>;
+  /** Tokens of a person, or (null) of everybody. */
+  tokens(owner: number | null, page: Page): Promise<readonly Token[]>;
+  anyToken(): Promise<boolean>;
+  /** Rows above `after`; with `sight` only those about Holds, Reviews and Approvals that may be seen. */
+  auditRows(filter: { readonly hold?: number; readonly sight: Sight | null }, page: Page): Promise<readonly AuditRow[]>;
+  auditHead(): Promise<AuditHead>;
+}
+
+/**
+ * Writes of one transaction. `update…` writes only where the stored version is one below the given one, and rejects with
+ * `hold_conflict` otherwise; so does an insert of what may exist once only. Then nothing of the transaction stays.
+ */
+export interface StoreWriter extends StoreReader {
+  insertHold(hold: Omit<Hold, 'id'>, facts: Facts): Promise<Hold>;
+  /** Writes a Hold; `facts` are those of its newest attempt when that is new. */
+  updateHold(hold: Hold, facts?: Facts): Promise<void>;
+  insertReview(review: Omit<Review, 'id'>): Promise<Review>;
+  updateReview(review: Review): Promise<void>;
+  /** Replaces what the same person had said. */
+  putVote(vote: Vote): Promise<void>;
+  insertApproval(approval: Omit<Approval, 'id'>): Promise<Approval>;
+  updateApproval(approval: Approval): Promise<void>;
+  insertDenial(denial: Omit<Denial, 'id'>): Promise<void>;
+  putConfiguration(digest: string, canonical: string): Promise<void>;
+  /** Notes a report of an agent; false when the very same one was noted before. */
+  noteReport(report: {
+    readonly hold: number;
+    readonly jobId: number;
+    readonly event: string;
+    readonly at: string;
+  }): Promise<boolean>;
+  /** Puts a push into the outbox; one that waits there for the same Hold and job is replaced, so it stays bounded. */
+  push(agent: string, push: NewPush): Promise<void>;
+  /** Forgets what the agent has acted on. A `seq` above all that were given moves the counter up, never down (T29). */
+  acknowledge(agent: string, seq: number): Promise<void>;
+  putAgent(agent: Pick<AgentRecord, 'name' | 'version' | 'runners' | 'seenAt'>): Promise<void>;
+  insertToken(token: Omit<Token, 'id'>): Promise<Token>;
+  updateToken(token: Token): Promise<void>;
+  /** Appends to the chain. */
+  audit(entry: AuditEntry): Promise<AuditRow>;
+}
+
+/** The place where decisions are kept. */
+export interface Store extends StoreReader {
+  /** Runs all of `work` or nothing of it, as if alone. It must touch nothing but the writer: it may be run again. */
+  write<T>(work: (tx: StoreWriter) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
