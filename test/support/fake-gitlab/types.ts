@@ -84,7 +84,8 @@ export interface FakeJob {
 /**
  * Ways to fail. `status`: this status and body without doing anything. `reset`: the connection dies before anything was done.
  * `hang`: never answered. `garbage`: bytes that are no HTTP. `close-after-assign`: done, then the connection dies unanswered.
- * `truncate`: done, the answer is cut in the middle of its body. `slow`: done, the answer drips over `delayMs`.
+ * `truncate`: done, the connection dies in the middle of the answer's body. `cut-json`: done, a well-formed answer whose body
+ * stops in the middle. `slow`: done, the answer drips over `delayMs`.
  * `delay`: done after `delayMs`. `redirect`: 3xx (default 307) to `headers.Location`, nothing done.
  * `duplicate`: the last 201 of jobs/request once more. `content-type`: done, but called text/html (or `headers`).
  * `huge`: 201 with a JSON body of `bytes` (default 64 MiB), nothing done.
@@ -95,6 +96,7 @@ export type FaultKind =
   | 'hang'
   | 'garbage'
   | 'truncate'
+  | 'cut-json'
   | 'slow'
   | 'delay'
   | 'redirect'
@@ -104,6 +106,7 @@ export type FaultKind =
   | 'huge';
 
 export interface FaultRule {
+  /** Told the path without its query. */
   readonly match: (method: string, path: string) => boolean;
   readonly how: FaultKind;
   readonly status?: number;
@@ -139,6 +142,8 @@ export interface FakeGitlabOptions {
   readonly unpersistedIntervalS?: number;
   /** False: answers to PUT carry no Job-Status (older servers); default true. */
   readonly jobStatusOnPut?: boolean;
+  /** Whether a job's token may read jobs and pipelines of its own project (newer servers); default true. */
+  readonly jobTokensReadJobs?: boolean;
 }
 
 export interface FakeGitlab {
