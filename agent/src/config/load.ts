@@ -1,19 +1,13 @@
-import type { ConfigProblem } from './problems.ts';
-
-/** Host and port of a listening socket; port 0 lets the system choose. */
-export interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** One `runners[]` entry. */
-export interface RunnerConfig {
-  readonly name: string;
-  /** The runner's GitLab token, whether it came from the file or from its token file. */
-  readonly token: string;
-  /** Only a protected runner's jobs are gated; true unless the file says otherwise. */
-  readonly protected: boolean;
-}
+import { readFileSync, statSync } from 'node:fs';
+import { dirname, isAbsolute, join } from 'node:path';
+import { type ListenAddress, readKind } from './kinds.ts';
+import { type ConfigOption, DEFAULT_CONFIG_FILE, OPTIONS } from './options.ts';
+import { ConfigError, type ConfigProblem } from './problems.ts';
+import { type LoadedRunners, loadRunners, type RunnerConfig } from './runners.ts';
+import { quotablePath } from './secret-file.ts';
+import { shapeProblems } from './shape.ts';
+import { type ConfigSources, openConfigFile, type Setting, settingOf, unknownVariables } from './sources.ts';
+import { systemErrorWords } from './system-error.ts';
 
 /** Everything `holdpoint agent` is told, read and checked; paths are absolute, durations milliseconds. */
 export interface AgentConfig {
@@ -49,17 +43,133 @@ export interface AgentConfig {
   readonly warnings: readonly string[];
 }
 
-/** Where settings come from; the file's place is the flag `config`, HOLDPOINT_CONFIG or the default. */
-export interface ConfigSources {
-  /** Values of flags by option key, plus `config`. */
-  readonly flags: Readonly<Record<string, string | undefined>>;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Folder that relative paths of flags and variables start from; those of the file start from its own folder. */
-  readonly cwd: string;
+function pemText(setting: Setting | undefined, path: string, problems: ConfigProblem[]): string | null {
+  if (setting === undefined) return null;
+  const refuse = (message: string): null => {
+    problems.push({ where: setting.where, path: 'gitlab.ca', message });
+    return null;
+  };
+  try {
+    const text = readFileSync(path, 'utf8');
+    return text.includes('-----BEGIN CERTIFICATE-----')
+      ? text
+      : refuse(`${quotablePath(path)} has no PEM certificate in it`);
+  } catch (error) {
+    return refuse(`cannot read ${quotablePath(path)}: ${systemErrorWords(error)}`);
+  }
 }
 
 /** Reads flags, environment and file; throws ConfigError (`bad_config`) with every problem at once. */
-export function loadConfig(_sources: ConfigSources): AgentConfig {
+export function loadConfig(sources: ConfigSources): AgentConfig {
   const problems: ConfigProblem[] = [];
-  throw new Error(`being written ${problems.length}`);
+  const { file, yaml } = openConfigFile(sources, problems);
+  problems.push(...yaml.problems);
+  // A value that YAML itself made unreadable is blamed once.
+  const blamed = new Set(yaml.problems.map((problem) => problem.where));
+  if (yaml.tree !== null) problems.push(...shapeProblems(yaml).filter((problem) => !blamed.has(problem.where)));
+  problems.push(...unknownVariables(sources.env));
+
+  const settings = new Map<string, Setting>();
+  for (const option of OPTIONS) {
+    const before = problems.length;
+    const setting = settingOf(option, sources, file, yaml, problems);
+    if (setting) settings.set(option.key, setting);
+    else if (option.required && problems.length === before && !wasBlamed(problems, option)) {
+      const path = option.key;
+      const ways = `set it in agent.yml, with ${option.flag} or with ${option.env}`;
+      problems.push({ where: file ?? DEFAULT_CONFIG_FILE, path, message: `missing: ${option.help}; ${ways}` });
+    }
+  }
+
+  const filled = (text: string, keys: Readonly<Record<string, string>>) =>
+    text.replace(/\{([a-z_.]+)\}/g, (_, key: string) => keys[key] ?? '');
+  const text = (key: string, keys: Readonly<Record<string, string>> = {}): string => {
+    const found = settings.get(key)?.value;
+    return typeof found === 'string' ? found : filled(defaultOf(key), keys);
+  };
+  const number = (key: string): number => {
+    const option = OPTIONS.find((candidate) => candidate.key === key)!;
+    const reading = readKind(option, option.kind === 'integer' ? Number(option.default) : defaultOf(key), true);
+    const found = settings.get(key)?.value ?? (reading.ok ? reading.value : Number.NaN);
+    return typeof found === 'number' ? found : Number.NaN;
+  };
+  const listen = (key: string): ListenAddress => {
+    const found = settings.get(key)?.value;
+    if (typeof found === 'object') return found;
+    const colon = defaultOf(key).lastIndexOf(':');
+    return { host: defaultOf(key).slice(0, colon), port: Number(defaultOf(key).slice(colon + 1)) };
+  };
+  const path = (key: string, keys: Readonly<Record<string, string>> = {}): string => {
+    const value = text(key, keys).replace(/^sqlite:/, '');
+    return isAbsolute(value) ? value : join(settings.get(key)?.folder ?? sources.cwd, value);
+  };
+
+  const stateDir = path('state_dir');
+  const inState = { state_dir: stateDir };
+  const runners: LoadedRunners = loadRunners(yaml, file === null ? sources.cwd : dirname(file), problems);
+  const principals = path('principals');
+  const principalsFrom = settings.get('principals');
+  if (principalsFrom) {
+    const unreadable = whyUnreadable(principals);
+    if (unreadable) problems.push({ where: principalsFrom.where, path: 'principals', message: unreadable });
+  }
+  const gateway = listen('gateway.listen');
+  const hub = listen('hub.listen');
+  if (gateway.host === hub.host && gateway.port === hub.port && gateway.port !== 0) {
+    const where = settings.get('hub.listen')?.where ?? settings.get('gateway.listen')?.where ?? '';
+    problems.push({ where, path: 'hub.listen', message: 'gateway and hub cannot listen on the same address' });
+  }
+  const ca = pemText(settings.get('gitlab.ca'), path('gitlab.ca'), problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+
+  return {
+    file,
+    gitlab: { url: text('gitlab.url'), ca },
+    gateway: { listen: gateway },
+    hub: {
+      listen: hub,
+      externalUrl: settings.has('hub.external_url') ? text('hub.external_url') : null,
+      store: { kind: 'sqlite', path: path('hub.store', inState) },
+    },
+    stateDir,
+    principals,
+    runners: runners.runners,
+    keys: { variable: path('keys.variable', inState), seal: path('keys.seal', inState) },
+    parking: {
+      maxHolds: number('parking.max_holds'),
+      liveMs: number('parking.live'),
+      liveFloorMs: number('parking.live_floor'),
+      handoverConfirmMs: number('parking.handover_confirm'),
+    },
+    log: {
+      level: text('log.level') as AgentConfig['log']['level'],
+      format: text('log.format') as AgentConfig['log']['format'],
+    },
+    warnings: [...runners.warnings, ...(file === null ? [] : inlineTokenWarning(file, runners))],
+  };
+}
+
+function defaultOf(key: string): string {
+  return OPTIONS.find((option) => option.key === key)?.default ?? '';
+}
+
+/** A required key is not called missing where its value, or the whole file, has been refused already. */
+function wasBlamed(problems: readonly ConfigProblem[], option: ConfigOption): boolean {
+  return problems.some((problem) => problem.path === option.key || problem.message.startsWith('not YAML'));
+}
+
+function whyUnreadable(path: string): string | null {
+  try {
+    readFileSync(path);
+    return null;
+  } catch (error) {
+    return `cannot read ${quotablePath(path)}: ${systemErrorWords(error)}`;
+  }
+}
+
+function inlineTokenWarning(file: string, runners: LoadedRunners): readonly string[] {
+  const readable = (statSync(file).mode & 0o004) !== 0;
+  return runners.inline && readable
+    ? [`${file} holds runner tokens and everybody on this machine can read it: chmod 600 it, or use token_file`]
+    : [];
 }

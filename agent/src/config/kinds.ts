@@ -1,0 +1,104 @@
+import type { ConfigOption } from './options.ts';
+
+/** Host and port of a listening socket; port 0 lets the system choose. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A value as read from text, flag or file: what it stands for, or what was wanted instead. */
+export type KindReading =
+  | { readonly ok: true; readonly value: string | number | ListenAddress }
+  | { readonly ok: false; readonly message: string };
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Milliseconds of `90s`, `10m`, `1h`, `30d`, `250ms`; null for anything else. */
+export function durationMs(text: string): number | null {
+  const parts = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text);
+  return parts ? Number(parts[1]) * UNIT_MS[parts[2]!]! : null;
+}
+
+/** The longest unit that writes these milliseconds without a rest, e.g. `90s`, `1h`. */
+export function durationText(ms: number): string {
+  for (const unit of ['d', 'h', 'm', 's']) {
+    const size = UNIT_MS[unit]!;
+    if (ms >= size && ms % size === 0) return `${ms / size}${unit}`;
+  }
+  return ms === 0 ? '0s' : `${ms}ms`;
+}
+
+const good = (value: string | number | ListenAddress): KindReading => ({ ok: true, value });
+const bad = (message: string): KindReading => ({ ok: false, message });
+
+/** What was found, as it may be quoted: short, and nothing of a value that could be a secret. */
+function quote(option: ConfigOption, value: string | number | boolean): string {
+  if (option.secret || (typeof value === 'string' && (value.length > 100 || value.includes('@')))) return 'this value';
+  return JSON.stringify(value);
+}
+
+function readUrl(text: string): KindReading {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    return bad('wanted an address like https://gitlab.example.com');
+  }
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return bad('wanted an address with https:// or http://');
+  if (url.username !== '' || url.password !== '')
+    return bad('a user or password in an address is not allowed; take it out');
+  if (url.search !== '' || url.hash !== '') return bad('an address has no "?" or "#" here; take it out');
+  return good(url.href.replace(/\/+$/, ''));
+}
+
+/** Reads `host:port`, with IPv6 in brackets. */
+function readListen(text: string): KindReading {
+  const parts = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})$/.exec(text);
+  const port = Number(parts?.[3]);
+  if (!parts || port > 65_535) return bad('wanted host:port, like 127.0.0.1:8093 or [::1]:8093');
+  return good({ host: (parts[1] ?? parts[2])!, port });
+}
+
+function readStore(text: string): KindReading {
+  if (/^postgres(ql)?:/.test(text)) return bad('PostgreSQL is not supported in this version; wanted sqlite:FILE');
+  return /^sqlite:./.test(text) ? good(text) : bad('wanted sqlite:FILE');
+}
+
+function inRange(option: ConfigOption, value: number, show: (value: number) => string): KindReading {
+  const [least, most] = option.range;
+  if (value < least) return bad(`${show(value)} is too little; at least ${show(least)}`);
+  if (value > most) return bad(`${show(value)} is too much; at most ${show(most)}`);
+  return good(value);
+}
+
+/** Reads one value; `typed` when it comes from YAML, where a number is a number and not text. */
+export function readKind(option: ConfigOption, value: string | number | boolean, typed: boolean): KindReading {
+  const found = `found ${quote(option, value)}, `;
+  if (option.kind === 'integer') {
+    const number = typed ? value : /^\d{1,15}$/.test(String(value)) ? Number(value) : Number.NaN;
+    if (typeof number !== 'number' || !Number.isSafeInteger(number)) return bad(`${found}wanted a whole number`);
+    return inRange(option, number, String);
+  }
+  if (option.kind === 'duration') {
+    const ms = typeof value === 'string' ? durationMs(value) : null;
+    if (ms === null) return bad(`${found}wanted a time like 90s, 10m, 1h or 30d`);
+    return inRange(option, ms, durationText);
+  }
+  if (typeof value !== 'string') return bad(`${found}wanted text; put it in quotes`);
+  if (value.trim() === '' || /[\u0000-\u001f\u007f]/.test(value))
+    return bad('wanted text that is not empty and has no control characters');
+  switch (option.kind) {
+    case 'url':
+      return readUrl(value);
+    case 'listen':
+      return readListen(value);
+    case 'store':
+      return readStore(value);
+    case 'path':
+      return good(value);
+    case 'choice':
+      return option.choices.includes(value) ? good(value) : bad(`${found}wanted ${option.choices.join(', ')}`);
+    default:
+      return option.kind satisfies never;
+  }
+}

@@ -1,0 +1,112 @@
+import { z } from 'zod';
+import { suggest } from '../domain/suggest.ts';
+import { readKind } from './kinds.ts';
+import { type ConfigOption, LATER_KEYS, OPTIONS } from './options.ts';
+import type { ConfigProblem } from './problems.ts';
+import { pathText, type YamlFile } from './yaml-file.ts';
+
+/** More runners than one host serves; a list longer than this is a mistake of whoever generates it. */
+const MAX_RUNNERS = 1_000;
+
+const runner = z.strictObject({
+  name: z
+    .string({
+      error: (issue) =>
+        issue.input === undefined ? 'missing: every runner has a name' : 'wanted text; put it in quotes',
+    })
+    .regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$/, 'wanted up to 100 letters, digits, blanks, ".", "_" or "-"'),
+  token: z
+    .string({ error: 'wanted text; put it in quotes' })
+    .regex(/^[\x21-\x7e]{1,255}$/, 'wanted one word of printable ASCII')
+    .optional(),
+  token_file: z.string({ error: 'wanted the path of a file' }).min(1, 'wanted the path of a file').optional(),
+  protected: z.boolean({ error: 'wanted true or false' }).default(true),
+});
+
+function leaf(option: ConfigOption): z.ZodType {
+  const scalar = z.union([z.string(), z.number(), z.boolean()], { error: 'wanted a single value' });
+  return scalar.superRefine((value, context) => {
+    const reading = readKind(option, value, true);
+    if (!reading.ok) context.addIssue({ code: 'custom', message: reading.message });
+  });
+}
+
+/** The shape of agent.yml, made from the table of options and the lists that stand in the file only. */
+function fileSchema(): z.ZodType {
+  const sections = new Map<string, Record<string, z.ZodType>>([['', {}]]);
+  for (const option of OPTIONS) {
+    const dot = option.key.indexOf('.');
+    const section = dot < 0 ? '' : option.key.slice(0, dot);
+    const members = sections.get(section) ?? {};
+    members[option.key.slice(dot + 1)] = leaf(option).optional();
+    sections.set(section, members);
+  }
+  const top: Record<string, z.ZodType> = { ...sections.get('') };
+  for (const [section, members] of sections) {
+    if (section !== '') top[section] = z.strictObject(members).optional();
+  }
+  top.runners = z.array(runner).max(MAX_RUNNERS, `more than ${MAX_RUNNERS} runners`).optional();
+  return z.strictObject(top);
+}
+
+/** One `runners[]` entry as it stands in the file. */
+export type RunnerEntry = z.output<typeof runner>;
+
+/** Known keys that could have been meant at a place: its siblings first, then any key with that last word. */
+function meant(parent: string, word: string): string {
+  const siblings = [
+    ...OPTIONS.map((option) => option.key),
+    'runners',
+    ...Object.keys(runner.shape).map((name) => `runners.${name}`),
+  ]
+    .filter((key) => (parent === '' ? true : key.startsWith(`${parent}.`)))
+    .map((key) => (parent === '' ? key.split('.')[0]! : key.slice(parent.length + 1)));
+  const near = suggest(word, siblings);
+  if (near !== null) return `; did you mean "${near}"?`;
+  const elsewhere = OPTIONS.find((option) => option.key === word || option.key.endsWith(`.${word}`));
+  return elsewhere ? `; did you mean "${elsewhere.key}"?` : '';
+}
+
+function unknownKey(path: readonly PropertyKey[]): string {
+  const words = path.filter((part) => typeof part === 'string');
+  if (LATER_KEYS.includes(words.join('.'))) return 'not supported in this version; take it out';
+  return `unknown key${meant(words.slice(0, -1).join('.'), words.at(-1) ?? '')}`;
+}
+
+/** Every problem of a file's shape: unknown keys, wrong types, values that are not understood. */
+export function shapeProblems(file: YamlFile): ConfigProblem[] {
+  const result = fileSchema().safeParse(file.tree);
+  if (result.success) return [];
+  return result.error.issues.flatMap((issue): ConfigProblem[] => {
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => {
+        const path = [...issue.path, key];
+        return { where: file.keyAt(path), path: pathText(path), message: unknownKey(path) };
+      });
+    }
+    const wanted = issue.code === 'invalid_type' && issue.expected === 'object' ? 'wanted keys below it' : null;
+    const list = issue.code === 'invalid_type' && issue.expected === 'array' ? 'wanted a list ("- name: …")' : null;
+    const message = wanted ?? list ?? issue.message;
+    return [{ where: file.valueAt(issue.path), path: pathText(issue.path), message }];
+  });
+}
+
+/** The scalar at a key of a file whose shape is good. */
+export function scalarAt(tree: unknown, key: string): string | number | boolean | undefined {
+  let value: unknown = tree;
+  for (const part of key.split('.')) {
+    if (typeof value !== 'object' || value === null) return undefined;
+    value = (value as Record<string, unknown>)[part];
+  }
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : undefined;
+}
+
+/** The runners of a file, those whose shape is good. */
+export function runnerEntries(tree: unknown): readonly { index: number; entry: RunnerEntry }[] {
+  const list = (tree as { runners?: unknown } | null)?.runners;
+  if (!Array.isArray(list)) return [];
+  return list.flatMap((item, index) => {
+    const result = runner.safeParse(item);
+    return result.success ? [{ index, entry: result.data }] : [];
+  });
+}
