@@ -1,60 +1,151 @@
-export interface ScriptedRunnerOptions {
-  /** Base as in config.toml: GitLab's or the gateway's. */
-  readonly url: string;
-  readonly token: string;
-  /** `18.5` sends PUT running at once and obeys the answer; `17.0` finds out later. */
-  readonly version: '18.5' | '17.0';
-  /** `pty`: really runs the script lines in a terminal; `none`: all of the wire without running anything. */
-  readonly exec: 'pty' | 'none';
-  /** Milliseconds between polls; gitlab-runner's default is 3,000, here 50. */
-  readonly checkIntervalMs?: number;
-  /** Milliseconds between log patches until the server says otherwise; gitlab-runner's is 3,000, here 50. */
-  readonly updateIntervalMs?: number;
-  /** Real seconds that one second of X-GitLab-Trace-Update-Interval, Retry-After and back-off lasts; default 0.02. */
-  readonly timeScale?: number;
-  readonly systemId?: string;
-  readonly name?: string;
-  /** Jobs at a time; default 1. */
-  readonly concurrent?: number;
-  /** Output of a job with exec `none`. */
-  readonly output?: string;
-  /** Exit code of a job with exec `none`; default 0. */
-  readonly exitCode?: number;
-  /** With exec `none`: the job goes on until this resolves. */
-  readonly work?: (job: { id: number; payload: Record<string, unknown> }) => Promise<void>;
-}
+import { randomBytes } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { createHttp } from './scripted-runner/http.ts';
+import { type RunningJob, runJob } from './scripted-runner/job.ts';
+import { type RunnerJob, readJob } from './scripted-runner/payload.ts';
+import type { FinishedJob, ScriptedRunner, ScriptedRunnerOptions, StartedJob } from './scripted-runner/types.ts';
 
-export interface StartedJob {
-  readonly jobId: number;
-  readonly name: string;
-  /** Script lines as they were about to run. */
-  readonly lines: readonly string[];
-  /** The bytes of the answer, as text. */
-  readonly raw: string;
-}
+export type * from './scripted-runner/types.ts';
 
-export interface FinishedJob {
-  readonly jobId: number;
-  /** `aborted`: GitLab said stop and nothing more was sent; `dropped`: given up before anything ran. */
-  readonly outcome: 'success' | 'failed' | 'canceled' | 'aborted' | 'dropped';
-  readonly exitCode: number | null;
-  /** All that the job wrote, masked, as it would stand in the log. */
-  readonly output: string;
-}
+/** Refusals in a row after which the runner leaves a token alone, and for how long. */
+const UNHEALTHY_AFTER = 3;
+const UNHEALTHY_MS = 3_600_000;
 
-/** A program that behaves like gitlab-runner on the wire. */
-export interface ScriptedRunner {
-  readonly started: readonly StartedJob[];
-  readonly finished: readonly FinishedJob[];
-  /** Every answer to jobs/request: status, or 0 for a connection that broke. */
-  readonly polls: readonly { readonly at: number; readonly status: number }[];
-  /** False after 3 refusals (403) in a row, for an hour. */
-  healthy(): boolean;
-  onStart(listener: (job: StartedJob) => void): void;
-  onFinish(listener: (job: FinishedJob) => void): void;
-  /** Stops asking, kills what runs, leaves no process; resolves when all is gone. */
-  stop(): Promise<void>;
+const FEATURES = [
+  'variables',
+  'image',
+  'services',
+  'artifacts',
+  'cache',
+  'fallback_cache_keys',
+  'shared',
+  'upload_multiple_artifacts',
+  'upload_raw_artifacts',
+  'session',
+  'terminal',
+  'refspecs',
+  'masking',
+  'proxy',
+  'raw_variables',
+  'artifacts_exclude',
+  'multi_build_steps',
+  'trace_reset',
+  'trace_checksum',
+  'trace_size',
+  'vault_secrets',
+  'cancelable',
+  'return_exit_code',
+  'service_variables',
+  'service_multiple_aliases',
+  'image_executor_opts',
+  'service_executor_opts',
+  'cancel_gracefully',
+  'native_steps_integration',
+];
+/** Features that came after 17.0. */
+const LATER_FEATURES = ['two_phase_job_commit', 'job_inputs'];
+
+function infoOf(options: ScriptedRunnerOptions) {
+  const names = options.version === '18.5' ? [...FEATURES, ...LATER_FEATURES] : FEATURES;
+  return {
+    name: 'gitlab-runner',
+    version: `${options.version}.0`,
+    revision: options.version === '18.5' ? 'bda84871' : '44feccdf',
+    platform: 'linux',
+    architecture: 'amd64',
+    executor: 'shell',
+    shell: 'bash',
+    features: Object.fromEntries(names.map((name) => [name, true])),
+    config: { gpus: '' },
+  };
 }
 
 /** Starts polling at once. */
-export declare function startScriptedRunner(options: ScriptedRunnerOptions): ScriptedRunner;
+export function startScriptedRunner(options: ScriptedRunnerOptions): ScriptedRunner {
+  const timeScale = options.timeScale ?? 0.02;
+  const info = infoOf(options);
+  const version = info.version;
+  const http = createHttp(
+    options.url,
+    `gitlab-runner ${version} (${options.version}-stable; go1.24.6; linux/amd64)`,
+    timeScale,
+  );
+  const started: StartedJob[] = [];
+  const finished: FinishedJob[] = [];
+  const polls: { at: number; status: number }[] = [];
+  const startListeners: ((job: StartedJob) => void)[] = [];
+  const finishListeners: ((job: FinishedJob) => void)[] = [];
+  const running = new Set<RunningJob>();
+  const work = new Set<Promise<void>>();
+  const stopping = new AbortController();
+  let refusals = 0;
+  let healthyAgainAt = 0;
+  const healthy = () => refusals < UNHEALTHY_AFTER || Date.now() >= healthyAgainAt;
+
+  async function poll(): Promise<void> {
+    const body = JSON.stringify({
+      info,
+      token: options.token,
+      system_id: options.systemId ?? 's_scripted0001',
+      last_update: http.lastUpdate(),
+      session: {
+        url: 'https://127.0.0.1:8093/session/x',
+        certificate: '',
+        authorization: randomBytes(16).toString('hex'),
+      },
+    });
+    const recent: Record<string, string> = options.version === '18.5' ? { 'RUNNER-TOKEN': options.token } : {};
+    const headers = { 'Content-Type': 'application/json', Accept: 'application/json', ...recent };
+    const reply = await http.call({ method: 'POST', path: 'jobs/request', headers, body });
+    const json = /^application\/json/.test(String(reply.headers['content-type'] ?? ''));
+    const status = reply.status === 201 && !json ? -1 : reply.status;
+    polls.push({ at: Date.now(), status });
+    refusals = status === 403 ? refusals + 1 : 0;
+    if (refusals === UNHEALTHY_AFTER) healthyAgainAt = Date.now() + UNHEALTHY_MS * timeScale;
+    if (status !== 201) return;
+    const raw = reply.body.toString('utf8');
+    let job: RunnerJob;
+    try {
+      job = readJob(raw);
+    } catch {
+      polls[polls.length - 1] = { at: Date.now(), status: -1 }; // the runner logs a warning and asks again
+      return;
+    }
+    const one = runJob({ http, job, raw, info, options, timeScale, onStart, onFinish });
+    running.add(one);
+    const done = one.done.finally(() => {
+      running.delete(one);
+      work.delete(done);
+    });
+    work.add(done);
+  }
+  function onStart(job: StartedJob): void {
+    started.push(job);
+    for (const listener of startListeners) listener(job);
+  }
+  function onFinish(job: FinishedJob): void {
+    finished.push(job);
+    for (const listener of finishListeners) listener(job);
+  }
+  async function loop(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      if (running.size < (options.concurrent ?? 1) && healthy()) await poll();
+      await wait(options.checkIntervalMs ?? 50, undefined, { signal: stopping.signal }).catch(() => undefined);
+    }
+  }
+  const looping = loop();
+  return {
+    started,
+    finished,
+    polls,
+    healthy,
+    onStart: (listener) => startListeners.push(listener),
+    onFinish: (listener) => finishListeners.push(listener),
+    async stop() {
+      stopping.abort();
+      for (const one of running) one.kill();
+      http.close();
+      await Promise.all([looping, ...work]);
+    },
+  };
+}
