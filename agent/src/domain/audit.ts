@@ -54,7 +54,7 @@ export type ChainReport =
   | { readonly ok: true; readonly head: AuditHead }
   | { readonly ok: false; readonly fault: AuditFault; readonly seq: number; readonly message: string };
 
-function broken(fault: AuditFault, seq: number, why: string): ChainReport {
+function broken(fault: AuditFault, seq: number, why: string): ChainReport & { ok: false } {
   return {
     ok: false,
     fault,
@@ -63,29 +63,53 @@ function broken(fault: AuditFault, seq: number, why: string): ChainReport {
   };
 }
 
-/**
- * Checks a chain from its first row on, in the order given, and says where it breaks first (T34).
- * `head` is the last row as kept elsewhere; null when nothing else is known, and then a missing end cannot be noticed.
- */
-export function verifyChain(rows: Iterable<AuditRow>, head: AuditHead | null): ChainReport {
-  let last: AuditHead = EMPTY_HEAD;
-  let beforeLast: AuditHead | null = null;
-  for (const row of rows) {
-    if (row.seq > last.seq + 1) return broken('removed', last.seq + 1, `row ${row.seq} follows row ${last.seq}`);
-    if (row.seq <= last.seq) return broken('inserted', row.seq, `row ${row.seq} follows row ${last.seq}`);
-    if (hashOf(row) !== row.hash) return broken('changed', row.seq, 'it does not have the hash that stands in it');
-    if (row.prev !== last.hash) {
-      if (beforeLast !== null && row.prev === beforeLast.hash)
-        return broken('inserted', last.seq, `row ${row.seq} does not continue it`);
-      return broken('changed', last.seq, `row ${row.seq} continues another row`);
+/** How far a chain has been checked. */
+export interface ChainProgress {
+  readonly last: AuditHead;
+  readonly beforeLast: AuditHead | null;
+}
+export const CHAIN_START: ChainProgress = { last: EMPTY_HEAD, beforeLast: null };
+
+/** Checks the next row; the progress, or where the chain breaks. */
+export function checkRow(
+  { last, beforeLast }: ChainProgress,
+  row: AuditRow,
+): ChainProgress | (ChainReport & { ok: false }) {
+  if (row.seq > last.seq + 1) return broken('removed', last.seq + 1, `row ${row.seq} follows row ${last.seq}`);
+  if (row.seq <= last.seq) return broken('inserted', row.seq, `row ${row.seq} follows row ${last.seq}`);
+  if (hashOf(row) !== row.hash) return broken('changed', row.seq, 'it does not have the hash that stands in it');
+  if (row.prev !== last.hash) {
+    if (beforeLast !== null && row.prev === beforeLast.hash) {
+      return broken('inserted', last.seq, `row ${row.seq} does not continue it`);
     }
-    beforeLast = last;
-    last = { seq: row.seq, hash: row.hash };
+    return broken('changed', Math.max(last.seq, 1), `row ${row.seq} continues another row`);
   }
-  if (head !== null && head.seq > last.seq) return broken('truncated', last.seq, `the chain once had ${head.seq} rows`);
-  if (head !== null && head.seq < last.seq)
+  return { last: { seq: row.seq, hash: row.hash }, beforeLast: last };
+}
+
+/** Compares the end of a chain with the last row as kept elsewhere; null when nothing else is known. */
+export function checkEnd({ last }: ChainProgress, head: AuditHead | null): ChainReport {
+  if (head !== null && head.seq > last.seq) {
+    return broken('truncated', last.seq, `the chain once had ${head.seq} rows`);
+  }
+  if (head !== null && head.seq < last.seq) {
     return broken('inserted', head.seq + 1, `the chain ends at row ${head.seq}`);
+  }
   if (head !== null && head.hash !== last.hash)
     return broken('changed', last.seq, 'the chain once ended in another row');
   return { ok: true, head: last };
+}
+
+/**
+ * Checks a chain from its first row on, in the order given, and says where it breaks first (T34).
+ * Without a `head` kept elsewhere a missing end cannot be noticed.
+ */
+export function verifyChain(rows: Iterable<AuditRow>, head: AuditHead | null): ChainReport {
+  let progress = CHAIN_START;
+  for (const row of rows) {
+    const next = checkRow(progress, row);
+    if ('ok' in next) return next;
+    progress = next;
+  }
+  return checkEnd(progress, head);
 }

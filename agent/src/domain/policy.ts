@@ -73,21 +73,24 @@ export interface Requirement {
   readonly selfApproval: SelfApproval;
   /** Version of the policy it came from. */
   readonly policy: string;
-  /** Ids of people whose approve does not count, fixed by the Hold that opened the Review. */
+  /** Who triggered the Hold that opened the Review; later Holds exclude nobody, or anybody could lock approvers out. */
+  readonly trigger: Facts['trigger'];
+  /** Ids of people whose approve does not count. */
   readonly excluded: readonly number[];
 }
 
 /**
- * The requirement that a policy puts on a run. A verified trigger is excluded as the self-approval mode says (T18).
+ * The requirement that a policy puts on what somebody triggered. A verified trigger is excluded as the self-approval mode says (T18).
  * A trigger that a variable alone names proves nothing and so satisfies nothing: that person is excluded in every mode (T17).
  */
-export function requirementFor(policy: Policy, facts: Facts): Requirement {
-  const { id, verified } = facts.trigger;
+export function requirementFor(policy: Policy, trigger: Facts['trigger']): Requirement {
+  const { id, verified } = trigger;
   const excludes = verified === 'unverified' || policy.selfApproval === 'forbid';
   return {
     rules: policy.rules,
     selfApproval: policy.selfApproval,
     policy: policy.version,
+    trigger,
     excluded: id !== null && excludes ? [id] : [],
   };
 }

@@ -1,3 +1,5 @@
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { HoldpointError } from './errors.ts';
 
 const HOUR_MS = 3_600_000;
@@ -29,6 +31,11 @@ export interface Token {
   readonly lastUsedAt: number | null;
   readonly lastUsedAddress: string | null;
   readonly revokedAt: number | null;
+}
+
+/** What is stored of a token: SHA-256 of its text. The text has 256 random bits, so no salt and no slow hash is needed. */
+export function tokenHash(text: string): string {
+  return bytesToHex(sha256(utf8ToBytes(text)));
 }
 
 /** True while it is neither revoked nor over. */

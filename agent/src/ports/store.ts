@@ -62,6 +62,8 @@ export interface StoreReader {
   liveHoldsOf(agent: string): Promise<readonly Hold[]>;
   /** Open Holds, running ones excepted, whose time was over at `now`, at most `limit`. */
   dueHolds(now: number, limit: number): Promise<readonly Hold[]>;
+  /** Waiting and pending Holds whose live job was to stay parked only until `before` and of which nothing was heard since. */
+  overdueHolds(before: number, limit: number): Promise<readonly Hold[]>;
   /** Facts of the attempt, null when the Hold has no such attempt. */
   facts(hold: number, jobId: number): Promise<Facts | null>;
 
@@ -95,7 +97,6 @@ export interface StoreReader {
   tokenOfHash(hash: string): Promise<Token | null>;
   /** Tokens of a person, or (null) of everybody. */
   tokens(owner: number | null, page: Page): Promise<readonly Token[]>;
-  anyToken(): Promise<boolean>;
   /** Rows above `after`; with `sight` only those about Holds, Reviews and Approvals that may be seen. */
   auditRows(filter: { readonly hold?: number; readonly sight: Sight | null }, page: Page): Promise<readonly AuditRow[]>;
   auditHead(): Promise<AuditHead>;

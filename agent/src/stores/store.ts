@@ -1,11 +1,104 @@
-import type { Store } from '../ports/store.ts';
+import { chmodSync, closeSync, openSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { Kysely, SqliteDialect, sql } from 'kysely';
+import { HoldpointError } from '../domain/errors.ts';
+import type { Store, StoreReader } from '../ports/store.ts';
+import { migrate } from './migrate.ts';
+import { reader } from './reader.ts';
+import type { Schema } from './schema.ts';
+import { writer } from './writer.ts';
 
 export interface StoreOptions {
   /** Path of the database file; `:memory:` for one that ends with the process. */
   readonly path: string;
 }
 
+/** How long a write waits for another process that holds the file (a backup, `audit verify`). */
+const BUSY_TIMEOUT_MS = 5_000;
+
 /** Opens (and where needed creates or migrates) the store. Rejects with `store_unavailable` in words when it cannot. */
-export async function openStore(_options: StoreOptions): Promise<Store> {
-  throw new Error('being written');
+export async function openStore({ path }: StoreOptions): Promise<Store> {
+  const database = open(path);
+  const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database }) });
+  try {
+    await migrate(db, path);
+  } catch (cause) {
+    await db.destroy();
+    throw translated(cause, path);
+  }
+  return {
+    ...translating(reader(db), path),
+    async write(work) {
+      return db.connection().execute(async (connection) => {
+        try {
+          // Immediate: the one writer is chosen before the first read, so nothing that was read can change before the write.
+          await sql`begin immediate`.execute(connection);
+          const result = await work(writer(connection));
+          await sql`commit`.execute(connection);
+          return result;
+        } catch (cause) {
+          if (database.inTransaction) await sql`rollback`.execute(connection);
+          throw translated(cause, path);
+        }
+      });
+    },
+    close: () => db.destroy(),
+  };
+}
+
+function open(path: string): Database.Database {
+  try {
+    if (path !== ':memory:') {
+      // Created by us first: SQLite would make it readable for everybody.
+      closeSync(openSync(path, 'a', 0o600));
+      chmodSync(path, 0o600);
+    }
+    const database = new Database(path, { timeout: BUSY_TIMEOUT_MS });
+    database.pragma('journal_mode = WAL');
+    // A vote that was answered must survive a power cut.
+    database.pragma('synchronous = FULL');
+    database.pragma('foreign_keys = ON');
+    database.pragma('trusted_schema = OFF');
+    return database;
+  } catch (cause) {
+    throw translated(cause, path);
+  }
+}
+
+/** The same reads, their database errors in words. */
+function translating(reads: StoreReader, path: string): StoreReader {
+  const out: Record<string, unknown> = {};
+  for (const [name, read] of Object.entries(reads) as [string, (...args: unknown[]) => Promise<unknown>][]) {
+    out[name] = async (...args: unknown[]) => {
+      try {
+        return await read(...args);
+      } catch (cause) {
+        throw translated(cause, path);
+      }
+    };
+  }
+  return out as unknown as StoreReader;
+}
+
+/** Our own errors as they are; a lost race as `hold_conflict`; what the database or the disk refuses as `store_unavailable`. */
+function translated(cause: unknown, path: string): unknown {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  if (cause instanceof HoldpointError || code === '') return cause;
+  if (/^SQLITE_(BUSY|CONSTRAINT_(UNIQUE|PRIMARYKEY))/.test(code)) {
+    return new HoldpointError(
+      'hold_conflict',
+      'somebody else changed the same thing in the meantime: look at it and try again',
+      { cause },
+    );
+  }
+  if (code.startsWith('SQLITE_CONSTRAINT')) {
+    return new HoldpointError('internal', `store ${path} refused a write that must never be tried (${code})`, {
+      cause,
+    });
+  }
+  return new HoldpointError(
+    'store_unavailable',
+    `store ${path} cannot be used (${code}): check the disk, the file and its owner`,
+    { cause },
+  );
 }

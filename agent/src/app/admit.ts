@@ -1,0 +1,259 @@
+import { matches } from '../domain/approval.ts';
+import { canonicalJson } from '../domain/canonical-json.ts';
+import { digestOfText } from '../domain/digest.ts';
+import { HoldpointError } from '../domain/errors.ts';
+import type { Facts } from '../domain/facts.ts';
+import { type Attempt, type Hold, liveAttempt } from '../domain/hold.ts';
+import { type Requirement, requirementFor } from '../domain/policy.ts';
+import type { Denial } from '../domain/review.ts';
+import { placeOf, subjectOf } from '../domain/subject.ts';
+import type { AdmitAnswer, AdmitRequest } from '../ports/gatekeeper.ts';
+import { holdNote } from './hold-note.ts';
+import { agentActor, type HubContext, holdUrl, retrying } from './hub-context.ts';
+import { nearestDiff } from './nearest.ts';
+import { fallBack, releaseHold } from './release.ts';
+import { cancelHold, noteUse, reviewFor, type Settlement, settle } from './settle.ts';
+
+/** 6 MiB: what a payload of 4 MiB can become; more is not a form of ours. */
+const MAX_FORM_BYTES = 6 * 1024 * 1024;
+
+type Decision =
+  | { readonly outcome: 'pass' | 'hold'; readonly hold: Hold; readonly requirement: Requirement | null }
+  | { readonly outcome: 'refuse'; readonly hold: Hold | null; readonly reason: string };
+
+/**
+ * The verdict on a job that an agent was given: pass, hold or refuse. Asking again about the same job is answered by its
+ * Hold as it is now. Rejects with `digest_mismatch` when the configuration has another digest than the agent says, with
+ * `forbidden` when the job is another agent's (T27).
+ */
+export async function admit(context: HubContext, agent: string, request: AdmitRequest): Promise<AdmitAnswer> {
+  const canonical = canonicalJson(request.configuration);
+  if (new TextEncoder().encode(canonical).length > MAX_FORM_BYTES) {
+    throw new HoldpointError(
+      'too_large',
+      `configuration of job ${request.facts.job.id} is larger than ${MAX_FORM_BYTES} bytes: make its script or variables shorter`,
+    );
+  }
+  const digest = digestOfText(canonical);
+  if (digest !== request.digest) {
+    throw new HoldpointError(
+      'digest_mismatch',
+      `job ${request.facts.job.id}: its configuration has digest ${digest}, the agent says ${request.digest}: are agent and hub of the same version?`,
+    );
+  }
+  const decision = await retrying(() => {
+    const deciding = { actor: agentActor(agent), address: null, now: context.clock.now(), policy: context.policy() };
+    return settle(context, deciding, (s) => decide(s, agent, request, canonical));
+  });
+  return answer(context, request, decision);
+}
+
+async function decide(
+  s: Settlement,
+  agent: string,
+  { digest, facts }: AdmitRequest,
+  canonical: string,
+): Promise<Decision> {
+  const subject = subjectOf(facts);
+  const place = placeOf(facts);
+  const known = await s.tx.holdOfJob(subject.instance, subject.projectId, facts.job.id);
+  if (known !== null) return presentVerdict(s, known, agent, digest, facts.job.id);
+
+  const denial = await s.tx.denial(subject, digest, s.now);
+  if (denial !== null) {
+    await s.audit(
+      'job_refused',
+      { digest, review: denial.review },
+      { job_id: facts.job.id, project_id: subject.projectId, denial: denial.id },
+    );
+    return { outcome: 'refuse', hold: null, reason: deniedWords(denial) };
+  }
+  await s.tx.putConfiguration(digest, canonical);
+  const attempt: Attempt = {
+    jobId: facts.job.id,
+    agent,
+    runner: facts.runner,
+    url: facts.job.url,
+    at: s.now,
+    parkedUntil: null,
+    handedOutAt: null,
+    endedAt: null,
+    ended: null,
+  };
+  const open = await s.tx.openHold({ subject, pipelineId: facts.pipeline.id, jobId: facts.job.id, digest });
+  if (open !== null) {
+    const joined = await join(s, open, attempt, facts);
+    if (joined !== null) return joined;
+  }
+  const approval = (await s.tx.approvalsOf(subject, digest, 1_000)).find((a) =>
+    matches(a, { subject, digest, place, hold: null }, s.now),
+  );
+  const review =
+    approval === undefined
+      ? await reviewFor(s, { subject, digest, place, projectPath: facts.project.path, trigger: facts.trigger })
+      : null;
+  const hold = await s.tx.insertHold(
+    {
+      version: 1,
+      state: approval === undefined ? 'waiting_for_approval' : 'pending',
+      subject,
+      projectPath: facts.project.path,
+      stage: facts.job.stage,
+      digest,
+      place,
+      pipelineId: facts.pipeline.id,
+      trigger: facts.trigger,
+      review: review?.id ?? null,
+      approval: approval?.id ?? null,
+      attempts: [attempt],
+      openedAt: s.now,
+      expiresAt: s.now + s.policy.requestTtlMs,
+      endedAt: null,
+      reason: null,
+      crossing: null,
+    },
+    facts,
+  );
+  if (approval !== undefined) await noteUse(s, approval, 1);
+  await s.audit(
+    approval === undefined ? 'hold_opened' : 'job_passed',
+    { hold },
+    { job_id: attempt.jobId, project_id: subject.projectId, runner: attempt.runner },
+  );
+  s.changed({ type: 'hold', id: hold.id, state: hold.state, projectId: subject.projectId });
+  return { outcome: approval === undefined ? 'hold' : 'pass', hold, requirement: review?.requirement ?? null };
+}
+
+/**
+ * A new GitLab job takes its place in the open Hold of its key (T44): the older one is over. Null when it cannot be the
+ * same: the older Hold is closed then, and the job is looked at as a new one.
+ */
+async function join(s: Settlement, open: Hold, attempt: Attempt, facts: Facts): Promise<Decision | null> {
+  const place = placeOf(facts);
+  if (open.state === 'running') {
+    // GitLab makes a second job of the same name only after the first has ended: the report of that end is late or lost.
+    const reason = `job ${attempt.jobId} took its place before its end was reported`;
+    const live = liveAttempt(open)?.jobId ?? 0;
+    await s.move(open, { type: 'finish', jobId: live, status: 'failed', reason }, 'hold_ended', { reason });
+    return null;
+  }
+  const { ref, refProtected, environment } = open.place;
+  if (ref !== place.ref || refProtected !== place.refProtected || environment !== place.environment) {
+    // Somebody changed the ref's protection, or this is no retry at all: what was approved there is not approved here (T11, T51).
+    await cancelHold(s, open, 'superseded');
+    return null;
+  }
+  const older = liveAttempt(open);
+  const joined = await s.move(
+    open,
+    { type: 'attach', attempt },
+    'job_joined',
+    { job_id: attempt.jobId, runner: attempt.runner },
+    facts,
+  );
+  if (older !== null) await s.tell('cancel', joined, older, `job ${attempt.jobId} has taken its place`);
+  return verdictOnOpen(s, joined);
+}
+
+/** A waiting Hold waits, unless an Approval covers it; a pending one passes while its Approval counts. */
+async function verdictOnOpen(s: Settlement, hold: Hold): Promise<Decision> {
+  const question = { subject: hold.subject, digest: hold.digest, place: hold.place, hold: hold.id };
+  if (hold.state === 'pending') {
+    const approval = hold.approval === null ? null : await s.tx.approval(hold.approval);
+    const still = approval !== null && matches(approval, question, s.now);
+    const now = still ? hold : await fallBack(s, hold, 'its approval is over');
+    if (now.state === 'pending') return { outcome: 'pass', hold: now, requirement: null };
+    return verdictOnOpen(s, now);
+  }
+  const approval = (await s.tx.approvalsOf(hold.subject, hold.digest, 1_000)).find((a) => matches(a, question, s.now));
+  if (approval !== undefined) {
+    await noteUse(s, approval, 1);
+    return { outcome: 'pass', hold: await releaseHold(s, hold, approval.id), requirement: null };
+  }
+  const review = hold.review === null ? null : await s.tx.review(hold.review);
+  return { outcome: 'hold', hold, requirement: review?.requirement ?? null };
+}
+
+/** The verdict on a job that the hub knows: once only may it be handed out (T41), and only by the agent that has it (T27). */
+async function presentVerdict(
+  s: Settlement,
+  hold: Hold,
+  agent: string,
+  digest: string,
+  jobId: number,
+): Promise<Decision> {
+  const attempt = hold.attempts.find((a) => a.jobId === jobId);
+  if (attempt?.agent !== agent) {
+    throw new HoldpointError('forbidden', `job ${jobId} was given to another agent: this one cannot ask for it`);
+  }
+  if (hold.digest !== digest) {
+    throw new HoldpointError(
+      'digest_mismatch',
+      `job ${jobId} belongs to hold ${hold.id} with digest ${hold.digest}, not ${digest}`,
+    );
+  }
+  if (liveAttempt(hold)?.jobId !== jobId && (hold.state === 'waiting_for_approval' || hold.state === 'pending')) {
+    return {
+      outcome: 'refuse',
+      hold,
+      reason: `job ${jobId} of hold ${hold.id} is over (${attempt.ended}): run it again in GitLab`,
+    };
+  }
+  switch (hold.state) {
+    case 'waiting_for_approval':
+    case 'pending':
+      return verdictOnOpen(s, hold);
+    case 'running':
+      return { outcome: 'refuse', hold, reason: `job ${jobId} was handed out already: no job is handed out twice` };
+    case 'success':
+    case 'failed':
+    case 'canceled':
+    case 'rejected':
+    case 'expired':
+      return {
+        outcome: 'refuse',
+        hold,
+        reason: `hold ${hold.id} is ${hold.state}${hold.reason === null ? '' : `: ${hold.reason}`}`,
+      };
+    default:
+      return hold.state satisfies never;
+  }
+}
+
+/** Why a denied job is refused, and the way out. */
+export function deniedWords(denial: Denial): string {
+  const until = `${new Date(denial.until).toISOString().slice(0, 16)}Z`;
+  return `${denial.by} rejected this configuration: ${denial.reason} (remembered until ${until}): change the job, or ask a maintainer`;
+}
+
+async function answer(
+  context: HubContext,
+  { configuration, facts }: AdmitRequest,
+  decision: Decision,
+): Promise<AdmitAnswer> {
+  const url = decision.hold === null ? null : holdUrl(context, decision.hold.id);
+  if (decision.outcome === 'refuse') {
+    const note = [
+      `Holdpoint: this job is refused.`,
+      `Why: ${decision.reason}`,
+      ...(url === null ? [] : [`More: ${url}`]),
+    ];
+    return {
+      outcome: 'refuse',
+      hold: null,
+      approval: null,
+      expires: null,
+      reason: decision.reason,
+      note: note.join('\n'),
+      url,
+    };
+  }
+  const { hold } = decision;
+  const common = { hold: hold.id, approval: hold.approval, url, reason: hold.reason };
+  if (decision.outcome === 'pass') return { ...common, outcome: 'pass', expires: null, note: null };
+  const requirement = decision.requirement ?? requirementFor(context.policy(), hold.trigger);
+  const members = await context.directory.members(facts.project.id);
+  const diff = await nearestDiff(context.store, hold.subject, configuration);
+  const note = holdNote(hold, requirement, members, diff, url ?? '');
+  return { ...common, outcome: 'hold', expires: new Date(hold.expiresAt).toISOString(), note };
+}

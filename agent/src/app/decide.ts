@@ -1,0 +1,243 @@
+import type { Approval } from '../domain/approval.ts';
+import { HoldpointError } from '../domain/errors.ts';
+import { type Hold, liveAttempt, wrongState } from '../domain/hold.ts';
+import { type Lifetime, lifetimeText, narrowest, parseLifetime, requireWithin } from '../domain/lifetime.ts';
+import { type MayVote, mayApprove, mayReject } from '../domain/may-vote.ts';
+import { defaultLifetime, lifetimeLimit, type Policy, type Requirement, requirementFor } from '../domain/policy.ts';
+import type { Member } from '../domain/principal.ts';
+import { tally } from '../domain/quorum.ts';
+import type { Review } from '../domain/review.ts';
+import { type Vote, withVote } from '../domain/vote.ts';
+import { type Caller, type HubContext, retrying, userActor } from './hub-context.ts';
+import { answerReviews } from './release.ts';
+import { visibleHold } from './see.ts';
+import { close, type Settlement, settle } from './settle.ts';
+
+/** An approve or reject of one Hold by a person. */
+export interface Decision {
+  readonly hold: number;
+  /** The full digest that was shown to them (T13, T36). */
+  readonly digest: string;
+  readonly decision: 'approve' | 'reject';
+  readonly comment: string | null;
+  /** As `run`, `standing`, `until:DATE`; null: the policy's default. */
+  readonly lifetime: string | null;
+  /** Deny the digest for a while, so that later jobs with it are refused at once (T15). */
+  readonly remember: boolean;
+}
+
+/** What a decision stands on, read before it; the store writes it only if none of it has changed since. */
+interface Ground {
+  readonly hold: Hold;
+  readonly review: Review;
+  readonly current: Requirement;
+  readonly members: readonly Member[];
+  readonly votes: readonly Vote[];
+  readonly policy: Policy;
+  readonly now: number;
+}
+
+/**
+ * One person's vote, and all that follows from it. Answers the Hold as it is afterwards. Rejects with `not_found`,
+ * `digest_mismatch`, `wrong_state`, `not_eligible`, `self_approval`, `lifetime_not_allowed`, `hold_conflict`.
+ */
+export async function decide(context: HubContext, caller: Caller, decision: Decision): Promise<Hold> {
+  return retrying(async () => {
+    const ground = await groundOf(context, caller, decision);
+    const deciding = {
+      actor: userActor(caller.person),
+      address: caller.address,
+      now: ground.now,
+      policy: ground.policy,
+    };
+    await settle(context, deciding, async (s) => {
+      await requireUnchanged(s, ground);
+      if (decision.decision === 'approve') await approve(s, caller, decision, ground);
+      else await reject(s, caller, decision, ground);
+    });
+    const after = await context.store.hold(decision.hold);
+    return after ?? ground.hold;
+  });
+}
+
+/** The outcome of one decision of a list. */
+export type Outcome = { readonly hold: number; readonly after: Hold | null; readonly error: HoldpointError | null };
+
+/** Decides one after the other, each by its own rules; one that fails does not touch the others. */
+export async function decideAll(
+  context: HubContext,
+  caller: Caller,
+  decisions: readonly Decision[],
+): Promise<readonly Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (const decision of decisions) {
+    try {
+      outcomes.push({ hold: decision.hold, after: await decide(context, caller, decision), error: null });
+    } catch (error) {
+      if (!(error instanceof HoldpointError)) throw error;
+      outcomes.push({ hold: decision.hold, after: null, error });
+    }
+  }
+  return outcomes;
+}
+
+async function groundOf(context: HubContext, caller: Caller, decision: Decision): Promise<Ground> {
+  const hold = await visibleHold(context, caller, decision.hold);
+  if (hold.digest !== decision.digest) {
+    throw new HoldpointError(
+      'digest_mismatch',
+      `hold ${hold.id} has digest ${hold.digest}, you decided on ${decision.digest}: look at it again and decide on what it shows`,
+    );
+  }
+  const review = hold.review === null ? null : await context.store.review(hold.review);
+  if (review === null || review.state !== 'open' || hold.state !== 'waiting_for_approval')
+    throw wrongState(hold, decision.decision);
+  const policy = context.policy();
+  const current = requirementFor(policy, review.requirement.trigger);
+  const members = await context.directory.members(hold.subject.projectId);
+  const votes = await context.store.votes(review.id);
+  return { hold, review, current, members, votes, policy, now: context.clock.now() };
+}
+
+/** Nothing that the rights were judged on has moved since: the Hold, the Review, a denial. */
+async function requireUnchanged(s: Settlement, { hold, review, votes }: Ground): Promise<void> {
+  const [nowHold, nowReview, nowVotes] = [
+    await s.tx.hold(hold.id),
+    await s.tx.review(review.id),
+    await s.tx.votes(review.id),
+  ];
+  const same = nowHold?.version === hold.version && nowReview?.version === review.version;
+  if (!same || JSON.stringify(nowVotes) !== JSON.stringify(votes)) {
+    throw new HoldpointError(
+      'hold_conflict',
+      `hold ${hold.id} was changed by somebody else in the meantime: look at it and try again`,
+    );
+  }
+}
+
+function require(may: MayVote, hold: Hold): void {
+  if (!may.allowed) throw new HoldpointError(may.code, `hold ${hold.id}: ${may.reason}`);
+}
+
+const memberOf = (members: readonly Member[], id: number) => members.find((member) => member.person.id === id);
+
+async function recordVote(s: Settlement, vote: Vote, hold: Hold): Promise<void> {
+  await s.tx.putVote(vote);
+  await s.audit(
+    vote.decision === 'approve' ? 'vote_approve' : 'vote_reject',
+    { hold },
+    {
+      person: vote.person.id,
+      comment: vote.comment,
+      lifetime: vote.decision === 'approve' ? lifetimeText(vote.lifetime) : null,
+      covers: vote.hold === null ? 'configuration' : 'this_hold',
+    },
+  );
+  s.changed({ type: 'review', id: vote.review, state: 'open', projectId: hold.subject.projectId });
+}
+
+function voteOf(
+  caller: Caller,
+  { decision, comment }: Decision,
+  { review, now }: Ground,
+  hold: number | null,
+  lifetime: Lifetime,
+): Vote {
+  const { id, username, name } = caller.person;
+  return { review: review.id, person: { id, username, name }, decision, hold, lifetime, comment, at: now };
+}
+
+async function approve(s: Settlement, caller: Caller, decision: Decision, ground: Ground): Promise<void> {
+  const { hold, review, current, members, policy, now } = ground;
+  const denial = await s.tx.denial(hold.subject, hold.digest, now);
+  require(mayApprove(hold, review, current, caller.person.id, memberOf(members, caller.person.id), denial), hold);
+  const { environment } = hold.place;
+  const lifetime =
+    decision.lifetime === null ? defaultLifetime(policy, environment, now) : parseLifetime(decision.lifetime);
+  requireWithin(lifetime, lifetimeLimit(policy, environment), now);
+  const vote = voteOf(caller, decision, ground, lifetime.kind === 'run' ? hold.id : null, lifetime);
+  await recordVote(s, vote, hold);
+
+  const votes = withVote(ground.votes, vote);
+  // The configuration votes alone may let every Hold of the Review go; votes for this Hold count for it only.
+  for (const counting of [
+    votes.filter((v) => v.hold === null || v.decision === 'reject'),
+    votes.filter((v) => v.hold === null || v.hold === hold.id || v.decision === 'reject'),
+  ]) {
+    const tallies = [review.requirement, current].map((requirement) => tally(requirement, counting, members));
+    if (tallies.some(({ outcome }) => outcome !== 'approved')) continue;
+    const counted = counting.filter(
+      (v) => v.decision === 'approve' && tallies.some((t) => t.approvedBy.includes(v.person.id)),
+    );
+    const approval = await writeApproval(s, ground, counted);
+    await answerReviews(s, approval);
+    return;
+  }
+}
+
+async function writeApproval(
+  s: Settlement,
+  { hold, review, policy, now }: Ground,
+  votes: readonly Vote[],
+): Promise<Approval> {
+  const [first, ...rest] = votes;
+  if (first === undefined) throw new HoldpointError('internal', `hold ${hold.id}: an approval needs votes`);
+  const lifetime = narrowest([first.lifetime, ...rest.map((vote) => vote.lifetime)]);
+  const approval = await s.tx.insertApproval({
+    version: 1,
+    review: review.id,
+    subject: hold.subject,
+    projectPath: hold.projectPath,
+    digest: hold.digest,
+    place: review.place,
+    lifetime,
+    hold: lifetime.kind === 'run' ? hold.id : null,
+    votes,
+    policy: policy.version,
+    createdAt: now,
+    lastUsedAt: null,
+    timesUsed: 0,
+    revoked: null,
+  });
+  await s.audit(
+    'approval_created',
+    { hold, approval: approval.id },
+    {
+      lifetime: lifetimeText(lifetime),
+      ref: review.place.ref,
+      ref_protected: review.place.refProtected,
+      environment: review.place.environment,
+      voters: votes.map((vote) => vote.person.id),
+      frozen_policy: review.requirement.policy,
+    },
+  );
+  s.changed({ type: 'approval', id: approval.id, state: 'valid', projectId: approval.subject.projectId });
+  return approval;
+}
+
+async function reject(s: Settlement, caller: Caller, decision: Decision, ground: Ground): Promise<void> {
+  const { hold, review, current, members, policy, now } = ground;
+  require(mayReject(hold, review, current, memberOf(members, caller.person.id)), hold);
+  const vote = voteOf(caller, decision, ground, null, { kind: 'run' });
+  await recordVote(s, vote, hold);
+  const by = caller.person.username;
+  const reason = decision.comment ?? `rejected by ${by}`;
+  for (const waiting of await s.tx.waitingOn(review.id)) {
+    const attempt = liveAttempt(waiting);
+    const rejected = await s.move(waiting, { type: 'reject', reason }, 'hold_rejected', { reason });
+    await s.tell('reject', rejected, attempt, `${by}: ${reason}`);
+  }
+  await close(s, review, 'rejected');
+  if (!decision.remember) return;
+  const until = now + policy.rememberMs;
+  await s.tx.insertDenial({
+    subject: hold.subject,
+    digest: hold.digest,
+    review: review.id,
+    by,
+    reason,
+    at: now,
+    until,
+  });
+  await s.audit('digest_denied', { hold }, { reason, until: new Date(until).toISOString() });
+}

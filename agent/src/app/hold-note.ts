@@ -1,0 +1,77 @@
+import { hideTagsOfChange } from '../domain/hidden-values.ts';
+import type { Hold } from '../domain/hold.ts';
+import type { Requirement } from '../domain/policy.ts';
+import { accessWord, type Member } from '../domain/principal.ts';
+import { printable } from '../domain/printable.ts';
+import { entitled } from '../domain/quorum.ts';
+import type { NearestDiff } from './nearest.ts';
+
+/** A job log is not the place for a whole diff; the link is. */
+const MAX_CHANGES = 20;
+const MAX_LINE_CHARS = 240;
+const MAX_NAMES = 20;
+
+const cut = (text: string): string => (text.length > MAX_LINE_CHARS ? `${text.slice(0, MAX_LINE_CHARS)} …` : text);
+const day = (at: number): string => new Date(at).toISOString().slice(0, 10);
+const time = (at: number): string => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+
+/** Names of people, the first 20 of them. */
+export function names(people: readonly Member[]): string {
+  const shown = people.slice(0, MAX_NAMES).map((member) => member.person.username);
+  return people.length > MAX_NAMES ? `${shown.join(', ')} and ${people.length - MAX_NAMES} more` : shown.join(', ');
+}
+
+/** The rules in words: `1 × maintainers (maintainer or higher)`. */
+export function rulesInWords(requirement: Requirement): string {
+  return requirement.rules
+    .map((rule) => `${rule.count} × ${rule.name} (${accessWord(rule.accessLevel)} or higher)`)
+    .join(' and ');
+}
+
+/** Who may approve under the requirement, and who may not although they belong to them. */
+export function whoMayApprove(requirement: Requirement, members: readonly Member[]): string {
+  const could = members.filter((member) => entitled(requirement, member));
+  const may = could.filter((member) => !requirement.excluded.includes(member.person.id));
+  if (may.length === 0) {
+    return `nobody at present: the policy asks for ${rulesInWords(requirement) || 'nobody'}, and the hub knows no such person for this project`;
+  }
+  return `${names(may)}; needed: ${rulesInWords(requirement)}`;
+}
+
+/** What the developer reads in the job log: why it waits, what changed, who decides, how to check it, what happens next (T32, T33). */
+export function holdNote(
+  hold: Hold,
+  requirement: Requirement,
+  members: readonly Member[],
+  diff: NearestDiff,
+  url: string,
+): string {
+  const lines = [`Holdpoint: this job waits for approval (hold ${hold.id}).`];
+  const where = hold.place.environment === null ? '' : `, environment ${hold.place.environment}`;
+  const what = `${hold.subject.job} on ${hold.place.ref}${hold.place.refProtected ? ' (protected)' : ''}${where}`;
+  if (diff.approval === null) {
+    lines.push(`Why: nobody has approved a configuration of this job yet: ${what}.`);
+  } else if (diff.approval.digest === hold.digest) {
+    lines.push(`Why: this configuration is approved elsewhere (approval ${diff.approval.id}), not for ${what}.`);
+  } else {
+    const by = diff.approval.votes.map((vote) => vote.person.username).join(', ');
+    lines.push(`Why: nobody has approved this configuration of ${what}.`);
+    lines.push(`Changed since the one approved on ${day(diff.approval.createdAt)} by ${by}: ${diff.summary}`);
+    for (const change of diff.changes.slice(0, MAX_CHANGES)) lines.push(`  - ${hideTagsOfChange(change).words}`);
+    if (diff.changes.length > MAX_CHANGES)
+      lines.push(`  - and ${diff.changes.length - MAX_CHANGES} more, all on the page`);
+  }
+  lines.push(`Who may approve: ${whoMayApprove(requirement, members)}.`);
+  if (requirement.excluded.length > 0) {
+    const name = hold.trigger.username ?? `user ${requirement.excluded.join(', ')}`;
+    lines.push(
+      hold.trigger.verified === 'unverified'
+        ? `Who triggered it could not be verified: ${name} cannot approve it.`
+        : `${name} triggered it and cannot approve it.`,
+    );
+  }
+  lines.push(`Decide: ${url}`);
+  lines.push(`Digest: ${hold.digest}; reproduce it with "holdpoint digest PAYLOAD.json".`);
+  lines.push(`Without a decision it expires at ${time(hold.expiresAt)}; run the job again to ask again.`);
+  return lines.map((line) => cut(printable(line))).join('\n');
+}

@@ -1,0 +1,56 @@
+import { HoldpointError } from '../domain/errors.ts';
+import type { Policy } from '../domain/policy.ts';
+import type { Person } from '../domain/principal.ts';
+import type { Token } from '../domain/token.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Directory } from '../ports/directory.ts';
+import type { Push } from '../ports/push.ts';
+import type { Store } from '../ports/store.ts';
+
+/** What the hub's verbs work with. */
+export interface HubContext {
+  readonly store: Store;
+  readonly directory: Directory;
+  readonly policy: () => Policy;
+  readonly clock: Clock;
+  readonly push: Push;
+  /** Origin of links for people, without a trailing slash. */
+  readonly externalUrl: () => string;
+  /** So many bytes that nobody can guess. */
+  readonly random: (bytes: number) => Uint8Array;
+}
+
+/** A person who asks, with the token that proves it. */
+export interface Caller {
+  readonly person: Person;
+  readonly token: Token;
+  readonly address: string | null;
+}
+
+/** Who does it, for the audit: the id never changes, the name is for reading (T17). */
+export function userActor(person: Pick<Person, 'id' | 'username'>): string {
+  return `user:${person.id} ${person.username}`;
+}
+/** An agent as the audit names it. */
+export function agentActor(agent: string): string {
+  return `agent:${agent}`;
+}
+
+/** Link for people to a Hold. */
+export function holdUrl(context: Pick<HubContext, 'externalUrl'>, hold: number): string {
+  return `${context.externalUrl()}/holds/${hold}`;
+}
+
+/** How often a decision is tried again when somebody else changed the same thing at the same moment. */
+const MAX_TRIES = 5;
+
+/** Runs a whole decision, rights included, again from its first read while the store answers `hold_conflict`. */
+export async function retrying<T>(decision: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await decision();
+    } catch (error) {
+      if (!(error instanceof HoldpointError && error.code === 'hold_conflict') || tries >= MAX_TRIES) throw error;
+    }
+  }
+}

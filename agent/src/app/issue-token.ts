@@ -1,0 +1,189 @@
+import { HoldpointError } from '../domain/errors.ts';
+import {
+  BOOTSTRAP_MS,
+  grantFor,
+  isUsable,
+  TOKEN_PREFIX,
+  type Token,
+  type TokenScope,
+  tokenHash,
+} from '../domain/token.ts';
+import type { HubContext } from './hub-context.ts';
+import { userActor } from './hub-context.ts';
+import { settle } from './settle.ts';
+
+const RANDOM_BYTES = 32;
+/** How many characters of a token are kept in the clear, prefix included: 5 that are random tell two apart and help nobody guess. */
+const SHOWN_CHARS = 8;
+/** A use is written down once a minute: every request would be a disk write otherwise. */
+const USE_NOTED_MS = 60_000;
+
+function newText(context: HubContext): string {
+  const bytes = context.random(RANDOM_BYTES);
+  return `${TOKEN_PREFIX}${btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replaceAll('=', '')}`;
+}
+
+/** What somebody asks for; `user` null is themselves. */
+export interface TokenRequest {
+  readonly user: string | null;
+  readonly scopes: readonly TokenScope[] | null;
+  readonly livesMs: number | null;
+  readonly name: string | null;
+}
+
+/** The text of a token, which is in no other answer and in no store, and what is kept of it. */
+export interface IssuedToken {
+  readonly text: string;
+  readonly token: Token;
+}
+
+/** Makes a token for the maker, or for somebody else if the maker may. Rejects with `forbidden`, `not_found`, `bad_input`. */
+export async function issueToken(
+  context: HubContext,
+  maker: Token,
+  address: string | null,
+  wish: TokenRequest,
+): Promise<IssuedToken> {
+  const now = context.clock.now();
+  const owner = await ownerFor(context, maker, wish.user);
+  const { scopes, expiresAt } = grantFor(maker, { scopes: wish.scopes, livesMs: wish.livesMs }, now);
+  const text = newText(context);
+  const actor = maker.owner === null ? 'token:bootstrap' : userActor(maker.owner);
+  const token = await settle(context, { actor, address, now, policy: context.policy() }, async (s) => {
+    const usable = await s.tx.token(maker.id);
+    // The bootstrap token serves once; of two requests at the same moment only one may find it unused.
+    if (usable === null || !isUsable(usable, now))
+      throw new HoldpointError('unauthenticated', 'this token was used up, revoked or is over: sign in with another');
+    if (maker.owner === null) await s.tx.updateToken({ ...usable, revokedAt: now });
+    const made = await s.tx.insertToken({
+      hash: tokenHash(text),
+      prefix: text.slice(0, SHOWN_CHARS),
+      name: wish.name,
+      owner,
+      scopes,
+      createdAt: now,
+      expiresAt,
+      lastUsedAt: null,
+      lastUsedAddress: null,
+      revokedAt: null,
+    });
+    await s.audit(
+      'token_created',
+      {},
+      {
+        token: made.id,
+        owner: owner.id,
+        username: owner.username,
+        scopes,
+        expires_at: new Date(expiresAt).toISOString(),
+        made_with: maker.id,
+      },
+    );
+    return made;
+  });
+  return { text, token };
+}
+
+async function ownerFor(
+  context: HubContext,
+  maker: Token,
+  user: string | null,
+): Promise<{ id: number; username: string }> {
+  if (user === null && maker.owner === null) {
+    throw new HoldpointError('bad_input', 'the bootstrap token speaks for nobody: name the user that the token is for');
+  }
+  if (user === null || user === maker.owner?.username) return maker.owner!;
+  if (maker.owner !== null && !maker.scopes.includes('admin')) {
+    throw new HoldpointError(
+      'forbidden',
+      'only a token with scope admin makes tokens for others: ask an administrator',
+    );
+  }
+  const person = await context.directory.personNamed(user);
+  if (person === null || person.blocked) {
+    throw new HoldpointError(
+      'not_found',
+      `user ${user} is not known to the directory or is blocked: look at the principals file`,
+    );
+  }
+  return { id: person.id, username: person.username };
+}
+
+/** The first token of an empty store, once: `admin`, only good to make another, 15 minutes. Null when there is a token already. */
+export async function issueBootstrapToken(context: HubContext): Promise<IssuedToken | null> {
+  const now = context.clock.now();
+  const text = newText(context);
+  const token = await settle(context, { actor: 'system', address: null, now, policy: context.policy() }, async (s) => {
+    const others = await s.tx.tokens(null, { after: 0, limit: 1_000 });
+    if (others.some((other) => other.owner !== null)) return null;
+    // Only bootstrap tokens of earlier starts: whoever missed one starts again, and the older text is void.
+    for (const older of others.filter((other) => isUsable(other, now)))
+      await s.tx.updateToken({ ...older, revokedAt: now });
+    const made = await s.tx.insertToken({
+      hash: tokenHash(text),
+      prefix: text.slice(0, SHOWN_CHARS),
+      name: 'bootstrap',
+      owner: null,
+      scopes: ['admin'],
+      createdAt: now,
+      expiresAt: now + BOOTSTRAP_MS,
+      lastUsedAt: null,
+      lastUsedAddress: null,
+      revokedAt: null,
+    });
+    await s.audit(
+      'bootstrap_token_created',
+      {},
+      { token: made.id, expires_at: new Date(made.expiresAt).toISOString() },
+    );
+    return made;
+  });
+  return token === null ? null : { text, token };
+}
+
+/** The token that a text is. Rejects with `unauthenticated` for one that is unknown or revoked, `token_expired` for one that is over. */
+export async function authenticate(context: HubContext, text: string, address: string | null): Promise<Token> {
+  const token =
+    text.startsWith(TOKEN_PREFIX) && text.length <= 200 ? await context.store.tokenOfHash(tokenHash(text)) : null;
+  if (token === null || token.revokedAt !== null) {
+    throw new HoldpointError(
+      'unauthenticated',
+      'this token is not known or was revoked: make one with "holdpoint token create"',
+    );
+  }
+  const now = context.clock.now();
+  if (!isUsable(token, now)) {
+    throw new HoldpointError(
+      'token_expired',
+      `this token ended at ${new Date(token.expiresAt).toISOString()}: make a new one`,
+    );
+  }
+  if (token.lastUsedAt !== null && now - token.lastUsedAt < USE_NOTED_MS && token.lastUsedAddress === address)
+    return token;
+  const used = { ...token, lastUsedAt: now, lastUsedAddress: address };
+  await context.store.write(async (tx) => {
+    const current = await tx.token(token.id);
+    if (current !== null) await tx.updateToken({ ...current, lastUsedAt: now, lastUsedAddress: address });
+  });
+  return used;
+}
+
+/** Ends a token: one's own, or anybody's with scope admin. Rejects with `not_found`, `wrong_state`. */
+export async function revokeToken(context: HubContext, by: Token, address: string | null, id: number): Promise<Token> {
+  const now = context.clock.now();
+  const actor = by.owner === null ? 'token:bootstrap' : userActor(by.owner);
+  return settle(context, { actor, address, now, policy: context.policy() }, async (s) => {
+    const token = await s.tx.token(id);
+    const may = token !== null && (by.scopes.includes('admin') || token.owner?.id === by.owner?.id);
+    if (token === null || !may)
+      throw new HoldpointError('not_found', `there is no token ${id} of yours: list them with "holdpoint token list"`);
+    if (token.revokedAt !== null) throw new HoldpointError('wrong_state', `token ${id} was revoked already`);
+    const revoked = { ...token, revokedAt: now };
+    await s.tx.updateToken(revoked);
+    await s.audit('token_revoked', {}, { token: id, owner: token.owner?.id ?? null });
+    return revoked;
+  });
+}

@@ -1,0 +1,68 @@
+import { type Approval, matches } from '../domain/approval.ts';
+import { type Hold, liveAttempt } from '../domain/hold.ts';
+import { samePlace } from '../domain/subject.ts';
+import { cancelHold, close, closeIfEmpty, noteUse, reviewFor, type Settlement } from './settle.ts';
+
+/**
+ * A new Approval answers every open Review in its scope: all their waiting Holds are released, in ascending pipeline id.
+ * Of several that wait for the same environment only the newest pipeline's is, the others are superseded: an older
+ * deployment must not come after a newer one.
+ */
+export async function answerReviews(s: Settlement, approval: Approval): Promise<readonly Hold[]> {
+  const released: Hold[] = [];
+  const reviews = (await s.tx.openReviews(approval.subject, approval.digest)).filter((review) =>
+    samePlace(review.place, approval.place),
+  );
+  const waiting = (await Promise.all(reviews.map((review) => s.tx.waitingOn(review.id)))).flat();
+  const covered = waiting.filter((hold) =>
+    matches(approval, { subject: hold.subject, digest: hold.digest, place: hold.place, hold: hold.id }, s.now),
+  );
+  for (const hold of covered.sort(byPipeline)) {
+    const newest = covered.at(-1)!;
+    if (hold.place.environment !== null && age(hold) < age(newest)) {
+      await cancelHold(s, hold, 'superseded');
+      continue;
+    }
+    released.push(await releaseHold(s, hold, approval.id));
+  }
+  for (const review of reviews) {
+    const current = await s.tx.review(review.id);
+    if (current?.state !== 'open') continue;
+    if (approval.lifetime.kind === 'run') await closeIfEmpty(s, review.id, 'approved');
+    else await close(s, current, 'approved');
+  }
+  await noteUse(s, approval, released.length);
+  return released;
+}
+
+const age = (hold: Hold): number => hold.pipelineId ?? 0;
+const byPipeline = (a: Hold, b: Hold): number => age(a) - age(b) || a.id - b.id;
+
+/** Moves one waiting Hold to pending and tells the agent that has its live job. */
+export async function releaseHold(s: Settlement, hold: Hold, approval: number): Promise<Hold> {
+  const pending = await s.move(hold, { type: 'release', approval }, 'hold_released', { approval });
+  await s.tell('release', pending, liveAttempt(pending), null);
+  return pending;
+}
+
+/**
+ * A pending Hold whose Approval no longer counts falls back to waiting, on an open Review, unless another Approval covers
+ * it; a running one is only marked. Answers the Hold as it is afterwards.
+ */
+export async function fallBack(s: Settlement, hold: Hold, reason: string): Promise<Hold> {
+  const question = { subject: hold.subject, digest: hold.digest, place: hold.place, hold: hold.id };
+  if (hold.state === 'running') {
+    return s.move(hold, { type: 'revoke', review: hold.review ?? 0, reason }, 'approval_gone', { reason });
+  }
+  const review = await reviewFor(s, hold);
+  const waiting = await s.move(hold, { type: 'revoke', review: review.id, reason }, 'hold_fell_back', { reason });
+  const other = (await s.tx.approvalsOf(hold.subject, hold.digest, 100)).find((a) => matches(a, question, s.now));
+  if (other !== undefined) {
+    const pending = await releaseHold(s, waiting, other.id);
+    await closeIfEmpty(s, review.id, 'approved');
+    await noteUse(s, other, 1);
+    return pending;
+  }
+  await s.tell('revoke', waiting, liveAttempt(waiting), reason);
+  return waiting;
+}

@@ -1,0 +1,120 @@
+import { HoldpointError } from '../domain/errors.ts';
+import { type Hold, type HoldCommand, isFinal, liveAttempt } from '../domain/hold.ts';
+import type { HoldReport, HoldStatus } from '../ports/gatekeeper.ts';
+import { agentActor, type HubContext, retrying } from './hub-context.ts';
+import { closeIfEmpty, reviewFor, type Settlement, settle } from './settle.ts';
+
+/**
+ * Takes what an agent tells of a Hold and answers how the Hold stands. The same report twice changes nothing twice.
+ * What does not fit the state, and what is said of another agent's Hold (T27), is audited and moves nothing.
+ */
+export async function report(context: HubContext, agent: string, said: HoldReport): Promise<readonly HoldStatus[]> {
+  return retrying(() => {
+    const deciding = { actor: agentActor(agent), address: null, now: context.clock.now(), policy: context.policy() };
+    return settle(context, deciding, (s) => take(s, agent, said));
+  });
+}
+
+async function take(s: Settlement, agent: string, said: HoldReport): Promise<readonly HoldStatus[]> {
+  const { jobId, event, detail } = said;
+  if (said.hold === null) {
+    const project = detail.facts?.project.id ?? null;
+    await s.audit(
+      'payload_refused',
+      {},
+      { job_id: jobId, event, project_id: project, path: detail.path ?? null, reason: detail.reason ?? null },
+    );
+    return [];
+  }
+  const hold = await s.tx.hold(said.hold);
+  if (hold === null || !hold.attempts.some((attempt) => attempt.jobId === jobId && attempt.agent === agent)) {
+    await s.audit('report_refused', {}, { hold: said.hold, job_id: jobId, event, reason: 'not a hold of this agent' });
+    return [{ hold: said.hold, jobId, state: 'unknown', current: false }];
+  }
+  if (!(await s.tx.noteReport({ hold: hold.id, jobId, event, at: said.at }))) return [statusOf(hold, jobId)];
+  if (alreadySo(hold, said)) return [statusOf(hold, jobId)];
+  try {
+    const moved = await s.move(hold, commandFor(hold, said), `job_${event}`, { job_id: jobId, ...reasonOf(said) });
+    return [statusOf(await settled(s, moved), jobId)];
+  } catch (error) {
+    // Only what the pure transition refuses: it throws before anything of this report was written.
+    if (!(error instanceof HoldpointError && error.code === 'wrong_state')) throw error;
+    await s.audit('report_refused', { hold }, { job_id: jobId, event, state: hold.state });
+    return [statusOf(hold, jobId)];
+  }
+}
+
+const reasonOf = ({ detail }: HoldReport) => ({ reason: detail.reason ?? detail.status ?? null });
+
+/** What says again how the Hold stands already, or tells the end of a job whose place another one has taken. */
+function alreadySo(hold: Hold, { event, jobId, detail }: HoldReport): boolean {
+  const own = hold.attempts.find((attempt) => attempt.jobId === jobId);
+  if (event === 'ended' && isFinal(hold.state) && hold.state === detail.status) return true;
+  if (event === 'canceled' && hold.state === 'canceled') return true;
+  const tellsEnd = event === 'detached' || event === 'canceled' || event === 'ended';
+  return tellsEnd && own?.endedAt != null;
+}
+
+/** How a Hold stands, for the agent that has the job. */
+export function statusOf(hold: Hold, jobId: number): HoldStatus {
+  return { hold: hold.id, jobId, state: hold.state, current: hold.attempts.at(-1)?.jobId === jobId };
+}
+
+function commandFor(hold: Hold, { event, jobId, detail }: HoldReport): HoldCommand {
+  const reason = detail.reason ?? null;
+  switch (event) {
+    case 'parked':
+      return {
+        type: 'park',
+        jobId,
+        parkedUntil: detail.parkedUntil === undefined ? null : Date.parse(detail.parkedUntil),
+      };
+    case 'detached':
+      return { type: 'detach', jobId, reason: reason ?? 'detached' };
+    case 'handed_out':
+      return { type: 'hand_out', jobId };
+    case 'confirmed':
+      return { type: 'confirm', jobId };
+    case 'undelivered':
+      return { type: 'undelivered', jobId };
+    case 'unconfirmed':
+      return { type: 'unconfirmed', jobId };
+    case 'canceled':
+      return ending(hold, jobId, 'canceled', reason ?? 'canceled in GitLab');
+    case 'ended':
+      return ending(hold, jobId, detail.status ?? 'failed', reason);
+    case 'refused':
+      throw new HoldpointError(
+        'wrong_state',
+        `hold ${hold.id}: a job with a hold was read already and is no refused payload`,
+      );
+    default:
+      return event satisfies never;
+  }
+}
+
+/** A job that runs ends its Hold. One that is parked does so only when it was canceled; else the Hold goes on waiting without it. */
+function ending(
+  hold: Hold,
+  jobId: number,
+  status: 'success' | 'failed' | 'canceled',
+  reason: string | null,
+): HoldCommand {
+  if (hold.state === 'running') return { type: 'finish', jobId, status, reason };
+  if (status === 'canceled' && liveAttempt(hold)?.jobId === jobId)
+    return { type: 'cancel', reason: reason ?? 'canceled in GitLab' };
+  return { type: 'detach', jobId, reason: reason ?? `GitLab ended the job: ${status}` };
+}
+
+/** Keeps Hold and Review together: a Hold that has left its Review closes it when empty, one that waits again has an open one. */
+async function settled(s: Settlement, hold: Hold): Promise<Hold> {
+  if (hold.state !== 'waiting_for_approval') {
+    await closeIfEmpty(s, hold.review, 'canceled');
+    return hold;
+  }
+  const review = hold.review === null ? null : await s.tx.review(hold.review);
+  if (review?.state === 'open') return hold;
+  const again = { ...hold, version: hold.version + 1, review: (await reviewFor(s, hold)).id };
+  await s.tx.updateHold(again);
+  return again;
+}

@@ -1,0 +1,56 @@
+import type { Approval } from '../domain/approval.ts';
+import { HoldpointError } from '../domain/errors.ts';
+import { ACCESS_LEVELS } from '../domain/principal.ts';
+import { satisfies } from '../domain/quorum.ts';
+import { type Caller, type HubContext, retrying, userActor } from './hub-context.ts';
+import { fallBack } from './release.ts';
+import { notFound } from './see.ts';
+import { settle } from './settle.ts';
+
+/**
+ * Takes an Approval back: the next job with its configuration waits again, and so do Holds that were released but not
+ * handed out. What runs, runs on and is marked. Whoever the rules in force know may do it, whoever triggered what:
+ * it only ever asks more of a job (T29). Rejects with `not_found`, `not_eligible`, `wrong_state`.
+ */
+export async function revoke(
+  context: HubContext,
+  caller: Caller,
+  id: number,
+  comment: string | null,
+): Promise<Approval> {
+  return retrying(async () => {
+    const policy = context.policy();
+    const approval = await context.store.approval(id);
+    const visible = await context.directory.projectsOf(caller.person.id, ACCESS_LEVELS.reporter);
+    if (approval === null || !visible.includes(approval.subject.projectId)) throw notFound('approval', id);
+    const members = await context.directory.members(approval.subject.projectId);
+    const member = members.find(({ person }) => person.id === caller.person.id);
+    if (!policy.rules.some((rule) => satisfies(rule, member))) {
+      throw new HoldpointError(
+        'not_eligible',
+        `approval ${id}: only who may approve for this project may revoke: ask one of them`,
+      );
+    }
+    if (approval.revoked !== null) {
+      throw new HoldpointError(
+        'wrong_state',
+        `approval ${id} was revoked by ${approval.revoked.by} already: nothing is left to revoke`,
+      );
+    }
+    const by = caller.person.username;
+    const now = context.clock.now();
+    return settle(context, { actor: userActor(caller.person), address: caller.address, now, policy }, async (s) => {
+      const revoked = { ...approval, version: approval.version + 1, revoked: { at: now, by, reason: comment } };
+      await s.tx.updateApproval(revoked);
+      await s.audit(
+        'approval_revoked',
+        { approval: id, review: approval.review, digest: approval.digest },
+        { comment },
+      );
+      s.changed({ type: 'approval', id, state: 'revoked', projectId: approval.subject.projectId });
+      const reason = `approval ${id} was revoked by ${by}${comment === null ? '' : `: ${comment}`}`;
+      for (const hold of await s.tx.passedWith(id)) await fallBack(s, hold, reason);
+      return revoked;
+    });
+  });
+}

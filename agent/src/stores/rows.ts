@@ -1,0 +1,294 @@
+/** Rows to domain values and back: the one place where snake_case columns meet camelCase members. */
+import type { Selectable } from 'kysely';
+import { type Approval, endsAt } from '../domain/approval.ts';
+import type { AuditRow } from '../domain/audit.ts';
+import type { Facts } from '../domain/facts.ts';
+import type { Attempt, Hold, HoldState } from '../domain/hold.ts';
+import { lifetimeText, parseLifetime } from '../domain/lifetime.ts';
+import type { Denial, Review, ReviewState } from '../domain/review.ts';
+import type { Place, Subject } from '../domain/subject.ts';
+import type { Token } from '../domain/token.ts';
+import type { Vote } from '../domain/vote.ts';
+import type { HubPush } from '../ports/gatekeeper.ts';
+import type {
+  ApprovalTable,
+  AttemptTable,
+  AuditTable,
+  DenialTable,
+  HoldTable,
+  OutboxTable,
+  ReviewTable,
+  TokenTable,
+  VoteTable,
+} from './schema.ts';
+
+type Row<T> = Selectable<T>;
+interface Where {
+  instance: string;
+  project_id: number;
+  job: string;
+  ref: string;
+  ref_protected: number;
+  environment: string | null;
+}
+const subject = (row: Pick<Where, 'instance' | 'project_id' | 'job'>): Subject => ({
+  instance: row.instance,
+  projectId: row.project_id,
+  job: row.job,
+});
+const place = (row: Where): Place => ({
+  ref: row.ref,
+  refProtected: row.ref_protected === 1,
+  environment: row.environment,
+});
+
+function whereColumns(of: {
+  readonly subject: Subject;
+  readonly place: Place;
+  readonly projectPath: string | null;
+  readonly digest: string;
+}) {
+  return {
+    instance: of.subject.instance,
+    project_id: of.subject.projectId,
+    project_path: of.projectPath,
+    job: of.subject.job,
+    digest: of.digest,
+    ref: of.place.ref,
+    ref_protected: of.place.refProtected ? 1 : 0,
+    environment: of.place.environment,
+  };
+}
+
+/** A Hold of its row and its attempts, oldest first. */
+export function holdOf(row: Row<HoldTable>, attempts: readonly Omit<Row<AttemptTable>, 'facts'>[]): Hold {
+  return {
+    id: row.id,
+    version: row.version,
+    state: row.state as HoldState,
+    subject: subject(row),
+    projectPath: row.project_path,
+    stage: row.stage,
+    digest: row.digest,
+    place: place(row),
+    pipelineId: row.pipeline_id,
+    trigger: {
+      id: row.trigger_id,
+      username: row.trigger_username,
+      name: row.trigger_name,
+      verified: row.trigger_verified as Facts['trigger']['verified'],
+    },
+    review: row.review,
+    approval: row.approval,
+    attempts: attempts.map(attemptOf),
+    openedAt: row.opened_at,
+    expiresAt: row.expires_at,
+    endedAt: row.ended_at,
+    reason: row.reason,
+    crossing: row.crossing,
+  };
+}
+
+function attemptOf(row: Omit<Row<AttemptTable>, 'facts'>): Attempt {
+  return {
+    jobId: row.job_id,
+    agent: row.agent,
+    runner: row.runner,
+    url: row.url,
+    at: row.at,
+    parkedUntil: row.parked_until,
+    handedOutAt: row.handed_out_at,
+    endedAt: row.ended_at,
+    ended: row.ended,
+  };
+}
+
+/** What makes a Hold's pipeline: its id; where it is not known, the job alone, so that no other job takes its place (T51). */
+export function pipelineKey(pipelineId: number | null, jobId: number): string {
+  return pipelineId === null ? `job:${jobId}` : String(pipelineId);
+}
+
+/** Columns of a Hold that may change after it was opened. */
+export function holdChanges(hold: Hold) {
+  return {
+    version: hold.version,
+    state: hold.state,
+    review: hold.review,
+    approval: hold.approval,
+    expires_at: hold.expiresAt,
+    ended_at: hold.endedAt,
+    reason: hold.reason,
+    crossing: hold.crossing,
+  };
+}
+
+export function holdColumns(hold: Omit<Hold, 'id'>) {
+  return {
+    ...holdChanges(hold as Hold),
+    ...whereColumns(hold),
+    stage: hold.stage,
+    pipeline_id: hold.pipelineId,
+    pipeline_key: pipelineKey(hold.pipelineId, hold.attempts[0]!.jobId),
+    trigger_id: hold.trigger.id,
+    trigger_verified: hold.trigger.verified,
+    trigger_username: hold.trigger.username,
+    trigger_name: hold.trigger.name,
+    opened_at: hold.openedAt,
+  };
+}
+
+export function attemptColumns(hold: Pick<Hold, 'id' | 'subject'>, attempt: Attempt, position: number) {
+  return {
+    hold: hold.id,
+    position,
+    instance: hold.subject.instance,
+    project_id: hold.subject.projectId,
+    job_id: attempt.jobId,
+    agent: attempt.agent,
+    runner: attempt.runner,
+    url: attempt.url,
+    at: attempt.at,
+    parked_until: attempt.parkedUntil,
+    handed_out_at: attempt.handedOutAt,
+    ended_at: attempt.endedAt,
+    ended: attempt.ended,
+  };
+}
+
+export function reviewOf(row: Row<ReviewTable>): Review {
+  return {
+    id: row.id,
+    version: row.version,
+    state: row.state as ReviewState,
+    subject: subject(row),
+    projectPath: row.project_path,
+    digest: row.digest,
+    place: place(row),
+    requirement: JSON.parse(row.requirement) as Review['requirement'],
+    openedAt: row.opened_at,
+    closedAt: row.closed_at,
+  };
+}
+
+export function reviewColumns(review: Omit<Review, 'id'>) {
+  return {
+    ...whereColumns(review),
+    version: review.version,
+    state: review.state,
+    requirement: JSON.stringify(review.requirement),
+    opened_at: review.openedAt,
+    closed_at: review.closedAt,
+  };
+}
+
+export function voteOf(row: Row<VoteTable>): Vote {
+  return {
+    review: row.review,
+    person: { id: row.person_id, username: row.username, name: row.name },
+    decision: row.decision as Vote['decision'],
+    hold: row.hold,
+    lifetime: parseLifetime(row.lifetime),
+    comment: row.comment,
+    at: row.at,
+  };
+}
+
+export function voteColumns(vote: Vote) {
+  return {
+    review: vote.review,
+    person_id: vote.person.id,
+    username: vote.person.username,
+    name: vote.person.name,
+    decision: vote.decision,
+    hold: vote.hold,
+    lifetime: lifetimeText(vote.lifetime),
+    comment: vote.comment,
+    at: vote.at,
+  };
+}
+
+export function approvalOf(row: Row<ApprovalTable>): Approval {
+  return {
+    id: row.id,
+    version: row.version,
+    review: row.review,
+    subject: subject(row),
+    projectPath: row.project_path,
+    digest: row.digest,
+    place: place(row),
+    lifetime: parseLifetime(row.lifetime),
+    hold: row.hold,
+    votes: JSON.parse(row.votes) as Approval['votes'],
+    policy: row.policy,
+    createdAt: row.created_at,
+    lastUsedAt: row.last_used_at,
+    timesUsed: row.times_used,
+    revoked:
+      row.revoked_at === null ? null : { at: row.revoked_at, by: row.revoked_by ?? '', reason: row.revoked_reason },
+  };
+}
+
+export function approvalColumns(approval: Omit<Approval, 'id'>) {
+  return {
+    ...whereColumns(approval),
+    version: approval.version,
+    review: approval.review,
+    lifetime: lifetimeText(approval.lifetime),
+    ends_at: endsAt(approval as Approval),
+    hold: approval.hold,
+    votes: JSON.stringify(approval.votes),
+    policy: approval.policy,
+    created_at: approval.createdAt,
+    last_used_at: approval.lastUsedAt,
+    times_used: approval.timesUsed,
+    revoked_at: approval.revoked?.at ?? null,
+    revoked_by: approval.revoked?.by ?? null,
+    revoked_reason: approval.revoked?.reason ?? null,
+  };
+}
+
+export function denialOf(row: Row<DenialTable>): Denial {
+  const { id, digest, review, denied_by: by, reason, at, until } = row;
+  return { id, subject: subject(row), digest, review, by, reason, at, until };
+}
+
+export function pushOf(row: Row<OutboxTable>): HubPush {
+  const { seq, hold, job_id: jobId, digest, reason, note } = row;
+  return { type: row.type as HubPush['type'], seq, hold, jobId, digest, reason, note };
+}
+
+export function tokenOf(row: Row<TokenTable>): Token {
+  return {
+    id: row.id,
+    hash: row.hash,
+    prefix: row.prefix,
+    name: row.name,
+    owner: row.owner_id === null ? null : { id: row.owner_id, username: row.owner_username ?? '' },
+    scopes: JSON.parse(row.scopes) as Token['scopes'],
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    lastUsedAt: row.last_used_at,
+    lastUsedAddress: row.last_used_address,
+    revokedAt: row.revoked_at,
+  };
+}
+
+export function tokenColumns(token: Omit<Token, 'id'>) {
+  return {
+    hash: token.hash,
+    prefix: token.prefix,
+    name: token.name,
+    owner_id: token.owner?.id ?? null,
+    owner_username: token.owner?.username ?? null,
+    scopes: JSON.stringify(token.scopes),
+    created_at: token.createdAt,
+    expires_at: token.expiresAt,
+    last_used_at: token.lastUsedAt,
+    last_used_address: token.lastUsedAddress,
+    revoked_at: token.revokedAt,
+  };
+}
+
+export function auditOf(row: Row<AuditTable>): AuditRow {
+  return { ...row, detail: JSON.parse(row.detail) as AuditRow['detail'] };
+}

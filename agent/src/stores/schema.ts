@@ -1,0 +1,159 @@
+/** Tables as Kysely sees them. Times are epoch ms, flags 0 or 1, structures JSON text. */
+import type { Generated } from 'kysely';
+
+interface SubjectColumns {
+  instance: string;
+  project_id: number;
+  project_path: string | null;
+  job: string;
+  digest: string;
+  ref: string;
+  ref_protected: number;
+  environment: string | null;
+}
+export interface HoldTable extends SubjectColumns {
+  id: Generated<number>;
+  version: number;
+  state: string;
+  stage: string | null;
+  pipeline_id: number | null;
+  /** The pipeline's id, or `job:<id>` where it is not known. */
+  pipeline_key: string;
+  trigger_id: number | null;
+  trigger_verified: string;
+  trigger_username: string | null;
+  trigger_name: string | null;
+  review: number | null;
+  approval: number | null;
+  opened_at: number;
+  expires_at: number;
+  ended_at: number | null;
+  reason: string | null;
+  crossing: number | null;
+}
+export interface AttemptTable {
+  hold: number;
+  position: number;
+  instance: string;
+  project_id: number;
+  job_id: number;
+  agent: string;
+  runner: string;
+  url: string | null;
+  at: number;
+  parked_until: number | null;
+  handed_out_at: number | null;
+  ended_at: number | null;
+  ended: string | null;
+  facts: string;
+}
+export interface ReviewTable extends SubjectColumns {
+  id: Generated<number>;
+  version: number;
+  state: string;
+  requirement: string;
+  opened_at: number;
+  closed_at: number | null;
+}
+export interface VoteTable {
+  review: number;
+  person_id: number;
+  username: string;
+  name: string;
+  decision: string;
+  hold: number | null;
+  lifetime: string;
+  comment: string | null;
+  at: number;
+}
+export interface ApprovalTable extends SubjectColumns {
+  id: Generated<number>;
+  version: number;
+  review: number;
+  lifetime: string;
+  /** When it stops to count by itself. */
+  ends_at: number | null;
+  hold: number | null;
+  votes: string;
+  policy: string;
+  created_at: number;
+  last_used_at: number | null;
+  times_used: number;
+  revoked_at: number | null;
+  revoked_by: string | null;
+  revoked_reason: string | null;
+}
+export interface DenialTable {
+  id: Generated<number>;
+  instance: string;
+  project_id: number;
+  job: string;
+  digest: string;
+  review: number;
+  denied_by: string;
+  reason: string;
+  at: number;
+  until: number;
+}
+export interface OutboxTable {
+  agent: string;
+  seq: number;
+  type: string;
+  hold: number;
+  job_id: number;
+  digest: string;
+  reason: string | null;
+  note: string | null;
+}
+export interface AgentTable {
+  name: string;
+  version: string | null;
+  runners: string;
+  seen_at: number | null;
+  last_seq: number;
+}
+export interface TokenTable {
+  id: Generated<number>;
+  hash: string;
+  prefix: string;
+  name: string | null;
+  owner_id: number | null;
+  owner_username: string | null;
+  scopes: string;
+  created_at: number;
+  expires_at: number;
+  last_used_at: number | null;
+  last_used_address: string | null;
+  revoked_at: number | null;
+}
+export interface AuditTable {
+  seq: number;
+  at: number;
+  actor: string;
+  address: string | null;
+  event: string;
+  hold: number | null;
+  review: number | null;
+  approval: number | null;
+  digest: string | null;
+  policy: string | null;
+  detail: string;
+  prev: string;
+  hash: string;
+}
+export interface Schema {
+  schema_version: { version: number };
+  configurations: { digest: string; canonical: string };
+  holds: HoldTable;
+  attempts: AttemptTable;
+  reviews: ReviewTable;
+  votes: VoteTable;
+  approvals: ApprovalTable;
+  denials: DenialTable;
+  reports: { hold: number; job_id: number; event: string; at: string };
+  outbox: OutboxTable;
+  agents: AgentTable;
+  tokens: TokenTable;
+  audit: AuditTable;
+  audit_head: { one: number; seq: number; hash: string };
+}

@@ -1,0 +1,227 @@
+import type { Kysely } from 'kysely';
+import { chain } from '../domain/audit.ts';
+import { HoldpointError } from '../domain/errors.ts';
+import type { Facts } from '../domain/facts.ts';
+import type { Hold } from '../domain/hold.ts';
+import { lifetimeText } from '../domain/lifetime.ts';
+import type { StoreWriter } from '../ports/store.ts';
+import { reader } from './reader.ts';
+import {
+  approvalColumns,
+  attemptColumns,
+  holdChanges,
+  holdColumns,
+  reviewColumns,
+  tokenColumns,
+  voteColumns,
+} from './rows.ts';
+import type { Schema } from './schema.ts';
+
+/** An agent that reports more than this of one Hold is broken or hostile; a Hold that is honest needs about ten. */
+const MAX_REPORTS_PER_HOLD = 10_000;
+
+function requireOne(result: { readonly numUpdatedRows: bigint }, what: string): void {
+  if (result.numUpdatedRows !== 1n) {
+    throw new HoldpointError(
+      'hold_conflict',
+      `${what} was changed by somebody else in the meantime: look at it and try again`,
+    );
+  }
+}
+
+/** Writes within one transaction. */
+export function writer(db: Kysely<Schema>): StoreWriter {
+  const putAttempts = async (hold: Hold, facts: Facts | undefined): Promise<void> => {
+    // Only the last two can have changed: a new attempt ends the one before it. The older one first, so that never two live.
+    for (const [position, attempt] of [...hold.attempts.entries()].slice(-2)) {
+      const columns = attemptColumns(hold, attempt, position);
+      const updated = await db
+        .updateTable('attempts')
+        .set(columns)
+        .where('hold', '=', hold.id)
+        .where('position', '=', position)
+        .executeTakeFirstOrThrow();
+      if (updated.numUpdatedRows === 1n) continue;
+      if (facts === undefined) throw new HoldpointError('internal', `hold ${hold.id}: a new attempt has no facts`);
+      await db
+        .insertInto('attempts')
+        .values({ ...columns, facts: JSON.stringify(facts) })
+        .execute();
+    }
+  };
+  const giveSeq = async (agent: string): Promise<number> => {
+    const row = await db
+      .insertInto('agents')
+      .values({ name: agent, version: null, runners: '[]', seen_at: null, last_seq: 1 })
+      .onConflict((conflict) =>
+        conflict.column('name').doUpdateSet((eb) => ({ last_seq: eb('agents.last_seq', '+', 1) })),
+      )
+      .returning('last_seq')
+      .executeTakeFirstOrThrow();
+    return row.last_seq;
+  };
+  return {
+    ...reader(db),
+    async insertHold(hold, facts) {
+      const { id } = await db.insertInto('holds').values(holdColumns(hold)).returning('id').executeTakeFirstOrThrow();
+      const stored = { ...hold, id };
+      await putAttempts(stored, facts);
+      return stored;
+    },
+    async updateHold(hold, facts) {
+      const result = await db
+        .updateTable('holds')
+        .set(holdChanges(hold))
+        .where('id', '=', hold.id)
+        .where('version', '=', hold.version - 1)
+        .executeTakeFirstOrThrow();
+      requireOne(result, `hold ${hold.id}`);
+      await putAttempts(hold, facts);
+    },
+    async insertReview(review) {
+      const { id } = await db
+        .insertInto('reviews')
+        .values(reviewColumns(review))
+        .returning('id')
+        .executeTakeFirstOrThrow();
+      return { ...review, id };
+    },
+    async updateReview(review) {
+      const result = await db
+        .updateTable('reviews')
+        .set({ version: review.version, state: review.state, closed_at: review.closedAt })
+        .where('id', '=', review.id)
+        .where('version', '=', review.version - 1)
+        .executeTakeFirstOrThrow();
+      requireOne(result, `review ${review.id}`);
+    },
+    async putVote(vote) {
+      const { review: _review, person_id: _person, ...said } = voteColumns(vote);
+      await db
+        .insertInto('votes')
+        .values(voteColumns(vote))
+        .onConflict((conflict) => conflict.columns(['review', 'person_id']).doUpdateSet(said))
+        .execute();
+    },
+    async insertApproval(approval) {
+      const { id } = await db
+        .insertInto('approvals')
+        .values(approvalColumns(approval))
+        .returning('id')
+        .executeTakeFirstOrThrow();
+      return { ...approval, id };
+    },
+    async updateApproval(approval) {
+      const { version, ends_at, last_used_at, times_used, revoked_at, revoked_by, revoked_reason } =
+        approvalColumns(approval);
+      const result = await db
+        .updateTable('approvals')
+        .set({ version, ends_at, last_used_at, times_used, revoked_at, revoked_by, revoked_reason })
+        .where('id', '=', approval.id)
+        .where('version', '=', approval.version - 1)
+        .where('lifetime', '=', lifetimeText(approval.lifetime))
+        .executeTakeFirstOrThrow();
+      requireOne(result, `approval ${approval.id}`);
+    },
+    async insertDenial(denial) {
+      const { subject, digest, review, by, reason, at, until } = denial;
+      await db
+        .insertInto('denials')
+        .values({
+          instance: subject.instance,
+          project_id: subject.projectId,
+          job: subject.job,
+          digest,
+          review,
+          denied_by: by,
+          reason,
+          at,
+          until,
+        })
+        .execute();
+    },
+    async putConfiguration(digest, canonical) {
+      await db
+        .insertInto('configurations')
+        .values({ digest, canonical })
+        .onConflict((conflict) => conflict.column('digest').doNothing())
+        .execute();
+    },
+    async noteReport({ hold, jobId, event, at }) {
+      const { count } = await db
+        .selectFrom('reports')
+        .select((eb) => eb.fn.countAll<number>().as('count'))
+        .where('hold', '=', hold)
+        .executeTakeFirstOrThrow();
+      if (count >= MAX_REPORTS_PER_HOLD) {
+        throw new HoldpointError(
+          'rate_limited',
+          `hold ${hold} has ${count} reports, more than any job needs: no more are taken`,
+        );
+      }
+      const result = await db
+        .insertInto('reports')
+        .values({ hold, job_id: jobId, event, at })
+        .onConflict((conflict) => conflict.doNothing())
+        .executeTakeFirst();
+      return result.numInsertedOrUpdatedRows === 1n;
+    },
+    async push(agent, { type, hold, jobId, digest, reason, note }) {
+      const seq = await giveSeq(agent);
+      await db
+        .deleteFrom('outbox')
+        .where('agent', '=', agent)
+        .where('hold', '=', hold)
+        .where('job_id', '=', jobId)
+        .execute();
+      await db.insertInto('outbox').values({ agent, seq, type, hold, job_id: jobId, digest, reason, note }).execute();
+    },
+    async acknowledge(agent, seq) {
+      await db.deleteFrom('outbox').where('agent', '=', agent).where('seq', '<=', seq).execute();
+      await db
+        .updateTable('agents')
+        .set({ last_seq: seq })
+        .where('name', '=', agent)
+        .where('last_seq', '<', seq)
+        .execute();
+    },
+    async putAgent({ name, version, runners, seenAt }) {
+      const known = { version, runners: JSON.stringify(runners), seen_at: seenAt };
+      await db
+        .insertInto('agents')
+        .values({ name, ...known, last_seq: 0 })
+        .onConflict((conflict) => conflict.column('name').doUpdateSet(known))
+        .execute();
+    },
+    async insertToken(token) {
+      const { id } = await db
+        .insertInto('tokens')
+        .values(tokenColumns(token))
+        .returning('id')
+        .executeTakeFirstOrThrow();
+      return { ...token, id };
+    },
+    async updateToken(token) {
+      const { last_used_at, last_used_address, revoked_at } = tokenColumns(token);
+      await db
+        .updateTable('tokens')
+        .set({ last_used_at, last_used_address, revoked_at })
+        .where('id', '=', token.id)
+        .execute();
+    },
+    async audit(entry) {
+      const row = chain(await reader(db).auditHead(), entry);
+      await db
+        .insertInto('audit')
+        .values({ ...row, detail: JSON.stringify(row.detail) })
+        .execute();
+      const head = { seq: row.seq, hash: row.hash };
+      await db
+        .insertInto('audit_head')
+        .values({ one: 1, ...head })
+        .onConflict((conflict) => conflict.column('one').doUpdateSet(head))
+        .execute();
+      return row;
+    },
+  };
+}
