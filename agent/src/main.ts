@@ -1,1 +1,81 @@
-console.log("holdpoint")
+#!/usr/bin/env node
+import type { Io } from './cli/io.ts';
+import type { Parts } from './cli/parts.ts';
+import { runCommandLine } from './cli/program.ts';
+import { VERSION } from './version.ts';
+
+/** Width of a terminal that does not say. */
+const COLUMNS = 80;
+
+function processIo(stop: AbortSignal): Io {
+  const { stdout, stderr, env } = process;
+  return {
+    out: (text) =>
+      new Promise((resolve) => {
+        if (stdout.write(text)) resolve();
+        else stdout.once('drain', resolve);
+      }),
+    err: (text) => void stderr.write(text),
+    env,
+    cwd: process.cwd(),
+    colour: stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
+    columns: stdout.isTTY === true ? stdout.columns : COLUMNS,
+    now: () => Date.now(),
+    stop,
+  };
+}
+
+/** The parts that only some commands need; each is loaded when it is asked for, so that the others start quickly. */
+function processParts(): Parts {
+  return {
+    version: VERSION,
+    startAgent: async (config) => {
+      const [{ startAgent }, { createLog }, { createClock }] = await Promise.all([
+        import('./wiring.ts'),
+        import('./system/log.ts'),
+        import('./system/clock.ts'),
+      ]);
+      const log = createLog(config.log);
+      for (const warning of config.warnings) log.warn({}, warning);
+      return startAgent(config, { log, clock: createClock() });
+    },
+    notifier: async () => {
+      const [{ openNotifier }, { createClock }] = await Promise.all([
+        import('./system/notify.ts'),
+        import('./system/clock.ts'),
+      ]);
+      const warn = (message: string) => void process.stderr.write(`holdpoint: ${message}\n`);
+      return openNotifier(process.env, process.pid, createClock(), warn);
+    },
+    runDemo: async (options) => (await import('./demo.ts')).runDemo(options),
+  };
+}
+
+/** Whatever was not caught: told in one line, since a stack helps nobody who runs this; the process cannot go on. */
+async function dieOf(error: unknown): Promise<never> {
+  const { failureOf } = await import('./cli/failure.ts');
+  const failure = failureOf(error, process.argv.includes('--json'));
+  process.stderr.write(failure.text);
+  process.exit(failure.exit);
+}
+
+async function main(): Promise<void> {
+  const stop = new AbortController();
+  process.on('uncaughtException', (error) => void dieOf(error));
+  process.on('unhandledRejection', (error) => void dieOf(error));
+  // `holdpoint holds list | head`: whoever read has had enough, which is no failure of ours.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) =>
+    error.code === 'EPIPE' ? process.exit(0) : dieOf(error),
+  );
+  process.stderr.on('error', () => {});
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      // The second time is meant: whoever presses twice does not want to wait.
+      if (stop.signal.aborted) process.exit(1);
+      stop.abort();
+    });
+  }
+  process.exitCode = await runCommandLine(process.argv.slice(2), processIo(stop.signal), processParts());
+}
+
+void main();

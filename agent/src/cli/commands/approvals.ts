@@ -1,0 +1,111 @@
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { diffConfigurations } from '../../domain/configuration-diff.ts';
+import { digestOf } from '../../domain/digest.ts';
+import { HoldpointError } from '../../domain/errors.ts';
+import { printable } from '../../domain/printable.ts';
+import { type ApprovalDetail, approvalDetailSchema, approvalSchema } from '../../wire/api.ts';
+import { connectHub, idOf, withHub } from '../connect.ts';
+import type { CommandContext } from '../context.ts';
+import { commentOf } from '../decide.ts';
+import { changesText, personText } from '../hold-page.ts';
+import { age, fields, minute, paint, table } from '../render.ts';
+import { configurationOf } from '../shown-configuration.ts';
+
+/** Where an approval stands, in a word. */
+function standing(approval: { valid: boolean; revoked_at: string | null }): string {
+  return approval.revoked_at !== null ? 'revoked' : approval.valid ? 'valid' : 'over';
+}
+
+async function list(command: Command, { io, json }: CommandContext): Promise<void> {
+  const all = command.opts<{ all?: boolean }>().all === true;
+  const found = await connectHub(command, io).list('/api/v1/approvals', approvalSchema);
+  const approvals = all ? found : found.filter((approval) => approval.valid);
+  if (json) return io.out(`${JSON.stringify({ items: approvals, next_cursor: null })}\n`);
+  if (approvals.length === 0) return io.out('No approval is valid: every job of a protected runner waits.\n');
+  const rows = approvals.map((approval) => [
+    String(approval.id),
+    standing(approval),
+    approval.lifetime,
+    approval.last_used_at === null ? 'never' : `${age(io.now() - Date.parse(approval.last_used_at))} ago`,
+    `${approval.project_path ?? approval.project_id} ${approval.job}`,
+    approval.ref,
+    approval.votes.map((vote) => vote.person.username ?? `user ${vote.person.id}`).join(' '),
+  ]);
+  const heads = [
+    { title: 'ID', right: true },
+    { title: 'STATE' },
+    { title: 'LIFETIME', least: 8 },
+    { title: 'USED' },
+    { title: 'JOB', least: 12 },
+    { title: 'REF', least: 6 },
+    { title: 'BY', least: 6 },
+  ];
+  return io.out(table(heads, rows, io.columns));
+}
+
+function page(approval: ApprovalDetail, colour: boolean): string {
+  const configuration = configurationOf(approval.configuration);
+  if (configuration === null || digestOf(configuration) !== approval.digest) {
+    const why = 'the configuration that the hub shows for it does not have its digest; tell whoever runs the hub';
+    throw new HoldpointError('digest_mismatch', `approval ${approval.id}: ${why}`);
+  }
+  const head = fields([
+    ['approval', `${approval.id}, ${standing(approval)}`],
+    ['job', approval.job],
+    ['project', `${approval.project_path ?? approval.project_id} on ${approval.instance}`],
+    ['ref', `${approval.ref} (${approval.ref_protected ? 'protected' : 'not protected'})`],
+    ['environment', approval.environment],
+    ['lifetime', approval.lifetime],
+    ['created', minute(approval.created_at)],
+    [
+      'used',
+      approval.last_used_at === null ? 'never' : `${approval.times_used} times, last ${minute(approval.last_used_at)}`,
+    ],
+    [
+      'revoked',
+      approval.revoked_at === null ? null : `${minute(approval.revoked_at)} by ${approval.revoked_by ?? 'the system'}`,
+    ],
+    ['policy', approval.policy],
+    ['digest', approval.digest],
+  ]);
+  const votes = approval.votes.map(
+    (vote) =>
+      `  ${vote.decision}  ${printable(`${personText(vote.person)}, ${minute(vote.at)}${vote.comment ? `: ${vote.comment}` : ''}`)}\n`,
+  );
+  const lines = changesText(diffConfigurations(null, configuration), paint(colour));
+  return `${head}\nVotes\n${votes.join('')}\nConfiguration\n${lines}`;
+}
+
+async function show(text: string, command: Command, { io, json }: CommandContext): Promise<void> {
+  const id = idOf(text, 'approval');
+  const approval = await connectHub(command, io).get(`/api/v1/approvals/${id}`, approvalDetailSchema);
+  return io.out(json ? `${JSON.stringify(approval)}\n` : page(approval, io.colour));
+}
+
+async function revoke(text: string, command: Command, { io, json }: CommandContext): Promise<void> {
+  const id = idOf(text, 'approval');
+  const comment = commentOf(command.opts<{ comment?: string }>().comment);
+  const hub = connectHub(command, io);
+  await hub.post(`/api/v1/approvals/${id}/revoke`, z.unknown(), comment === undefined ? {} : { comment });
+  const after = await hub.get(`/api/v1/approvals/${id}`, approvalDetailSchema);
+  if (json) return io.out(`${JSON.stringify(after)}\n`);
+  return io.out(`approval ${id}: ${standing(after)}; jobs that it had released and nobody has started wait again\n`);
+}
+
+/** `holdpoint approvals [list|show ID|revoke ID]`. */
+export function define(command: Command, context: CommandContext): void {
+  withHub(command.command('list', { isDefault: true }))
+    .description('what is approved, where, until when and by whom')
+    .option('--all', 'those that are revoked or over as well')
+    .action((_, own: Command) => list(own, context));
+  withHub(command.command('show'))
+    .description('one approval with the whole configuration it covers')
+    .argument('<id>')
+    .action((id: string, _, own: Command) => show(id, own, context));
+  withHub(command.command('revoke'))
+    .description('take an approval back; what it released but nobody has started waits again')
+    .argument('<id>')
+    .option('--comment <text>', 'why')
+    .action((id: string, _, own: Command) => revoke(id, own, context));
+}

@@ -1,0 +1,134 @@
+import type { Command } from 'commander';
+import { HoldpointError } from '../../domain/errors.ts';
+import { HOLD_STATES, type HoldState } from '../../domain/hold.ts';
+import { printable } from '../../domain/printable.ts';
+import { approvalDetailSchema, type HoldDetail, type HoldView, holdDetailSchema, holdSchema } from '../../wire/api.ts';
+import type { HubClient } from '../client.ts';
+import { connectHub, idOf, withHub } from '../connect.ts';
+import type { CommandContext } from '../context.ts';
+import { type Baseline, holdPage } from '../hold-page.ts';
+import { age, clip, paint, table } from '../render.ts';
+
+/** What still may move, in the order in which people care. */
+const OPEN: readonly HoldState[] = ['waiting_for_approval', 'pending', 'running'];
+
+/** Waiting ones first, then by state, the oldest of each first. */
+export function inOrder(holds: readonly HoldView[]): HoldView[] {
+  const rank = (hold: HoldView) => HOLD_STATES.indexOf(hold.state);
+  return [...holds].sort((a, b) => rank(a) - rank(b) || a.opened_at.localeCompare(b.opened_at) || a.id - b.id);
+}
+
+function shortRef(ref: string): string {
+  return ref.replace(/^refs\/(heads|tags|merge-requests)\//, (_, kind: string) =>
+    kind === 'heads' ? '' : kind === 'tags' ? 'tag ' : 'mr ',
+  );
+}
+
+/** The table of Holds; 80 columns are enough for it. */
+export function holdsTable(holds: readonly HoldView[], now: number, columns: number): string {
+  const rows = holds.map((hold) => [
+    String(hold.id),
+    hold.state,
+    age(now - Date.parse(hold.opened_at)),
+    `${hold.project_path ?? hold.project_id} ${hold.job}`,
+    shortRef(hold.ref),
+    hold.trigger.username ?? hold.trigger.name ?? (hold.trigger.id === null ? '?' : `user ${hold.trigger.id}`),
+  ]);
+  const heads = [
+    { title: 'ID', right: true },
+    { title: 'STATE' },
+    { title: 'AGE', right: true },
+    { title: 'JOB', least: 12 },
+    { title: 'REF', least: 6 },
+    { title: 'BY', least: 6 },
+  ];
+  return table(heads, rows, columns);
+}
+
+function statesOf(options: { state?: string; all?: boolean }): readonly HoldState[] {
+  if (options.state === undefined) return options.all === true ? HOLD_STATES : OPEN;
+  const found = HOLD_STATES.find((state) => state === options.state);
+  if (found) return [found];
+  throw new HoldpointError('bad_usage', `"${options.state}" is no state; wanted one of ${HOLD_STATES.join(', ')}`);
+}
+
+/** Holds in these states, in order. */
+export async function readHolds(hub: HubClient, states: readonly HoldState[]): Promise<HoldView[]> {
+  const holds = await hub.list('/api/v1/holds', holdSchema, { state: states.join(',') });
+  return inOrder(holds.filter((hold) => states.includes(hold.state)));
+}
+
+async function list(command: Command, { io, json }: CommandContext): Promise<void> {
+  const options = command.opts<{ state?: string; all?: boolean }>();
+  const states = statesOf(options);
+  const holds = await readHolds(connectHub(command, io), states);
+  if (json) return io.out(`${JSON.stringify({ items: holds, next_cursor: null })}\n`);
+  if (holds.length > 0) return io.out(holdsTable(holds, io.now(), io.columns));
+  const what = states === OPEN ? 'Nothing waits for approval, and nothing runs.' : 'No Hold is in such a state.';
+  return io.out(`${what}${options.all === true ? '' : ' "holdpoint holds list --all" shows what has ended.'}\n`);
+}
+
+/** The nearest approved configuration, as the hub names it; null when there is none. */
+async function baselineOf(hub: HubClient, hold: HoldDetail): Promise<Baseline | null> {
+  if (hold.diff.approval === null) return null;
+  const approval = await hub.get(`/api/v1/approvals/${hold.diff.approval}`, approvalDetailSchema);
+  return { approval: approval.id, digest: approval.digest, configuration: approval.configuration };
+}
+
+async function show(text: string, command: Command, { io, json, exitWith }: CommandContext): Promise<void> {
+  const id = idOf(text, 'hold');
+  const hub = connectHub(command, io);
+  if (json) return io.out(`${JSON.stringify(await hub.get(`/api/v1/holds/${id}`, holdDetailSchema))}\n`);
+  const hold = await hub.get(`/api/v1/holds/${id}`, holdDetailSchema);
+  const all = command.opts<{ all?: boolean }>().all === true;
+  const page = holdPage(hold, await baselineOf(hub, hold), io.now(), paint(io.colour), all);
+  await io.out(page.text);
+  if (!page.sound) {
+    exitWith(4);
+    io.err(`holdpoint: hold ${id}: digest and configuration do not fit together; tell whoever runs the hub\n`);
+  }
+}
+
+function watchLine(hold: HoldView, now: number, columns: number): string {
+  const time = new Date(now).toISOString().slice(11, 19);
+  const head = `${time}  ${String(hold.id).padStart(4)}  ${hold.state.padEnd(20)}  `;
+  const rest = `${hold.project_path ?? hold.project_id} ${hold.job}  ${shortRef(hold.ref)}`;
+  return `${head}${clip(printable(rest), columns - head.length)}\n`;
+}
+
+async function watch(command: Command, { io, json }: CommandContext): Promise<void> {
+  const { watchHolds } = await import('../watch.ts');
+  const hub = connectHub(command, io);
+  await watchHolds({
+    hub,
+    io,
+    read: () => readHolds(hub, OPEN),
+    readOne: (id) => hub.get(`/api/v1/holds/${id}`, holdDetailSchema),
+    show: (hold) => {
+      if (json) return io.out(`${JSON.stringify(listed(hold))}\n`);
+      return io.out(watchLine(hold, io.now(), io.columns));
+    },
+  });
+}
+
+/** The members of a list's item: a detail has more, and the lines of a stream have one shape. */
+function listed(hold: HoldView): unknown {
+  return Object.fromEntries(Object.keys(holdSchema.shape).map((key) => [key, hold[key as keyof HoldView]]));
+}
+
+/** `holdpoint holds [list|show ID|watch]`. */
+export function define(command: Command, context: CommandContext): void {
+  withHub(command.command('list', { isDefault: true }))
+    .description('what waits, the oldest first, then what is released or runs')
+    .option('--state <state>', 'only those in this state')
+    .option('--all', 'those that have ended as well')
+    .action((_, own: Command) => list(own, context));
+  withHub(command.command('show'))
+    .description('one Hold: what changed against what was approved, who may approve, and how')
+    .argument('<id>')
+    .option('--all', 'every row of what the digest does not cover')
+    .action((id: string, _, own: Command) => show(id, own, context));
+  withHub(command.command('watch'))
+    .description('follow every change until Ctrl-C; with --json one object a line')
+    .action((_, own: Command) => watch(own, context));
+}

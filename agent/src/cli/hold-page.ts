@@ -1,0 +1,202 @@
+import { type Change, diffConfigurations, SECTIONS, summarizeChanges } from '../domain/configuration-diff.ts';
+import { digestOf } from '../domain/digest.ts';
+import { printable } from '../domain/printable.ts';
+import type { HoldDetail } from '../wire/api.ts';
+import { age, fields, minute, names, type Paint } from './render.ts';
+import { configurationOf } from './shown-configuration.ts';
+
+/** A configuration that was approved: what the Hold's is compared with. */
+export interface Baseline {
+  readonly approval: number;
+  readonly digest: string;
+  readonly configuration: unknown;
+}
+
+/** A Hold as a page of text. */
+export interface HoldPage {
+  readonly text: string;
+  /** False when the configuration shown does not have the digest: then nothing on the page may be approved. */
+  readonly sound: boolean;
+}
+
+/** Rows of the not-covered box that are shown unless all are asked for; the digest's own row count is always told. */
+const NOT_COVERED_ROWS = 30;
+
+/** A person as people are told of them: user name and name; the id tells twins apart. */
+export function personText(person: { id: number | null; username: string | null; name: string | null }): string {
+  const known = person.username ?? person.name ?? (person.id === null ? 'nobody known' : `user ${person.id}`);
+  return person.name !== null && person.username !== null ? `${known} (${person.name})` : known;
+}
+
+/** What a text looks like beside a `-` or `+`: one line of the page per line of the value, each made printable (T33). */
+function valueLines(sign: string, path: string, value: string, colour: (text: string) => string): string {
+  const [first = '', ...rest] = value.split('\n');
+  const head = `  ${sign} ${printable(path)}: ${printable(first)}`;
+  return [head, ...rest.map((line) => `  ${sign}     ${printable(line)}`)].map((line) => `${colour(line)}\n`).join('');
+}
+
+function changeText(change: Change, paint: Paint): string {
+  const { before, after, path } = change;
+  const lines =
+    (before === null ? '' : valueLines('-', path, before, paint.removed)) +
+    (after === null ? '' : valueLines('+', path, after, paint.added));
+  // Text that differs only in what cannot be seen is told in words, not left to the eye.
+  const alike = before !== null && after !== null && before !== after && printable(before) === printable(after);
+  const plain = lines === '' || alike;
+  return plain ? `${lines}  * ${printable(change.words)}\n` : lines;
+}
+
+/** Every difference, by section, as `-` and `+` lines; nothing is folded away. */
+export function changesText(changes: readonly Change[], paint: Paint): string {
+  return SECTIONS.map((section) => {
+    const own = changes.filter((change) => change.section === section);
+    if (own.length === 0) return '';
+    return `${paint.strong(section)}\n${own.map((change) => changeText(change, paint)).join('')}`;
+  }).join('');
+}
+
+function headText(hold: HoldDetail, now: number): string {
+  const { facts } = hold;
+  const commit = [facts.commit.sha.slice(0, 12), facts.commit.title && `"${facts.commit.title}"`, facts.commit.author]
+    .filter((part) => part !== null && part !== '')
+    .join(' ');
+  const environment = facts.environment;
+  const confirmed = environment?.verified === true ? '' : ' (GitLab did not confirm it)';
+  const since: Record<HoldDetail['trigger']['verified'], string> = {
+    gitlab: 'as GitLab says',
+    payload: "as the job's payload says",
+    unverified: 'unverified: a variable says so',
+  };
+  const attempt = hold.attempt
+    ? `job ${hold.attempt.job_id} at ${hold.attempt.agent}${hold.attempt.parked_until ? `, kept running for GitLab until ${minute(hold.attempt.parked_until)}` : ''}`
+    : hold.ended_at === null
+      ? 'none: after approval, retry the job in GitLab'
+      : null;
+  return fields([
+    ['job', `${hold.job}${hold.stage ? ` (stage ${hold.stage})` : ''}`],
+    ['project', `${hold.project_path ?? hold.project_id} on ${hold.instance}`],
+    [
+      'ref',
+      `${hold.ref} (${hold.ref_protected ? 'protected' : 'not protected: anybody who may push decides what is in it'})`,
+    ],
+    ['commit', commit],
+    [
+      'pipeline',
+      [hold.pipeline_id, facts.pipeline.source && `(${facts.pipeline.source})`].filter(Boolean).join(' ') || null,
+    ],
+    [
+      'environment',
+      environment ? `${environment.name}${environment.tier ? `, tier ${environment.tier}` : ''}${confirmed}` : null,
+    ],
+    ['runner', hold.runner],
+    ['triggered by', `${personText(hold.trigger)}, ${since[hold.trigger.verified]}`],
+    ['opened', `${minute(hold.opened_at)}, ${age(now - Date.parse(hold.opened_at))} ago`],
+    ['expires', hold.ended_at === null ? minute(hold.expires_at) : null],
+    ['ended', hold.ended_at === null ? null : minute(hold.ended_at)],
+    ['attempt', attempt],
+    ['reason', hold.reason],
+    ['job page', hold.job_url],
+    ['this hold', hold.url],
+    ['digest', hold.digest],
+  ]);
+}
+
+function rulesText(hold: HoldDetail): string {
+  const rules = hold.rules.map((rule) => {
+    const met = rule.have >= rule.need ? 'met' : 'open';
+    const who = rule.eligible.map(personText);
+    const help =
+      met === 'met' ? '' : who.length > 0 ? `; can help: ${names(who, 20)}` : '; nobody can help: ask an administrator';
+    return `  ${met}  ${printable(rule.name)}: ${rule.have} of ${rule.need}${printable(help)}\n`;
+  });
+  const votes = hold.votes.map((vote) => {
+    const comment = vote.comment === null || vote.comment === '' ? '' : `: ${vote.comment}`;
+    return `  ${vote.decision}  ${printable(`${personText(vote.person)}, ${minute(vote.at)}${comment}`)}\n`;
+  });
+  const mine = hold.may_vote.allowed
+    ? 'You may vote on it.'
+    : `You may not vote on it: ${printable(hold.may_vote.reason ?? 'the hub gives no reason')}`;
+  return `Rules\n${rules.length > 0 ? rules.join('') : '  none: nobody can approve this\n'}${votes.join('')}  ${mine}\n`;
+}
+
+function warningsText(hold: HoldDetail, paint: Paint): string {
+  const { blind, behaviour, warnings } = hold.facts;
+  const lines = [
+    ...(blind.length > 0
+      ? [`nobody has seen the value of ${names(blind, 50)}: whoever started the pipeline may have typed it`]
+      : []),
+    ...(behaviour.length > 0
+      ? [`these variables change how the runner or a shell behaves: ${names(behaviour, 50)}`]
+      : []),
+    ...warnings,
+  ];
+  if (lines.length === 0) return '';
+  return `\nWarnings\n${lines.map((line) => `${paint.warn(`  ! ${printable(line)}`)}\n`).join('')}`;
+}
+
+function notCoveredText(hold: HoldDetail, all: boolean): string {
+  const rows = hold.facts.not_covered;
+  const shown = all ? rows : rows.slice(0, NOT_COVERED_ROWS);
+  const lines = shown.map(
+    (row) => `  ${printable(`${row.path}${row.value === null ? '' : ` = ${row.value}`} (${row.reason})`)}\n`,
+  );
+  const rest =
+    rows.length > shown.length
+      ? `  and ${rows.length - shown.length} more: "holdpoint holds show ${hold.id} --all"\n`
+      : '';
+  return `\nNot covered by the digest\n  files of the repository that the scripts run, images behind tags, what is fetched at run time\n${lines.join('')}${rest}`;
+}
+
+function historyText(hold: HoldDetail): string {
+  if (hold.history.length === 0) return '';
+  const lines = hold.history.map((row) => `  ${minute(row.at)}  ${printable(`${row.event}  ${row.actor}`)}\n`);
+  return `\nHistory\n${lines.join('')}`;
+}
+
+/**
+ * A Hold as people decide on it. The difference is computed here, from configurations whose digests are computed here:
+ * what is shown is what the digest in the approve line covers, whatever the hub says beside it (T13, T23, T36).
+ */
+export function holdPage(
+  hold: HoldDetail,
+  baseline: Baseline | null,
+  now: number,
+  paint: Paint,
+  all: boolean,
+): HoldPage {
+  const configuration = configurationOf(hold.configuration);
+  const base = baseline === null ? null : configurationOf(baseline.configuration);
+  const title = paint.strong(printable(`Hold ${hold.id}: ${hold.state}`));
+  const head = `${title}\n${headText(hold, now)}`;
+  if (configuration === null || digestOf(configuration) !== hold.digest) {
+    const words = 'DO NOT APPROVE: the configuration that the hub shows does not have the digest it names.';
+    return { text: `${head}\n${paint.warn(words)}\n`, sound: false };
+  }
+  if (baseline !== null && (base === null || digestOf(base) !== baseline.digest)) {
+    const words = `DO NOT APPROVE: what the hub shows as approval ${baseline.approval} does not have the digest it names.`;
+    return { text: `${head}\n${paint.warn(words)}\n`, sound: false };
+  }
+  const changes = diffConfigurations(base, configuration);
+  const summary = printable(summarizeChanges(changes, base, configuration));
+  const verdict =
+    baseline === null
+      ? `Nothing was ever approved for this job here. ${summary}`
+      : baseline.digest === hold.digest
+        ? `The same configuration as approval ${baseline.approval}.`
+        : `Compared with approval ${baseline.approval}: ${summary}`;
+  const commands =
+    hold.state === 'waiting_for_approval'
+      ? `\nTo approve exactly this configuration:\n  holdpoint approve ${hold.id} --digest ${hold.digest}\nTo reject it:\n  holdpoint reject ${hold.id} --comment WHY\n`
+      : `\nNothing to decide: the Hold is ${hold.state}.\n`;
+  const text = [
+    head,
+    `\n${verdict}\n`,
+    changes.length > 0 ? `\n${changesText(changes, paint)}` : '',
+    warningsText(hold, paint),
+    `\n${rulesText(hold)}`,
+    notCoveredText(hold, all),
+    historyText(hold),
+    commands,
+  ].join('');
+  return { text, sound: true };
+}

@@ -1,0 +1,20 @@
+import type { AgentConfig } from '../config/load.ts';
+
+/** An agent that runs, as the command line sees it. */
+export interface RunningAgent {
+  readonly gatewayUrl: string;
+  readonly hubUrl: string;
+  /** Text of the one-time bootstrap token; null when people have tokens already. */
+  readonly bootstrapToken: string | null;
+  stop(): Promise<void>;
+}
+
+/** What commands need of the parts that they may not import; each is loaded when it is first asked for. */
+export interface Parts {
+  readonly version: string;
+  startAgent(config: AgentConfig): Promise<RunningAgent>;
+  /** Tells the service manager how the process is; does nothing where there is none. */
+  notifier(): Promise<{ ready(status: string): Promise<void>; stopping(): Promise<void> }>;
+  /** Runs the demo to its end; resolves with an exit code. */
+  runDemo(options: { readonly auto: boolean; readonly stop: AbortSignal }): Promise<number>;
+}

@@ -1,0 +1,64 @@
+import { spawn } from 'node:child_process';
+import type { Clock } from '../ports/clock.ts';
+
+/** Tells the service manager how the process is. */
+export interface Notifier {
+  /** The service is up; `status` is what `systemctl status` shows. Starts the watchdog's signs of life. */
+  ready(status: string): Promise<void>;
+  stopping(): Promise<void>;
+}
+
+/** The call is local and small; a manager that does not take it must not hold up the service. */
+const TIMEOUT_MS = 5_000;
+
+/**
+ * sd_notify needs a datagram socket, which Node does not have: systemd-notify sends for us (NotifyAccess=all in the unit).
+ * Resolves with false when it could not be told; that never stops the service.
+ */
+function send(env: Readonly<Record<string, string | undefined>>, words: readonly string[]): Promise<boolean> {
+  return new Promise((resolve) => {
+    const { NOTIFY_SOCKET = '', PATH = '/usr/bin:/bin' } = env;
+    const child = spawn('systemd-notify', [...words], {
+      env: { NOTIFY_SOCKET, PATH },
+      stdio: 'ignore',
+      timeout: TIMEOUT_MS,
+    });
+    child.on('error', () => resolve(false));
+    child.on('close', (code) => resolve(code === 0));
+  });
+}
+
+/** A notifier for the manager that the environment names; one that does nothing where there is none. */
+export function openNotifier(
+  env: Readonly<Record<string, string | undefined>>,
+  pid: number,
+  clock: Clock,
+  warn: (message: string) => void,
+): Notifier {
+  if (!env.NOTIFY_SOCKET) return { ready: async () => {}, stopping: async () => {} };
+  let cancel = (): void => {};
+  let told = true;
+  const tell = async (...words: string[]): Promise<void> => {
+    if (await send(env, words)) return;
+    if (told) warn('the service manager could not be told: is systemd-notify installed?');
+    told = false;
+  };
+  // Another process of the service may be the one that is watched.
+  const watched = env.WATCHDOG_PID === undefined || env.WATCHDOG_PID === String(pid);
+  const everyMs = watched ? Math.floor(Number(env.WATCHDOG_USEC ?? 0) / 1_000 / 2) : 0;
+  const beat = (): void => {
+    cancel = clock.after(everyMs, () => {
+      void tell('WATCHDOG=1').then(beat);
+    });
+  };
+  return {
+    ready: async (status) => {
+      await tell('READY=1', `MAINPID=${pid}`, `STATUS=${status}`);
+      if (everyMs > 0) beat();
+    },
+    stopping: async () => {
+      cancel();
+      await tell('STOPPING=1', 'STATUS=stopping');
+    },
+  };
+}
