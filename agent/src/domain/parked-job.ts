@@ -58,6 +58,8 @@ export interface ParkedJob {
   /** SHA-256 of the payload's bytes, hex. */
   readonly payloadSha256: string;
   readonly hold: number | null;
+  /** Link to the Hold, for the notes. */
+  readonly url: string | null;
   readonly state: ParkedJobState;
   /** Who triggered it, for fair limits; null when nothing is known. */
   readonly person: string | null;

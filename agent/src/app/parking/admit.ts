@@ -1,0 +1,135 @@
+import type { Facts } from '../../domain/facts.ts';
+import type { ParkedJob } from '../../domain/parked-job.ts';
+import { detached, endNote, failing, isLive, liveUntil, overLimit } from '../../domain/parking.ts';
+import type { PayloadReading } from '../../ports/ci-server.ts';
+import type { AdmitAnswer } from '../../ports/gatekeeper.ts';
+import { change, type Entry, later, type Parking, reasonOf, stamp } from './parking.ts';
+
+type Read = Extract<PayloadReading, { ok: true }>;
+
+/** Whom a job counts against. */
+function personOf(facts: Facts): string | null {
+  const { id, username } = facts.trigger;
+  if (id !== null) return `id:${id}`;
+  return username === null ? null : `name:${username}`;
+}
+
+/** A payload that has no Configuration, or whose facts contradict GitLab: failed there with the reason, told to the hub. */
+function refused(job: ParkedJob, at: string, reason: string, path: string | null): ParkedJob {
+  const where = path === null || path === '' ? '' : ` at ${path}`;
+  const note = [`Holdpoint: this job was refused${where}: ${reason}`, 'The job is failed; nothing of it ran.'].join(
+    '\n',
+  );
+  const detail = path === null ? { reason } : { reason, path };
+  return failing(job, { note, report: { event: 'refused', at, detail } });
+}
+
+/** The job after the hub's verdict. Unknown means hold: a pass without a Hold is no pass. */
+function afterVerdict(parking: Parking, job: ParkedJob, read: Read, facts: Facts, answer: AdmitAnswer): ParkedJob {
+  const at = stamp(parking);
+  const parkedUntil = liveUntil(job.receivedAt, read.job.timeoutS, parking.limits);
+  const known: ParkedJob = {
+    ...job,
+    digest: read.digest,
+    timeoutS: read.job.timeoutS,
+    failureReasons: read.job.failureReasons,
+    person: personOf(facts),
+    parkedUntil,
+    hold: answer.hold,
+    url: answer.url,
+  };
+  switch (answer.outcome) {
+    case 'refuse': {
+      const note = answer.note ?? endNote(known, 'reject', answer.reason);
+      return failing(known, { note, report: null });
+    }
+    case 'pass':
+      if (answer.hold === null) throw new Error('the hub passed a job without naming its hold');
+      return { ...known, state: 'released' };
+    case 'hold': {
+      if (answer.hold === null) throw new Error('the hub holds a job without naming its hold');
+      const detail = { parkedUntil: new Date(parkedUntil).toISOString() };
+      return { ...known, state: 'parked', pendingNote: answer.note, reports: [{ event: 'parked', at, detail }] };
+    }
+    default:
+      answer.outcome satisfies never;
+      throw new Error('the hub gave an outcome that is none');
+  }
+}
+
+/** Over the limit the oldest job of the person with most is detached; its Hold goes on waiting (T30). */
+function enforceLimit(parking: Parking): void {
+  const jobs = [...parking.entries.values()].filter((entry) => !entry.claimed).map((entry) => entry.job);
+  for (const jobId of overLimit(jobs, parking.limits.maxHolds)) {
+    const entry = parking.entries.get(jobId);
+    if (entry === undefined) continue;
+    const reason = `more than ${parking.limits.maxHolds} jobs wait on this host`;
+    void change(parking, entry, 'soon', (job) =>
+      isLive(job.state) && !entry.claimed ? detached(job, reason, stamp(parking)) : job,
+    );
+  }
+}
+
+/**
+ * Reads the sealed payload once and asks the hub for a verdict on exactly that. The bytes come back only when the
+ * verdict is pass and they are the ones it was given for. Any error leaves the job held, to be asked for again.
+ */
+export function admit(parking: Parking, entry: Entry): Promise<Uint8Array | null> {
+  const admission = askForVerdict(parking, entry);
+  entry.admission = admission;
+  return admission;
+}
+
+async function askForVerdict(parking: Parking, entry: Entry): Promise<Uint8Array | null> {
+  const { jobId } = entry.job;
+  try {
+    const payload = entry.payload ?? (await parking.lot.get(jobId))?.payload ?? null;
+    if (payload === null) throw new Error('the payload is gone from the parking lot');
+    const read = await parking.ci.read(payload, entry.job.runner);
+    if (!read.ok && read.retry) throw new Error(read.reason);
+    if (!read.ok) {
+      await refuse(parking, entry, read.reason, read.path);
+      return null;
+    }
+    if (read.job.id !== jobId || read.job.token !== entry.job.token) {
+      await refuse(parking, entry, 'the payload names two jobs', null);
+      return null;
+    }
+    const verified = await parking.ci.verify(entry.job, read.facts);
+    if (!verified.ok) {
+      await refuse(parking, entry, verified.reason, null);
+      return null;
+    }
+    const { facts } = verified;
+    const request = { digest: read.digest, configuration: read.configuration, facts };
+    const answer = await parking.gatekeeper.admit(request);
+    // A hold is on the disk before anybody is told; a pass needs no write: the hand-out is one.
+    const durability = answer.outcome === 'pass' ? 'memory' : 'soon';
+    const after = await change(parking, entry, durability, (job) =>
+      job.state === 'received' ? afterVerdict(parking, job, read, facts, answer) : job,
+    );
+    entry.due.delete('admit');
+    if (after === null) return null;
+    const reason = answer.reason ?? undefined;
+    parking.log.info(
+      { job: jobId, hold: after.hold, digest: after.digest, outcome: answer.outcome, reason },
+      'verdict',
+    );
+    enforceLimit(parking);
+    return after.state === 'released' ? payload : null;
+  } catch (error) {
+    const failures = later(parking, entry, 'admit');
+    const fields = { job: jobId, failures, reason: reasonOf(error) };
+    if (failures === 1) parking.log.warn(fields, 'no verdict: the job is held and asked for again');
+    else parking.log.debug(fields, 'still no verdict');
+    return null;
+  }
+}
+
+async function refuse(parking: Parking, entry: Entry, reason: string, path: string | null): Promise<void> {
+  parking.log.warn({ job: entry.job.jobId, path, reason }, 'a job was refused');
+  entry.due.delete('admit');
+  await change(parking, entry, 'soon', (job) =>
+    job.state === 'received' ? refused(job, stamp(parking), reason, path) : job,
+  );
+}

@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import type { ParkedJob } from '../../domain/parked-job.ts';
+import { detached, timeoutLeftS } from '../../domain/parking.ts';
+import { change, type Entry, type Parking, reasonOf, stamp } from './parking.ts';
+import { flushReports } from './report.ts';
+
+/** `flushed`: every byte went to the operating system; `gone`: the socket was closed before, so the runner cannot have the job. */
+export type Delivery = 'flushed' | 'gone';
+
+/** SHA-256 of a payload, hex. */
+export function payloadHash(payload: Uint8Array): string {
+  return createHash('sha256').update(payload).digest('hex');
+}
+
+/** Nothing that was parked goes out while the hub is away or has not said how it has it: a revoke may be on its way (T29). */
+function mayHandOut(parking: Parking): boolean {
+  return !parking.closing && parking.synced && parking.gatekeeper.connected();
+}
+
+function isReady(entry: Entry): boolean {
+  const { job } = entry;
+  return (
+    job.state === 'released' && !entry.claimed && entry.sealed && job.pendingNote === null && !entry.busy.has('note')
+  );
+}
+
+/** The oldest released job for this pool, claimed for whoever asked: nobody else gets it (T41). Null when there is none. */
+export function claimReleased(parking: Parking, pool: string): Entry | null {
+  if (!mayHandOut(parking)) return null;
+  let oldest: Entry | null = null;
+  for (const entry of parking.entries.values()) {
+    if (entry.job.pool !== pool || !isReady(entry)) continue;
+    if (oldest === null || entry.job.jobId < oldest.job.jobId) oldest = entry;
+  }
+  if (oldest !== null) oldest.claimed = true;
+  return oldest;
+}
+
+/** Tells the polls of a pool that a job may be there for them. */
+export function announce(parking: Parking, pool: string): void {
+  for (const wake of [...(parking.waiting.get(pool) ?? [])]) wake();
+}
+
+/** The stored bytes once more: the same that were sealed, and the same digest when they are read again (T13). */
+async function readBack(parking: Parking, job: ParkedJob): Promise<Uint8Array> {
+  const record = await parking.lot.get(job.jobId);
+  if (record?.payload === null || record?.payload === undefined)
+    throw new Altered('the payload is gone from the parking lot');
+  if (payloadHash(record.payload) !== job.payloadSha256)
+    throw new Altered('the stored bytes are not the ones that were received');
+  const read = await parking.ci.read(record.payload, job.runner);
+  if (!read.ok && read.retry) throw new Error(read.reason);
+  if (!read.ok || read.digest !== job.digest || read.job.id !== job.jobId) {
+    throw new Altered('the stored bytes do not have the digest that was approved');
+  }
+  return record.payload;
+}
+
+class Altered extends Error {}
+
+/** Moves what cannot be trusted out of the way and fails the job: it may be retried, it is never handed out. */
+async function giveUp(parking: Parking, entry: Entry, reason: string): Promise<void> {
+  const { jobId, hold } = entry.job;
+  const path = await parking.lot.setAside(jobId).catch(() => null);
+  parking.log.error({ job: jobId, hold, path, reason }, 'a parked job was altered: it is not handed out');
+  await change(parking, entry, 'soon', (job) =>
+    detached(job, `its stored copy was altered (${reason})`, stamp(parking)),
+  );
+}
+
+async function markHandedOut(parking: Parking, entry: Entry): Promise<boolean> {
+  const at = parking.clock.now();
+  entry.told = null;
+  // On the disk before the first byte: a crash from here on never hands it out a second time.
+  const marked = await change(parking, entry, 'disk', (job) => {
+    if (job.state !== 'released') return job;
+    const report = { event: 'handed_out', at: stamp(parking), detail: {} } as const;
+    return { ...job, state: 'handed_out', handedOutAt: at, reports: [...job.reports, report] };
+  });
+  return marked !== null;
+}
+
+async function takeBack(parking: Parking, entry: Entry, why: string): Promise<void> {
+  parking.log.info(
+    { job: entry.job.jobId, hold: entry.job.hold, why },
+    'the job did not reach the runner and waits on',
+  );
+  await change(parking, entry, 'soon', (job) => {
+    if (job.state !== 'handed_out') return job;
+    const report = { event: 'undelivered', at: stamp(parking), detail: {} } as const;
+    // Parked until the hub has said `pending` once more: it may have been revoked meanwhile.
+    return { ...job, state: 'parked', handedOutAt: null, reports: [...job.reports, report] };
+  });
+}
+
+/** The hub counts the hand-out in its own transaction; a revoke that came first wins (T29). */
+async function hubAgrees(parking: Parking, entry: Entry): Promise<boolean> {
+  await flushReports(parking, entry);
+  return (
+    entry.told !== null && entry.told.hold === entry.job.hold && entry.told.current && entry.told.state === 'running'
+  );
+}
+
+/**
+ * Hands a claimed job to the poll behind `deliver`: exactly the bytes that have the digest, their timeout lowered by the
+ * time parked. `fresh` are bytes that were read for the pass a moment ago; null reads them back and asks the hub first.
+ * False when the job stays in the lot, with nothing of it written.
+ */
+export async function handOut(
+  parking: Parking,
+  entry: Entry,
+  fresh: Uint8Array | null,
+  deliver: (payload: Uint8Array) => Promise<Delivery>,
+): Promise<boolean> {
+  try {
+    const payload = fresh ?? (await readBack(parking, entry.job));
+    const lowered = timeoutLeftS(entry.job, parking.clock.now());
+    const bytes = lowered < entry.job.timeoutS ? parking.ci.lowerTimeout(payload, lowered) : payload;
+    if (!(await markHandedOut(parking, entry))) return false;
+    try {
+      if (fresh === null && !(await hubAgrees(parking, entry))) {
+        await takeBack(parking, entry, 'the hub did not agree to the hand-out');
+        return false;
+      }
+    } catch (error) {
+      await takeBack(parking, entry, reasonOf(error));
+      return false;
+    }
+    if ((await deliver(bytes)) === 'gone') {
+      await takeBack(parking, entry, 'the runner was gone');
+      return false;
+    }
+    parking.log.info({ job: entry.job.jobId, hold: entry.job.hold, runner: entry.job.runner }, 'handed out');
+    return true;
+  } catch (error) {
+    if (error instanceof Altered) await giveUp(parking, entry, error.message);
+    else
+      parking.log.error(
+        { job: entry.job.jobId, reason: reasonOf(error) },
+        'a hand-out failed before its first byte: the job stays held',
+      );
+    return false;
+  } finally {
+    entry.claimed = false;
+    parking.tend(entry);
+  }
+}

@@ -1,0 +1,62 @@
+import { HoldpointError } from '../../domain/errors.ts';
+import { afterStatus } from '../../domain/parking.ts';
+import type { HoldStatus } from '../../ports/gatekeeper.ts';
+import { change, type Entry, later, type Parking, reasonOf, stamp } from './parking.ts';
+
+/** The hub understood a report and will never take it: asked again it would say the same. */
+const FINAL: readonly string[] = ['wrong_state', 'not_found', 'bad_input', 'forbidden', 'digest_mismatch'];
+
+async function flush(parking: Parking, entry: Entry): Promise<void> {
+  for (;;) {
+    const [next] = entry.job.reports;
+    if (next === undefined) return;
+    const hold = next.event === 'refused' ? null : entry.job.hold;
+    try {
+      const statuses = await parking.gatekeeper.report({ hold, jobId: entry.job.jobId, ...next });
+      entry.told = statuses.find((each) => each.hold === hold && each.jobId === entry.job.jobId) ?? null;
+    } catch (error) {
+      if (!(error instanceof HoldpointError) || !FINAL.includes(error.code)) throw error;
+      const fields = { job: entry.job.jobId, hold, event: next.event, reason: error.message };
+      parking.log.warn(fields, 'the hub refused a report');
+    }
+    // In memory is enough: told twice after a crash, the hub counts it once.
+    await change(parking, entry, 'memory', (job) =>
+      job.reports[0] === next ? { ...job, reports: job.reports.slice(1) } : job,
+    );
+  }
+}
+
+/**
+ * Tells the hub, in order, what it does not know yet of this job; what it answered is `entry.told` afterwards.
+ * Rejects when the hub is away: what is owed stays owed.
+ */
+export function flushReports(parking: Parking, entry: Entry): Promise<void> {
+  const result = entry.reporting.then(() => flush(parking, entry));
+  entry.reporting = result.catch(() => {});
+  return result;
+}
+
+/** Takes over how the hub has this job, unless something is still owed that it does not know. */
+export async function takeStatus(parking: Parking, entry: Entry, statuses: readonly HoldStatus[]): Promise<void> {
+  const status = statuses.find((each) => each.hold === entry.job.hold && each.jobId === entry.job.jobId);
+  if (status === undefined || entry.claimed) return;
+  await change(parking, entry, 'soon', (job) =>
+    job.reports.length > 0 || job.hold !== status.hold ? job : afterStatus(job, status, stamp(parking)),
+  );
+}
+
+/** One attempt to tell the hub what is owed; failures are tried again with back-off and upon each welcome. */
+export async function reportOwed(parking: Parking, entry: Entry): Promise<void> {
+  try {
+    await flushReports(parking, entry);
+    entry.due.delete('report');
+    if (entry.told !== null) await takeStatus(parking, entry, [entry.told]);
+    entry.told = null;
+  } catch (error) {
+    later(parking, entry, 'report');
+    parking.log.debug(
+      { job: entry.job.jobId, reason: reasonOf(error) },
+      'the hub did not take a report; it stays owed',
+    );
+  }
+}

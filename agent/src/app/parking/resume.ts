@@ -1,0 +1,121 @@
+import { afterPush, isLive } from '../../domain/parking.ts';
+import type { HubPush, ParkedHold } from '../../ports/gatekeeper.ts';
+import { addEntry, change, type Entry, type Parking, reasonOf } from './parking.ts';
+import { flushReports, takeStatus } from './report.ts';
+
+/** The frame of a sync takes no more; the rest is asked for in the next one. */
+const MAX_SYNC_HOLDS = 50_000;
+const RETRY_MS = 2_000;
+
+/** Takes up what lies in the lot, as it was when the process ended. */
+export async function resume(parking: Parking): Promise<void> {
+  const { records, damaged } = await parking.lot.load();
+  const now = parking.clock.now();
+  for (const { job } of records) {
+    // Released or not is the hub's to say again; a runner that was given the job gets its time to show once more.
+    const state = job.state === 'released' ? 'parked' : job.state;
+    const handedOutAt = state === 'handed_out' ? now : job.handedOutAt;
+    addEntry(parking, { ...job, state, handedOutAt }, null, true);
+  }
+  if (records.length > 0 || damaged.length > 0) {
+    parking.log.info({ parked: records.length, damaged: damaged.length }, 'taken up from the parking lot');
+  }
+  // The first heartbeat of each is due now: GitLab may have ended jobs meanwhile, and heard nothing of the others.
+  for (const entry of [...parking.entries.values()]) parking.tend(entry);
+}
+
+function stateForSync(entry: Entry): ParkedHold['state'] | null {
+  switch (entry.job.state) {
+    case 'received':
+      return null;
+    case 'parked':
+    case 'released':
+    case 'handed_out':
+    case 'confirmed':
+    case 'ended':
+      return entry.job.state;
+    case 'failing':
+      return 'ended';
+    default:
+      entry.job.state satisfies never;
+      return null;
+  }
+}
+
+function syncList(parking: Parking): ParkedHold[] {
+  const list: ParkedHold[] = [];
+  for (const entry of parking.entries.values()) {
+    const { job } = entry;
+    const state = stateForSync(entry);
+    if (state === null || job.hold === null || job.digest === null) continue;
+    const parkedUntil = isLive(job.state) ? new Date(job.parkedUntil).toISOString() : null;
+    list.push({ hold: job.hold, jobId: job.jobId, digest: job.digest, state, parkedUntil });
+  }
+  return list;
+}
+
+async function synchronize(parking: Parking, isStale: () => boolean): Promise<void> {
+  // What happened here first, then the question: else the hub would answer about the past.
+  for (const entry of [...parking.entries.values()])
+    if (entry.job.reports.length > 0) await flushReports(parking, entry);
+  const list = syncList(parking);
+  for (let from = 0; from < list.length || from === 0; from += MAX_SYNC_HOLDS) {
+    const part = list.slice(from, from + MAX_SYNC_HOLDS);
+    const statuses = await parking.gatekeeper.sync(part);
+    if (isStale()) return;
+    for (const status of statuses) {
+      const entry = parking.entries.get(status.jobId);
+      if (entry !== undefined) await takeStatus(parking, entry, [status]);
+    }
+  }
+  if (isStale()) return;
+  parking.synced = true;
+  parking.log.info({ holds: list.length }, 'in step with the hub');
+  for (const entry of [...parking.entries.values()]) {
+    entry.due.delete('admit');
+    entry.due.delete('report');
+    parking.tend(entry);
+  }
+}
+
+async function takePush(parking: Parking, push: HubPush): Promise<void> {
+  const entry = parking.entries.get(push.jobId);
+  if (entry === undefined) return;
+  // A verdict that is still being taken in comes before what the hub said after it.
+  await entry.admission;
+  const after = await change(parking, entry, 'soon', (job) => {
+    if (job.hold !== push.hold) return job;
+    if (job.digest !== push.digest) {
+      parking.log.error(
+        { job: job.jobId, hold: push.hold, type: push.type },
+        'a push names another digest than the job has (T13): ignored',
+      );
+      return job;
+    }
+    return afterPush(job, push);
+  });
+  if (after !== null)
+    parking.log.info({ job: after.jobId, hold: after.hold, type: push.type, state: after.state }, 'the hub decided');
+}
+
+/** Follows the hub: pushes as they come, and after every welcome all that is parked. */
+export function followHub(parking: Parking): void {
+  let generation = 0;
+  const connect = (mine: number): void => {
+    const isStale = (): boolean => mine !== generation || parking.stopped;
+    synchronize(parking, isStale).catch((error: unknown) => {
+      if (isStale() || !parking.gatekeeper.connected()) return;
+      parking.log.warn({ reason: reasonOf(error) }, 'not in step with the hub yet: nothing parked is handed out');
+      parking.clock.after(RETRY_MS, () => {
+        if (!isStale()) connect(mine);
+      });
+    });
+  };
+  const welcome = (): void => {
+    parking.synced = false;
+    connect(++generation);
+  };
+  parking.gatekeeper.onConnect(welcome);
+  parking.gatekeeper.onPush((push) => takePush(parking, push));
+  if (parking.gatekeeper.connected() && generation === 0) welcome();
+}

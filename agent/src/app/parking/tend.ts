@@ -1,0 +1,213 @@
+import type { ParkedJob } from '../../domain/parked-job.ts';
+import { afterHeartbeat, afterLook, detached, failing, isLive } from '../../domain/parking.ts';
+import { admit } from './admit.ts';
+import { announce } from './hand-out.ts';
+import { writeNote } from './note.ts';
+import {
+  change,
+  dropEntry,
+  type Entry,
+  later,
+  type Parking,
+  type ParkingDeps,
+  reasonOf,
+  sealNow,
+  stamp,
+  type Task,
+} from './parking.ts';
+import { reportOwed } from './report.ts';
+
+/** How often a running job is looked at, so that one whose runner vanished is noticed; GitLab's own reaper takes 30 min and more. */
+const LOOK_MS = 60_000;
+
+/** Sets a task for `ms` from now, a quarter earlier at most, so that a thousand parked jobs do not beat as one. */
+function schedule(parking: Parking, entry: Entry, task: Task, ms: number): void {
+  entry.due.set(task, { at: parking.clock.now() + ms * (0.75 + parking.random() / 4), failures: 0 });
+}
+
+async function heartbeat(parking: Parking, entry: Entry): Promise<void> {
+  schedule(parking, entry, 'heartbeat', parking.limits.heartbeatMs);
+  try {
+    const status = await parking.ci.keepAlive(entry.job);
+    const after = await change(parking, entry, 'soon', (job) =>
+      isLive(job.state) ? afterHeartbeat(job, status, stamp(parking)) : job,
+    );
+    if (after !== null)
+      parking.log.info({ job: after.jobId, hold: after.hold, status }, 'a parked job ended at GitLab');
+  } catch (error) {
+    schedule(parking, entry, 'heartbeat', parking.limits.heartbeatMs / 4);
+    parking.log.warn({ job: entry.job.jobId, reason: reasonOf(error) }, 'a heartbeat failed');
+  }
+}
+
+async function failUpstream(parking: Parking, entry: Entry): Promise<void> {
+  try {
+    const status = await parking.ci.fail(entry.job, entry.job.failWith ?? 'missing_dependency_failure');
+    if (status === 'running') throw new Error('GitLab still has the job as running');
+    entry.due.delete('fail');
+    await change(parking, entry, 'memory', (job) => ({ ...job, state: 'ended' }));
+  } catch (error) {
+    const failures = later(parking, entry, 'fail');
+    parking.log.warn(
+      { job: entry.job.jobId, failures, reason: reasonOf(error) },
+      'a job could not be failed at GitLab yet',
+    );
+  }
+}
+
+async function look(parking: Parking, entry: Entry): Promise<void> {
+  schedule(parking, entry, 'look', LOOK_MS);
+  try {
+    const status = await parking.ci.status(entry.job);
+    const after = await change(parking, entry, 'memory', (job) =>
+      job.state === 'confirmed' ? afterLook(job, status, stamp(parking)) : job,
+    );
+    if (after !== null) parking.log.info({ job: after.jobId, hold: after.hold, status }, 'the job ended');
+  } catch (error) {
+    later(parking, entry, 'look');
+    parking.log.debug(
+      { job: entry.job.jobId, reason: reasonOf(error) },
+      'GitLab could not be asked how the job stands',
+    );
+  }
+}
+
+async function remove(parking: Parking, entry: Entry): Promise<void> {
+  try {
+    await entry.queue;
+    await parking.lot.remove(entry.job.jobId);
+    dropEntry(parking, entry);
+  } catch (error) {
+    later(parking, entry, 'remove');
+    parking.log.warn(
+      { job: entry.job.jobId, reason: reasonOf(error) },
+      'an ended job could not be taken off the disk yet',
+    );
+  }
+}
+
+const TASKS: Record<Task, (parking: Parking, entry: Entry) => Promise<unknown>> = {
+  seal: sealNow,
+  admit,
+  heartbeat,
+  note: writeNote,
+  fail: failUpstream,
+  look,
+  report: reportOwed,
+  remove,
+};
+
+/** What a job in this state needs done. */
+function wanted(parking: Parking, entry: Entry): Task[] {
+  const { job } = entry;
+  const tasks: Task[] = [];
+  if (!entry.sealed && job.state !== 'ended') tasks.push('seal');
+  if (job.reports.length > 0 && !entry.claimed && parking.gatekeeper.connected()) tasks.push('report');
+  switch (job.state) {
+    case 'received':
+      tasks.push('heartbeat');
+      if (entry.sealed && !entry.claimed && !parking.closing) tasks.push('admit');
+      return tasks;
+    case 'parked':
+    case 'released':
+      tasks.push('heartbeat');
+      if (job.pendingNote !== null) tasks.push('note');
+      return tasks;
+    case 'handed_out':
+      return tasks;
+    case 'confirmed':
+      tasks.push('look');
+      return tasks;
+    case 'failing':
+      tasks.push(job.pendingNote === null ? 'fail' : 'note');
+      return tasks;
+    case 'ended':
+      if (job.reports.length === 0) tasks.push('remove');
+      return tasks;
+    default:
+      job.state satisfies never;
+      return tasks;
+  }
+}
+
+/** Epoch ms at which waiting is over for a job in this state; null where nothing ends by time. */
+function deadlineOf(parking: Parking, job: ParkedJob): number | null {
+  if (isLive(job.state)) return job.parkedUntil;
+  if (job.state === 'handed_out') return (job.handedOutAt ?? 0) + parking.limits.handoverConfirmMs;
+  return null;
+}
+
+/** The job when its time is over: detached while it waits, failed when a runner was given it and never showed (T40). */
+function overdue(parking: Parking, job: ParkedJob): ParkedJob {
+  const deadline = deadlineOf(parking, job);
+  if (deadline === null || parking.clock.now() < deadline) return job;
+  const at = stamp(parking);
+  if (job.state !== 'handed_out') {
+    const minutes = Math.round((parking.clock.now() - job.receivedAt) / 60_000);
+    return detached(job, `it waited ${minutes} min for approval and GitLab gives no more time`, at);
+  }
+  const seconds = Math.round(parking.limits.handoverConfirmMs / 1000);
+  const note = `Holdpoint: the runner that was given this job did not show within ${seconds} s, so the job is failed. Retry it.`;
+  return failing(job, { note, report: { event: 'unconfirmed', at, detail: {} } });
+}
+
+function tend(parking: Parking, entry: Entry): void {
+  if (parking.stopped || parking.entries.get(entry.job.jobId) !== entry) return;
+  entry.cancelTimer?.();
+  entry.cancelTimer = null;
+  const now = parking.clock.now();
+  let next = Number.POSITIVE_INFINITY;
+  const deadline = entry.claimed ? null : deadlineOf(parking, entry.job);
+  if (deadline !== null && now >= deadline) {
+    void change(parking, entry, 'soon', (job) => (entry.claimed ? job : overdue(parking, job)));
+    return;
+  }
+  if (deadline !== null) next = deadline;
+  for (const task of wanted(parking, entry)) {
+    if (entry.busy.has(task)) continue;
+    const at = entry.due.get(task)?.at ?? now;
+    if (at > now) {
+      next = Math.min(next, at);
+      continue;
+    }
+    entry.busy.add(task);
+    const running = TASKS[task](parking, entry).finally(() => {
+      parking.tasks.delete(running);
+      entry.busy.delete(task);
+      tend(parking, entry);
+    });
+    parking.tasks.add(running);
+  }
+  if (entry.job.state === 'released' && !entry.claimed) announce(parking, entry.job.pool);
+  if (Number.isFinite(next)) {
+    entry.cancelTimer = parking.clock.after(Math.max(1, next - now), () => tend(parking, entry));
+  }
+}
+
+/** The parking of jobs, empty; `resume` fills it from the lot. */
+export function createParking(deps: ParkingDeps): Parking {
+  const parking: Parking = {
+    ...deps,
+    entries: new Map(),
+    ended: new Map(),
+    tasks: new Set(),
+    waiting: new Map(),
+    synced: false,
+    closing: false,
+    stopped: false,
+    tend: (entry) => tend(parking, entry),
+  };
+  return parking;
+}
+
+/** Starts nothing any more and waits for what runs: what is parked stays in the lot. */
+export async function stopParking(parking: Parking): Promise<void> {
+  parking.closing = true;
+  parking.stopped = true;
+  await Promise.allSettled([...parking.tasks]);
+  for (const entry of parking.entries.values()) {
+    entry.cancelTimer?.();
+    entry.cancelTimer = null;
+  }
+  await Promise.all([...parking.entries.values()].map((entry) => entry.queue));
+}

@@ -1,0 +1,254 @@
+import type { OwedReport, ParkedJob, ParkedJobState } from './parked-job.ts';
+
+/** How long jobs may wait and how many; milliseconds. */
+export interface ParkingLimits {
+  /** Jobs parked live at once; over it the oldest of the person with most is detached. */
+  readonly maxHolds: number;
+  /** Longest live stage; 0 detaches at once. */
+  readonly liveMs: number;
+  /** What must be left of the job's timeout at hand-out, at most a third of it. */
+  readonly liveFloorMs: number;
+  readonly handoverConfirmMs: number;
+  readonly heartbeatMs: number;
+}
+
+/** GitLab Runner takes no shorter timeout than this for a job that is worth starting. */
+const MIN_TIMEOUT_S = 60;
+
+/** Jobs that GitLab counts as running while nobody runs them. */
+export function isLive(state: ParkedJobState): boolean {
+  return state === 'received' || state === 'parked' || state === 'released';
+}
+
+/** Whether the payload may still be needed: once the runner has shown that it has the job, it is taken off the disk (T31). */
+export function needsPayload(state: ParkedJobState): boolean {
+  return isLive(state) || state === 'handed_out';
+}
+
+/** Epoch ms of the end of the live stage: the timeout of the job and its token's life count from hand-out by GitLab. */
+export function liveUntil(receivedAt: number, timeoutS: number, limits: ParkingLimits): number {
+  const timeoutMs = timeoutS * 1000;
+  const floorMs = Math.min(limits.liveFloorMs, timeoutMs / 3);
+  return receivedAt + Math.max(0, Math.min(limits.liveMs, Math.floor(timeoutMs - floorMs)));
+}
+
+/** Seconds of timeout that are left of a job that was parked for a while. */
+export function timeoutLeftS(job: ParkedJob, now: number): number {
+  const parkedS = Math.max(0, Math.floor((now - job.receivedAt) / 1000));
+  return Math.max(MIN_TIMEOUT_S, job.timeoutS - parkedS);
+}
+
+/** A reason that GitLab does not retry by itself, so that a job failed for approval makes no endless loop (T44). */
+export function failureReasonFor(failureReasons: readonly string[]): string {
+  return failureReasons.includes('no_matching_runner') ? 'no_matching_runner' : 'missing_dependency_failure';
+}
+
+/** The job on its way to being failed at the CI server, with what its log and the hub are to be told. */
+export function failing(job: ParkedJob, why: { note: string | null; report: OwedReport | null }): ParkedJob {
+  return {
+    ...job,
+    state: 'failing',
+    failWith: failureReasonFor(job.failureReasons),
+    pendingNote: joinNotes(job.pendingNote, why.note),
+    reports: why.report === null ? job.reports : [...job.reports, why.report],
+  };
+}
+
+/** The job as one that the CI server has already ended. */
+export function ended(job: ParkedJob, report: OwedReport | null): ParkedJob {
+  const reports = report === null ? job.reports : [...job.reports, report];
+  return { ...job, state: 'ended', pendingNote: null, reports };
+}
+
+/** A note behind one that is not written yet. */
+export function joinNotes(first: string | null, second: string | null): string | null {
+  if (first === null || second === null) return first ?? second;
+  return `${first}\n${second}`;
+}
+
+/** What an agent is told of a Hold, unasked or in answer to a report. */
+export type HubWord = {
+  readonly type: 'release' | 'reject' | 'expire' | 'revoke' | 'cancel';
+  readonly reason: string | null;
+  readonly note: string | null;
+};
+
+/** The job after a push of the hub; the same object when nothing changes. */
+export function afterPush(job: ParkedJob, push: HubWord): ParkedJob {
+  switch (push.type) {
+    case 'release':
+      return job.state === 'parked' ? { ...job, state: 'released' } : job;
+    case 'revoke':
+      return job.state === 'released' ? { ...job, state: 'parked' } : job;
+    case 'reject':
+    case 'expire':
+    case 'cancel': {
+      if (!isLive(job.state)) return job;
+      return failing(job, { note: push.note ?? endNote(job, push.type, push.reason), report: null });
+    }
+    default:
+      push.type satisfies never;
+      return job;
+  }
+}
+
+/** How the hub has a Hold of this agent. */
+export interface HubStatus {
+  readonly state:
+    | 'waiting_for_approval'
+    | 'pending'
+    | 'running'
+    | 'success'
+    | 'failed'
+    | 'canceled'
+    | 'rejected'
+    | 'expired'
+    | 'unknown';
+  readonly current: boolean;
+}
+
+/**
+ * The job after the hub said how it has the Hold; the store is the truth. Only what nobody runs yet is moved by it:
+ * what was handed over is the CI server's to end.
+ */
+export function afterStatus(job: ParkedJob, status: HubStatus, at: string): ParkedJob {
+  if (!isLive(job.state)) return job;
+  if (status.state === 'unknown') {
+    return job.state === 'received' ? job : { ...job, state: 'received', hold: null };
+  }
+  if (!status.current) {
+    return failing(job, { note: endNote(job, 'cancel', 'a newer attempt of this job took its place'), report: null });
+  }
+  switch (status.state) {
+    case 'waiting_for_approval':
+      return job.state === 'released' ? { ...job, state: 'parked' } : job;
+    case 'pending':
+      return job.state === 'parked' ? { ...job, state: 'released' } : job;
+    case 'running':
+      // The hub counts it as handed out while it is here: it never was, so it goes back to pending before anything else.
+      return { ...job, state: 'parked', reports: [...job.reports, { event: 'undelivered', at, detail: {} }] };
+    case 'success':
+    case 'failed':
+    case 'canceled':
+      return failing(job, { note: endNote(job, 'cancel', `its hold is ${status.state}`), report: null });
+    case 'rejected':
+      return failing(job, { note: endNote(job, 'reject', null), report: null });
+    case 'expired':
+      return failing(job, { note: endNote(job, 'expire', null), report: null });
+    default:
+      status.state satisfies never;
+      return job;
+  }
+}
+
+/** The lines for the log of a job whose Hold has ended. */
+export function endNote(job: ParkedJob, why: 'reject' | 'expire' | 'cancel', reason: string | null): string {
+  const name = job.hold === null ? 'This job' : `Hold ${job.hold}`;
+  const because = reason === null || reason === '' ? '' : `: ${reason}`;
+  const link = job.url === null ? [] : [job.url];
+  switch (why) {
+    case 'reject':
+      return [`Holdpoint: ${name} was rejected${because}`, 'The job is failed; nothing of it ran.', ...link].join('\n');
+    case 'expire':
+      return [
+        `Holdpoint: ${name} expired: nobody answered in time${because}`,
+        'Retry the job to ask again.',
+        ...link,
+      ].join('\n');
+    case 'cancel':
+      return [`Holdpoint: ${name} was canceled${because}`, 'The job is failed; nothing of it ran.', ...link].join('\n');
+    default:
+      why satisfies never;
+      return '';
+  }
+}
+
+/** The lines for the log of a job whose live stage is over: its Hold goes on waiting without it. */
+export function detachNote(job: ParkedJob, reason: string): string {
+  return [
+    `Holdpoint: ${reason}, so this job is failed; nothing of it ran.`,
+    job.hold === null
+      ? 'Retry it: it is asked for again then.'
+      : `Hold ${job.hold} goes on waiting for approval. Once it is approved, press Retry: the retried job joins it and starts at once.`,
+    ...(job.url === null ? [] : [job.url]),
+  ].join('\n');
+}
+
+/** The job at the end of its live stage, or pushed out by a limit: failed at the CI server, its Hold kept. */
+export function detached(job: ParkedJob, reason: string, at: string): ParkedJob {
+  const report: OwedReport | null = job.hold === null ? null : { event: 'detached', at, detail: { reason } };
+  return failing(job, { note: detachNote(job, reason), report });
+}
+
+/**
+ * Who has to leave when more than `maxHolds` jobs are parked: the oldest of the person with most, so that nobody is
+ * pushed out by another's flood (T30). Job ids, one per job over the limit.
+ */
+export function overLimit(jobs: readonly ParkedJob[], maxHolds: number): number[] {
+  const live = jobs.filter((job) => isLive(job.state));
+  const byPerson = new Map<string, ParkedJob[]>();
+  for (const job of [...live].sort((a, b) => a.receivedAt - b.receivedAt || a.jobId - b.jobId)) {
+    const key = job.person ?? '';
+    byPerson.set(key, [...(byPerson.get(key) ?? []), job]);
+  }
+  const out: number[] = [];
+  for (let over = live.length - maxHolds; over > 0; over--) {
+    let most: ParkedJob[] = [];
+    for (const theirs of byPerson.values()) if (theirs.length > most.length) most = theirs;
+    const oldest = most.shift();
+    if (oldest === undefined) break;
+    out.push(oldest.jobId);
+  }
+  return out;
+}
+
+/** How the CI server has a job. */
+export type CiStatus = 'running' | 'canceling' | 'canceled' | 'failed' | 'success' | 'refused';
+
+/** A parked job after a heartbeat; the same object while it lives. */
+export function afterHeartbeat(job: ParkedJob, status: CiStatus, at: string): ParkedJob {
+  const known = job.hold !== null;
+  switch (status) {
+    case 'running':
+      return job;
+    case 'canceling':
+      return failing(
+        { ...job, pendingNote: null },
+        { note: null, report: known ? { event: 'canceled', at, detail: {} } : null },
+      );
+    case 'canceled':
+      return ended(job, known ? { event: 'canceled', at, detail: {} } : null);
+    case 'failed':
+    case 'success':
+    case 'refused': {
+      const reason =
+        status === 'refused' ? 'GitLab no longer takes anything for this job' : `GitLab ended the job: ${status}`;
+      return ended(job, known ? { event: 'detached', at, detail: { reason } } : null);
+    }
+    default:
+      status satisfies never;
+      return job;
+  }
+}
+
+/** A running job after a look at the CI server; the same object while it runs. What a job says of itself proves nothing. */
+export function afterLook(job: ParkedJob, status: CiStatus, at: string): ParkedJob {
+  switch (status) {
+    case 'running':
+    case 'canceling':
+      return job;
+    case 'canceled':
+    case 'failed':
+    case 'success':
+      return ended(job, { event: 'ended', at, detail: { status } });
+    case 'refused':
+      return ended(job, {
+        event: 'ended',
+        at,
+        detail: { status: 'failed', reason: 'GitLab does not say how the job ended' },
+      });
+    default:
+      status satisfies never;
+      return job;
+  }
+}
