@@ -1,9 +1,19 @@
-import type { Json } from '../../domain/json.ts';
+import type { AddressInfo } from 'node:net';
+import { followHub, resume } from '../../app/parking/resume.ts';
+import { createParking, stopParking } from '../../app/parking/tend.ts';
+import { HoldpointError } from '../../domain/errors.ts';
+import type { ParkingLimits } from '../../domain/parking.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Gatekeeper } from '../../ports/gatekeeper.ts';
 import type { Log } from '../../ports/log.ts';
 import type { ParkingLot } from '../../ports/parking-lot.ts';
-import type { Reading, ReadOptions } from './configuration.ts';
+import { createCiServer } from './ci-server.ts';
+import { jobIdentity, lowerTimeout, readPayload } from './configuration.ts';
+import { createGateway } from './gateway.ts';
+import { jwksVerifier } from './id-tokens.ts';
+import { createKeySet } from './key-set.ts';
+import type { PayloadReader } from './payload-reader.ts';
+import { createUpstream } from './upstream.ts';
 
 /** One entry of `runners[]`: a runner whose polls this agent answers. */
 export interface RunnerEntry {
@@ -13,39 +23,20 @@ export interface RunnerEntry {
   readonly protected: boolean;
 }
 
-/** How long jobs may wait and how many; milliseconds. */
-export interface ParkingLimits {
-  /** Jobs parked live at once; over it the oldest of the person with most is detached. */
-  readonly maxHolds: number;
-  /** Longest live stage. */
-  readonly liveMs: number;
-  /** What must be left of the job's timeout at hand-out, at most a third of it. */
-  readonly liveFloorMs: number;
-  readonly handoverConfirmMs: number;
-  readonly heartbeatMs: number;
-}
-
-/** How payloads are read; replaced in tests only. */
-export interface PayloadReader {
-  readPayload(bytes: Uint8Array, options: ReadOptions): Reading;
-  jobIdentity(bytes: Uint8Array): { id: number; token: string } | null;
-  lowerTimeout(bytes: Uint8Array, timeoutS: number): Uint8Array;
-  jwksVerifier(jwks: unknown): (jwt: string) => Record<string, Json> | null;
-}
-
 export interface AgentOptions {
   /** GitLab's URL; a path in it (GitLab under a relative URL) is kept. */
   readonly gitlabUrl: string;
   /** PEM of the authority of GitLab's certificate, where the system does not know it. */
-  readonly gitlabCa?: string;
+  readonly gitlabCa?: string | undefined;
   /** Certificate of the gateway itself, PEM; plain HTTP without. */
-  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   readonly runners: readonly RunnerEntry[];
   readonly parking: ParkingLimits;
   readonly gatekeeper: Gatekeeper;
   readonly parkingLot: ParkingLot;
   readonly clock: Clock;
   readonly log: Log;
+  /** How payloads are read; another one than the real in tests only. */
   readonly payloads?: PayloadReader;
 }
 
@@ -59,7 +50,60 @@ export interface Agent {
   counts(): Readonly<Record<string, number>>;
 }
 
-/** Puts a gateway together; nothing runs before `listen`. */
-export function createAgent(_options: AgentOptions): Agent {
-  throw new Error('being written');
+/** Workhorse keeps a poll for 50 s: what it answers to one that is open when the agent stops is still kept (T40). */
+const DRAIN_MS = 55_000;
+
+/** Puts a gateway together; nothing runs before `listen`. The lot and the gatekeeper stay the caller's to close, after it. */
+export function createAgent(options: AgentOptions): Agent {
+  const { clock, log, gatekeeper } = options;
+  const payloads = options.payloads ?? { readPayload, jobIdentity, lowerTimeout, jwksVerifier };
+  const upstream = createUpstream({ url: options.gitlabUrl, ca: options.gitlabCa });
+  const keySet = createKeySet(upstream, clock, payloads.jwksVerifier);
+  const variableKey = (): Uint8Array | null => gatekeeper.variableKey();
+  const parking = createParking({
+    gatekeeper,
+    lot: options.parkingLot,
+    ci: createCiServer({ upstream, keySet, payloads, variableKey, log }),
+    clock,
+    log,
+    limits: options.parking,
+    random: Math.random,
+  });
+  const open = new Set<Promise<unknown>>();
+  const server = createGateway({ parking, upstream, log, open, runners: options.runners, tls: options.tls });
+
+  return {
+    async listen(host, port) {
+      await resume(parking);
+      followHub(parking);
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', (cause: NodeJS.ErrnoException) => {
+          const message = `gateway cannot listen on ${host}:${port} (${cause.code}): choose another gateway.listen`;
+          reject(new HoldpointError('bad_config', message, { cause }));
+        });
+        server.listen(port, host, resolve);
+      });
+      return { port: (server.address() as AddressInfo).port };
+    },
+    async close({ drainMs = DRAIN_MS } = {}) {
+      parking.closing = true;
+      const closed = server.listening ? new Promise<void>((resolve) => server.close(() => resolve())) : null;
+      server.closeIdleConnections();
+      let cancel: () => void = () => {};
+      const enough = new Promise<void>((resolve) => {
+        cancel = clock.after(drainMs, resolve);
+      });
+      await Promise.race([Promise.allSettled([...open]), enough]);
+      cancel();
+      server.closeAllConnections();
+      await closed;
+      await upstream.close();
+      await stopParking(parking);
+    },
+    counts() {
+      const counts: Record<string, number> = {};
+      for (const { job } of parking.entries.values()) counts[job.state] = (counts[job.state] ?? 0) + 1;
+      return counts;
+    },
+  };
 }

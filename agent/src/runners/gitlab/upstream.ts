@@ -13,8 +13,9 @@ export interface Answer {
 
 export interface Call {
   readonly method: Dispatcher.HttpMethod;
-  /** Path under GitLab's URL, starting with `/api/`. */
+  /** Path under GitLab's URL; with `rooted` from the origin's root. */
   readonly path: string;
+  readonly rooted?: boolean;
   readonly headers: string[];
   readonly body?: Uint8Array | string | undefined;
   /** Until the answer's headers; and between two pieces of its body. */
@@ -72,7 +73,7 @@ export function createUpstream(options: { readonly url: string; readonly ca?: st
     async call(call) {
       const answer = await pool.request({
         method: call.method,
-        path: base + call.path,
+        path: call.rooted === true ? call.path : base + call.path,
         headers: call.headers,
         body: call.body ?? null,
         headersTimeout: call.timeoutMs,

@@ -1,0 +1,126 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { confirm, lookNow } from '../../app/parking/finish.ts';
+import type { Entry, Parking } from '../../app/parking/parking.ts';
+import { isLive } from '../../domain/parking.ts';
+import type { Log } from '../../ports/log.ts';
+import { readBody } from './body.ts';
+import { forwardable, headerIn, withHeader } from './headers.ts';
+import { shiftContentRange, unshiftRange, withoutLogChecksum } from './trace.ts';
+import { answerMessage, hasBody, pass } from './transfer.ts';
+import type { Upstream } from './upstream.ts';
+
+/** A state update is a few hundred bytes. */
+const MAX_UPDATE_BYTES = 256 * 1024;
+const ENDED = /^(canceled|failed|success)$/i;
+const LENGTH: ReadonlySet<string> = new Set(['content-length']);
+
+export interface JobDeps {
+  readonly parking: Parking;
+  readonly upstream: Upstream;
+  readonly log: Log;
+}
+
+/** The job is here and nobody has been given it: whoever speaks for it did not get its token from this gateway. */
+function refuseParked(deps: JobDeps, entry: Entry, res: ServerResponse): boolean {
+  if (!isLive(entry.job.state)) return false;
+  deps.log.error({ job: entry.job.jobId, hold: entry.job.hold }, 'somebody speaks for a job that is parked: refused');
+  answerMessage(res, 403, '403 Forbidden - Job is not processing on runner');
+  return true;
+}
+
+/** GitLab is asked how the job stands when its answer says, or may mean, that it has ended. */
+function followUp(deps: JobDeps, entry: Entry, final: boolean) {
+  return (status: number, headers: readonly string[]): void => {
+    const said = headerIn(headers, 'job-status') ?? '';
+    if (status === 403 || ENDED.test(said) || (final && status === 200)) lookNow(deps.parking, entry);
+  };
+}
+
+function parsed(bytes: Uint8Array): Record<string, unknown> | null {
+  try {
+    const value = JSON.parse(Buffer.from(bytes).toString()) as unknown;
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+/** PUT of a job's state. The first one with the job's token confirms the hand-over; a final one is looked into. */
+export async function answerUpdate(
+  deps: JobDeps,
+  id: number,
+  target: string,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
+  const { parking, upstream, log } = deps;
+  const entry = parking.entries.get(id);
+  if (entry === undefined || entry.job.state === 'ended') {
+    const headers = forwardable(req.rawHeaders);
+    pass(
+      upstream,
+      res,
+      { method: 'PUT', path: target, headers, body: hasBody(req) ? req : null, redirects: false },
+      log,
+    );
+    return;
+  }
+  if (refuseParked(deps, entry, res)) return;
+  const bytes = await readBody(req, MAX_UPDATE_BYTES);
+  if (bytes === null) {
+    answerMessage(res, 413, '413 Request Entity Too Large');
+    return;
+  }
+  const body = parsed(bytes);
+  const token = req.headers['job-token'] ?? body?.token;
+  if (token === entry.job.token && (body?.token === undefined || body.token === token)) confirm(parking, entry);
+  const edited =
+    body !== null && entry.job.noteBytes > 0 ? Buffer.from(JSON.stringify(withoutLogChecksum(body))) : bytes;
+  const headers = forwardable(req.rawHeaders, LENGTH);
+  headers.push('Content-Length', String(edited.length));
+  const final = body?.state === 'success' || body?.state === 'failed';
+  pass(
+    upstream,
+    res,
+    { method: 'PUT', path: target, headers, body: edited, redirects: false, done: followUp(deps, entry, final) },
+    log,
+  );
+}
+
+/** PATCH of a job's log, moved behind the notes that stand at its start (T42). */
+export function answerTrace(
+  deps: JobDeps,
+  id: number,
+  target: string,
+  req: IncomingMessage,
+  res: ServerResponse,
+): void {
+  const { parking, upstream, log } = deps;
+  const entry = parking.entries.get(id);
+  let headers = forwardable(req.rawHeaders);
+  const body = hasBody(req) ? req : null;
+  if (entry === undefined || entry.job.state === 'ended') {
+    pass(upstream, res, { method: 'PATCH', path: target, headers, body, redirects: false }, log);
+    return;
+  }
+  if (refuseParked(deps, entry, res)) return;
+  if (req.headers['job-token'] === entry.job.token) confirm(parking, entry);
+  const by = entry.job.noteBytes;
+  if (by > 0) headers = withHeader(headers, 'content-range', (value) => shiftContentRange(value, by));
+  pass(
+    upstream,
+    res,
+    {
+      method: 'PATCH',
+      path: target,
+      headers,
+      body,
+      redirects: false,
+      done: followUp(deps, entry, false),
+      ...(by > 0 ? { edit: (raw: string[]) => withHeader(raw, 'range', (value) => unshiftRange(value, by)) } : {}),
+    },
+    log,
+  );
+}

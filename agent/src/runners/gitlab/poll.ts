@@ -1,0 +1,244 @@
+import { createHash } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { gunzipSync } from 'node:zlib';
+import { failUnread } from '../../app/parking/fail-unread.ts';
+import { claimReleased, type Delivery, handOut } from '../../app/parking/hand-out.ts';
+import { type Entry, isFull, type Parking, reasonOf } from '../../app/parking/parking.ts';
+import { letGo, receive } from '../../app/parking/receive.ts';
+import type { Log } from '../../ports/log.ts';
+import { forwardable, headerIn } from './headers.ts';
+import { rewriteJobRequest } from './job-request.ts';
+import { callFollowing } from './runner-endpoints.ts';
+import { answerMessage } from './transfer.ts';
+import { type Answer, POLL_TIMEOUT_MS, type Upstream } from './upstream.ts';
+
+/** A payload is refused over 4 MiB; more is read only to find out whose it is, and not without end. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+/** Written by the gateway itself, or such that GitLab would answer in a form that cannot be read here. */
+const REWRITTEN: ReadonlySet<string> = new Set([
+  'content-length',
+  'content-type',
+  'content-encoding',
+  'accept-encoding',
+]);
+
+/** Whose poll it is. */
+export interface Poller {
+  readonly name: string;
+  readonly protected: boolean;
+  /** Jobs are handed out within a pool only. */
+  readonly pool: string;
+}
+
+export interface PollDeps {
+  readonly parking: Parking;
+  readonly upstream: Upstream;
+  readonly log: Log;
+  /** Polls that GitLab has not answered yet: what it answers is kept, whoever is still there (T40). */
+  readonly open: Set<Promise<unknown>>;
+}
+
+/** Who polls with this token; one that no `runners[]` entry names is treated as protected, apart from all others (T26). */
+export function pollerOf(
+  runners: readonly { readonly name: string; readonly token: string; readonly protected: boolean }[],
+  token: string,
+): Poller {
+  const known = runners.find((runner) => runner.token === token);
+  if (known !== undefined) return { name: known.name, protected: known.protected, pool: `runner:${known.name}` };
+  const hash = createHash('sha256').update(token).digest('hex').slice(0, 32);
+  return { name: 'unknown', protected: true, pool: `unknown:${hash}` };
+}
+
+/** Writes a job to the runner; resolves when every byte has gone to the operating system, or cannot any more. */
+function deliver(res: ServerResponse, payload: Uint8Array): Promise<Delivery> {
+  return new Promise((resolve) => {
+    if (res.destroyed || res.headersSent || res.socket === null || res.socket.destroyed) {
+      resolve('gone');
+      return;
+    }
+    res.once('finish', () => resolve('flushed'));
+    res.once('close', () => resolve(res.writableFinished ? 'flushed' : 'gone'));
+    res.writeHead(201, { 'Content-Type': 'application/json', 'Content-Length': payload.length });
+    res.end(payload);
+  });
+}
+
+/** Nothing for the runner. Never with X-GitLab-Last-Update: the runner must ask again at once for the rest of the queue. */
+function answerNothing(res: ServerResponse): void {
+  if (res.headersSent || res.destroyed) return;
+  res.writeHead(204);
+  res.end();
+}
+
+function passOn(res: ServerResponse, answer: Answer): void {
+  if (res.headersSent || res.destroyed) return;
+  res.sendDate = false;
+  const headers = forwardable(answer.headers, new Set(['content-length']));
+  const empty = answer.status === 204 || answer.status === 304;
+  if (!empty) headers.push('Content-Length', String(answer.body.length));
+  res.writeHead(answer.status, headers);
+  res.end(empty ? undefined : answer.body);
+}
+
+/** The bytes of an answer as GitLab meant them; null when they are not whole. */
+function bodyOf(answer: Answer): Buffer | null {
+  if (!answer.whole) return null;
+  const encoding = headerIn(answer.headers, 'content-encoding')?.toLowerCase() ?? 'identity';
+  if (encoding === 'identity') return answer.body;
+  if (encoding !== 'gzip') return null;
+  try {
+    return gunzipSync(answer.body, { maxOutputLength: MAX_ANSWER_BYTES });
+  } catch {
+    return null;
+  }
+}
+
+/** A 2xx with a body is a job, whatever its number; what no job can be told from is never the runner's to read. */
+async function takeJob(deps: PollDeps, poller: Poller, answer: Answer, res: ServerResponse | null): Promise<void> {
+  const { parking, log } = deps;
+  const payload = bodyOf(answer);
+  const received =
+    payload === null ? null : await receive(parking, payload, { runner: poller.name, pool: poller.pool });
+  if (received === null || received.outcome === 'not_understood') {
+    const failed = failUnread(parking, answer.body, poller);
+    const fields = { status: answer.status, bytes: answer.body.length, job: failed, runner: poller.name };
+    log.error(fields, 'GitLab answered a poll with something that is no job: nothing of it goes to the runner');
+    if (res !== null && failed !== null) answerNothing(res);
+    else if (res !== null) answerMessage(res, 502, '502 Bad Gateway: the answer of GitLab was not understood');
+    return;
+  }
+  if (received.outcome === 'held') {
+    if (res !== null) answerNothing(res);
+    return;
+  }
+  if (res === null || res.destroyed || res.headersSent) {
+    // Whoever asked is gone or has got another job: this one is there for the next poll.
+    letGo(parking, received.entry);
+    return;
+  }
+  if (!(await handOut(parking, received.entry, received.payload, (bytes) => deliver(res, bytes)))) answerNothing(res);
+}
+
+async function takeAnswer(deps: PollDeps, poller: Poller, answer: Answer, res: ServerResponse | null): Promise<void> {
+  const isJob = answer.status >= 200 && answer.status < 300 && answer.status !== 204;
+  if (isJob && poller.protected) await takeJob(deps, poller, answer, res);
+  else if (isJob && !answer.whole && res !== null)
+    answerMessage(res, 502, '502 Bad Gateway: the answer of GitLab broke off');
+  else if (res !== null) passOn(res, answer);
+}
+
+async function handOutTo(parking: Parking, entry: Entry, res: ServerResponse): Promise<boolean> {
+  if (res.destroyed) {
+    letGo(parking, entry);
+    return false;
+  }
+  return handOut(parking, entry, null, (bytes) => deliver(res, bytes));
+}
+
+/** Resolves when a job may have been released for this pool, or the poll is over. */
+function releaseOrEnd(
+  parking: Parking,
+  pool: string,
+  res: ServerResponse,
+): { wait: () => Promise<void>; stop: () => void } {
+  let wake: () => void = () => {};
+  let pending = false;
+  const ring = (): void => {
+    pending = true;
+    wake();
+  };
+  const set = parking.waiting.get(pool) ?? new Set();
+  parking.waiting.set(pool, set.add(ring));
+  res.once('close', ring);
+  return {
+    wait: () =>
+      new Promise<void>((resolve) => {
+        wake = resolve;
+        if (pending) resolve();
+        pending = false;
+      }),
+    stop: () => {
+      set.delete(ring);
+      if (set.size === 0) parking.waiting.delete(pool);
+      res.off('close', ring);
+    },
+  };
+}
+
+function ask(deps: PollDeps, req: IncomingMessage, body: Record<string, unknown>): Promise<Answer> {
+  const headers = forwardable(req.rawHeaders, REWRITTEN);
+  headers.push('Content-Type', 'application/json', 'Accept-Encoding', 'identity');
+  return callFollowing(deps.upstream, deps.log, {
+    method: 'POST',
+    path: '/api/v4/jobs/request',
+    headers,
+    body: JSON.stringify(body),
+    timeoutMs: POLL_TIMEOUT_MS,
+    maxBytes: MAX_ANSWER_BYTES,
+  });
+}
+
+/**
+ * One poll. A released job goes out at once, also while the poll waits at GitLab; what GitLab still answers then is read
+ * to its end and gated like any job. Nothing that happens to the runner's connection ends the question to GitLab.
+ */
+export async function answerPoll(
+  deps: PollDeps,
+  poller: Poller,
+  body: Record<string, unknown>,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
+  const { parking, log } = deps;
+  if (!poller.protected) {
+    await takeAnswer(deps, poller, await ask(deps, req, rewriteJobRequest(body)), res);
+    return;
+  }
+  for (let entry = claimReleased(parking, poller.pool); entry !== null; entry = claimReleased(parking, poller.pool)) {
+    if (await handOutTo(parking, entry, res)) return;
+    if (res.destroyed || entry.job.state === 'released') break;
+  }
+  if (res.destroyed) return;
+  if (isFull(parking)) {
+    answerMessage(res, 503, '503 Service Unavailable: the parking lot cannot be written, see the log of the agent');
+    return;
+  }
+  const bell = releaseOrEnd(parking, poller.pool, res);
+  // The one who takes the answer: the runner while it waits, nobody once it is gone or has got a released job.
+  let taker: ServerResponse | null = res;
+  const asked = ask(deps, req, rewriteJobRequest(body));
+  const settled = asked
+    .then((answer) => takeAnswer(deps, poller, answer, taker))
+    .catch((error: unknown) => {
+      log.warn({ runner: poller.name, reason: reasonOf(error) }, 'a poll at GitLab failed');
+      if (taker !== null) answerMessage(taker, 502, '502 Bad Gateway: GitLab could not be reached');
+    });
+  let answered = false;
+  asked.then(
+    () => (answered = true),
+    () => (answered = true),
+  );
+  deps.open.add(settled);
+  const over = settled.finally(() => deps.open.delete(settled));
+  try {
+    while (!answered && !res.destroyed) {
+      await Promise.race([bell.wait(), over]);
+      if (answered || res.destroyed) break;
+      const entry = claimReleased(parking, poller.pool);
+      if (entry === null) continue;
+      taker = null;
+      if (await handOutTo(parking, entry, res)) return;
+      if (answered) {
+        // GitLab's answer came while nobody could take it; whatever it was is in the lot by now.
+        answerNothing(res);
+        return;
+      }
+      taker = res;
+      if (entry.job.state === 'released') break;
+    }
+    if (res.destroyed) taker = null;
+    await over;
+  } finally {
+    bell.stop();
+  }
+}
