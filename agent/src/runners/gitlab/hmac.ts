@@ -1,0 +1,34 @@
+import { hmac } from '@noble/hashes/hmac.js';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import { PayloadRefusal } from './refusal.ts';
+
+/** The HMAC (hex) of one value under its name; `text` is the RFC 8785 text of what would otherwise stand in the form. */
+export type Tagger = (name: string, text: string) => string;
+
+/** Bytes of the key of HMACs. */
+export const VARIABLE_KEY_BYTES = 32;
+
+/**
+ * HMAC-SHA-256 of `"holdpoint.variable/v1" 00 project id 00 name 00 text` (UTF-8). Version, project and name are in it, so
+ * that equal values of two names or projects do not look equal. Without a key every use answers `variable_key_needed`.
+ */
+export function createTagger(key: Uint8Array | null, projectId: number): Tagger {
+  const known = new Map<string, string>();
+  return (name, text) => {
+    if (key === null) {
+      throw new PayloadRefusal(
+        'variable_key_needed',
+        /^(?:credentials|inputs|secrets)\./.test(name) ? name : `variables.${name}`,
+        'the value is not public, and stands in the form as an HMAC only: the variable key is needed',
+      );
+    }
+    const message = `holdpoint.variable/v1\u0000${projectId}\u0000${name}\u0000${text}`;
+    let tag = known.get(message);
+    if (tag === undefined) {
+      tag = bytesToHex(hmac(sha256, key, utf8ToBytes(message)));
+      known.set(message, tag);
+    }
+    return tag;
+  };
+}

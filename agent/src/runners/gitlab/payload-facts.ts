@@ -1,0 +1,126 @@
+import type { Facts } from '../../domain/facts.ts';
+import { isJsonObject, type Json } from '../../domain/json.ts';
+import { changesBehaviour } from './behaviour.ts';
+import { fullRef } from './environment.ts';
+import type { Form } from './form.ts';
+import { clip } from './form-text.ts';
+import { notCovered } from './not-covered.ts';
+import { elements, member } from './payload.ts';
+import { PayloadRefusal } from './refusal.ts';
+import type { Scrub } from './scrub.ts';
+import { isHashed } from './variables-form.ts';
+import { warningsOf } from './warnings.ts';
+
+/** Names that approvals are scoped by are never cut; GitLab's own limit is 255. */
+const MAX_NAME_CHARACTERS = 4_096;
+/** Texts that are only read; a commit title is one line. */
+const MAX_TEXT_CHARACTERS = 8_192;
+/** GitLab's own limit is 50 needs. */
+const MAX_DEPENDENCIES = 10_000;
+
+function name(path: string, value: string, scrub: Scrub): string {
+  if (value.length > MAX_NAME_CHARACTERS) {
+    throw new PayloadRefusal('payload_refused', path, `longer than ${MAX_NAME_CHARACTERS} characters`);
+  }
+  return scrub.name(value);
+}
+
+/** What the payload itself says of this run; GitLab's own answer is put over it later. */
+export function factsOf(form: Form, scrub: Scrub, options: { instance: string; runner: string }): Facts {
+  const { fields, groups, ignorable } = form;
+  const free = (value: string | null): string | null =>
+    value === null ? null : clip(scrub.text(value), MAX_TEXT_CHARACTERS);
+  /** The value that the runner would see, if everybody may. */
+  const plain = (key: string): string | null => {
+    const variable = groups.get(key.toLowerCase())?.entries.at(-1);
+    return variable?.public === true && !variable.masked && variable.value !== '' ? variable.value : null;
+  };
+  const text = (value: Json): string | null => (typeof value === 'string' ? value : null);
+
+  const { full, type } = fullRef(fields);
+  const environmentGroup = groups.get('ci_environment_name');
+  const values = new Set(environmentGroup?.entries.map((variable) => variable.value));
+  if (values.size > 1) {
+    throw new PayloadRefusal('payload_refused', 'variables.CI_ENVIRONMENT_NAME', 'is sent twice with different values');
+  }
+  const environmentValue = [...values][0] ?? '';
+  const userName = ignorable.value('GITLAB_USER_LOGIN');
+  const statedId = ignorable.value('GITLAB_USER_ID');
+  const id = fields.userId ?? (statedId === null ? null : Number(statedId));
+  const dependencies = elements(form.payload, 'dependencies');
+  if (dependencies.length > MAX_DEPENDENCIES) {
+    throw new PayloadRefusal('payload_refused', 'dependencies', `more than ${MAX_DEPENDENCIES}`);
+  }
+  const covered = form.variables.filter((outcome) => outcome.ignored === null);
+  return {
+    instance: options.instance,
+    project: {
+      id: fields.projectId,
+      path: fields.projectPath === null ? null : name('job_info.project_full_path', fields.projectPath, scrub),
+    },
+    job: {
+      id: fields.id,
+      name: name('job_info.name', fields.jobName, scrub),
+      stage: free(fields.stage),
+      url: free(ignorable.value('CI_JOB_URL')),
+    },
+    pipeline: {
+      id: fields.pipelineId,
+      source: ignorable.value('CI_PIPELINE_SOURCE'),
+      url: free(ignorable.value('CI_PIPELINE_URL')),
+    },
+    ref: {
+      full: name('git_info.ref', full, scrub),
+      name: name('git_info.ref', fields.ref, scrub),
+      type,
+      protected: fields.protected,
+    },
+    commit: {
+      sha: name('git_info.sha', fields.sha, scrub),
+      title: free(ignorable.value('CI_COMMIT_TITLE')),
+      author: free(ignorable.value('CI_COMMIT_AUTHOR')),
+    },
+    environment:
+      environmentValue === ''
+        ? null
+        : {
+            name:
+              plain('CI_ENVIRONMENT_NAME') === null
+                ? '[hidden:CI_ENVIRONMENT_NAME]'
+                : name('variables.CI_ENVIRONMENT_NAME', environmentValue, scrub),
+            slug: free(plain('CI_ENVIRONMENT_SLUG')),
+            tier: free(plain('CI_ENVIRONMENT_TIER')),
+            action: free(plain('CI_ENVIRONMENT_ACTION')),
+            url: free(plain('CI_ENVIRONMENT_URL')),
+            verified: false,
+          },
+    trigger: {
+      id: id !== null && Number.isSafeInteger(id) ? id : null,
+      username: free(userName),
+      name: free(ignorable.value('GITLAB_USER_NAME')),
+      verified: fields.userId === null ? 'unverified' : 'payload',
+    },
+    runner: options.runner,
+    timeoutS: fields.timeoutS,
+    dependencies: dependencies.filter(isJsonObject).map((dependency) => ({
+      name: name('dependencies', text(dependency.name ?? null) ?? '', scrub),
+      jobId: typeof dependency.id === 'number' ? dependency.id : null,
+    })),
+    blind: covered
+      .filter(({ group, entries }) => group.entries.some((v) => !v.public && !v.masked) && entries.some(isHashed))
+      .map(({ group }) => clip(group.entries[0].key, MAX_TEXT_CHARACTERS)),
+    behaviour: covered
+      .filter(({ group }) => changesBehaviour(group.entries[0].key))
+      .map(({ group }) => clip(group.entries[0].key, MAX_TEXT_CHARACTERS)),
+    notCovered: notCovered(form, scrub),
+    warnings: warningsOf(form),
+  };
+}
+
+/** True when the payload brings a key that replaces image and checkout: such a job passes for one run only. */
+export function hasSuspendKey(payload: Form['payload']): boolean {
+  return ['runtime_environment_key', 'environment_key'].some((key) => {
+    const value = member(payload, 'suspend_options', key);
+    return typeof value === 'string' && value !== '';
+  });
+}

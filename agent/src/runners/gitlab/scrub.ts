@@ -1,0 +1,78 @@
+import { isJsonObject, type Json } from '../../domain/json.ts';
+import type { Form } from './form.ts';
+import { credentialName } from './known-values.ts';
+import { elements } from './payload.ts';
+import { JWT_SHAPE } from './reduced-token.ts';
+import { createMatcher, type KnownValue } from './unexpansion.ts';
+import { hasCodePoints } from './variables.ts';
+
+/** Takes the secrets of one payload out of texts. */
+export interface Scrub {
+  /** Out of names that approvals are scoped by: job token and masked values only, each under its own name. */
+  readonly name: (text: string) => string;
+  /** Out of everything that is only read: also every other non-public value. */
+  readonly text: (text: string) => string;
+}
+
+/** A shorter secret is a word that stands everywhere. */
+const MIN_CODE_POINTS = 4;
+/** A shorter one is only taken out as a whole word. */
+const UNBOUNDED_CODE_POINTS = 8;
+/** The same for values that were not masked: those may be words like `production`. */
+const MIN_UNMASKED_CODE_POINTS = 8;
+const UNBOUNDED_UNMASKED_CODE_POINTS = 16;
+
+function leaves(value: Json, each: (text: string) => void): void {
+  if (typeof value === 'string') each(value);
+  else if (typeof value === 'object' && value !== null)
+    for (const inner of Object.values(value)) leaves(inner as Json, each);
+}
+
+/** Collects the secrets of a payload that was read. */
+export function createScrub(form: Form): Scrub {
+  const scopes: KnownValue[] = [];
+  const all: KnownValue[] = [];
+  const add = (list: KnownValue[], name: string, value: string, least: number, unbounded: number) => {
+    if (!hasCodePoints(value, least)) return;
+    list.push({ name, value, bounded: !hasCodePoints(value, unbounded), segment: () => Object.create(null) });
+  };
+  const secret = (name: string, value: string) => add(all, name, value, MIN_CODE_POINTS, UNBOUNDED_CODE_POINTS);
+
+  secret('CI_JOB_TOKEN', form.fields.token);
+  add(scopes, 'CI_JOB_TOKEN', form.fields.token, UNBOUNDED_CODE_POINTS, UNBOUNDED_CODE_POINTS);
+  for (const group of form.groups.values()) {
+    for (const variable of group.entries) {
+      if (variable.masked) {
+        secret(variable.key, variable.value);
+        add(scopes, variable.key, variable.value, UNBOUNDED_CODE_POINTS, UNBOUNDED_CODE_POINTS);
+      } else if (!variable.public) {
+        add(all, variable.key, variable.value, MIN_UNMASKED_CODE_POINTS, UNBOUNDED_UNMASKED_CODE_POINTS);
+      }
+    }
+  }
+  for (const credential of elements(form.payload, 'credentials')) {
+    if (isJsonObject(credential) && typeof credential.password === 'string') {
+      secret(credentialName(credential.url), credential.password);
+    }
+  }
+  for (const input of elements(form.payload, 'inputs')) {
+    if (!isJsonObject(input) || !isJsonObject(input.value) || input.value.sensitive !== true) continue;
+    leaves(input.value.content ?? null, (text) => secret(`inputs.${String(input.key ?? '')}`, text));
+  }
+  leaves(form.payload.secrets ?? null, (text) => {
+    if (JWT_SHAPE.test(text)) secret('secrets', text);
+  });
+
+  const scrub = (values: readonly KnownValue[]) => {
+    const matcher = createMatcher(values, form.budget);
+    return (text: string): string => {
+      const found = matcher(text);
+      if (found === null) return text;
+      let next = 0;
+      return found.segments
+        .map((piece) => (typeof piece === 'string' ? piece : `[hidden:${found.values[next++]!.name}]`))
+        .join('');
+    };
+  };
+  return { name: scrub(scopes), text: scrub(all) };
+}

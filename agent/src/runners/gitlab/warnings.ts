@@ -1,0 +1,57 @@
+import { isJsonList, isJsonObject } from '../../domain/json.ts';
+import { pathText } from '../../domain/strict-json.ts';
+import type { Form } from './form.ts';
+import { clip } from './form-text.ts';
+import { elements } from './payload.ts';
+import { isSecret } from './variables.ts';
+
+/** More would not be read; the last line says how many there are. */
+const MAX_WARNINGS = 200;
+const MAX_WARNING_CHARACTERS = 512;
+
+/** What an approver must be told of one payload, in words; names only, no value. */
+export function warningsOf(form: Form): readonly string[] {
+  const warnings: string[] = [];
+  for (const { path, found } of form.cover.rewrites) {
+    if (found === null || path[0] === 'variables' || path[0] === 'secrets') continue;
+    const names = [...new Set(found.values.map((known) => known.name))].join(', ');
+    warnings.push(`${pathText(path)} holds the value of ${names}; it is covered as an HMAC`);
+  }
+  const texts = form.variables
+    .filter((outcome) => outcome.ignored?.class === 'text')
+    .map((o) => o.group.entries[0].key);
+  // `$N`, `${N`, `%N%`, `$env:N`, and quoting does not matter: the shell, not the runner, puts the words in (T9).
+  const uses = texts.length === 0 ? null : new RegExp(`(?:\\$\\{?(?:env:)?[!#]?|%)(${texts.join('|')})(?!\\w)`, 'i');
+  if (uses !== null) {
+    elements(form.payload, 'steps').forEach((step, index) => {
+      const script = isJsonObject(step) ? step.script : null;
+      (isJsonList(script) ? script : []).forEach((line, at) => {
+        const name = typeof line === 'string' ? uses.exec(line)?.[1] : undefined;
+        if (name !== undefined) {
+          warnings.push(
+            `steps[${index}].script[${at}] uses ${name}, words that whoever pushes controls and that are not covered`,
+          );
+        }
+      });
+    });
+  }
+  for (const { group, ignored, entries } of form.variables) {
+    if (ignored !== null) continue;
+    const name = group.entries[0].key;
+    if (group.entries.length > 1) {
+      warnings.push(`variable ${name} is sent ${group.sent} times with different entries; the runner takes the last`);
+    }
+    const reason = form.ignorable.reason(group);
+    if (reason !== null) warnings.push(`variable ${name} is covered although GitLab sends one of that name: ${reason}`);
+    if (group.entries.some(isSecret) && group.entries.some((v) => /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/.test(v.value))) {
+      const reduced = entries.some((entry) => JSON.stringify(entry.value).startsWith('[{"jwt"'));
+      if (!reduced)
+        warnings.push(
+          `variable ${name} looks like an id token but is not a verified one of this job: it changes in every run`,
+        );
+    }
+  }
+  const clipped = warnings.slice(0, MAX_WARNINGS).map((warning) => clip(warning, MAX_WARNING_CHARACTERS));
+  if (warnings.length > MAX_WARNINGS) clipped.push(`and ${warnings.length - MAX_WARNINGS} more`);
+  return clipped;
+}
