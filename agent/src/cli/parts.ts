@@ -16,5 +16,11 @@ export interface Parts {
   /** Tells the service manager how the process is; does nothing where there is none. */
   notifier(): Promise<{ ready(status: string): Promise<void>; stopping(): Promise<void> }>;
   /** Runs the demo to its end; resolves with an exit code. */
-  runDemo(options: { readonly auto: boolean; readonly stop: AbortSignal }): Promise<number>;
+  runDemo(options: {
+    readonly auto: boolean;
+    readonly stop: AbortSignal;
+    readonly color: boolean;
+    /** Leaves the temporary folder where it is. */
+    readonly keep: boolean;
+  }): Promise<number>;
 }
