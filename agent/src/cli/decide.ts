@@ -1,8 +1,7 @@
-import { digestOf } from '../domain/digest.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { type HoldDetail, holdDetailSchema, lifetimeSchema } from '../wire/api.ts';
 import type { HubClient } from './client.ts';
-import { configurationOf } from './shown-configuration.ts';
+import { shownAs } from './shown-configuration.ts';
 
 /** A full digest as people paste it, with or without `sha256:`; a prefix is refused: another configuration may begin alike (T36). */
 export function fullDigest(text: string): string {
@@ -36,12 +35,16 @@ export function commentOf(text: string | undefined): string | undefined {
  */
 export async function holdWithDigest(hub: HubClient, id: number, digest: string): Promise<HoldDetail> {
   const hold = await hub.get(`/api/v1/holds/${id}`, holdDetailSchema);
-  const configuration = configurationOf(hold.configuration);
-  const way = `look at it again with "holdpoint holds show ${id}"`;
   if (hold.digest !== digest) {
+    const way = `look at it again with "holdpoint holds show ${id}"`;
     throw new HoldpointError('digest_mismatch', `hold ${id} has the digest ${hold.digest}, not the one given; ${way}`);
   }
-  if (configuration === null || digestOf(configuration) !== digest) {
+  const shown = shownAs(hold.configuration, digest);
+  if (shown.kind === 'hidden' && !hold.may_vote.allowed) {
+    const reason = hold.may_vote.reason ?? 'the hub gives no reason';
+    throw new HoldpointError('not_eligible', `you may not vote on hold ${id}: ${reason}`);
+  }
+  if (shown.kind !== 'checked') {
     const why = 'the configuration that the hub shows for it does not have this digest; tell whoever runs the hub';
     throw new HoldpointError('digest_mismatch', `hold ${id}: ${why}`);
   }

@@ -1,14 +1,14 @@
 import { type Change, diffConfigurations, SECTIONS, summarizeChanges } from '../domain/configuration-diff.ts';
-import { digestOf } from '../domain/digest.ts';
 import { printable } from '../domain/printable.ts';
 import type { HoldDetail } from '../wire/api.ts';
 import { age, fields, minute, names, type Paint } from './render.ts';
-import { configurationOf } from './shown-configuration.ts';
+import { shownAs } from './shown-configuration.ts';
 
-/** A configuration that was approved: what the Hold's is compared with. */
+/** The nearest approved configuration, which the Hold's is compared with. */
 export interface Baseline {
   readonly approval: number;
   readonly digest: string;
+  /** As the hub shows it; null when this person may not see it. */
   readonly configuration: unknown;
 }
 
@@ -153,10 +153,51 @@ function historyText(hold: HoldDetail): string {
   return `\nHistory\n${lines.join('')}`;
 }
 
+/** How a Hold differs from what was approved. */
+type Comparison =
+  | { readonly ok: true; readonly changes: readonly Change[]; readonly verdict: string; readonly note: string }
+  | { readonly ok: false; readonly words: string };
+
 /**
- * A Hold as people decide on it. The difference is computed here, from configurations whose digests are computed here:
- * what is shown is what the digest in the approve line covers, whatever the hub says beside it (T13, T23, T36).
+ * The difference, computed here from configurations whose digests were computed here: what is shown is what the digest
+ * in the approve line covers, whatever the hub says beside it (T13, T23, T36). Where values are hidden from this person,
+ * who then may not vote, both sides look alike here, and the hub's own difference is shown.
  */
+function compare(hold: HoldDetail, baseline: Baseline | null): Comparison {
+  const own = shownAs(hold.configuration, hold.digest);
+  if (own.kind === 'wrong') {
+    const words = 'DO NOT APPROVE: the configuration that the hub shows does not have the digest it names.';
+    return { ok: false, words };
+  }
+  const base = baseline && baseline.configuration !== null ? shownAs(baseline.configuration, baseline.digest) : null;
+  if (base?.kind === 'wrong') {
+    const words = `DO NOT APPROVE: what the hub shows as approval ${baseline?.approval} does not have the digest it names.`;
+    return { ok: false, words };
+  }
+  const local = own.kind === 'checked' && (baseline === null || base?.kind === 'checked');
+  const before = base?.configuration ?? null;
+  const changes = local ? diffConfigurations(before, own.configuration) : hold.diff.changes;
+  const summary = local ? summarizeChanges(changes, before, own.configuration) : hold.diff.summary;
+  const verdict =
+    baseline === null
+      ? `Nothing was ever approved for this job here. ${summary}`
+      : baseline.digest === hold.digest
+        ? `The same configuration as approval ${baseline.approval}, which does not hold here.`
+        : `Compared with approval ${baseline.approval}: ${summary}`;
+  const note = local ? '' : 'The difference is as the hub tells it: some values are hidden from you.\n';
+  return { ok: true, changes, verdict, note };
+}
+
+function decisionText(hold: HoldDetail): string {
+  if (hold.state !== 'waiting_for_approval') return `Nothing to decide: the Hold is ${hold.state}.\n`;
+  const checked = shownAs(hold.configuration, hold.digest).kind === 'checked';
+  const approve = checked
+    ? `To approve exactly this configuration:\n  holdpoint approve ${hold.id} --digest ${hold.digest}\n`
+    : 'Not to be approved from here: the digest cannot be computed from what is shown to you.\n';
+  return `${approve}To reject it:\n  holdpoint reject ${hold.id} --comment WHY\n`;
+}
+
+/** A Hold as people decide on it: what changed first, then who may decide, what is not covered, and how to decide. */
 export function holdPage(
   hold: HoldDetail,
   baseline: Baseline | null,
@@ -164,39 +205,18 @@ export function holdPage(
   paint: Paint,
   all: boolean,
 ): HoldPage {
-  const configuration = configurationOf(hold.configuration);
-  const base = baseline === null ? null : configurationOf(baseline.configuration);
-  const title = paint.strong(printable(`Hold ${hold.id}: ${hold.state}`));
-  const head = `${title}\n${headText(hold, now)}`;
-  if (configuration === null || digestOf(configuration) !== hold.digest) {
-    const words = 'DO NOT APPROVE: the configuration that the hub shows does not have the digest it names.';
-    return { text: `${head}\n${paint.warn(words)}\n`, sound: false };
-  }
-  if (baseline !== null && (base === null || digestOf(base) !== baseline.digest)) {
-    const words = `DO NOT APPROVE: what the hub shows as approval ${baseline.approval} does not have the digest it names.`;
-    return { text: `${head}\n${paint.warn(words)}\n`, sound: false };
-  }
-  const changes = diffConfigurations(base, configuration);
-  const summary = printable(summarizeChanges(changes, base, configuration));
-  const verdict =
-    baseline === null
-      ? `Nothing was ever approved for this job here. ${summary}`
-      : baseline.digest === hold.digest
-        ? `The same configuration as approval ${baseline.approval}.`
-        : `Compared with approval ${baseline.approval}: ${summary}`;
-  const commands =
-    hold.state === 'waiting_for_approval'
-      ? `\nTo approve exactly this configuration:\n  holdpoint approve ${hold.id} --digest ${hold.digest}\nTo reject it:\n  holdpoint reject ${hold.id} --comment WHY\n`
-      : `\nNothing to decide: the Hold is ${hold.state}.\n`;
+  const head = `${paint.strong(printable(`Hold ${hold.id}: ${hold.state}`))}\n${headText(hold, now)}`;
+  const comparison = compare(hold, baseline);
+  if (!comparison.ok) return { text: `${head}\n${paint.warn(comparison.words)}\n`, sound: false };
   const text = [
     head,
-    `\n${verdict}\n`,
-    changes.length > 0 ? `\n${changesText(changes, paint)}` : '',
+    `\n${printable(comparison.verdict)}\n${comparison.note}`,
+    comparison.changes.length > 0 ? `\n${changesText(comparison.changes, paint)}` : '',
     warningsText(hold, paint),
     `\n${rulesText(hold)}`,
     notCoveredText(hold, all),
     historyText(hold),
-    commands,
+    `\n${decisionText(hold)}`,
   ].join('');
   return { text, sound: true };
 }

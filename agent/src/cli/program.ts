@@ -66,8 +66,8 @@ export async function runCommandLine(argv: readonly string[], io: Io, parts: Par
     if (name !== null && !COMMANDS.some((entry) => entry.name === name)) throw unknownCommand(name);
     for (const entry of COMMANDS) {
       const command = program.command(entry.name).summary(entry.summary).description(entry.summary);
-      command.option('--json', 'answer as JSON');
       if (entry.name === name) (await entry.load()).define(command, context);
+      if (!command.options.some((option) => option.long === '--json')) command.option('--json', 'answer as JSON');
     }
     if (argv.length === 0 || (name === null && !argv.some((word) => word === '--help' || word === '--version'))) {
       throw new HoldpointError('bad_usage', 'no command given; "holdpoint --help" lists them');

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { diffConfigurations } from '../../domain/configuration-diff.ts';
-import { digestOf } from '../../domain/digest.ts';
 import { HoldpointError } from '../../domain/errors.ts';
 import { printable } from '../../domain/printable.ts';
 import { type ApprovalDetail, approvalDetailSchema, approvalSchema } from '../../wire/api.ts';
@@ -10,7 +9,7 @@ import type { CommandContext } from '../context.ts';
 import { commentOf } from '../decide.ts';
 import { changesText, personText } from '../hold-page.ts';
 import { age, fields, minute, paint, table } from '../render.ts';
-import { configurationOf } from '../shown-configuration.ts';
+import { shownAs } from '../shown-configuration.ts';
 
 /** Where an approval stands, in a word. */
 function standing(approval: { valid: boolean; revoked_at: string | null }): string {
@@ -45,8 +44,8 @@ async function list(command: Command, { io, json }: CommandContext): Promise<voi
 }
 
 function page(approval: ApprovalDetail, colour: boolean): string {
-  const configuration = configurationOf(approval.configuration);
-  if (configuration === null || digestOf(configuration) !== approval.digest) {
+  const shown = shownAs(approval.configuration, approval.digest);
+  if (shown.kind === 'wrong') {
     const why = 'the configuration that the hub shows for it does not have its digest; tell whoever runs the hub';
     throw new HoldpointError('digest_mismatch', `approval ${approval.id}: ${why}`);
   }
@@ -73,7 +72,7 @@ function page(approval: ApprovalDetail, colour: boolean): string {
     (vote) =>
       `  ${vote.decision}  ${printable(`${personText(vote.person)}, ${minute(vote.at)}${vote.comment ? `: ${vote.comment}` : ''}`)}\n`,
   );
-  const lines = changesText(diffConfigurations(null, configuration), paint(colour));
+  const lines = changesText(diffConfigurations(null, shown.configuration), paint(colour));
   return `${head}\nVotes\n${votes.join('')}\nConfiguration\n${lines}`;
 }
 

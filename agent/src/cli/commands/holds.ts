@@ -71,8 +71,14 @@ async function list(command: Command, { io, json }: CommandContext): Promise<voi
 /** The nearest approved configuration, as the hub names it; null when there is none. */
 async function baselineOf(hub: HubClient, hold: HoldDetail): Promise<Baseline | null> {
   if (hold.diff.approval === null) return null;
-  const approval = await hub.get(`/api/v1/approvals/${hold.diff.approval}`, approvalDetailSchema);
-  return { approval: approval.id, digest: approval.digest, configuration: approval.configuration };
+  const { approval, digest } = hold.diff;
+  const found = await hub.get(`/api/v1/approvals/${approval}`, approvalDetailSchema).catch((error: unknown) => {
+    // Whoever triggered a job may see its Hold without seeing the project's approvals.
+    const hidden = error instanceof HoldpointError && (error.code === 'not_found' || error.code === 'forbidden');
+    if (hidden) return null;
+    throw error;
+  });
+  return { approval, digest: found?.digest ?? digest ?? '', configuration: found?.configuration ?? null };
 }
 
 async function show(text: string, command: Command, { io, json, exitWith }: CommandContext): Promise<void> {
