@@ -30,11 +30,22 @@ function pipelineOf(world: World, payload: Payload, options: EnqueueOptions, pro
     sha: hex40(`commit of pipeline ${id}`),
     beforeSha: hex40(`commit before pipeline ${id}`),
     ref: String(payload.git_info?.ref ?? 'main'),
+    tag: payload.git_info?.ref_type === 'tag',
+    commit: commitOf(payload),
     source: options.source ?? variableOf(payload, 'CI_PIPELINE_SOURCE') ?? 'push',
     createdAt: world.now() - 30_000,
   };
   world.pipelines.set(id, pipeline);
   return pipeline;
+}
+
+function commitOf(payload: Payload): Pipeline['commit'] {
+  const author = /^(.*?) <([^>]*)>$/.exec(variableOf(payload, 'CI_COMMIT_AUTHOR') ?? '');
+  return {
+    title: variableOf(payload, 'CI_COMMIT_TITLE') ?? 'Update the pipeline',
+    authorName: author?.[1] ?? 'Zoë Müller',
+    authorEmail: author?.[2] ?? 'zoe@example.com',
+  };
 }
 
 function environmentOf(payload: Payload, options: EnqueueOptions): Job['environment'] {

@@ -20,7 +20,9 @@ export interface Pipeline {
   readonly sha: string;
   readonly beforeSha: string;
   readonly ref: string;
+  readonly tag: boolean;
   readonly source: string;
+  readonly commit: { readonly title: string; readonly authorName: string; readonly authorEmail: string };
   readonly createdAt: number;
 }
 

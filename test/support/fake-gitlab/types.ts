@@ -130,9 +130,9 @@ export interface FakeGitlabOptions {
   readonly traceUpdateIntervalS?: number;
   /** Log size limit in bytes; default 100 MiB, as GitLab's. */
   readonly maxTraceBytes?: number;
-  /** Requests per minute and runner token on jobs/request; default 2000. */
+  /** Requests per minute and runner token on jobs/request; default no limit (GitLab's own is 2000). */
   readonly jobsRequestPerMinute?: number;
-  /** Requests per minute and job token on PUT and artifacts, and on trace; default 200 each. */
+  /** Requests per minute and job token, on PUT and artifacts together and on trace; default no limit (GitLab's is 200). */
   readonly jobEndpointsPerMinute?: number;
   /** Default `jwt`, as GitLab since 18.0. */
   readonly jobTokens?: 'jwt' | 'opaque';

@@ -37,7 +37,7 @@ export function pipelineView(world: World, pipeline: Pipeline): object {
     ...shortPipeline(pipeline),
     status,
     before_sha: pipeline.beforeSha,
-    tag: false,
+    tag: pipeline.tag,
     user: jobs[0] === undefined ? null : userView(jobs[0].user),
   };
 }
@@ -58,14 +58,15 @@ function shortPipeline(pipeline: Pipeline) {
 
 /** A job as `GET /job` and `GET /projects/:id/jobs/:id` show it. */
 export function jobView(job: Job): object {
-  const ended = job.finishedAt ?? null;
+  const ended = job.finishedAt;
+  const { commit } = job.pipeline;
   return {
     id: job.id,
     status: job.status,
     stage: job.stage,
     name: job.name,
     ref: job.pipeline.ref,
-    tag: false,
+    tag: job.pipeline.tag,
     coverage: null,
     allow_failure: false,
     created_at: time(job.createdAt),
@@ -81,12 +82,12 @@ export function jobView(job: Job): object {
       short_id: job.pipeline.sha.slice(0, 8),
       created_at: time(job.pipeline.createdAt - 60_000),
       parent_ids: [job.pipeline.beforeSha],
-      title: 'Fix rounding in ledger exports',
-      message: 'Fix rounding in ledger exports',
-      author_name: job.user.name,
-      author_email: `${job.user.username}@example.com`,
-      committer_name: job.user.name,
-      committer_email: `${job.user.username}@example.com`,
+      title: commit.title,
+      message: commit.title,
+      author_name: commit.authorName,
+      author_email: commit.authorEmail,
+      committer_name: commit.authorName,
+      committer_email: commit.authorEmail,
     },
     pipeline: shortPipeline(job.pipeline),
     ...(job.failureReason === null ? {} : { failure_reason: job.failureReason }),
