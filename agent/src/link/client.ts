@@ -1,9 +1,17 @@
+import { HoldpointError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Gatekeeper } from '../ports/gatekeeper.ts';
+import type { Gatekeeper, HubPush } from '../ports/gatekeeper.ts';
 import type { Log } from '../ports/log.ts';
+import type { HubFrame } from '../wire/link.ts';
+import { reconnectDelayMs } from './backoff.ts';
+import { openSession, type Session } from './session.ts';
+
+const ANSWER_MS = 10_000;
+/** A clock that is further off makes times on the page and in the audit hard to compare. */
+const MAX_SKEW_MS = 60_000;
 
 export interface LinkClientOptions {
-  /** `ws://…/api/v1/link` or `wss://…`; `http(s)://` of the hub is understood too. */
+  /** `ws://…/api/v1/link` or `wss://…`; the `http(s)://` address of the hub is understood too. */
   readonly url: string;
   /** The agent's name, as the hub knows its key. */
   readonly agent: string;
@@ -16,12 +24,148 @@ export interface LinkClientOptions {
   readonly clock: Clock;
   readonly log: Log;
   /** PEM of the authority of the hub's certificate, where the system does not know it. */
-  readonly ca?: string;
+  readonly ca?: string | undefined;
   /** How long an answer may take before the call rejects; default 10,000. */
-  readonly answerMs?: number;
+  readonly answerMs?: number | undefined;
+  /** 0 to 1, for jitter; default Math.random. */
+  readonly random?: () => number;
+}
+
+/** Address of the link of a hub that is given by any of its addresses. */
+export function linkUrl(url: string): string {
+  const link = new URL(url);
+  if (link.protocol === 'http:') link.protocol = 'ws:';
+  if (link.protocol === 'https:') link.protocol = 'wss:';
+  if (!link.pathname.endsWith('/api/v1/link')) link.pathname = `${link.pathname.replace(/\/+$/, '')}/api/v1/link`;
+  return link.href;
+}
+
+function wrongAnswer(frame: HubFrame): HoldpointError {
+  return new HoldpointError('hub_unreachable', `the hub answered with ${frame.type}, which was not asked for`);
 }
 
 /** The agent's end of the link: connects, stays connected, and is the Gatekeeper of the agent. */
-export function createLinkClient(_options: LinkClientOptions): Gatekeeper {
-  throw new Error('being written');
+export function createLinkClient(options: LinkClientOptions): Gatekeeper {
+  const { clock, log } = options;
+  const random = options.random ?? Math.random;
+  const url = linkUrl(options.url);
+  let session: Session | null = null;
+  let welcomed = false;
+  let key: Uint8Array | null = null;
+  let policy: string | null = null;
+  let closed = false;
+  let failures = 0;
+  let refs = 0;
+  let acted = 0;
+  let cancelRetry: () => void = () => {};
+  const connects: (() => void)[] = [];
+  let listen: (listener: (push: HubPush) => Promise<void>) => void = () => {};
+  // A push that comes before anybody listens waits for who does.
+  const listener = new Promise<(push: HubPush) => Promise<void>>((resolve) => {
+    listen = resolve;
+  });
+
+  const retry = (): void => {
+    if (closed) return;
+    cancelRetry = clock.after(reconnectDelayMs(failures++, random()), connect);
+  };
+
+  function takeWelcome(welcome: Extract<HubFrame, { type: 'welcome' }>, stay: () => boolean): void {
+    const bytes = Buffer.from(welcome.variableKey, 'base64url');
+    key = new Uint8Array(bytes);
+    policy = welcome.policy;
+    const skewMs = Date.parse(welcome.time) - clock.now();
+    if (Math.abs(skewMs) > MAX_SKEW_MS) log.warn({ skewMs }, 'the clocks of hub and agent differ');
+    log.info({ url: new URL(url).host }, 'linked to the hub');
+    // Only a link that lasts makes the next wait short again: a hub that welcomes and drops is not to be hammered.
+    clock.after(welcome.heartbeatMs, () => {
+      if (stay()) failures = 0;
+    });
+    welcomed = true;
+    for (const each of connects) each();
+  }
+
+  async function takePush(push: HubPush): Promise<void> {
+    await (await listener)(push);
+    acted = push.seq;
+    // Only a hint where to go on: what is sent twice changes nothing twice.
+    await options.cursor
+      .save(acted)
+      .catch((error: Error) => log.warn({ reason: error.message }, 'cursor was not saved'));
+  }
+
+  function connect(): void {
+    if (closed) return;
+    const mine = openSession({
+      url,
+      agent: options.agent,
+      version: options.version,
+      runners: options.runners,
+      cursor: acted,
+      ca: options.ca,
+      sign: options.sign,
+      clock,
+      log,
+      answerMs: options.answerMs ?? ANSWER_MS,
+      onWelcome: (welcome) => takeWelcome(welcome, () => session === mine && welcomed),
+      onPush: takePush,
+      onEnd: (why) => {
+        welcomed = false;
+        session = null;
+        if (!closed) log.warn({ url: new URL(url).host, why }, 'no link to the hub: what is parked stays parked');
+        retry();
+      },
+    });
+    session = mine;
+  }
+
+  const ask = (frame: Parameters<Session['ask']>[0]): Promise<HubFrame> =>
+    session?.ask(frame) ?? Promise.reject(new HoldpointError('hub_unreachable', 'no link to the hub'));
+  const nextRef = (): string => `${++refs}`;
+
+  options.cursor.load().then(
+    (seq) => {
+      acted = seq;
+      connect();
+    },
+    (error: Error) => {
+      log.warn({ reason: error.message }, 'cursor was not read: the hub starts from its own');
+      connect();
+    },
+  );
+
+  return {
+    async admit({ digest, configuration, facts }) {
+      const frame = { type: 'admit', ref: nextRef(), digest, configuration, facts, policy } as const;
+      const answer = await ask(frame as unknown as Parameters<Session['ask']>[0]);
+      if (answer.type !== 'verdict') throw wrongAnswer(answer);
+      const { outcome, hold, approval, expires, reason, note, url: link } = answer;
+      return { outcome, hold, approval, expires, reason, note, url: link };
+    },
+    async report({ hold, jobId, event, at, detail }) {
+      const frame = { type: 'report', ref: nextRef(), hold, jobId, event, at, detail };
+      const answer = await ask(frame as unknown as Parameters<Session['ask']>[0]);
+      if (answer.type !== 'state') throw wrongAnswer(answer);
+      return answer.holds;
+    },
+    async sync(holds) {
+      const frame = { type: 'sync', ref: nextRef(), holds: [...holds] } as const;
+      const answer = await ask(frame);
+      if (answer.type !== 'state') throw wrongAnswer(answer);
+      return answer.holds;
+    },
+    variableKey: () => key,
+    onPush: (each) => listen(each),
+    onConnect: (each) => {
+      connects.push(each);
+    },
+    connected: () => welcomed,
+    async close() {
+      closed = true;
+      cancelRetry();
+      session?.close();
+      session = null;
+      welcomed = false;
+    },
+  };
 }

@@ -1,0 +1,222 @@
+import { WebSocket } from 'ws';
+import { ERRORS, type ErrorCode, HoldpointError } from '../domain/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import {
+  type AgentFrame,
+  CLOSE,
+  frameText,
+  type HubFrame,
+  MAX_FRAME_BYTES,
+  PROTOCOL,
+  PROVE_CONTEXT,
+  type Push,
+  parseHubFrame,
+} from '../wire/link.ts';
+
+/** From opening the connection to the hub's welcome. */
+const WELCOME_MS = 15_000;
+
+export interface SessionOptions {
+  readonly url: string;
+  readonly agent: string;
+  readonly version: string;
+  readonly runners: readonly { readonly name: string; readonly protected: boolean }[];
+  readonly cursor: number;
+  readonly ca?: string | undefined;
+  readonly sign: (bytes: Uint8Array) => Uint8Array;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly answerMs: number;
+  readonly onWelcome: (welcome: Extract<HubFrame, { type: 'welcome' }>) => void;
+  /** Resolves when the push has been acted upon; it is acknowledged then. A rejection ends the session, so that it comes again. */
+  readonly onPush: (push: Push) => Promise<void>;
+  readonly onEnd: (why: string) => void;
+}
+
+/** One connection to the hub: `hello`, `challenge`, `prove`, `welcome`, then questions and pushes until it ends. */
+export interface Session {
+  /** Sends a question; the answer has the same ref. Rejects with `hub_unreachable` when none comes in time. */
+  ask(frame: Extract<AgentFrame, { ref: string }>): Promise<HubFrame>;
+  close(): void;
+}
+
+type Waiting = { resolve: (frame: HubFrame) => void; reject: (error: Error) => void; cancel: () => void };
+
+const unreachable = (why: string): HoldpointError =>
+  new HoldpointError('hub_unreachable', `the hub did not answer: ${why}`);
+
+/** What an agent signs to prove its key. */
+export function proofOf(nonce: string, agent: string): Uint8Array {
+  return Buffer.from(`${PROVE_CONTEXT}\0${nonce}\0${agent}`);
+}
+
+/** Opens one connection; everything that happens is told through the options. */
+export function openSession(options: SessionOptions): Session {
+  const { clock, log } = options;
+  const waiting = new Map<string, Waiting>();
+  let phase: 'hello' | 'proved' | 'welcomed' | 'over' = 'hello';
+  let missed = 0;
+  let pushes: Promise<void> = Promise.resolve();
+  let cancelBeat: () => void = () => {};
+  const socket = new WebSocket(options.url, {
+    perMessageDeflate: false,
+    maxPayload: MAX_FRAME_BYTES,
+    handshakeTimeout: WELCOME_MS,
+    followRedirects: false,
+    ...(options.ca === undefined ? {} : { ca: options.ca }),
+  });
+  const cancelWelcome = clock.after(WELCOME_MS, () => finish('no welcome in time', CLOSE.timeout));
+
+  function finish(why: string, code?: number): void {
+    if (phase === 'over') return;
+    phase = 'over';
+    cancelWelcome();
+    cancelBeat();
+    for (const each of waiting.values()) {
+      each.cancel();
+      each.reject(unreachable(why));
+    }
+    waiting.clear();
+    if (code !== undefined && socket.readyState === WebSocket.OPEN) socket.close(code);
+    // A peer that does not answer the close is not waited for: the next connection must not find this one half open.
+    if (socket.readyState !== WebSocket.CLOSED) clock.after(1_000, () => socket.terminate());
+    options.onEnd(why);
+  }
+
+  function write(frame: AgentFrame): void {
+    socket.send(frameText(frame));
+  }
+
+  /** Two beats without a sign of life end the session: a connection that died silently is not to be waited for. */
+  function beat(everyMs: number): void {
+    cancelBeat = clock.after(everyMs, () => {
+      if (missed >= 2) {
+        socket.terminate();
+        finish('two heartbeats were missed');
+        return;
+      }
+      missed++;
+      socket.ping();
+      beat(everyMs);
+    });
+  }
+
+  function takePush(push: Push): void {
+    // One after the other, in the order sent: a revoke never overtakes the release before it.
+    pushes = pushes.then(async () => {
+      if (phase !== 'welcomed') return;
+      try {
+        await options.onPush(push);
+        if (phase === 'welcomed') write({ type: 'ack', seq: push.seq });
+      } catch (error) {
+        log.error(
+          { seq: push.seq, type: push.type, reason: (error as Error).message },
+          'a push could not be acted upon',
+        );
+        finish('a push could not be acted upon', CLOSE.going_away);
+      }
+    });
+  }
+
+  function answered(ref: string, settle: (each: Waiting) => void): void {
+    const each = waiting.get(ref);
+    if (each === undefined) return;
+    waiting.delete(ref);
+    each.cancel();
+    settle(each);
+  }
+
+  function take(frame: HubFrame): void {
+    if (frame.type === 'error') {
+      const code: ErrorCode = frame.code in ERRORS ? (frame.code as ErrorCode) : 'internal';
+      if (frame.ref === null) log.warn({ code: frame.code, reason: frame.message }, 'the hub reports an error');
+      else answered(frame.ref, (each) => each.reject(new HoldpointError(code, frame.message)));
+      return;
+    }
+    if (phase === 'hello' && frame.type === 'challenge') {
+      phase = 'proved';
+      const signature = Buffer.from(options.sign(proofOf(frame.nonce, options.agent))).toString('base64url');
+      write({ type: 'prove', signature });
+      return;
+    }
+    if (phase === 'proved' && frame.type === 'welcome') {
+      phase = 'welcomed';
+      cancelWelcome();
+      beat(frame.heartbeatMs);
+      options.onWelcome(frame);
+      return;
+    }
+    if (phase !== 'welcomed') {
+      finish(`${frame.type} out of order`, CLOSE.wrong_order);
+      return;
+    }
+    switch (frame.type) {
+      case 'challenge':
+      case 'welcome':
+        finish(`${frame.type} out of order`, CLOSE.wrong_order);
+        return;
+      case 'verdict':
+      case 'state':
+        answered(frame.ref, (each) => each.resolve(frame));
+        return;
+      case 'release':
+      case 'reject':
+      case 'expire':
+      case 'revoke':
+      case 'cancel':
+        takePush(frame);
+        return;
+      default:
+        frame satisfies never;
+    }
+  }
+
+  socket.on('open', () => {
+    const { agent, version, runners, cursor } = options;
+    const named = runners.map(({ name, protected: guarded }) => ({ name, protected: guarded }));
+    write({ type: 'hello', protocol: PROTOCOL, agent, version, runners: named, cursor });
+  });
+  socket.on('message', (data, binary) => {
+    missed = 0;
+    if (phase === 'over') return;
+    const parsed = binary ? { ok: false as const, message: 'frame is binary' } : parseHubFrame(data.toString());
+    if (parsed.ok) take(parsed.frame);
+    else {
+      log.error({ reason: parsed.message }, 'the hub sent a frame that is not understood');
+      finish(parsed.message, CLOSE.bad_frame);
+    }
+  });
+  socket.on('ping', () => {
+    missed = 0;
+  });
+  socket.on('pong', () => {
+    missed = 0;
+  });
+  socket.on('error', (error) => finish((error as NodeJS.ErrnoException).code ?? error.message));
+  socket.on('close', (code, reason) =>
+    finish(`closed with ${code}${reason.length > 0 ? ` (${reason.toString()})` : ''}`),
+  );
+
+  return {
+    ask(frame) {
+      if (phase !== 'welcomed') return Promise.reject(unreachable('not connected'));
+      const text = frameText(frame);
+      if (Buffer.byteLength(text) > MAX_FRAME_BYTES) {
+        // Sent, it would end the session for everybody.
+        const message = `${frame.type} of ${Buffer.byteLength(text)} bytes is over the ${MAX_FRAME_BYTES} that a frame may have`;
+        return Promise.reject(new HoldpointError('too_large', message));
+      }
+      return new Promise((resolve, reject) => {
+        const cancel = clock.after(options.answerMs, () =>
+          answered(frame.ref, (each) =>
+            each.reject(unreachable(`no answer to ${frame.type} within ${options.answerMs} ms`)),
+          ),
+        );
+        waiting.set(frame.ref, { resolve, reject, cancel });
+        socket.send(text);
+      });
+    },
+    close: () => finish('closed by the agent', CLOSE.going_away),
+  };
+}
