@@ -1,4 +1,7 @@
-import type { JsonObject } from './json.ts';
+import { canonicalJson } from './canonical-json.ts';
+import { isJsonList, isJsonObject, type Json, type JsonList, type JsonObject } from './json.ts';
+import { diffLines } from './line-diff.ts';
+import { isSegments, readable } from './segments.ts';
 
 export const SECTIONS = ['script', 'image', 'services', 'variables', 'artifacts', 'cache', 'secrets', 'rest'] as const;
 export type Section = (typeof SECTIONS)[number];
@@ -16,12 +19,297 @@ export interface Change {
   readonly words: string;
 }
 
-/** Differences from `before` (null: there is none yet) to `after`, ordered by section; scripts line by line. */
-export function diffConfigurations(_before: JsonObject | null, _after: JsonObject): readonly Change[] {
-  throw new Error('being written');
+const SECTION_OF: ReadonlyMap<string, Section> = new Map<string, Section>([
+  ['steps', 'script'],
+  ['hooks', 'script'],
+  ['run', 'script'],
+  ['image', 'image'],
+  ['services', 'services'],
+  ['variables', 'variables'],
+  ['artifacts', 'artifacts'],
+  ['cache', 'cache'],
+  ['secrets', 'secrets'],
+]);
+
+const EMPTY: JsonObject = Object.create(null);
+
+function same(a: Json | undefined, b: Json | undefined): boolean {
+  if (a === b) return true;
+  if (a === undefined || b === undefined || typeof a !== 'object' || typeof b !== 'object') return false;
+  return canonicalJson(a) === canonicalJson(b);
 }
 
+function isLeaf(value: Json): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return isJsonList(value) ? value.length === 0 || isSegments(value) : Object.keys(value).length === 0;
+}
+
+function namesOf(...objects: readonly JsonObject[]): readonly string[] {
+  return [...new Set(objects.flatMap((object) => Object.keys(object)))].sort();
+}
+
+function below(path: string, name: string): string {
+  if (/^[A-Za-z_][\w-]*$/.test(name)) return path === '' ? name : `${path}.${name}`;
+  return `${path}[${JSON.stringify(name)}]`;
+}
+
+/** Collects the changes of one section. */
+class Differ {
+  readonly changes: Change[] = [];
+  private readonly section: Section;
+
+  constructor(section: Section) {
+    this.section = section;
+  }
+
+  private push(path: string, before: Json | undefined, after: Json | undefined, subject: string): void {
+    const kind = before === undefined ? 'added' : after === undefined ? 'removed' : 'changed';
+    const [was, is] = [before === undefined ? null : readable(before), after === undefined ? null : readable(after)];
+    // A text that says `${NAME}` and this run's value of that name look alike (T33).
+    const alike =
+      kind === 'changed' && was === is ? ': both read alike, but one is text and the other a value of the run' : '';
+    this.changes.push({
+      section: this.section,
+      path,
+      kind,
+      before: was,
+      after: is,
+      words: `${subject} ${kind}${alike}`,
+    });
+  }
+
+  value(path: string, before: Json | undefined, after: Json | undefined): void {
+    if (same(before, after)) return;
+    if (before === undefined || after === undefined) {
+      this.whole(path, before, after);
+    } else if (isLeaf(before) || isLeaf(after)) {
+      if (isLeaf(before) && isLeaf(after)) this.push(path, before, after, path);
+      else {
+        this.whole(path, before, undefined);
+        this.whole(path, undefined, after);
+      }
+    } else if (isJsonList(before) && isJsonList(after)) this.list(path, before, after);
+    else if (isJsonObject(before) && isJsonObject(after)) {
+      for (const name of namesOf(before, after)) this.value(below(path, name), before[name], after[name]);
+    } else {
+      this.whole(path, before, undefined);
+      this.whole(path, undefined, after);
+    }
+  }
+
+  /** Every leaf of something that is on one side only. */
+  private whole(path: string, before: Json | undefined, after: Json | undefined): void {
+    const value = (before ?? after) as Json;
+    if (isLeaf(value)) this.push(path, before, after, path);
+    else {
+      const entries: readonly (readonly [string, Json])[] = isJsonList(value)
+        ? value.map((element, index) => [`${path}[${index}]`, element] as const)
+        : namesOf(value as JsonObject).map((name) => [below(path, name), (value as JsonObject)[name]!] as const);
+      for (const [at, inner] of entries) {
+        if (before === undefined) this.whole(at, undefined, inner);
+        else this.whole(at, inner, undefined);
+      }
+    }
+  }
+
+  private list(path: string, before: JsonList, after: JsonList): void {
+    this.hunks(before, after, (i, j) => {
+      if (i !== null && j !== null) this.value(`${path}[${j}]`, before[i], after[j]);
+      else if (i !== null) this.whole(`${path}[${i}]`, before[i], undefined);
+      else this.whole(`${path}[${j}]`, undefined, after[j!]);
+    });
+  }
+
+  /** Script lines: removed and added ones one by one, so that no line hides in another's change. */
+  lines(path: string, subject: string, before: Json | undefined, after: Json | undefined): void {
+    if (!(before === undefined || isJsonList(before)) || !(after === undefined || isJsonList(after))) {
+      this.value(path, before, after);
+      return;
+    }
+    const [was, is] = [before ?? [], after ?? []];
+    this.hunks(was, is, (i, j) => {
+      const line = `line ${(j ?? i)! + 1} of ${subject}`;
+      this.push(`${path}[${j ?? i}]`, i === null ? undefined : was[i], j === null ? undefined : is[j], line);
+    });
+  }
+
+  /** Calls back for each difference of two lists: a pair where as many came as went, else one side at a time. */
+  private hunks(before: JsonList, after: JsonList, each: (i: number | null, j: number | null) => void): void {
+    const text = (element: Json) => canonicalJson(element);
+    const hunks = diffLines(before.map(text), after.map(text));
+    for (let h = 0; h < hunks.length; h++) {
+      const hunk = hunks[h]!;
+      const next = hunks[h + 1];
+      if (hunk.kind === 'equal') continue;
+      if (hunk.kind === 'removed' && next?.kind === 'added' && hunk.to - hunk.from === next.to - next.from) {
+        for (let k = 0; k < hunk.to - hunk.from; k++) each(hunk.from + k, next.from + k);
+        h += 1;
+      } else {
+        for (let k = hunk.from; k < hunk.to; k++) hunk.kind === 'removed' ? each(k, null) : each(null, k);
+      }
+    }
+  }
+
+  /** Steps and hooks: matched by name, and among those of one name by order. */
+  steps(path: string, before: JsonList, after: JsonList): void {
+    const [was, is] = [named(before), named(after)];
+    for (const [key, [step, index]] of is) {
+      const [old] = was.get(key) ?? [undefined];
+      this.step(`${path}[${index}]`, `${path} ${JSON.stringify(key)}`, old, step);
+    }
+    for (const [key, [step, index]] of was) {
+      if (!is.has(key)) this.step(`${path}[${index}]`, `${path} ${JSON.stringify(key)}`, step, undefined);
+    }
+    const order = (map: ReadonlyMap<string, unknown>, other: ReadonlyMap<string, unknown>) =>
+      [...map.keys()].filter((key) => other.has(key)).join(', ');
+    const [orderBefore, orderAfter] = [order(was, is), order(is, was)];
+    if (orderBefore !== orderAfter) this.push(path, orderBefore, orderAfter, `the order of ${path}`);
+  }
+
+  private step(path: string, subject: string, before: Json | undefined, after: Json | undefined): void {
+    if ((before !== undefined && !isJsonObject(before)) || (after !== undefined && !isJsonObject(after))) {
+      this.value(path, before, after);
+      return;
+    }
+    const [was, is] = [before ?? EMPTY, after ?? EMPTY];
+    this.lines(`${path}.script`, subject, was.script, is.script);
+    for (const name of namesOf(was, is)) if (name !== 'script') this.value(below(path, name), was[name], is[name]);
+  }
+
+  variables(before: JsonList, after: JsonList): void {
+    const [was, is] = [keyed(before), keyed(after)];
+    for (const key of [...new Set([...was.keys(), ...is.keys()])].sort()) {
+      const [old, now] = [was.get(key) ?? [], is.get(key) ?? []];
+      const path = below('variables', key);
+      for (let index = 0; index < Math.max(old.length, now.length); index++) {
+        const at = old.length > 1 || now.length > 1 ? `${path}[${index}]` : path;
+        this.variable(at, key, old[index], now[index]);
+      }
+    }
+  }
+
+  private variable(path: string, key: string, before: JsonObject | undefined, after: JsonObject | undefined): void {
+    if (before !== undefined && after !== undefined) {
+      for (const name of namesOf(before, after)) {
+        if (same(before[name], after[name])) continue;
+        if (name === 'value') this.push(`${path}.value`, before.value, after.value, `the value of variable ${key}`);
+        else this.value(below(path, name), before[name], after[name]);
+      }
+      return;
+    }
+    const present = (entry: JsonObject | undefined): Json | undefined =>
+      entry === undefined ? undefined : (entry.value ?? '(sent; its value is not covered)');
+    const entry = (before ?? after)!;
+    const flags = ['masked', 'file', 'raw'].filter((flag) => entry[flag] === true);
+    if (entry.public === false) flags.unshift('not public');
+    const subject = `variable ${key}${flags.length === 0 ? '' : ` (${flags.join(', ')})`}`;
+    this.push(path, present(before), present(after), subject);
+  }
+}
+
+function named(list: JsonList): ReadonlyMap<string, readonly [Json, number]> {
+  const map = new Map<string, readonly [Json, number]>();
+  list.forEach((element, index) => {
+    const name = isJsonObject(element) ? readable(element.name ?? '') : '';
+    let key = name;
+    for (let n = 2; map.has(key); n++) key = `${name} (${n})`;
+    map.set(key, [element, index]);
+  });
+  return map;
+}
+
+function keyed(list: JsonList): ReadonlyMap<string, readonly JsonObject[]> {
+  const map = new Map<string, JsonObject[]>();
+  for (const element of list) {
+    if (!isJsonObject(element)) continue;
+    const key = String(element.key);
+    map.set(key, [...(map.get(key) ?? []), element]);
+  }
+  return map;
+}
+
+const listOr = (value: Json | undefined): JsonList => (isJsonList(value) ? value : []);
+
+/** Differences from `before` (null: there is none yet) to `after`, ordered by section; scripts line by line. */
+export function diffConfigurations(before: JsonObject | null, after: JsonObject): readonly Change[] {
+  const was = before ?? EMPTY;
+  const differs = new Map(SECTIONS.map((section) => [section, new Differ(section)]));
+  for (const name of namesOf(was, after)) {
+    // A first configuration is not news for being of this form.
+    if (name === 'form' && before === null) continue;
+    const differ = differs.get(SECTION_OF.get(name) ?? 'rest')!;
+    if (name === 'steps' || name === 'hooks') differ.steps(name, listOr(was[name]), listOr(after[name]));
+    else if (name === 'variables') differ.variables(listOr(was[name]), listOr(after[name]));
+    else differ.value(name, was[name], after[name]);
+  }
+  return SECTIONS.flatMap((section) => differs.get(section)!.changes);
+}
+
+/** How often each leaf stands in a configuration; the place in a list does not count. */
+function leafBag(configuration: JsonObject): Map<string, number> {
+  const bag = new Map<string, number>();
+  const visit = (path: string, value: Json): void => {
+    if (isLeaf(value)) {
+      const leaf = `${path}=${canonicalJson(value)}`;
+      bag.set(leaf, (bag.get(leaf) ?? 0) + 1);
+    } else if (isJsonList(value)) for (const element of value) visit(`${path}[]`, element);
+    else for (const name of Object.keys(value as JsonObject)) visit(below(path, name), (value as JsonObject)[name]!);
+  };
+  for (const name of Object.keys(configuration)) {
+    if (name === 'form') continue;
+    if (name !== 'variables') visit(name, configuration[name]!);
+    else
+      for (const [key, entries] of keyed(listOr(configuration[name])))
+        for (const entry of entries) visit(`variables.${key}`, entry);
+  }
+  return bag;
+}
+
+const sizeOf = (bag: ReadonlyMap<string, number>) => [...bag.values()].reduce((sum, count) => sum + count, 0);
+
+function common(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): number {
+  let count = 0;
+  for (const [leaf, times] of a) count += Math.min(times, b.get(leaf) ?? 0);
+  return count;
+}
+
+/** How far two configurations are apart: the number of leaves that only one of them has. 0 does not prove them equal. */
+export function distance(a: JsonObject, b: JsonObject): number {
+  const [bagA, bagB] = [leafBag(a), leafBag(b)];
+  return sizeOf(bagA) + sizeOf(bagB) - 2 * common(bagA, bagB);
+}
+
+const plural = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
+
 /** One sentence over a whole diff: "1 script line added, image changed; 57 leaves unchanged." */
-export function summarizeChanges(_changes: readonly Change[], _before: JsonObject | null, _after: JsonObject): string {
-  throw new Error('being written');
+export function summarizeChanges(changes: readonly Change[], before: JsonObject | null, after: JsonObject): string {
+  const parts: string[] = [];
+  for (const section of SECTIONS) {
+    const own = changes.filter((change) => change.section === section);
+    if (section === 'script' || section === 'variables') {
+      const isLine = (change: Change) => section === 'variables' || /\.script\[\d+\]$/.test(change.path);
+      const what = section === 'script' ? 'script line' : 'variable';
+      for (const kind of ['added', 'removed', 'changed'] as const) {
+        const paths = new Set(
+          own
+            .filter((c) => c.kind === kind && isLine(c))
+            .map((c) => (section === 'script' ? c.path : c.path.split(/[.[]/)[1])),
+        );
+        if (paths.size > 0) parts.push(`${plural(paths.size, what)} ${kind}`);
+      }
+      if (own.some((change) => !isLine(change))) parts.push('other parts of the script changed');
+    } else if (own.length > 0) {
+      const kinds = new Set(own.map((change) => change.kind));
+      const verb = kinds.size === 1 ? own[0]!.kind : 'changed';
+      parts.push(
+        section === 'rest'
+          ? `${plural(own.length, 'other leaf').replace(/leafs$/, 'leaves')} ${verb}`
+          : `${section} ${verb}`,
+      );
+    }
+  }
+  const unchanged = before === null ? 0 : common(leafBag(before), leafBag(after));
+  const rest = `${unchanged} ${unchanged === 1 ? 'leaf' : 'leaves'} unchanged.`;
+  if (before === null) return `The first configuration: ${parts.join(', ')}.`;
+  return parts.length === 0 ? `No change; ${rest}` : `${parts.join(', ')}; ${rest}`;
 }

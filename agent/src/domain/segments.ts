@@ -1,0 +1,37 @@
+import { canonicalJson } from './canonical-json.ts';
+import { isJsonList, isJsonObject, type Json, type JsonList, type JsonObject } from './json.ts';
+
+/** Hex digits of an HMAC that are shown; whether two are equal is decided on the whole. */
+const TAG_DIGITS = 12;
+
+const NAMES: ReadonlySet<string> = new Set(['var', 'hmac', 'jwt', 'files']);
+
+function isSegmentObject(value: Json): value is JsonObject {
+  if (!isJsonObject(value)) return false;
+  const names = Object.keys(value);
+  return names.length === 1 && NAMES.has(names[0]!);
+}
+
+/** True for a list of segments: how the canonical form writes a text that holds values of the run; no payload can bring one. */
+export function isSegments(value: Json): value is JsonList {
+  return isJsonList(value) && value.some(isSegmentObject);
+}
+
+function segmentText(segment: Json): string {
+  if (!isJsonObject(segment)) return typeof segment === 'string' ? segment : canonicalJson(segment);
+  if (typeof segment.var === 'string') return `\${${segment.var}}`;
+  if (typeof segment.hmac === 'string') return `hmac:${segment.hmac.slice(0, TAG_DIGITS)}…`;
+  if (segment.files === true) return `\${files}`;
+  if (isJsonObject(segment.jwt)) {
+    const { iss, aud, sub } = segment.jwt;
+    const audiences = isJsonList(aud) ? aud.map(readable).join(' ') : '';
+    return `id token (iss ${readable(iss ?? '')}, aud ${audiences}, sub ${readable(sub ?? '')})`;
+  }
+  return canonicalJson(segment);
+}
+
+/** A leaf of a Configuration as a person reads it: `registry/app:${CI_COMMIT_SHA}`, `hmac:1f0c2a9b33d7…`. */
+export function readable(value: Json): string {
+  if (typeof value === 'string') return value;
+  return isSegments(value) ? value.map(segmentText).join('') : canonicalJson(value);
+}
