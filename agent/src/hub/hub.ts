@@ -1,8 +1,22 @@
+import { randomBytes } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
+import { expire } from '../app/expire.ts';
+import type { HubContext } from '../app/hub-context.ts';
+import { issueBootstrapToken } from '../app/issue-token.ts';
+import { HoldpointError } from '../domain/errors.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Directory } from '../ports/directory.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
+import { createLinkServer } from './link-server.ts';
+import { createMetrics } from './metrics.ts';
+import { type Route, routes } from './routes.ts';
+import { buildServer } from './server.ts';
+import { createViewers, refuse } from './viewers.ts';
+import { auditView } from './views.ts';
 
 export interface HubOptions {
   readonly store: Store;
@@ -19,19 +33,122 @@ export interface HubOptions {
   readonly log: Log;
   /** Version of the program, for the API document. */
   readonly version: string;
-  /** How often agents are pinged; default 15,000. Two misses close the link. */
+  /** How often agents and viewers are pinged; default 15,000. Two misses close the link. */
   readonly heartbeatMs?: number;
 }
 
 export interface Hub {
-  /** Port 0 takes a free one. */
+  /** Port 0 takes a free one. Rejects with `bad_config` when the address cannot be taken. */
   listen(host: string, port: number): Promise<{ readonly port: number }>;
   close(): Promise<void>;
   /** Text of the one-time bootstrap token, once: null when asked again or when the store has a token already. */
   bootstrapToken(): Promise<string | null>;
 }
 
-/** The hub: HTTP API, viewers' events and the agents' link over one listening port. */
-export function createHub(_options: HubOptions): Hub {
-  throw new Error('being written');
+/** A proxy in between drops silent connections after 60 s or later. */
+const HEARTBEAT_MS = 15_000;
+/** Nothing that ends by time needs to end to the second. */
+const EXPIRE_EVERY_MS = 30_000;
+const EXPORT_ROWS_AT_A_TIME = 500;
+
+/** The hub: HTTP API, viewers' events and the agents' link over one listening port. The store stays the caller's to close. */
+export function createHub(options: HubOptions): Hub {
+  const { store, directory, policy, clock, log, variableKey } = options;
+  if (variableKey.length !== 32)
+    throw new HoldpointError('bad_config', `the variable key has ${variableKey.length} bytes, it must have 32`);
+  const heartbeatMs = options.heartbeatMs ?? HEARTBEAT_MS;
+  let listening = 'http://127.0.0.1';
+  const context: HubContext = {
+    store,
+    directory,
+    policy,
+    clock,
+    externalUrl: () => (options.externalUrl ?? listening).replace(/\/+$/, ''),
+    random: (bytes) => randomBytes(bytes),
+    push: {
+      wake: (agent) => link.wake(agent),
+      changed(event) {
+        metrics.changed(event);
+        viewers.publish(event);
+      },
+    },
+  };
+  const viewers = createViewers(context, heartbeatMs, log);
+  const link = createLinkServer({ context, agents: options.agents, variableKey, heartbeatMs, log });
+  const metrics = createMetrics(link.connected, viewers.count);
+  const table: readonly Route[] = routes({
+    hub: context,
+    connectedSince: link.connectedSince,
+    exportAudit: () => Readable.from(auditLines(store)),
+    metrics: metrics.text,
+  });
+
+  let app: FastifyInstance | null = null;
+  let asked = false;
+  let stopped = false;
+  let cancelExpire = (): void => {};
+  let expiring: Promise<void> = Promise.resolve();
+  const expireAndAgain = (): void => {
+    expiring = expire(context)
+      .then(
+        (moved) => moved > 0 && log.info({ moved }, 'time has ended some'),
+        (error) =>
+          log.error(
+            { error: error instanceof Error ? error.message : String(error) },
+            'expiring failed; it is tried again',
+          ),
+      )
+      .then(() => {
+        if (!stopped) cancelExpire = clock.after(EXPIRE_EVERY_MS, expireAndAgain);
+      });
+  };
+
+  return {
+    async listen(host, port) {
+      const server = await buildServer({ context, routes: table, log, version: options.version });
+      app = server;
+      server.server.on('upgrade', (request, socket, head) => {
+        socket.on('error', () => socket.destroy());
+        const path = request.url?.split('?')[0];
+        if (path === '/api/v1/link') link.upgrade(request, socket, head);
+        else if (path === '/api/v1/events') void viewers.upgrade(request, socket, head);
+        else refuse(socket, new HoldpointError('not_found', 'no websocket is served here'));
+      });
+      try {
+        await server.listen({ host, port });
+      } catch (cause) {
+        const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
+        throw new HoldpointError(
+          'bad_config',
+          `the hub cannot listen on ${host}:${port} (${code}): choose another address`,
+          { cause },
+        );
+      }
+      const { port: taken } = server.server.address() as AddressInfo;
+      const name = host.includes(':') ? `[${host}]` : host;
+      listening = `http://${name}:${taken}`;
+      expireAndAgain();
+      return { port: taken };
+    },
+    async close() {
+      stopped = true;
+      cancelExpire();
+      await Promise.all([expiring, link.close(), viewers.close()]);
+      await app?.close();
+    },
+    async bootstrapToken() {
+      if (asked) return null;
+      asked = true;
+      return (await issueBootstrapToken(context))?.text ?? null;
+    },
+  };
+}
+
+async function* auditLines(store: Store): AsyncGenerator<string> {
+  for (let after = 0; ; ) {
+    const rows = await store.auditRows({ sight: null }, { after, limit: EXPORT_ROWS_AT_A_TIME });
+    if (rows.length === 0) return;
+    for (const row of rows) yield `${JSON.stringify(auditView(row))}\n`;
+    after = rows.at(-1)!.seq;
+  }
 }

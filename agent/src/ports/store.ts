@@ -129,6 +129,8 @@ export interface StoreWriter extends StoreReader {
   push(agent: string, push: NewPush): Promise<void>;
   /** Forgets what the agent has acted on. A `seq` above all that were given moves the counter up, never down (T29). */
   acknowledge(agent: string, seq: number): Promise<void>;
+  /** Forgets this one push: the agent has acted on it. */
+  acknowledgeOne(agent: string, seq: number): Promise<void>;
   putAgent(agent: Pick<AgentRecord, 'name' | 'version' | 'runners' | 'seenAt'>): Promise<void>;
   insertToken(token: Omit<Token, 'id'>): Promise<Token>;
   updateToken(token: Token): Promise<void>;

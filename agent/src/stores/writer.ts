@@ -185,6 +185,9 @@ export function writer(db: Kysely<Schema>): StoreWriter {
         .where('last_seq', '<', seq)
         .execute();
     },
+    async acknowledgeOne(agent, seq) {
+      await db.deleteFrom('outbox').where('agent', '=', agent).where('seq', '=', seq).execute();
+    },
     async putAgent({ name, version, runners, seenAt }) {
       const known = { version, runners: JSON.stringify(runners), seen_at: seenAt };
       await db

@@ -244,6 +244,12 @@ export const problemSchema = z.strictObject({
   detail: z.string(),
   code: z.string(),
 });
+/** Answer to a list of decisions: one entry each, in their order; exactly one of `after` and `problem` is null. */
+export const decidedSchema = z.strictObject({
+  items: z.array(z.strictObject({ hold: id, after: holdSchema.nullable(), problem: problemSchema.nullable() })),
+});
+/** Answer of `/readyz`; `/healthz` has the same. */
+export const statusSchema = z.strictObject({ status: z.literal('ok') });
 /** Messages of the viewers' websocket `/api/v1/events`: a hint that something changed; read it again. */
 export const viewerEventSchema = z.strictObject({
   type: z.enum(['hold', 'review', 'approval', 'agent']),

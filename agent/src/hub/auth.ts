@@ -1,0 +1,122 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Caller, HubContext } from '../app/hub-context.ts';
+import { authenticate } from '../app/issue-token.ts';
+import { HoldpointError } from '../domain/errors.ts';
+import type { Token, TokenScope } from '../domain/token.ts';
+
+/** Wrong tokens per address and minute: enough for a mistyped script, hopeless for guessing 256 bits. */
+const MAX_FAILED_PER_MINUTE = 30;
+/** Votes per token and minute: more is a loop, not a person; a list of up to 200 counts once. */
+const MAX_VOTES_PER_MINUTE = 60;
+
+/** What a route asks of who calls it; `bootstrap`: the bootstrap token will do. */
+export interface Demand {
+  readonly scope: TokenScope | null;
+  readonly bootstrap?: boolean;
+  readonly vote?: boolean;
+}
+/** Who calls: the token, and the person unless it is the bootstrap token's. */
+export interface Identity {
+  readonly token: Token;
+  readonly caller: Caller | null;
+}
+
+/** The token's text in `Authorization: Bearer` or `PRIVATE-TOKEN`. Never from the URL: it would stand in every log (T24). */
+export function tokenText(headers: { readonly [name: string]: string | string[] | undefined }): string | null {
+  const bearer = /^Bearer +(\S+)$/i.exec(String(headers.authorization ?? ''))?.[1] ?? null;
+  const own = headers['private-token'];
+  const named = typeof own === 'string' && own !== '' ? own : null;
+  if (bearer !== null && named !== null && bearer !== named) {
+    throw new HoldpointError('unauthenticated', 'two different tokens were sent: send one, as Authorization: Bearer');
+  }
+  return bearer ?? named;
+}
+
+/** Who a token's text stands for. The person is asked for each time: who was blocked or removed is out at once (T19). */
+export async function identify(context: HubContext, text: string | null, address: string | null): Promise<Identity> {
+  if (text === null) {
+    throw new HoldpointError(
+      'unauthenticated',
+      'no token was sent: send one as Authorization: Bearer, made with "holdpoint token create"',
+    );
+  }
+  const token = await authenticate(context, text, address);
+  if (token.owner === null) return { token, caller: null };
+  const person = await context.directory.person(token.owner.id);
+  if (person === null || person.blocked) {
+    throw new HoldpointError(
+      'unauthenticated',
+      `user ${token.owner.username} is blocked or no longer known: ask an administrator`,
+    );
+  }
+  return { token, caller: { person, token, address } };
+}
+
+/** Throws `forbidden` when the token may not do it. */
+export function requireScope({ token, caller }: Identity, demand: Demand): void {
+  if (caller === null && demand.bootstrap !== true) {
+    throw new HoldpointError(
+      'forbidden',
+      'the bootstrap token only makes the first token: do that with "holdpoint token create --user NAME"',
+    );
+  }
+  if (demand.scope !== null && !token.scopes.includes(demand.scope)) {
+    throw new HoldpointError('forbidden', `this token has no scope ${demand.scope}: use one that has`);
+  }
+}
+
+/** Checks who calls; failed tries are limited by address, votes by token, with Retry-After. */
+export function guard(
+  app: FastifyInstance,
+  context: HubContext,
+): (request: FastifyRequest, demand: Demand) => Promise<Identity> {
+  const failed = app.createRateLimit({
+    max: MAX_FAILED_PER_MINUTE,
+    timeWindow: 60_000,
+    keyGenerator: (r: FastifyRequest) => `failed ${r.ip}`,
+  });
+  const votes = app.createRateLimit({
+    max: MAX_VOTES_PER_MINUTE,
+    timeWindow: 60_000,
+    keyGenerator: (r: FastifyRequest) => `votes ${r.voter}`,
+  });
+  return async (request, demand) => {
+    let identity: Identity;
+    try {
+      identity = await identify(context, tokenText(request.headers), request.ip);
+    } catch (error) {
+      if (!(error instanceof HoldpointError) || error.code === 'store_unavailable') throw error;
+      requireAllowed(await failed(request), 'wrong tokens');
+      throw error;
+    }
+    requireScope(identity, demand);
+    if (demand.vote === true) {
+      request.voter = String(identity.token.id);
+      requireAllowed(await votes(request), 'votes');
+    }
+    return identity;
+  };
+}
+
+/** A refusal that says when to come again. */
+export class RateLimited extends HoldpointError {
+  readonly retryAfterS: number;
+  constructor(what: string, retryAfterS: number) {
+    super('rate_limited', `too many ${what} in a minute: try again in ${retryAfterS} s`);
+    this.retryAfterS = retryAfterS;
+  }
+}
+
+type Allowed =
+  | { readonly isAllowed: true }
+  | { readonly isAllowed: false; readonly isExceeded: boolean; readonly ttlInSeconds: number };
+function requireAllowed(allowed: Allowed, what: string): void {
+  if (!allowed.isAllowed && allowed.isExceeded) throw new RateLimited(what, Math.max(1, allowed.ttlInSeconds));
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Id of the token that votes, for its rate limit. */
+    voter: string;
+  }
+}

@@ -1,0 +1,257 @@
+import type { KeyObject } from 'node:crypto';
+import type { RawData, WebSocket } from 'ws';
+import { admit } from '../app/admit.ts';
+import type { HubContext } from '../app/hub-context.ts';
+import { report } from '../app/report.ts';
+import { sync } from '../app/sync.ts';
+import { HoldpointError } from '../domain/errors.ts';
+import type { Log } from '../ports/log.ts';
+import { type AgentFrame, CLOSE, frameText, type HubFrame, PROTOCOL, parseAgentFrame } from '../wire/link.ts';
+import { proves } from './link-auth.ts';
+
+/** What all connections share. */
+export interface LinkShared {
+  readonly context: HubContext;
+  readonly keys: ReadonlyMap<string, KeyObject>;
+  readonly variableKey: Uint8Array;
+  readonly heartbeatMs: number;
+  readonly log: Log;
+  /** A fresh challenge. */
+  readonly nonce: () => string;
+  /** The connection has proved that it is this agent. */
+  ready(agent: string, connection: LinkConnection): void;
+  gone(agent: string, connection: LinkConnection): void;
+}
+export interface LinkConnection {
+  readonly since: number;
+  /** The outbox has something new. */
+  wake(): void;
+  close(code: number, reason: string): void;
+  /** Resolves when nothing of this connection is being worked on any more. */
+  idle(): Promise<void>;
+}
+
+/** Whoever connects proves who they are within this time. */
+const PROVE_MS = 10_000;
+/** `hello` and `prove` are small; who sends more before the proof is nobody of ours. */
+const MAX_UNPROVED_BYTES = 256 * 1024;
+/** Frames read but not yet worked on; above the first no more are read, below the second again. */
+const MAX_QUEUED = 32;
+const RESUME_QUEUED = 8;
+/** Pushes sent and not acknowledged. */
+const MAX_UNACKED = 256;
+/** An agent that does not read: pushes stop at the first, the connection ends at the second. */
+const MAX_BUFFERED_BYTES = 8 * 1024 * 1024;
+const MAX_SLOW_BYTES = 64 * 1024 * 1024;
+/** After a close frame the peer gets this long to answer it. */
+const CLOSE_MS = 2_000;
+
+type Stage =
+  | { readonly at: 'hello' }
+  | { readonly at: 'prove'; readonly hello: Hello; readonly nonce: string }
+  | { readonly at: 'ready'; readonly agent: string };
+type Hello = Extract<AgentFrame, { type: 'hello' }>;
+
+/** Serves one socket of an agent: frames strictly one after the other, in the order of the protocol, or the socket is closed. */
+export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnection {
+  const { context, heartbeatMs, log } = shared;
+  const { clock, store } = context;
+  const queue: string[] = [];
+  const unacked = new Set<number>();
+  let stage: Stage = { at: 'hello' };
+  let open = true;
+  let working: Promise<void> | null = null;
+  let flushing: Promise<void> | null = null;
+  let flushAgain = false;
+  let sentSeq = 0;
+  let misses = 0;
+
+  const send = (frame: HubFrame): void => {
+    if (!open) return;
+    if (socket.bufferedAmount > MAX_SLOW_BYTES) end(CLOSE.timeout, 'the agent does not read');
+    else socket.send(frameText(frame));
+  };
+  function end(code: number, reason: string): void {
+    if (!open) return;
+    over();
+    log.info({ agent: stage.at === 'ready' ? stage.agent : null, code, reason }, 'link closed by the hub');
+    socket.resume();
+    socket.close(code, reason.slice(0, 100));
+    clock.after(CLOSE_MS, () => socket.terminate());
+  }
+  function over(): void {
+    open = false;
+    queue.length = 0;
+    cancelProof();
+    cancelBeat();
+    if (stage.at === 'ready') shared.gone(stage.agent, connection);
+  }
+
+  const cancelProof = clock.after(PROVE_MS, () => stage.at !== 'ready' && end(CLOSE.timeout, 'no proof in time'));
+  let cancelBeat = clock.after(heartbeatMs, beat);
+  function beat(): void {
+    if (!open) return;
+    // Two pings without an answer: whoever was there is gone, whatever the socket thinks.
+    if (misses >= 2) {
+      over();
+      socket.terminate();
+      return;
+    }
+    misses += 1;
+    socket.ping();
+    cancelBeat = clock.after(heartbeatMs, beat);
+  }
+
+  async function drain(): Promise<void> {
+    for (let text = queue.shift(); text !== undefined; text = queue.shift()) {
+      if (queue.length <= RESUME_QUEUED && socket.isPaused) socket.resume();
+      const parsed = parseAgentFrame(text);
+      if (!parsed.ok) return end(CLOSE.bad_frame, parsed.message);
+      try {
+        await take(parsed.frame);
+      } catch (error) {
+        answerError('ref' in parsed.frame ? parsed.frame.ref : null, error);
+      }
+      if (!open) return;
+    }
+  }
+  function answerError(ref: string | null, error: unknown): void {
+    const known = error instanceof HoldpointError;
+    if (!known) log.error({ error: error instanceof Error ? error.stack : 'unknown' }, 'a frame failed');
+    send({
+      type: 'error',
+      ref,
+      code: known ? error.code : 'internal',
+      message: known ? error.message : 'the hub failed at this frame: its log says more',
+    });
+  }
+
+  async function take(frame: AgentFrame): Promise<void> {
+    const wrongOrder = (wanted: string) => end(CLOSE.wrong_order, `${frame.type} came where ${wanted} was due`);
+    if (stage.at === 'hello') {
+      if (frame.type !== 'hello') return wrongOrder('hello');
+      if (frame.protocol !== PROTOCOL) return end(CLOSE.unknown_protocol, `protocol ${PROTOCOL} is spoken here`);
+      stage = { at: 'prove', hello: frame, nonce: shared.nonce() };
+      return send({ type: 'challenge', nonce: stage.nonce });
+    }
+    if (stage.at === 'prove') {
+      if (frame.type !== 'prove') return wrongOrder('prove');
+      const { hello, nonce } = stage;
+      if (!proves(shared.keys, hello.agent, nonce, frame.signature))
+        return end(CLOSE.unauthenticated, 'the agent is not known or its proof is wrong');
+      return welcome(hello);
+    }
+    const { agent } = stage;
+    switch (frame.type) {
+      case 'hello':
+      case 'prove':
+        return wrongOrder('a frame of work');
+      case 'admit': {
+        const { ref, digest, configuration, facts } = frame;
+        return send({ type: 'verdict', ref, ...(await admit(context, agent, { digest, configuration, facts })) });
+      }
+      case 'report': {
+        const { ref, hold, jobId, event, at, detail } = frame;
+        return send({
+          type: 'state',
+          ref,
+          holds: await report(context, agent, { hold, jobId, event, at, detail: given(detail) }),
+        });
+      }
+      case 'sync':
+        return send({ type: 'state', ref: frame.ref, holds: await sync(context, agent, frame.holds) });
+      case 'ack': {
+        if (!unacked.has(frame.seq))
+          return frame.seq > sentSeq ? end(CLOSE.bad_frame, 'ack of what was never sent') : undefined;
+        await store.write((tx) => tx.acknowledgeOne(agent, frame.seq));
+        unacked.delete(frame.seq);
+        return flush();
+      }
+      default:
+        return frame satisfies never;
+    }
+  }
+
+  async function welcome(hello: Hello): Promise<void> {
+    const { agent, version, runners, cursor } = hello;
+    const now = clock.now();
+    await store.write(async (tx) => {
+      await tx.putAgent({ name: agent, version, runners, seenAt: now });
+      await tx.acknowledge(agent, cursor);
+    });
+    if (!open) return;
+    sentSeq = cursor;
+    stage = { at: 'ready', agent };
+    cancelProof();
+    shared.ready(agent, connection);
+    send({
+      type: 'welcome',
+      protocol: PROTOCOL,
+      heartbeatMs,
+      time: new Date(now).toISOString(),
+      variableKey: Buffer.from(shared.variableKey).toString('base64url'),
+      policy: context.policy().version,
+    });
+    flush();
+  }
+
+  function flush(): void {
+    if (flushing !== null) {
+      flushAgain = true;
+      return;
+    }
+    flushing = sendPushes()
+      .catch((error) => log.error({ error: String(error) }, 'the outbox could not be read'))
+      .finally(() => {
+        flushing = null;
+        if (flushAgain && open) {
+          flushAgain = false;
+          flush();
+        }
+      });
+  }
+  async function sendPushes(): Promise<void> {
+    while (open && stage.at === 'ready' && unacked.size < MAX_UNACKED && socket.bufferedAmount < MAX_BUFFERED_BYTES) {
+      const pushes = await store.outbox(stage.agent, sentSeq, MAX_UNACKED - unacked.size);
+      if (pushes.length === 0) return;
+      for (const push of pushes) {
+        sentSeq = push.seq;
+        unacked.add(push.seq);
+        send(push);
+      }
+    }
+  }
+
+  socket.on('message', (data: RawData, binary: boolean) => {
+    if (!open) return;
+    if (binary) return end(CLOSE.bad_frame, 'a binary frame');
+    const text = data.toString();
+    if (stage.at !== 'ready' && text.length > MAX_UNPROVED_BYTES)
+      return end(CLOSE.too_big, 'too much before the proof');
+    queue.push(text);
+    if (queue.length >= MAX_QUEUED) socket.pause();
+    working ??= drain().finally(() => {
+      working = null;
+    });
+  });
+  socket.on('pong', () => {
+    misses = 0;
+  });
+  socket.on('close', () => open && over());
+  socket.on('error', (error) => log.warn({ error: error.message }, 'link failed'));
+
+  const connection: LinkConnection = {
+    since: clock.now(),
+    wake: flush,
+    close: end,
+    async idle() {
+      while (working !== null || flushing !== null) await Promise.all([working, flushing]);
+    },
+  };
+  return connection;
+}
+
+/** Members that are there: an absent member and one that is undefined are two things to the compiler. */
+function given<T extends object>(detail: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(detail).filter(([, value]) => value !== undefined)) as never;
+}

@@ -1,0 +1,361 @@
+/** The whole HTTP surface. Every route names what it asks of the caller, what it takes and what it answers. */
+import { z } from 'zod';
+import { decide, decideAll } from '../app/decide.ts';
+import type { Caller, HubContext } from '../app/hub-context.ts';
+import { holdUrl } from '../app/hub-context.ts';
+import { inspectApproval, inspectHold, inspectReview, visibleReview } from '../app/inspect.ts';
+import { issueToken, revokeToken } from '../app/issue-token.ts';
+import { revoke } from '../app/revoke.ts';
+import { sightOf } from '../app/see.ts';
+import { HOLD_STATES, type Hold } from '../domain/hold.ts';
+import { REVIEW_STATES } from '../domain/review.ts';
+import type { TokenScope } from '../domain/token.ts';
+import * as api from '../wire/api.ts';
+import type { Demand, Identity } from './auth.ts';
+import * as views from './views.ts';
+
+/** What routes need besides the verbs. */
+export interface RouteContext {
+  readonly hub: HubContext;
+  /** Since when an agent is connected (epoch ms), null when it is not. */
+  readonly connectedSince: (agent: string) => number | null;
+  /** The whole chain as lines of JSON. */
+  readonly exportAudit: () => NodeJS.ReadableStream;
+  /** Text of the metrics. */
+  readonly metrics: () => Promise<string>;
+}
+export interface Input<P, Q, B> {
+  readonly params: P;
+  readonly query: Q;
+  readonly body: B;
+  readonly identity: Identity;
+  /** The person; present wherever the bootstrap token is not let in. */
+  readonly caller: Caller;
+  readonly address: string;
+}
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  readonly url: string;
+  readonly summary: string;
+  /** Null: anybody may ask. */
+  readonly demand: Demand | null;
+  readonly params: z.ZodType;
+  readonly query: z.ZodType;
+  /** Null for a route without a body. */
+  readonly body: z.ZodType | null;
+  /** Null for an answer that is no JSON; `type` says what it is. */
+  readonly reply: z.ZodType | null;
+  readonly type?: string;
+  /** Status of success; 200 where absent. */
+  readonly status?: number;
+  handle(input: Input<unknown, unknown, unknown>): Promise<unknown>;
+}
+
+const none = z.object({});
+const idParam = z.object({ id: z.coerce.number().int().positive() });
+/** At most 100 of a list at once; the rest with the cursor. */
+const page = z.object({
+  cursor: z
+    .string()
+    .regex(/^\d{1,15}$/, 'a cursor is what "next_cursor" said')
+    .optional(),
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+});
+const states = <T extends string>(words: readonly [T, ...T[]]) =>
+  z.preprocess((value) => (typeof value === 'string' ? value.split(',') : value), z.array(z.enum(words)).optional());
+const project = z.preprocess(
+  (value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value),
+  z.union([z.number().int(), z.string().max(1_000)]).optional(),
+);
+
+const holdQuery = page.extend({
+  state: states(HOLD_STATES as unknown as [Hold['state'], ...Hold['state'][]]),
+  project,
+  job: z.string().max(1_000).optional(),
+  ref: z.string().max(1_000).optional(),
+});
+const reviewQuery = page.extend({
+  state: states(REVIEW_STATES as unknown as ['open', ...('approved' | 'rejected' | 'expired' | 'canceled')[]]),
+});
+const approvalQuery = page.extend({ project });
+const auditQuery = page.extend({ hold: z.coerce.number().int().positive().optional() });
+
+interface Typed<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R extends z.ZodType> {
+  readonly params?: P;
+  readonly query?: Q;
+  readonly body?: B;
+  readonly reply: R;
+  readonly status?: number;
+  handle(input: Input<z.output<P>, z.output<Q>, z.output<B>>): Promise<z.input<R>>;
+}
+function route<
+  P extends z.ZodType = typeof none,
+  Q extends z.ZodType = typeof none,
+  B extends z.ZodType = z.ZodNull,
+  R extends z.ZodType = z.ZodType,
+>(method: Route['method'], url: string, summary: string, demand: Demand | null, typed: Typed<P, Q, B, R>): Route {
+  const handle = typed.handle as Route['handle'];
+  return {
+    method,
+    url,
+    summary,
+    demand,
+    status: typed.status ?? 200,
+    params: typed.params ?? none,
+    query: typed.query ?? none,
+    body: typed.body ?? null,
+    reply: typed.reply,
+    handle,
+  };
+}
+/** One more than asked for is read: whether there is a next page is known without asking again. */
+const pageOf = (query: z.output<typeof page>) => ({ after: Number(query.cursor ?? 0), limit: query.limit + 1 });
+function paged<T, V>(
+  items: readonly T[],
+  limit: number,
+  id: (item: T) => number,
+  view: (item: T) => V,
+): { items: V[]; next_cursor: string | null } {
+  const shown = items.slice(0, limit);
+  const last = shown.at(-1);
+  return { items: shown.map(view), next_cursor: items.length > limit && last !== undefined ? String(id(last)) : null };
+}
+const asks = (scope: TokenScope): Demand => ({ scope });
+const votes: Demand = { scope: 'approve', vote: true };
+
+/** Every route of the hub but the two websockets. */
+export function routes({ hub, connectedSince, exportAudit, metrics }: RouteContext): readonly Route[] {
+  const { store, clock } = hub;
+  const view = (hold: Hold) => views.holdView(hold, holdUrl(hub, hold.id));
+  const wish = (
+    hold: number,
+    b: { digest: string; comment?: string | undefined; lifetime?: string | undefined; remember?: boolean | undefined },
+  ) => ({
+    hold,
+    digest: b.digest,
+    comment: b.comment ?? null,
+    lifetime: b.lifetime ?? null,
+    remember: b.remember ?? false,
+  });
+  return [
+    route('GET', '/api/v1/holds', 'Holds that the caller may see, oldest first', asks('read'), {
+      query: holdQuery,
+      reply: api.pageOf(api.holdSchema),
+      handle: async ({ query, caller }) => {
+        const { state, project: of, job, ref } = query;
+        const filter = {
+          sight: await sightOf(hub, caller),
+          ...(state && { states: state }),
+          ...(of !== undefined && { project: of }),
+          ...(job !== undefined && { job }),
+          ...(ref !== undefined && { ref }),
+        };
+        return paged(await store.holds(filter, pageOf(query)), query.limit, (hold) => hold.id, view);
+      },
+    }),
+    route('GET', '/api/v1/holds/:id', 'One Hold: configuration, difference, votes, rules, history', asks('read'), {
+      params: idParam,
+      reply: api.holdDetailSchema,
+      handle: async ({ params, caller }) =>
+        views.holdDetail(await inspectHold(hub, caller, params.id), holdUrl(hub, params.id)),
+    }),
+    route('POST', '/api/v1/holds/:id/approve', 'Approve the configuration that was shown', votes, {
+      params: idParam,
+      body: api.approveBody,
+      reply: api.holdSchema,
+      handle: async ({ params, body, caller }) =>
+        view(await decide(hub, caller, { ...wish(params.id, body), decision: 'approve' })),
+    }),
+    route('POST', '/api/v1/holds/:id/reject', 'Reject the configuration that was shown', votes, {
+      params: idParam,
+      body: api.rejectBody,
+      reply: api.holdSchema,
+      handle: async ({ params, body, caller }) =>
+        view(await decide(hub, caller, { ...wish(params.id, body), decision: 'reject' })),
+    }),
+    route('POST', '/api/v1/reviews/decide', 'Decide several Holds, each by its own rules', votes, {
+      body: api.decideBody,
+      reply: api.decidedSchema,
+      handle: async ({ body, caller }) => {
+        const outcomes = await decideAll(
+          hub,
+          caller,
+          body.decisions.map((d) => ({ ...wish(d.hold, d), decision: d.decision })),
+        );
+        return {
+          items: outcomes.map(({ hold, after, error }) => ({
+            hold,
+            after: after && view(after),
+            problem: error && views.problemOf(error),
+          })),
+        };
+      },
+    }),
+    route('GET', '/api/v1/reviews', 'Reviews, oldest first', asks('read'), {
+      query: reviewQuery,
+      reply: api.pageOf(api.reviewSchema),
+      handle: async ({ query, caller }) => {
+        const filter = { sight: await sightOf(hub, caller), ...(query.state && { states: query.state }) };
+        const found = await store.reviews(filter, pageOf(query));
+        return paged(
+          await Promise.all(found.map((review) => inspectReview(hub, review))),
+          query.limit,
+          (r) => r.review.id,
+          views.reviewView,
+        );
+      },
+    }),
+    route('GET', '/api/v1/reviews/:id', 'One Review', asks('read'), {
+      params: idParam,
+      reply: api.reviewSchema,
+      handle: async ({ params, caller }) =>
+        views.reviewView(await inspectReview(hub, await visibleReview(hub, caller, params.id))),
+    }),
+    route('GET', '/api/v1/approvals', 'Approvals, oldest first', asks('read'), {
+      query: approvalQuery,
+      reply: api.pageOf(api.approvalSchema),
+      handle: async ({ query, caller }) => {
+        const filter = {
+          sight: await sightOf(hub, caller),
+          ...(query.project !== undefined && { project: query.project }),
+        };
+        return paged(
+          await store.approvals(filter, pageOf(query)),
+          query.limit,
+          (a) => a.id,
+          (a) => views.approvalView(a, clock.now()),
+        );
+      },
+    }),
+    route('GET', '/api/v1/approvals/:id', 'One Approval with its configuration', asks('read'), {
+      params: idParam,
+      reply: api.approvalDetailSchema,
+      handle: async ({ params, caller }) => {
+        const { approval, configuration } = await inspectApproval(hub, caller, params.id);
+        return views.approvalDetail(approval, configuration, clock.now());
+      },
+    }),
+    route('POST', '/api/v1/approvals/:id/revoke', 'Take an Approval back', votes, {
+      params: idParam,
+      body: api.revokeBody.nullish(),
+      reply: api.approvalSchema,
+      handle: async ({ params, body, caller }) =>
+        views.approvalView(await revoke(hub, caller, params.id, body?.comment ?? null), clock.now()),
+    }),
+    route(
+      'GET',
+      '/api/v1/tokens',
+      "The caller's tokens; with scope admin everybody's",
+      { scope: null },
+      {
+        query: page,
+        reply: api.pageOf(api.tokenSchema),
+        handle: async ({ query, caller }) => {
+          const owner = caller.token.scopes.includes('admin') ? null : caller.person.id;
+          return paged(
+            await store.tokens(owner, pageOf(query)),
+            query.limit,
+            (t) => t.id,
+            (t) => views.tokenView(t, clock.now()),
+          );
+        },
+      },
+    ),
+    route(
+      'POST',
+      '/api/v1/tokens',
+      'Make a token; its text is in this answer only',
+      { scope: null, bootstrap: true },
+      {
+        body: api.createTokenBody,
+        reply: api.createdTokenSchema,
+        status: 201,
+        handle: async ({ body, identity, address }) => {
+          const livesMs = body.expires_in_s === undefined ? null : body.expires_in_s * 1_000;
+          const asked = { user: body.user ?? null, scopes: body.scopes ?? null, livesMs, name: body.name ?? null };
+          const { text, token } = await issueToken(hub, identity.token, address, asked);
+          return { ...views.tokenView(token, clock.now()), token: text };
+        },
+      },
+    ),
+    route(
+      'POST',
+      '/api/v1/tokens/:id/revoke',
+      "End a token: one's own, with scope admin anybody's",
+      { scope: null },
+      {
+        params: idParam,
+        body: none.nullish(),
+        reply: api.tokenSchema,
+        handle: async ({ params, identity, address }) =>
+          views.tokenView(await revokeToken(hub, identity.token, address, params.id), clock.now()),
+      },
+    ),
+    route('GET', '/api/v1/agents', 'Agents that this hub knows', asks('read'), {
+      query: page,
+      reply: api.pageOf(api.agentSchema),
+      handle: async () => ({
+        items: (await store.agents()).map((agent) => views.agentView(agent, connectedSince(agent.name))),
+        next_cursor: null,
+      }),
+    }),
+    route('GET', '/api/v1/audit', 'What happened, newest last; with scope admin all of it', asks('read'), {
+      query: auditQuery,
+      reply: api.pageOf(api.auditRowSchema),
+      handle: async ({ query, caller }) => {
+        const sight = caller.token.scopes.includes('admin') ? null : await sightOf(hub, caller);
+        const filter = { sight, ...(query.hold !== undefined && { hold: query.hold }) };
+        return paged(await store.auditRows(filter, pageOf(query)), query.limit, (row) => row.seq, views.auditView);
+      },
+    }),
+    {
+      method: 'GET',
+      url: '/api/v1/audit/export',
+      summary: 'The whole chain as lines of JSON, to be verified elsewhere',
+      demand: asks('admin'),
+      params: none,
+      query: none,
+      body: null,
+      reply: null,
+      type: 'application/x-ndjson',
+      handle: async () => exportAudit(),
+    },
+    route(
+      'GET',
+      '/api/v1/me',
+      'Who the token speaks for',
+      { scope: null },
+      {
+        reply: api.meSchema,
+        handle: async ({ caller: { person, token } }) => ({
+          person: { id: person.id, username: person.username, name: person.name },
+          scopes: [...token.scopes],
+          token_expires_at: new Date(token.expiresAt).toISOString(),
+        }),
+      },
+    ),
+    route('GET', '/healthz', 'The process answers', null, {
+      reply: api.statusSchema,
+      handle: async () => ({ status: 'ok' as const }),
+    }),
+    route('GET', '/readyz', 'The store answers', null, {
+      reply: api.statusSchema,
+      handle: async () => {
+        await store.auditHead();
+        return { status: 'ok' as const };
+      },
+    }),
+    {
+      method: 'GET',
+      url: '/metrics',
+      summary: 'Prometheus metrics; no names of projects, jobs or people in labels',
+      demand: null,
+      params: none,
+      query: none,
+      body: null,
+      reply: null,
+      type: 'text/plain; version=0.0.4; charset=utf-8',
+      handle: async () => metrics(),
+    },
+  ];
+}

@@ -1,0 +1,145 @@
+import helmet from '@fastify/helmet';
+import rateLimit from '@fastify/rate-limit';
+import swagger from '@fastify/swagger';
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
+import {
+  hasZodFastifySchemaValidationErrors,
+  jsonSchemaTransform,
+  serializerCompiler,
+  validatorCompiler,
+} from 'fastify-type-provider-zod';
+import type { HubContext } from '../app/hub-context.ts';
+import { ERRORS, HoldpointError } from '../domain/errors.ts';
+import type { Log } from '../ports/log.ts';
+import { problemSchema } from '../wire/api.ts';
+import { guard, type Identity, RateLimited } from './auth.ts';
+import type { Route } from './routes.ts';
+import { problemOf } from './views.ts';
+
+/** 200 decisions with comments of 4,000 characters. */
+const MAX_BODY_BYTES = 2 * 1024 * 1024;
+/** A client that sends slower than this is no client of ours. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+export interface ServerOptions {
+  readonly context: HubContext;
+  readonly routes: readonly Route[];
+  readonly log: Log;
+  readonly version: string;
+}
+
+/** The HTTP server with all its routes; not yet listening. */
+export async function buildServer({ context, routes, log, version }: ServerOptions): Promise<FastifyInstance> {
+  const app = Fastify({
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 200 },
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler((error, _request, reply) => sendProblem(reply, asHoldpointError(error as FastifyError, log)));
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(
+      reply,
+      new HoldpointError('not_found', `there is no ${request.method} ${request.url.split('?')[0]}: see /openapi.json`),
+    ),
+  );
+  app.decorateRequest('voter', '');
+  await app.register(helmet);
+  await app.register(rateLimit, { global: false });
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Holdpoint hub', version },
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer' },
+          token: { type: 'apiKey', in: 'header', name: 'PRIVATE-TOKEN' },
+        },
+      },
+    },
+    transform: jsonSchemaTransform,
+  });
+  // Every answer is about one moment and one person: nothing of it may be kept by a proxy or a browser (T32).
+  app.addHook('onSend', async (_request, reply) => {
+    reply.header('cache-control', 'no-store');
+  });
+  const identify = guard(app, context);
+  for (const route of routes) register(app, route, identify);
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+  return app;
+}
+
+function register(app: FastifyInstance, route: Route, identify: ReturnType<typeof guard>): void {
+  const identities = new WeakMap<object, Identity>();
+  app.route({
+    method: route.method,
+    url: route.url,
+    schema: {
+      summary: route.summary,
+      params: route.params,
+      querystring: route.query,
+      ...(route.body && { body: route.body }),
+      ...(route.reply
+        ? { response: { [route.status ?? 200]: route.reply, default: problemSchema } }
+        : { produces: [route.type ?? 'text/plain'] }),
+      security: route.demand === null ? [] : [{ bearer: [] }, { token: [] }],
+    },
+    // Before the body is read: whoever has no token has no business here.
+    onRequest: async (request) => {
+      if (route.demand !== null) identities.set(request, await identify(request, route.demand));
+    },
+    handler: async (request, reply) => {
+      const identity = identities.get(request);
+      if (route.demand !== null && identity === undefined)
+        throw new HoldpointError('unauthenticated', 'no token was checked');
+      const answer = await route.handle({
+        params: request.params,
+        query: request.query,
+        body: request.body,
+        identity: identity as Identity,
+        caller: identity?.caller as NonNullable<Identity['caller']>,
+        address: request.ip,
+      });
+      if (route.type !== undefined) reply.type(route.type);
+      return reply.status(route.status ?? 200).send(answer);
+    },
+  });
+}
+
+function sendProblem(reply: FastifyReply, error: HoldpointError): FastifyReply {
+  if (error instanceof RateLimited) reply.header('retry-after', error.retryAfterS);
+  if (ERRORS[error.code].status === 401) reply.header('www-authenticate', 'Bearer');
+  return reply
+    .status(ERRORS[error.code].status)
+    .type('application/problem+json')
+    .serializer(JSON.stringify)
+    .send(problemOf(error));
+}
+
+/** What fastify and zod refuse, in words of ours; what nobody foresaw is `internal` and goes to the log, not to the caller. */
+function asHoldpointError(error: FastifyError, log: Log): HoldpointError {
+  if (error instanceof HoldpointError) return error;
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const where = error.validationContext ?? 'request';
+    const problems = error.validation
+      .slice(0, 5)
+      .map((v) => `${where}${v.instancePath.replaceAll('/', '.')}: ${v.message}`);
+    return new HoldpointError('bad_input', problems.join('; '), { cause: error });
+  }
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    return new HoldpointError('too_large', `the body is larger than ${MAX_BODY_BYTES} bytes: send less at once`, {
+      cause: error,
+    });
+  }
+  if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
+    return new HoldpointError(
+      'bad_input',
+      `the request is not understood (${error.code ?? error.statusCode}): send JSON as /openapi.json says`,
+      { cause: error },
+    );
+  }
+  log.error({ error: error.message, code: error.code, stack: error.stack }, 'request failed');
+  return new HoldpointError('internal', 'the hub failed at this request: its log says more', { cause: error });
+}

@@ -1,0 +1,132 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { Caller, HubContext } from '../app/hub-context.ts';
+import { sightOf } from '../app/see.ts';
+import { ERRORS, HoldpointError } from '../domain/errors.ts';
+import type { Log } from '../ports/log.ts';
+import type { ChangedEvent } from '../ports/push.ts';
+import { CLOSE } from '../wire/link.ts';
+import { identify, requireScope, tokenText } from './auth.ts';
+import { problemOf } from './views.ts';
+
+/** Pages and terminals that follow at once. */
+const MAX_VIEWERS = 1_000;
+/** A viewer has nothing to say. */
+const MAX_VIEWER_FRAME_BYTES = 1_024;
+/** Who does not read is let go: what they miss they read again. */
+const MAX_BUFFERED_BYTES = 1024 * 1024;
+
+export interface Viewers {
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
+  publish(event: ChangedEvent): void;
+  count(): number;
+  close(): Promise<void>;
+}
+
+interface Viewer {
+  readonly socket: WebSocket;
+  readonly caller: Caller;
+  misses: number;
+}
+
+/** The websocket `/api/v1/events`: hints of what has changed, each viewer only of what they may see. */
+export function createViewers(context: HubContext, heartbeatMs: number, log: Log): Viewers {
+  const server = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: MAX_VIEWER_FRAME_BYTES,
+    clientTracking: false,
+  });
+  const viewers = new Set<Viewer>();
+  const work = new Set<Promise<void>>();
+  let cancelBeat = context.clock.after(heartbeatMs, beat);
+
+  function track(promise: Promise<void>): void {
+    const tracked = promise
+      .catch((error) => log.warn({ error: String(error) }, 'a viewer could not be served'))
+      .finally(() => work.delete(tracked));
+    work.add(tracked);
+  }
+
+  function beat(): void {
+    cancelBeat = context.clock.after(heartbeatMs, beat);
+    for (const viewer of viewers) track(check(viewer));
+  }
+  /** A token that was revoked or is over, and a person who was blocked, end what they had opened. */
+  async function check(viewer: Viewer): Promise<void> {
+    if (viewer.misses >= 2) return viewer.socket.terminate();
+    viewer.misses += 1;
+    viewer.socket.ping();
+    const token = await context.store.token(viewer.caller.token.id);
+    const person = await context.directory.person(viewer.caller.person.id);
+    const over = token === null || token.revokedAt !== null || token.expiresAt <= context.clock.now();
+    if (over || person === null || person.blocked) viewer.socket.close(CLOSE.unauthenticated, 'the token is over');
+  }
+
+  async function tell(event: ChangedEvent): Promise<void> {
+    const { type, id, state, projectId } = event;
+    const text = JSON.stringify({ type, id, state, at: new Date(context.clock.now()).toISOString() });
+    const trigger = type === 'hold' ? await context.store.hold(id) : null;
+    for (const viewer of viewers) {
+      const sight = await sightOf(context, viewer.caller);
+      const own = trigger !== null && trigger.trigger.verified !== 'unverified' && trigger.trigger.id === sight.trigger;
+      if (projectId !== null && !own && !sight.projects.includes(projectId)) continue;
+      if (viewer.socket.bufferedAmount > MAX_BUFFERED_BYTES) viewer.socket.terminate();
+      else viewer.socket.send(text);
+    }
+  }
+
+  async function callerOf(request: IncomingMessage): Promise<Caller> {
+    if (viewers.size >= MAX_VIEWERS)
+      throw new HoldpointError('rate_limited', `${MAX_VIEWERS} viewers follow already: try again later`);
+    const identity = await identify(context, tokenText(request.headers), request.socket.remoteAddress ?? null);
+    requireScope(identity, { scope: 'read' });
+    if (identity.caller === null) throw new HoldpointError('forbidden', 'this token speaks for nobody');
+    return identity.caller;
+  }
+
+  return {
+    async upgrade(request, socket, head) {
+      try {
+        const caller = await callerOf(request);
+        server.handleUpgrade(request, socket, head, (accepted) => {
+          const viewer: Viewer = { socket: accepted, caller, misses: 0 };
+          viewers.add(viewer);
+          accepted.on('pong', () => {
+            viewer.misses = 0;
+          });
+          accepted.on('error', () => accepted.terminate());
+          accepted.on('close', () => viewers.delete(viewer));
+        });
+      } catch (error) {
+        const known =
+          error instanceof HoldpointError
+            ? error
+            : new HoldpointError('internal', 'the hub failed at this request: its log says more', { cause: error });
+        refuse(socket, known);
+      }
+    },
+    publish(event) {
+      if (viewers.size > 0) track(tell(event));
+    },
+    count: () => viewers.size,
+    async close() {
+      cancelBeat();
+      for (const { socket } of viewers) socket.close(CLOSE.going_away, 'the hub stops');
+      await Promise.all(work);
+    },
+  };
+}
+
+/** Answers an upgrade that is refused like any other request: with a problem document. */
+export function refuse(socket: Duplex, error: HoldpointError): void {
+  const body = JSON.stringify(problemOf(error));
+  const head = [
+    `HTTP/1.1 ${ERRORS[error.code].status} ${problemOf(error).title}`,
+    'content-type: application/problem+json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}

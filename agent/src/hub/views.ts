@@ -1,0 +1,190 @@
+/** Domain values as the API shows them: the one place where times become text and keys snake_case. */
+import type { HoldInspection, ReviewInspection } from '../app/inspect.ts';
+import { type Approval, isValid } from '../domain/approval.ts';
+import type { AuditRow as DomainRow } from '../domain/audit.ts';
+import { ERRORS, type HoldpointError } from '../domain/errors.ts';
+import { type Hold, liveAttempt } from '../domain/hold.ts';
+import type { JsonObject } from '../domain/json.ts';
+import { lifetimeText } from '../domain/lifetime.ts';
+import type { Person } from '../domain/principal.ts';
+import { isUsable, type Token } from '../domain/token.ts';
+import type { Vote } from '../domain/vote.ts';
+import type { AgentRecord } from '../ports/store.ts';
+import type {
+  ApprovalDetail,
+  ApprovalView,
+  AuditRow,
+  HoldDetail,
+  HoldView,
+  Problem,
+  ReviewView,
+  TokenView,
+} from '../wire/api.ts';
+import { toSnake } from '../wire/case.ts';
+
+const time = (at: number): string => new Date(at).toISOString();
+const timeOrNull = (at: number | null): string | null => (at === null ? null : time(at));
+const person = ({ id, username, name }: Pick<Person, 'id' | 'username' | 'name'>) => ({ id, username, name });
+
+/** A Hold as it stands in lists. */
+export function holdView(hold: Hold, url: string): HoldView {
+  const newest = hold.attempts.at(-1)!;
+  const live = liveAttempt(hold);
+  return {
+    id: hold.id,
+    state: hold.state,
+    version: hold.version,
+    review: hold.review,
+    digest: hold.digest,
+    instance: hold.subject.instance,
+    project_id: hold.subject.projectId,
+    project_path: hold.projectPath,
+    job: hold.subject.job,
+    stage: hold.stage,
+    ref: hold.place.ref,
+    ref_protected: hold.place.refProtected,
+    environment: hold.place.environment,
+    pipeline_id: hold.pipelineId,
+    job_id: newest.jobId,
+    job_url: newest.url,
+    runner: newest.runner,
+    trigger: { ...hold.trigger },
+    opened_at: time(hold.openedAt),
+    expires_at: time(hold.expiresAt),
+    ended_at: timeOrNull(hold.endedAt),
+    attempt:
+      live === null ? null : { job_id: live.jobId, agent: live.agent, parked_until: timeOrNull(live.parkedUntil) },
+    approval: hold.approval,
+    reason: hold.reason,
+    url,
+  };
+}
+
+function voteView(vote: Vote) {
+  return {
+    person: person(vote.person),
+    decision: vote.decision,
+    comment: vote.comment,
+    lifetime: vote.decision === 'approve' ? lifetimeText(vote.lifetime) : null,
+    at: time(vote.at),
+  };
+}
+
+const rulesView = (rules: HoldInspection['rules']) =>
+  rules.map((rule) => ({ name: rule.name, need: rule.need, have: rule.have, eligible: rule.eligible.map(person) }));
+
+/** Everything about one Hold. */
+export function holdDetail(of: HoldInspection, url: string): HoldDetail {
+  return {
+    ...holdView(of.hold, url),
+    configuration: of.configuration,
+    facts: toSnake(of.facts) as HoldDetail['facts'],
+    attempts: of.hold.attempts.map((attempt) => ({
+      job_id: attempt.jobId,
+      agent: attempt.agent,
+      runner: attempt.runner,
+      at: time(attempt.at),
+      ended_at: timeOrNull(attempt.endedAt),
+      ended: attempt.ended,
+      parked_until: timeOrNull(attempt.parkedUntil),
+    })),
+    votes: of.votes.map(voteView),
+    rules: rulesView(of.rules),
+    may_vote: of.mayVote.allowed ? { allowed: true, reason: null } : { allowed: false, reason: of.mayVote.reason },
+    diff: { ...of.diff, changes: of.diff.changes.map((change) => ({ ...change })) },
+    history: of.history.map(auditView),
+  };
+}
+
+export function reviewView({ review, holds, votes, rules }: ReviewInspection): ReviewView {
+  return {
+    id: review.id,
+    state: review.state,
+    digest: review.digest,
+    project_id: review.subject.projectId,
+    project_path: review.projectPath,
+    job: review.subject.job,
+    ref: review.place.ref,
+    environment: review.place.environment,
+    opened_at: time(review.openedAt),
+    closed_at: timeOrNull(review.closedAt),
+    policy: review.requirement.policy,
+    holds: [...holds],
+    votes: votes.map(voteView),
+    rules: rulesView(rules),
+  };
+}
+
+export function approvalView(approval: Approval, now: number): ApprovalView {
+  return {
+    id: approval.id,
+    digest: approval.digest,
+    review: approval.review,
+    instance: approval.subject.instance,
+    project_id: approval.subject.projectId,
+    project_path: approval.projectPath,
+    job: approval.subject.job,
+    ref: approval.place.ref,
+    ref_protected: approval.place.refProtected,
+    environment: approval.place.environment,
+    lifetime: lifetimeText(approval.lifetime),
+    until: approval.lifetime.kind === 'until' ? time(approval.lifetime.at) : null,
+    hold: approval.hold,
+    votes: approval.votes.map(voteView),
+    policy: approval.policy,
+    created_at: time(approval.createdAt),
+    last_used_at: timeOrNull(approval.lastUsedAt),
+    times_used: approval.timesUsed,
+    revoked_at: timeOrNull(approval.revoked?.at ?? null),
+    revoked_by: approval.revoked?.by ?? null,
+    valid: isValid(approval, now),
+  };
+}
+
+export function approvalDetail(approval: Approval, configuration: JsonObject, now: number): ApprovalDetail {
+  return { ...approvalView(approval, now), configuration };
+}
+
+export function tokenView(token: Token, now: number): TokenView {
+  return {
+    id: token.id,
+    name: token.name,
+    owner: token.owner?.username ?? 'bootstrap',
+    scopes: [...token.scopes],
+    created_at: time(token.createdAt),
+    expires_at: time(token.expiresAt),
+    last_used_at: timeOrNull(token.lastUsedAt),
+    last_used_address: token.lastUsedAddress,
+    revoked_at: timeOrNull(token.revokedAt),
+    valid: isUsable(token, now),
+    prefix: token.prefix,
+  };
+}
+
+export function auditView(row: DomainRow): AuditRow {
+  const { seq, at, actor, address, event, hold, review, approval, digest, policy, detail, prev, hash } = row;
+  return { seq, at: time(at), actor, address, event, hold, review, approval, digest, policy, detail, prev, hash };
+}
+
+export function agentView(agent: AgentRecord, connectedSince: number | null) {
+  return {
+    name: agent.name,
+    connected: connectedSince !== null,
+    since: timeOrNull(connectedSince),
+    version: agent.version,
+    runners: agent.runners.map(({ name, protected: isProtected }) => ({ name, protected: isProtected })),
+    parked: agent.parked,
+  };
+}
+
+/** The RFC 9457 document of an error. */
+export function problemOf(error: HoldpointError): Problem {
+  const { status } = ERRORS[error.code];
+  return {
+    type: 'about:blank',
+    title: error.code.replaceAll('_', ' '),
+    status,
+    detail: error.message,
+    code: error.code,
+  };
+}
