@@ -163,6 +163,38 @@ describe('a fault of the fake GitLab', () => {
     expect(fake.job(id).status).toBe('pending');
   });
 
+  it('late-read: an upload meets back-pressure, and is whole in the end', async () => {
+    const { fake, id } = await faulty({
+      how: 'late-read',
+      delayMs: 150,
+      match: (_, path) => path.endsWith('/artifacts'),
+    });
+    await poll(fake);
+    const size = 24 * 1024 * 1024;
+    const content = Buffer.alloc(size);
+    const head = '--b\r\nContent-Disposition: form-data; name="file"; filename="big.zip"\r\n\r\n';
+    let drainedAt = 0;
+    const answered = await new Promise<number>((resolve, reject) => {
+      const call = request(
+        `${fake.url}/api/v4/jobs/${id}/artifacts`,
+        {
+          method: 'POST',
+          headers: { 'JOB-TOKEN': fake.job(id).token, 'Content-Type': 'multipart/form-data; boundary=b' },
+        },
+        (answer) => resolve(answer.resume().statusCode ?? 0),
+      );
+      call.on('error', reject);
+      call.write(head);
+      call.write(content, () => {
+        drainedAt = Date.now();
+      });
+      call.end('\r\n--b--\r\n');
+    });
+    const at = fake.log.find((one) => one.path.endsWith('/artifacts'))?.at ?? 0;
+    expect([answered, fake.job(id).artifacts[0]?.sizeBytes]).toEqual([201, size]);
+    expect(drainedAt - at).toBeGreaterThan(100);
+  });
+
   it('strikes as often as told, and not after it was taken back', async () => {
     const { fake, undo } = await faulty({ how: 'status', status: 500, times: 3 });
     expect([(await poll(fake)).status, (await poll(fake)).status]).toEqual([500, 500]);

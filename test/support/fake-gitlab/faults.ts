@@ -71,6 +71,7 @@ export function answerInstead(
     case 'slow':
     case 'delay':
     case 'content-type':
+    case 'late-read':
       return undefined;
     default:
       return rule.how satisfies never;

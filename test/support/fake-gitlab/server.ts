@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as wait } from 'node:timers/promises';
 import { downloadArtifact, uploadArtifact } from './artifacts.ts';
 import { answerInstead, deliver, type Faults } from './faults.ts';
 import { jobOfToken } from './job-auth.ts';
@@ -51,13 +52,14 @@ export async function serve(
   world.log.push(entry);
   const note = noteOn(world, request, entry, path);
   const gone = new Promise<void>((resolve) => response.once('close', resolve));
+  const rule = faults.strike(method, path);
+  if (rule?.how === 'late-read') await wait(rule.delayMs ?? 200, undefined, { ref: false });
   const body = isUpload(method, path) ? Buffer.alloc(0) : await readBody(request);
   if (body === null) return; // the client went away in the middle of its own request
   entry.body = body.subarray(0, LOGGED_BYTES).toString('utf8');
-  const rule = faults.strike(method, path);
-  if (rule !== null && isUpload(method, path)) request.resume();
   const last = world.runners.find((runner) => runner.token === bodyToken(body))?.lastAnswer ?? null;
   const instead = rule === null ? undefined : answerInstead(rule, response, last);
+  if (instead !== undefined) request.resume();
   if (instead === null) return;
   reap(world);
   const header = (name: string) => String(request.headers[name] ?? '');

@@ -88,6 +88,7 @@ export interface FakeJob {
  * stops in the middle. `slow`: done, the answer drips over `delayMs`.
  * `delay`: done after `delayMs`. `redirect`: 3xx (default 307) to `headers.Location`, nothing done.
  * `duplicate`: the last 201 of jobs/request once more. `content-type`: done, but called text/html (or `headers`).
+ * `late-read`: the request's body is not read for `delayMs` (back-pressure), then done.
  * `huge`: 201 with a JSON body of `bytes` (default 64 MiB), nothing done.
  */
 export type FaultKind =
@@ -103,6 +104,7 @@ export type FaultKind =
   | 'close-after-assign'
   | 'duplicate'
   | 'content-type'
+  | 'late-read'
   | 'huge';
 
 export interface FaultRule {
