@@ -39,6 +39,13 @@ function processParts(): Parts {
       for (const warning of config.warnings) log.warn({}, warning);
       return startAgent(config, { log, clock: createClock() });
     },
+    payloads: async () => {
+      const [{ readPayload }, { jwksVerifier }] = await Promise.all([
+        import('./runners/gitlab/configuration.ts'),
+        import('./runners/gitlab/id-tokens.ts'),
+      ]);
+      return { readPayload, jwksVerifier };
+    },
     notifier: async () => {
       const [{ openNotifier }, { createClock }] = await Promise.all([
         import('./system/notify.ts'),

@@ -1,6 +1,8 @@
 import type { Io } from '../../agent/src/cli/io.ts';
 import type { Parts } from '../../agent/src/cli/parts.ts';
 import { runCommandLine } from '../../agent/src/cli/program.ts';
+import { readPayload } from '../../agent/src/runners/gitlab/configuration.ts';
+import { jwksVerifier } from '../../agent/src/runners/gitlab/id-tokens.ts';
 
 /** What a command line did: exit code and everything it wrote. */
 export interface CliRun {
@@ -47,6 +49,7 @@ export async function runCli(argv: readonly string[], world: CliWorld = {}): Pro
   const parts: Parts = {
     version: '1.2.3',
     startAgent: refuse,
+    payloads: async () => ({ readPayload, jwksVerifier }),
     notifier: refuse,
     runDemo: refuse,
     ...world.parts,

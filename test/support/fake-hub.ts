@@ -55,9 +55,14 @@ export async function startFakeHub(token: string | null = null): Promise<FakeHub
   const followers = new WebSocketServer({ noServer: true });
 
   const page = (response: ServerResponse, items: readonly unknown[], query: URLSearchParams): void => {
-    const from = Number(query.get('cursor') ?? 0);
-    const next = from + PAGE < items.length ? String(from + PAGE) : null;
-    json(response, 200, { items: items.slice(from, from + PAGE), next_cursor: next });
+    // As the hub does: the cursor is the number of the last item of the page before.
+    const number = (item: unknown) => (item as { seq?: number }).seq ?? (item as { id?: number }).id ?? 0;
+    const rest = items.filter((item) => number(item) > Number(query.get('cursor') ?? 0));
+    const shown = rest.slice(0, Math.min(PAGE, Number(query.get('limit') ?? PAGE)));
+    json(response, 200, {
+      items: shown,
+      next_cursor: rest.length > shown.length ? String(number(shown.at(-1))) : null,
+    });
   };
   const listed = (hold: HoldDetail) => {
     const { configuration, facts, attempts, votes, rules, may_vote, diff, history, ...rest } = hold;

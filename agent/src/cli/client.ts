@@ -29,6 +29,8 @@ export interface HubClient {
 
 /** A Hold with its canonical form (6 MiB at most), diff and history; more is no answer of a hub. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+/** The most that the hub gives at once. */
+const PAGE_ITEMS = 100;
 /** More than anybody reads; `export` has no such limit. */
 const MAX_LIST_ITEMS = 10_000;
 
@@ -158,8 +160,8 @@ export function createHubClient(options: ClientOptions): HubClient {
     list: async (path, item, query = {}, maxItems = MAX_LIST_ITEMS) => {
       const items: z.output<typeof item>[] = [];
       const seen = new Set<string>();
-      for (let cursor: string | undefined; ; ) {
-        const page = (await get(path, pageOf(item), { ...query, cursor })) as {
+      for (let cursor = query.cursor; ; ) {
+        const page = (await get(path, pageOf(item), { limit: PAGE_ITEMS, ...query, cursor })) as {
           items: z.output<typeof item>[];
           next_cursor: string | null;
         };

@@ -62,7 +62,7 @@ export async function diffCommand(
       const reading = reader(await readOrProblem(io, file), { instance: '', runner: '', variableKey, verifyIdToken });
       if (reading.ok) sides.push(reading);
       else {
-        io.err(refusalLine(file, reading));
+        io.err(refusalLine(file, reading), reading.code);
         exit = exitOf(reading.code);
       }
     }
@@ -84,7 +84,7 @@ export async function diffCommand(
     return 0;
   } catch (error) {
     if (!(error instanceof FileProblem)) throw error;
-    io.err(`${error.message}\n`);
+    io.err(`${error.message}\n`, error.code);
     return exitOf(error.code);
   }
 }

@@ -60,11 +60,11 @@ export async function digestCommand(
   let exit = 0;
   const problem = (error: unknown): void => {
     if (!(error instanceof FileProblem)) throw error;
-    io.err(`${error.message}\n`);
+    io.err(`${error.message}\n`, error.code);
     exit = exitOf(error.code);
   };
   const bad = (line: string): number => {
-    io.err(line);
+    io.err(line, 'bad_usage');
     return exitOf('bad_usage');
   };
   if (files.length === 0)
@@ -94,7 +94,7 @@ export async function digestCommand(
     }
     const reading = reader(bytes, { instance: '', runner: '', variableKey, verifyIdToken });
     if (!reading.ok) {
-      io.err(refusalLine(file, reading));
+      io.err(refusalLine(file, reading), reading.code);
       exit = exitOf(reading.code);
       rows.push({ file, digest: null, code: reading.code, path: reading.path, reason: reading.reason });
       continue;

@@ -1,4 +1,6 @@
 import type { AgentConfig } from '../config/load.ts';
+import type { PayloadReader } from './digest.ts';
+import type { VerifierOf } from './payload-files.ts';
 
 /** An agent that runs, as the command line sees it. */
 export interface RunningAgent {
@@ -13,6 +15,8 @@ export interface RunningAgent {
 export interface Parts {
   readonly version: string;
   startAgent(config: AgentConfig): Promise<RunningAgent>;
+  /** How payloads are read, for `digest` and `diff`. */
+  payloads(): Promise<{ readonly readPayload: PayloadReader; readonly jwksVerifier: VerifierOf }>;
   /** Tells the service manager how the process is; does nothing where there is none. */
   notifier(): Promise<{ ready(status: string): Promise<void>; stopping(): Promise<void> }>;
   /** Runs the demo to its end; resolves with an exit code. */

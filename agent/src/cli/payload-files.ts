@@ -6,8 +6,8 @@ import { printable } from '../domain/printable.ts';
 export interface FileIo {
   /** Writes a text to standard output, as it is. */
   readonly out: (text: string) => void;
-  /** Writes a text to standard error, as it is. */
-  readonly err: (text: string) => void;
+  /** Writes a text to standard error, as it is; the code is for programs. */
+  readonly err: (text: string, code: ErrorCode) => void;
   readonly readFile: (path: string) => Promise<Uint8Array>;
 }
 

@@ -8,6 +8,7 @@ import { HoldpointError } from '../../domain/errors.ts';
 import { printable } from '../../domain/printable.ts';
 import { type AuditRow, auditRowSchema } from '../../wire/api.ts';
 import { verifyAuditFile } from '../audit-file.ts';
+import type { HubClient, Query } from '../client.ts';
 import { connectHub, idOf, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
 import { minute } from '../render.ts';
@@ -25,17 +26,37 @@ function rowText(row: AuditRow): string {
   return printable(`${row.seq}  ${minute(row.at)}  ${row.event}  ${row.actor}${from}  ${about.join(', ')}`).trimEnd();
 }
 
+/**
+ * The last rows. The hub pages from the oldest on, and a history can have millions: the cursor of a page is the number
+ * of its last row, so the end is found by halving, with a few dozen requests of one row.
+ */
+async function lastRows(hub: HubClient, query: Query, count: number): Promise<AuditRow[]> {
+  const after = (seq: number, limit: number) =>
+    hub.list('/api/v1/audit', auditRowSchema, { ...query, cursor: seq, limit: Math.min(limit, 100) }, limit);
+  let low = 0;
+  let high = 1;
+  while ((await after(high, 1)).length > 0) [low, high] = [high, high * 2];
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if ((await after(middle, 1)).length > 0) low = middle;
+    else high = middle;
+  }
+  // Rows that this person may not see, or of other Holds, leave gaps: more are read until there are enough.
+  for (let reach = count; ; reach *= 4) {
+    const rows = await after(Math.max(0, high - reach), reach);
+    if (rows.length >= count || reach >= high) return rows.slice(-count);
+  }
+}
+
 async function list(command: Command, { io, json }: CommandContext): Promise<void> {
   const flags = command.opts<{ hold?: string; last?: string }>();
   const last = flags.last === undefined ? DEFAULT_ROWS : idOf(flags.last, 'row');
   const query = flags.hold === undefined ? {} : { hold: idOf(flags.hold, 'hold') };
-  // The hub pages from the oldest row on.
-  const rows = await connectHub(command, io).list('/api/v1/audit', auditRowSchema, query, Number.MAX_SAFE_INTEGER);
-  const shown = rows.slice(-last);
+  const shown = await lastRows(connectHub(command, io), query, last);
   if (json) return io.out(`${JSON.stringify({ items: shown, next_cursor: null })}\n`);
   if (shown.length === 0) return io.out('Nothing has happened yet.\n');
   for (const row of shown) await io.out(`${rowText(row)}\n`);
-  if (rows.length > shown.length) io.err(`the last ${shown.length} of ${rows.length} rows; --last N shows more\n`);
+  if (shown.length === last && (shown[0]?.seq ?? 1) > 1) io.err(`the last ${last} rows; --last N shows more\n`);
 }
 
 async function exportRows(command: Command, { io }: CommandContext): Promise<void> {
