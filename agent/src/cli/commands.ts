@@ -9,23 +9,81 @@ export interface CommandModule {
 /** Every command, in the order of `--help`; its module is loaded only when it is called. */
 export const COMMANDS: readonly {
   readonly name: string;
+  /** What stands behind the name, in short. */
+  readonly usage: string;
   readonly summary: string;
   readonly load: () => Promise<CommandModule>;
 }[] = [
   {
     name: 'agent',
+    usage: '[--config FILE]',
     summary: 'stand between the runners and GitLab, with an embedded hub',
     load: () => import('./commands/agent.ts'),
   },
-  { name: 'demo', summary: 'show on this machine what it does', load: () => import('./commands/demo.ts') },
-  { name: 'digest', summary: 'compute the digest of a job payload', load: () => import('./commands/digest.ts') },
-  { name: 'diff', summary: 'compare the configurations of two job payloads', load: () => import('./commands/diff.ts') },
-  { name: 'holds', summary: 'list, show and watch what waits for approval', load: () => import('./commands/holds.ts') },
-  { name: 'approve', summary: 'approve the configuration of Holds', load: () => import('./commands/approve.ts') },
-  { name: 'reject', summary: 'reject the configuration of a Hold', load: () => import('./commands/reject.ts') },
-  { name: 'reviews', summary: 'list the questions put to people', load: () => import('./commands/reviews.ts') },
-  { name: 'approvals', summary: 'list, show and revoke approvals', load: () => import('./commands/approvals.ts') },
-  { name: 'token', summary: 'create, list and revoke tokens', load: () => import('./commands/token.ts') },
-  { name: 'agents', summary: 'list the agents that the hub knows', load: () => import('./commands/agents.ts') },
-  { name: 'audit', summary: 'list, export and verify what happened', load: () => import('./commands/audit.ts') },
+  {
+    name: 'demo',
+    usage: '[--auto]',
+    summary: 'show on this machine what it does',
+    load: () => import('./commands/demo.ts'),
+  },
+  {
+    name: 'digest',
+    usage: 'FILE…',
+    summary: 'compute the digest of job payloads',
+    load: () => import('./commands/digest.ts'),
+  },
+  {
+    name: 'diff',
+    usage: 'FILE FILE',
+    summary: 'compare the configurations of two job payloads',
+    load: () => import('./commands/diff.ts'),
+  },
+  {
+    name: 'holds',
+    usage: '[list|show ID|watch]',
+    summary: 'list, show and follow what waits for approval',
+    load: () => import('./commands/holds.ts'),
+  },
+  {
+    name: 'approve',
+    usage: 'ID… --digest SHA256',
+    summary: 'approve the configuration of Holds',
+    load: () => import('./commands/approve.ts'),
+  },
+  {
+    name: 'reject',
+    usage: 'ID --comment WHY',
+    summary: 'reject the configuration of a Hold',
+    load: () => import('./commands/reject.ts'),
+  },
+  {
+    name: 'reviews',
+    usage: '[list]',
+    summary: 'list the questions put to people',
+    load: () => import('./commands/reviews.ts'),
+  },
+  {
+    name: 'approvals',
+    usage: '[list|show ID|revoke ID]',
+    summary: 'list, show and revoke approvals',
+    load: () => import('./commands/approvals.ts'),
+  },
+  {
+    name: 'token',
+    usage: '[list|create|revoke ID]',
+    summary: 'list, create and revoke tokens',
+    load: () => import('./commands/token.ts'),
+  },
+  {
+    name: 'agents',
+    usage: '[list]',
+    summary: 'list the agents that the hub knows',
+    load: () => import('./commands/agents.ts'),
+  },
+  {
+    name: 'audit',
+    usage: '[list|export|verify FILE]',
+    summary: 'list, export and verify what happened',
+    load: () => import('./commands/audit.ts'),
+  },
 ];

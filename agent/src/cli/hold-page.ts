@@ -10,6 +10,8 @@ export interface Baseline {
   readonly digest: string;
   /** As the hub shows it; null when this person may not see it. */
   readonly configuration: unknown;
+  /** When and by whom, in words; empty when this person may not see it. */
+  readonly about: string;
 }
 
 /** A Hold as a page of text. */
@@ -25,7 +27,9 @@ const NOT_COVERED_ROWS = 30;
 /** A person as people are told of them: user name and name; the id tells twins apart. */
 export function personText(person: { id: number | null; username: string | null; name: string | null }): string {
   const known = person.username ?? person.name ?? (person.id === null ? 'nobody known' : `user ${person.id}`);
-  return person.name !== null && person.username !== null ? `${known} (${person.name})` : known;
+  const about = [person.username === null ? null : person.name, person.id === null ? null : `user ${person.id}`];
+  const shown = about.filter((part) => part !== null && part !== known);
+  return shown.length > 0 ? `${known} (${shown.join(', ')})` : known;
 }
 
 /** What a text looks like beside a `-` or `+`: one line of the page per line of the value, each made printable (T33). */
@@ -41,7 +45,7 @@ function changeText(change: Change, paint: Paint): string {
     (before === null ? '' : valueLines('-', path, before, paint.removed)) +
     (after === null ? '' : valueLines('+', path, after, paint.added));
   // Text that differs only in what cannot be seen is told in words, not left to the eye.
-  const alike = before !== null && after !== null && before !== after && printable(before) === printable(after);
+  const alike = before !== null && after !== null && printable(before) === printable(after);
   const plain = lines === '' || alike;
   return plain ? `${lines}  * ${printable(change.words)}\n` : lines;
 }
@@ -182,8 +186,8 @@ function compare(hold: HoldDetail, baseline: Baseline | null): Comparison {
     baseline === null
       ? `Nothing was ever approved for this job here. ${summary}`
       : baseline.digest === hold.digest
-        ? `The same configuration as approval ${baseline.approval}, which does not hold here.`
-        : `Compared with approval ${baseline.approval}: ${summary}`;
+        ? `The same configuration as approval ${baseline.approval}${baseline.about}, which does not reach this ref, environment or time.`
+        : `Compared with approval ${baseline.approval}${baseline.about}: ${summary}`;
   const note = local ? '' : 'The difference is as the hub tells it: some values are hidden from you.\n';
   return { ok: true, changes, verdict, note };
 }

@@ -8,10 +8,12 @@ import type { Io } from './io.ts';
 import type { Parts } from './parts.ts';
 
 const CLOSING = `
-Exit codes: 0 ok, 1 failed, 2 bad usage or input, 3 not found, 4 conflict or wrong state, 5 not allowed,
-6 cannot reach the hub. Every command has --json; an error is then {"error":{"code","message"}} on standard error.
-The hub is http://127.0.0.1:8094 unless --hub or HOLDPOINT_HUB_URL says otherwise; the token comes from --token-file,
-HOLDPOINT_TOKEN_FILE or HOLDPOINT_TOKEN.`;
+Every command has --help and --json; an error is then {"error":{"code","message"}}
+on standard error.
+Exit codes: 0 ok, 1 failed, 2 bad usage or input, 3 not found,
+4 conflict or wrong state, 5 not allowed, 6 cannot reach the hub.
+The hub is http://127.0.0.1:8094 unless --hub or HOLDPOINT_HUB_URL says otherwise;
+the token comes from --token-file, HOLDPOINT_TOKEN_FILE or HOLDPOINT_TOKEN.`;
 
 /** The first word that is no option: only `--json`, `--help` and `--version` may stand before it. */
 function commandName(argv: readonly string[]): string | null {
@@ -61,11 +63,15 @@ export async function runCommandLine(argv: readonly string[], io: Io, parts: Par
       getErrHasColors: () => false,
     })
     .option('--json', 'answer as JSON')
+    .configureHelp({
+      subcommandTerm: (command) =>
+        `${command.name()} ${COMMANDS.find((entry) => entry.name === command.name())?.usage ?? ''}`.trimEnd(),
+    })
     .addHelpText('after', CLOSING);
   try {
     if (name !== null && !COMMANDS.some((entry) => entry.name === name)) throw unknownCommand(name);
     for (const entry of COMMANDS) {
-      const command = program.command(entry.name).summary(entry.summary).description(entry.summary);
+      const command = program.command(entry.name).description(entry.summary).configureHelp({}).helpCommand(false);
       if (entry.name === name) (await entry.load()).define(command, context);
       if (!command.options.some((option) => option.long === '--json')) command.option('--json', 'answer as JSON');
     }

@@ -78,7 +78,12 @@ async function baselineOf(hub: HubClient, hold: HoldDetail): Promise<Baseline | 
     if (hidden) return null;
     throw error;
   });
-  return { approval, digest: found?.digest ?? digest ?? '', configuration: found?.configuration ?? null };
+  if (found === null) return { approval, digest: digest ?? '', configuration: null, about: '' };
+  const by = found.votes
+    .filter((vote) => vote.decision === 'approve')
+    .map((vote) => vote.person.username ?? 'somebody');
+  const about = ` of ${found.created_at.slice(0, 10)} by ${by.join(', ')}`;
+  return { approval, digest: found.digest, configuration: found.configuration, about };
 }
 
 async function show(text: string, command: Command, { io, json, exitWith }: CommandContext): Promise<void> {
