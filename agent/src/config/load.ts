@@ -30,6 +30,8 @@ export interface AgentConfig {
   /** Path of principals.yaml. */
   readonly principals: string;
   readonly runners: readonly RunnerConfig[];
+  /** Path of policy.yaml; null: the policy as shipped. */
+  readonly policy: string | null;
   /** Paths of key files; the wiring makes them, 0600, at the first start. */
   readonly keys: { readonly variable: string; readonly seal: string };
   readonly parking: {
@@ -108,10 +110,11 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
   const inState = { state_dir: stateDir };
   const runners: LoadedRunners = loadRunners(yaml, file === null ? sources.cwd : dirname(file), problems);
   const principals = path('principals');
-  const principalsFrom = settings.get('principals');
-  if (principalsFrom) {
-    const unreadable = whyUnreadable(principals);
-    if (unreadable) problems.push({ where: principalsFrom.where, path: 'principals', message: unreadable });
+  const policy = settings.has('policy') ? path('policy') : null;
+  for (const [key, named] of [['principals', principals] as const, ['policy', policy] as const]) {
+    const from = settings.get(key);
+    const unreadable = from && named !== null ? whyUnreadable(named) : null;
+    if (from && unreadable) problems.push({ where: from.where, path: key, message: unreadable });
   }
   const gateway = listen('gateway.listen');
   const hub = listen('hub.listen');
@@ -133,6 +136,7 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
     },
     stateDir,
     principals,
+    policy,
     runners: runners.runners,
     keys: { variable: path('keys.variable', inState), seal: path('keys.seal', inState) },
     parking: {

@@ -1,0 +1,119 @@
+/** Composition root of `holdpoint agent`: configuration → objects, started in order, stopped in reverse. */
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { join } from 'node:path';
+import type { AgentConfig } from './config/load.ts';
+import { openPolicy } from './directories/policy-file.ts';
+import { openDirectory } from './directories/principals-file.ts';
+import { DEFAULT_POLICY } from './domain/policy.ts';
+import { createHub } from './hub/hub.ts';
+import { createLinkClient } from './link/client.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Log } from './ports/log.ts';
+import { createAgent } from './runners/gitlab/agent.ts';
+import { openParkingLot } from './stores/parking-lot.ts';
+import { openStore } from './stores/store.ts';
+import { openKeyFile } from './system/key-file.ts';
+import { sealUnder } from './system/seal.ts';
+import { cursorFile, openStateDir } from './system/state-dir.ts';
+import { VERSION } from './version.ts';
+
+/** The one agent of an embedded hub; its key is made at each start and never leaves the process. */
+const EMBEDDED_AGENT = 'embedded';
+/** GitLab reaps a job after 30 minutes without updates; a minute also notices a cancel soon. */
+const HEARTBEAT_MS = 60_000;
+
+export interface RunningAgent {
+  readonly gatewayUrl: string;
+  readonly hubUrl: string;
+  /** Text of the one-time bootstrap token, once, while the hub has no token yet; null otherwise. */
+  readonly bootstrapToken: string | null;
+  stop(): Promise<void>;
+}
+
+export interface StartOptions {
+  readonly log: Log;
+  readonly clock: Clock;
+  /** How long a stop waits for what GitLab still owes to open polls; default of the agent. */
+  readonly drainMs?: number;
+}
+
+/** Starts everything that `holdpoint agent` is; rejects with a HoldpointError, and nothing left running, when a part cannot start. */
+export async function startAgent(config: AgentConfig, { log, clock, drainMs }: StartOptions): Promise<RunningAgent> {
+  const stops: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (let next = stops.pop(); next; next = stops.pop()) await next();
+  };
+  try {
+    openStateDir(config.stateDir);
+    const variableKey = openKeyFile(config.keys.variable, 'variable key', 'keys.variable');
+    const seal = sealUnder(openKeyFile(config.keys.seal, 'seal key', 'keys.seal'));
+    const directory = openDirectory({ path: config.principals, log });
+    const policy = config.policy === null ? () => DEFAULT_POLICY : openPolicy({ path: config.policy, log });
+
+    const store = await openStore({ path: config.hub.store.path });
+    stops.push(() => store.close());
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    const hub = createHub({
+      store,
+      directory,
+      policy,
+      variableKey,
+      ...(config.hub.externalUrl === null ? {} : { externalUrl: config.hub.externalUrl }),
+      agents: [{ name: EMBEDDED_AGENT, publicKey: rawPublicKey(publicKey) }],
+      clock,
+      log: log.child({ part: 'hub' }),
+      version: VERSION,
+    });
+    stops.push(() => hub.close());
+    const { port: hubPort } = await hub.listen(config.hub.listen.host, config.hub.listen.port);
+
+    const gatekeeper = createLinkClient({
+      url: originOf(reachable(config.hub.listen.host), hubPort),
+      agent: EMBEDDED_AGENT,
+      version: VERSION,
+      runners: config.runners.map(({ name, protected: guarded }) => ({ name, protected: guarded })),
+      sign: (bytes) => sign(null, bytes, privateKey),
+      cursor: cursorFile(join(config.stateDir, 'link-cursor')),
+      clock,
+      log: log.child({ part: 'link' }),
+    });
+    stops.push(() => gatekeeper.close());
+    const parkingLot = await openParkingLot({ dir: join(config.stateDir, 'parking'), seal, log });
+    stops.push(() => parkingLot.close());
+    const agent = createAgent({
+      gitlabUrl: config.gitlab.url,
+      ...(config.gitlab.ca === null ? {} : { gitlabCa: config.gitlab.ca }),
+      runners: config.runners,
+      parking: { ...config.parking, heartbeatMs: HEARTBEAT_MS },
+      gatekeeper,
+      parkingLot,
+      clock,
+      log: log.child({ part: 'gateway' }),
+    });
+    stops.push(() => agent.close(drainMs === undefined ? {} : { drainMs }));
+    const { port: gatewayPort } = await agent.listen(config.gateway.listen.host, config.gateway.listen.port);
+    return {
+      gatewayUrl: originOf(config.gateway.listen.host, gatewayPort),
+      hubUrl: originOf(config.hub.listen.host, hubPort),
+      bootstrapToken: await hub.bootstrapToken(),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function rawPublicKey(key: ReturnType<typeof generateKeyPairSync>['publicKey']): Uint8Array {
+  const { x } = key.export({ format: 'jwk' }) as { x: string };
+  return Buffer.from(x, 'base64url');
+}
+
+/** An address that listens everywhere is reached on loopback. */
+function reachable(host: string): string {
+  return host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+}
+
+function originOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
