@@ -17,6 +17,8 @@ export interface DemoOptions {
   readonly color: boolean;
   /** Leaves the temporary folder (agent.yml, database, log) where it is. */
   readonly keep: boolean;
+  /** Milliseconds that `auto` may take; default a minute. */
+  readonly limitMs?: number;
 }
 export interface DemoIo {
   out(text: string): void | Promise<void>;
@@ -33,9 +35,12 @@ const INTERRUPTED = 130;
 
 /** Runs the demo to its end: 0 when all happened as told, 1 with the reason otherwise, 130 after Ctrl-C. */
 export async function demo(options: DemoOptions, io: DemoIo): Promise<number> {
-  const stop = options.auto ? AbortSignal.any([io.stop, AbortSignal.timeout(AUTO_LIMIT_MS)]) : io.stop;
+  const limitMs = options.limitMs ?? AUTO_LIMIT_MS;
+  const stop = options.auto ? AbortSignal.any([io.stop, AbortSignal.timeout(limitMs)]) : io.stop;
   const folder = mkdtempSync(join(tmpdir(), 'holdpoint-demo-'));
   const closing: (() => unknown)[] = [];
+  const title = 'Holdpoint between two runners and a GitLab (a fake one), all on this machine. Ctrl-C ends it.';
+  await io.out(`${painter(options)(1, title)}\n`);
   try {
     const world = await openDemoWorld(folder, closing);
     await tell(world, options, io, stop);
@@ -45,7 +50,7 @@ export async function demo(options: DemoOptions, io: DemoIo): Promise<number> {
       await io.out('\nStopped.\n');
       return INTERRUPTED;
     }
-    const reason = stop.aborted ? `not done within ${AUTO_LIMIT_MS / 1000} s: ${words(error)}` : words(error);
+    const reason = stop.aborted ? `not done within ${limitMs / 1000} s: ${words(error)}` : words(error);
     await io.out(`\nThe demo failed: ${reason}\n${lastLogLines(folder)}`);
     return 1;
   } finally {
@@ -67,6 +72,10 @@ function lastLogLines(folder: string): string {
   }
 }
 
+function painter({ color }: DemoOptions): (code: number, text: string) => string {
+  return (code, text) => (color ? `\u001b[${code}m${text}\u001b[0m` : text);
+}
+
 const TONES: Readonly<Record<string, number>> = {
   waiting_for_approval: 33,
   pending: 36,
@@ -79,14 +88,13 @@ const TONES: Readonly<Record<string, number>> = {
 /** What happens, in order; throws where it did not. */
 async function tell(world: DemoWorld, options: DemoOptions, io: DemoIo, stop: AbortSignal): Promise<void> {
   const jobs = demoJobs();
-  const paint = (code: number, text: string) => (options.color ? `\u001b[${code}m${text}\u001b[0m` : text);
-  const say = (text: string) => io.out(`${text}\n`);
+  const paint = painter(options);
+  const say = async (text: string) => io.out(`${text}\n`);
   const state = (word: string) => paint(TONES[word] ?? 0, word);
   const enqueue = (job: DemoJob, runner: string) => world.gitlab.enqueue(job.payload, { ...job.options, runner });
   const path = (hold: number) => world.watch.seen(hold).map(state).join(' → ');
   const reach = (id: number, wanted: readonly string[]) => holdOf(world, id, wanted, stop);
 
-  await say(paint(1, 'Holdpoint between two runners and a GitLab (a fake one), all on this machine. Ctrl-C ends it.'));
   const tests = enqueue(jobs.tests, world.tokens.open);
   await ended(world, world.open, tests, stop);
   await say(`1. test:unit on a runner that is not protected: not gated.  ${state(world.gitlab.job(tests).status)}`);
@@ -108,12 +116,16 @@ async function tell(world: DemoWorld, options: DemoOptions, io: DemoIo, stop: Ab
   const waiting = await reach(changed, ['waiting_for_approval']);
   if (waiting.digest === first.digest) throw new Error('a changed script line left the digest as it was');
   await say(`4. The same job once more, but a line of its script changed:  ${state(waiting.state)}`);
-  for (const change of waiting.diff.changes.slice(0, 4)) await say(`     ${printable(change.words)}`);
-  await say('   For GitLab it is running; the runner has not seen it and is free. Nobody has to wait at a screen.');
+  for (const change of waiting.diff.changes.slice(0, 4)) {
+    await say(`   ${printable(change.words)}`);
+    if (change.before !== null) await say(paint(31, `     - ${printable(change.before)}`));
+    if (change.after !== null) await say(paint(32, `     + ${printable(change.after)}`));
+  }
+  await say('   For GitLab it is running; the runner has not seen it and is free for other jobs.');
 
-  await decide(world, waiting, options, io, stop, jobs.changedOutput);
+  if (!(await decide(world, waiting, options, io, stop, jobs.changedOutput))) return say('   Ended; it never ran.');
   const done = await reach(changed, ['success', 'rejected']);
-  if (done.state === 'rejected') return void (await say(`   ${state('rejected')}: it never ran.`));
+  if (done.state === 'rejected') return say(`   ${state('rejected')}: it never ran.`);
   await ended(world, world.guarded, changed, stop);
   await say(`   Resumed over the websocket:  ${path(done.id)}`);
   for (const line of outputOf(world, changed)) await say(`     | ${line}`);
@@ -157,7 +169,7 @@ async function approve(world: DemoWorld, hold: HoldDetail): Promise<void> {
   await world.hub.post(`/api/v1/holds/${hold.id}/approve`, z.unknown(), { digest: hold.digest, comment: 'demo' });
 }
 
-/** Has the Hold decided: by itself, by a key, or by whoever types the printed command; returns when it moved. */
+/** Has the Hold decided: by itself, by a key, or by whoever types the printed command; false when nobody wants to wait. */
 async function decide(
   world: DemoWorld,
   hold: HoldDetail,
@@ -165,26 +177,27 @@ async function decide(
   io: DemoIo,
   stop: AbortSignal,
   output: string,
-): Promise<void> {
+): Promise<boolean> {
   if (world.guarded.started.some((job) => job.jobId === hold.job_id)) throw new Error('it ran before it was approved');
   if (world.gitlab.job(hold.job_id).trace.includes(output)) throw new Error('its output is there before the approval');
   if (options.auto) {
     await io.out('   --auto: Maria approves exactly this digest over the HTTP API.\n');
-    return approve(world, hold);
+    await approve(world, hold);
+    return true;
   }
   const main = fileURLToPath(new URL(`./main${extname(import.meta.url)}`, import.meta.url));
   const environment = `HOLDPOINT_HUB_URL=${world.hub.url} HOLDPOINT_TOKEN_FILE=${quoted(world.tokenFile)}`;
   const command = `${environment} node ${quoted(main)} approve ${hold.id} --digest ${hold.digest}`;
-  const key = io.keys === null ? '' : '   Press a to approve it as Maria, or q to end. ';
-  await io.out(`${key}   It is ${hold.url}\n   In a second terminal:\n\n${command}\n\n`);
+  const key = io.keys === null ? '' : '   Press a to approve it as Maria, q to end.\n';
+  await io.out(`   It is Hold ${hold.id}: ${hold.url}\n${key}   To approve it in a second terminal:\n\n${command}\n\n`);
   const pressed: string[] = [];
   const release = io.keys?.((one) => pressed.push(one)) ?? (() => undefined);
   try {
     while (!stop.aborted) {
       const now = await world.hub.get(`/api/v1/holds/${hold.id}`, holdDetailSchema);
-      if (now.state !== 'waiting_for_approval') return;
+      if (now.state !== 'waiting_for_approval') return true;
       const one = pressed.shift();
-      if (one === 'q') throw new Error('ended by q: it never ran');
+      if (one === 'q') return false;
       if (one === 'a') await approve(world, hold).catch(unlessDecided);
       else await world.watch.next(LOOK_MS, stop);
     }
