@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { crc32 } from 'node:zlib';
@@ -144,6 +144,34 @@ describe('the scripted runner runs scripts in a terminal', () => {
     expect(fake.job(hard).trace).not.toContain('canceled');
   });
 });
+
+describe('the scripted runner stops', () => {
+  it('with all that it started, and its folder gone', async () => {
+    const fake = await gitlab();
+    const length = `9${process.pid}.25`;
+    const id = scripted(fake, ['echo "here: $PWD"', `sleep ${length} & sleep ${length}`]);
+    const one = runner(fake, { exec: 'pty' });
+    await fake.until('two sleeps', () => processesWith(length).length === 2);
+    await fake.until('the folder to be told', () => /here: \/\S+/.test(fake.job(id).trace));
+    const folder = /here: (\/\S+)/.exec(fake.job(id).trace)?.[1] ?? '';
+    expect(existsSync(folder)).toBe(true);
+    await one.stop();
+    await fake.until('the sleeps to be gone', () => processesWith(length).length === 0);
+    expect(existsSync(folder)).toBe(false);
+    expect(one.finished.map((job) => job.outcome)).toEqual(['aborted']);
+  });
+});
+
+/** Ids of processes with this word on their command line. */
+function processesWith(word: string): string[] {
+  return readdirSync('/proc').filter((name) => {
+    try {
+      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0').includes(word);
+    } catch {
+      return false; // it ended while the list was read
+    }
+  });
+}
 
 describe('the scripted runner masks a stream', () => {
   it('wherever a chunk ends', () => {
