@@ -20,7 +20,8 @@ export function isSegments(value: Json): value is JsonList {
 function segmentText(segment: Json): string {
   if (!isJsonObject(segment)) return typeof segment === 'string' ? segment : canonicalJson(segment);
   if (typeof segment.var === 'string') return `\${${segment.var}}`;
-  if (typeof segment.hmac === 'string') return `hmac:${segment.hmac.slice(0, TAG_DIGITS)}…`;
+  if (typeof segment.hmac === 'string')
+    return `hmac:${segment.hmac.slice(0, TAG_DIGITS)}${segment.hmac.length > TAG_DIGITS ? '…' : ''}`;
   if (segment.files === true) return `\${files}`;
   if (isJsonObject(segment.jwt)) {
     const { iss, aud, sub } = segment.jwt;
