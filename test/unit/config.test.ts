@@ -63,6 +63,7 @@ describe('agent.yml', () => {
       },
       stateDir: join(folder, 'state'),
       principals: join(folder, 'principals.yaml'),
+      policy: null,
       runners: [{ name: 'shell', token: TOKEN, protected: true }],
       keys: { variable: join(folder, 'state/variable.key'), seal: join(folder, 'state/seal.key') },
       parking: { maxHolds: 1000, liveMs: 3_600_000, liveFloorMs: 600_000, handoverConfirmMs: 90_000 },
@@ -294,14 +295,15 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
   ],
   [
     'what later versions bring',
-    `${GOOD}    mode: monitor\ntls: {cert: x}\noidc: {}\nhub: {notify: {}, oidc: {}}\npolicy: p.yaml\n`,
+    `${GOOD}    mode: monitor\ntls: {cert: x}\noidc: {}\nhub: {notify: {}, oidc: {}, policy: x}\non_unmatched: divert\n`,
     [
       'agent.yml:8:5: runners[0].mode: not supported in this version; take it out',
       'agent.yml:11:7: hub.notify: not supported in this version; take it out',
       'agent.yml:11:19: hub.oidc: not supported in this version; take it out',
+      'agent.yml:11:29: hub.policy: not supported in this version; take it out',
       'agent.yml:9:1: tls: not supported in this version; take it out',
       'agent.yml:10:1: oidc: not supported in this version; take it out',
-      'agent.yml:12:1: policy: not supported in this version; take it out',
+      'agent.yml:12:1: on_unmatched: not supported in this version; take it out',
     ],
   ],
   [
@@ -313,6 +315,11 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     'a principals file that is not there',
     GOOD.replace('principals.yaml', 'nobody.yaml'),
     ['agent.yml:3:13: principals: cannot read "nobody.yaml": there is no such file'],
+  ],
+  [
+    'a policy file that is not there',
+    `${GOOD}policy: no.yaml\n`,
+    ['agent.yml:8:9: policy: cannot read "no.yaml": there is no such file'],
   ],
   [
     'a certificate that is none',

@@ -67,9 +67,7 @@ export const OPTIONS: readonly ConfigOption[] = [
     unit: 'folder',
   }),
   option('principals', 'path', 'users, groups and their access levels: who may approve', { required: true }),
-  option('policy', 'path', 'rules: how many of whom must approve, and for how long it holds', {
-    default: 'one maintainer',
-  }),
+  option('policy', 'path', 'rules: how many of whom must approve, and for how long it holds; without: one maintainer'),
   option('keys.variable', 'path', 'key of the hashed variable values; made at the first start', {
     default: '{state_dir}/variable.key',
   }),

@@ -1,0 +1,90 @@
+import { OPTIONS } from '../../agent/src/config/options.ts';
+import { ERRORS, type ErrorCode } from '../../agent/src/domain/errors.ts';
+
+/** What each error means and what to do: beside the table of codes, so that none can be without. */
+const MEANINGS: Readonly<Record<ErrorCode, string>> = {
+  bad_usage: 'The command line is not understood; `--help` of the command says what is.',
+  bad_input: 'A value or a file is not what was wanted; the message says what was.',
+  bad_config: 'agent.yml, a flag or a variable is wrong; every problem is told with file, line and column.',
+  payload_refused: 'A job payload can be read in two ways, or not at all: it has no digest and cannot be approved.',
+  variable_key_needed: 'The payload has values that are hashed under a key; give it with `--variable-key-file`.',
+  unauthenticated: 'No token, or one that the hub does not know; make one with `holdpoint token create`.',
+  token_expired: 'The token has ended; make a new one.',
+  forbidden: 'The token has not the scope for it, or the person not the access.',
+  not_eligible: 'No rule counts the vote of this person for this Hold; the Hold names who can help.',
+  self_approval: 'Whoever triggered a job does not approve it; ask somebody else.',
+  not_found: 'There is no such thing, or this person may not see it.',
+  digest_mismatch: 'The Hold has another digest than the one that was looked at: look at it again.',
+  wrong_state: 'The Hold, Review, Approval or token has ended or moved on; the message says where it is.',
+  hold_conflict: 'Somebody else decided at the same moment, several times over: look again and repeat.',
+  lifetime_not_allowed: 'The policy does not allow so long a lifetime; the message says how long it may be.',
+  too_large: 'A body or an answer is larger than the limit.',
+  rate_limited: 'Too many requests in a short time; wait and repeat.',
+  audit_broken: 'A row of the audit was changed, removed or inserted; the message says which.',
+  store_unavailable: "The hub's database does not answer; its log says why. What is parked stays parked.",
+  hub_unreachable: 'Nothing answers as a hub at this address; start one, or name another with `--hub`.',
+  internal: 'A mistake in the program, or hub and command line of different versions; please report it.',
+};
+
+const MARK =
+  'Written by `UPDATE_DOCS=1 npx vitest run --config test/vitest.config.ts test/unit/docs.test.ts`; do not edit.';
+
+function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |\n`;
+  return line(heads) + line(heads.map(() => '---')) + rows.map(line).join('');
+}
+
+/** Text of agent/docs/options.md. */
+export function optionsPage(): string {
+  const rows = OPTIONS.map((option) => [
+    `\`${option.key}\``,
+    `\`${option.flag}\``,
+    `\`${option.env}\``,
+    option.choices.length > 0 ? option.choices.map((choice) => `\`${choice}\``).join(' ') : option.unit,
+    option.required ? 'required' : option.default === null ? '' : `\`${option.default}\``,
+    option.help,
+  ]);
+  return `# Options of \`holdpoint agent\`
+
+${MARK}
+
+A flag beats a variable, a variable beats the file, the file beats the default. The file is \`--config FILE\`,
+\`HOLDPOINT_CONFIG\` or \`/etc/holdpoint/agent.yml\`. Times are written \`90s\`, \`10m\`, \`1h\`, \`30d\`. Relative paths of the file
+start from its folder, those of flags and variables from the working folder. An unknown key or variable, a wrong type, a
+duplicate, an anchor or a merge key is refused at start, all of them at once, with file, line and column.
+
+${table(['key in agent.yml', 'flag', 'variable', 'value', 'default', 'what it is'], rows)}
+Runners stand in the file only:
+
+\`\`\`yaml
+runners:
+  - name: prod-deployer-01
+    token_file: prod-deployer-01.token   # mode 600; or token: glrt-…
+    protected: true                      # the default: its jobs are gated
+\`\`\`
+
+Every name and every token stands once. A runner that asks with a token of no entry is treated as protected.
+
+Commands that talk to a hub take \`--hub URL\` or \`HOLDPOINT_HUB_URL\` (default \`http://127.0.0.1:8094\`), and the token from
+\`--token-file FILE\`, \`HOLDPOINT_TOKEN_FILE\` or \`HOLDPOINT_TOKEN\`, in this order; it is never a flag, since flags stand in \`ps\`.
+`;
+}
+
+/** Text of agent/docs/errors.md. */
+export function errorsPage(): string {
+  const codes = Object.keys(ERRORS) as ErrorCode[];
+  const rows = codes.map((code) => [
+    `\`${code}\``,
+    String(ERRORS[code].status),
+    String(ERRORS[code].exit),
+    MEANINGS[code],
+  ]);
+  return `# Errors
+
+${MARK}
+
+The HTTP API answers them as RFC 9457 problem documents with this \`code\`; the command line in one line on standard error,
+with \`--json\` as \`{"error":{"code","message"}}\`. Codes are stable, texts are not.
+
+${table(['code', 'HTTP status', 'exit code', 'meaning'], rows)}`;
+}
