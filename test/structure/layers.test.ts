@@ -25,6 +25,7 @@ const MAY: Record<string, readonly string[] | 'anything'> = {
   system: ADAPTER,
   config: ['domain', 'wire'],
   cli: ['domain', 'wire', 'config'],
+  'version.ts': [],
   'wiring.ts': 'anything',
   'demo.ts': 'anything',
   'main.ts': 'anything',
