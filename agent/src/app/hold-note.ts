@@ -1,4 +1,5 @@
-import { hideTagsOfChange } from '../domain/hidden-values.ts';
+import type { Change } from '../domain/configuration-diff.ts';
+import { HIDDEN_TAG, hideTagsOfChange } from '../domain/hidden-values.ts';
 import type { Hold } from '../domain/hold.ts';
 import type { Requirement } from '../domain/policy.ts';
 import { accessWord, type Member } from '../domain/principal.ts';
@@ -38,6 +39,14 @@ export function whoMayApprove(requirement: Requirement, members: readonly Member
   return `${names(may)}; needed: ${rulesInWords(requirement)}`;
 }
 
+/** A change in words, then the text before and after; a value that is hidden is only said to have changed. */
+function changeLines({ words, before, after }: Change): string[] {
+  // Only a text that is nothing but a tag: a script line that merely mentions one must not vanish from the note (T33).
+  const shown = (text: string | null): text is string => text !== null && text !== HIDDEN_TAG;
+  const texts = [shown(before) ? `    - ${before}` : null, shown(after) ? `    + ${after}` : null];
+  return [`  ${words}`, ...texts.filter((text) => text !== null)];
+}
+
 /** What the developer reads in the job log: why it waits, what changed, who decides, how to check it, what happens next (T32, T33). */
 export function holdNote(
   hold: Hold,
@@ -57,7 +66,7 @@ export function holdNote(
     const by = diff.approval.votes.map((vote) => vote.person.username).join(', ');
     lines.push(`Why: nobody has approved this configuration of ${what}.`);
     lines.push(`Changed since the one approved on ${day(diff.approval.createdAt)} by ${by}: ${diff.summary}`);
-    for (const change of diff.changes.slice(0, MAX_CHANGES)) lines.push(`  - ${hideTagsOfChange(change).words}`);
+    for (const change of diff.changes.slice(0, MAX_CHANGES)) lines.push(...changeLines(hideTagsOfChange(change)));
     if (diff.changes.length > MAX_CHANGES)
       lines.push(`  - and ${diff.changes.length - MAX_CHANGES} more, all on the page`);
   }

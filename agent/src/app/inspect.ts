@@ -6,10 +6,10 @@ import type { Facts } from '../domain/facts.ts';
 import { hideTags, hideTagsOfChange } from '../domain/hidden-values.ts';
 import type { Hold } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
-import { type MayVote, mayApprove, mayApproveEver } from '../domain/may-vote.ts';
+import { type MayVote, mayApprove } from '../domain/may-vote.ts';
 import { type Requirement, requirementFor } from '../domain/policy.ts';
 import { ACCESS_LEVELS, type Member, type Person } from '../domain/principal.ts';
-import { satisfies, tally } from '../domain/quorum.ts';
+import { entitled, satisfies, tally } from '../domain/quorum.ts';
 import type { Review } from '../domain/review.ts';
 import type { Vote } from '../domain/vote.ts';
 import type { Caller, HubContext } from './hub-context.ts';
@@ -67,7 +67,7 @@ function rulesOf(requirement: Requirement, votes: readonly Vote[], members: read
 
 /**
  * Everything about one Hold for one person: what would run, how it differs from the nearest approved configuration, who
- * voted, who still may. Tags of hidden values are shown only to who may approve. Rejects with `not_found`.
+ * voted, who still may. Tags of hidden values are shown only to whom the rules know. Rejects with `not_found`.
  */
 export async function inspectHold(context: HubContext, caller: Caller, id: number): Promise<HoldInspection> {
   const { store, directory } = context;
@@ -83,7 +83,8 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
   const current = requirementFor(context.policy(), review?.requirement.trigger ?? hold.trigger);
   const denial = await store.denial(hold.subject, hold.digest, context.clock.now());
   const frozen = review?.requirement ?? current;
-  const sees = mayApproveEver(frozen, current, caller.person.id, member).allowed;
+  // Whoever may reject may see what it is about, their own job included.
+  const sees = entitled(frozen, member) || entitled(current, member);
   const diff = await nearestDiff(store, hold.subject, configuration);
   const mayVote: MayVote = caller.token.scopes.includes('approve')
     ? mayApprove(hold, review, current, caller.person.id, member, denial)

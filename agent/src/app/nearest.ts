@@ -1,5 +1,5 @@
 import type { Approval } from '../domain/approval.ts';
-import { type Change, diffConfigurations, summarizeChanges } from '../domain/configuration-diff.ts';
+import { type Change, diffConfigurations, distance, summarizeChanges } from '../domain/configuration-diff.ts';
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import type { Subject } from '../domain/subject.ts';
 import type { StoreReader } from '../ports/store.ts';
@@ -30,18 +30,18 @@ export async function nearestDiff(
   subject: Subject,
   configuration: JsonObject,
 ): Promise<NearestDiff> {
-  let best: { approval: Approval; baseline: JsonObject; changes: readonly Change[] } | null = null;
+  let best: { approval: Approval; baseline: JsonObject; apart: number } | null = null;
   const seen = new Set<string>();
   for (const approval of await store.approvalsOf(subject, null, 100)) {
     if (seen.has(approval.digest) || seen.size >= MAX_CANDIDATES) continue;
     seen.add(approval.digest);
     const baseline = await readConfiguration(store, approval.digest);
     if (baseline === null) continue;
-    const changes = diffConfigurations(baseline, configuration);
-    if (best === null || changes.length < best.changes.length) best = { approval, baseline, changes };
+    const apart = distance(baseline, configuration);
+    if (best === null || apart < best.apart) best = { approval, baseline, apart };
   }
-  const changes = best?.changes ?? diffConfigurations(null, configuration);
   const baseline = best?.baseline ?? null;
+  const changes = diffConfigurations(baseline, configuration);
   return {
     approval: best?.approval ?? null,
     baseline,

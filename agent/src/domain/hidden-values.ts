@@ -3,6 +3,8 @@ import { isJsonList, isJsonObject, type Json, type JsonObject } from './json.ts'
 
 /** What stands for the HMAC of a value where whoever looks may not vote: that it changed is shown, its tag is not (T32). */
 export const HIDDEN = 'hidden';
+/** The same within a text. */
+export const HIDDEN_TAG = `hmac:${HIDDEN}`;
 
 /** The Configuration with every HMAC replaced: it no longer has the Digest, and nobody can compare values with it. */
 export function hideTags(configuration: JsonObject): JsonObject {
@@ -22,11 +24,11 @@ const TAG = /hmac:[0-9a-f]+…?/gu;
 
 /** The change with the tags of values replaced; `changed` and the path stay. */
 export function hideTagsOfChange(change: Change): Change {
-  const text = (of: string | null): string | null => of?.replace(TAG, HIDDEN) ?? null;
+  const text = (of: string | null): string | null => of?.replace(TAG, HIDDEN_TAG) ?? null;
   return {
     ...change,
     before: text(change.before),
     after: text(change.after),
-    words: change.words.replace(TAG, HIDDEN),
+    words: change.words.replace(TAG, HIDDEN_TAG),
   };
 }
