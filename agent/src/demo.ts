@@ -198,8 +198,10 @@ async function decide(
       if (now.state !== 'waiting_for_approval') return true;
       const one = pressed.shift();
       if (one === 'q') return false;
-      if (one === 'a') await approve(world, hold).catch(unlessDecided);
-      else await world.watch.next(LOOK_MS, stop);
+      if (one === 'a') {
+        await approve(world, hold).catch(unlessDecided);
+        await io.out('   Maria approves.\n');
+      } else await world.watch.next(LOOK_MS, stop);
     }
     throw new Error('stopped while it was waiting_for_approval');
   } finally {
