@@ -153,7 +153,10 @@ export function send(
         port,
         method,
         path,
-        headers: options.headers ?? {},
+        headers: {
+          ...(options.body === undefined ? {} : { 'content-length': Buffer.byteLength(options.body) }),
+          ...options.headers,
+        },
         agent: false,
         ...(signal ? { signal } : {}),
       },

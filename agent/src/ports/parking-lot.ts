@@ -18,7 +18,7 @@ export interface DamagedRecord {
 export interface ParkingLot {
   /** Stores or replaces the record of a job. Rejects when it could not be made durable. */
   put(record: ParkedRecord): Promise<void>;
-  /** Reads one record again from where it is stored; null when there is none; rejects when it is damaged. */
+  /** Reads one record again from where it is stored; null when there is none; rejects with `bad_input` when it is damaged. */
   get(jobId: number): Promise<ParkedRecord | null>;
   /** Takes a job out; done when it already is. */
   remove(jobId: number): Promise<void>;

@@ -4,6 +4,7 @@ import { detached, endNote, failing, isLive, liveUntil, overLimit } from '../../
 import type { PayloadReading } from '../../ports/ci-server.ts';
 import type { AdmitAnswer } from '../../ports/gatekeeper.ts';
 import { change, type Entry, later, type Parking, reasonOf, stamp } from './parking.ts';
+import { Altered, giveUp, storedPayload } from './stored.ts';
 
 type Read = Extract<PayloadReading, { ok: true }>;
 
@@ -58,7 +59,7 @@ function afterVerdict(parking: Parking, job: ParkedJob, read: Read, facts: Facts
 }
 
 /** Over the limit the oldest job of the person with most is detached; its Hold goes on waiting (T30). */
-function enforceLimit(parking: Parking): void {
+export function enforceLimit(parking: Parking): void {
   const jobs = [...parking.entries.values()].filter((entry) => !entry.claimed).map((entry) => entry.job);
   for (const jobId of overLimit(jobs, parking.limits.maxHolds)) {
     const entry = parking.entries.get(jobId);
@@ -83,8 +84,7 @@ export function admit(parking: Parking, entry: Entry): Promise<Uint8Array | null
 async function askForVerdict(parking: Parking, entry: Entry): Promise<Uint8Array | null> {
   const { jobId } = entry.job;
   try {
-    const payload = entry.payload ?? (await parking.lot.get(jobId))?.payload ?? null;
-    if (payload === null) throw new Error('the payload is gone from the parking lot');
+    const payload = entry.payload ?? (await storedPayload(parking, entry.job));
     const read = await parking.ci.read(payload, entry.job.runner);
     if (!read.ok && read.retry) throw new Error(read.reason);
     if (!read.ok) {
@@ -118,6 +118,10 @@ async function askForVerdict(parking: Parking, entry: Entry): Promise<Uint8Array
     enforceLimit(parking);
     return after.state === 'released' ? payload : null;
   } catch (error) {
+    if (error instanceof Altered) {
+      await giveUp(parking, entry, error.message);
+      return null;
+    }
     const failures = later(parking, entry, 'admit');
     const fields = { job: jobId, failures, reason: reasonOf(error) };
     if (failures === 1) parking.log.warn(fields, 'no verdict: the job is held and asked for again');

@@ -1,16 +1,11 @@
-import { createHash } from 'node:crypto';
 import type { ParkedJob } from '../../domain/parked-job.ts';
-import { detached, timeoutLeftS } from '../../domain/parking.ts';
+import { timeoutLeftS } from '../../domain/parking.ts';
 import { change, type Entry, type Parking, reasonOf, stamp } from './parking.ts';
 import { flushReports } from './report.ts';
+import { Altered, giveUp, storedPayload } from './stored.ts';
 
 /** `flushed`: every byte went to the operating system; `gone`: the socket was closed before, so the runner cannot have the job. */
 export type Delivery = 'flushed' | 'gone';
-
-/** SHA-256 of a payload, hex. */
-export function payloadHash(payload: Uint8Array): string {
-  return createHash('sha256').update(payload).digest('hex');
-}
 
 /** Nothing that was parked goes out while the hub is away or has not said how it has it: a revoke may be on its way (T29). */
 function mayHandOut(parking: Parking): boolean {
@@ -43,29 +38,13 @@ export function announce(parking: Parking, pool: string): void {
 
 /** The stored bytes once more: the same that were sealed, and the same digest when they are read again (T13). */
 async function readBack(parking: Parking, job: ParkedJob): Promise<Uint8Array> {
-  const record = await parking.lot.get(job.jobId);
-  if (record?.payload === null || record?.payload === undefined)
-    throw new Altered('the payload is gone from the parking lot');
-  if (payloadHash(record.payload) !== job.payloadSha256)
-    throw new Altered('the stored bytes are not the ones that were received');
-  const read = await parking.ci.read(record.payload, job.runner);
+  const payload = await storedPayload(parking, job);
+  const read = await parking.ci.read(payload, job.runner);
   if (!read.ok && read.retry) throw new Error(read.reason);
   if (!read.ok || read.digest !== job.digest || read.job.id !== job.jobId) {
-    throw new Altered('the stored bytes do not have the digest that was approved');
+    throw new Altered('not the digest that was approved');
   }
-  return record.payload;
-}
-
-class Altered extends Error {}
-
-/** Moves what cannot be trusted out of the way and fails the job: it may be retried, it is never handed out. */
-async function giveUp(parking: Parking, entry: Entry, reason: string): Promise<void> {
-  const { jobId, hold } = entry.job;
-  const path = await parking.lot.setAside(jobId).catch(() => null);
-  parking.log.error({ job: jobId, hold, path, reason }, 'a parked job was altered: it is not handed out');
-  await change(parking, entry, 'soon', (job) =>
-    detached(job, `its stored copy was altered (${reason})`, stamp(parking)),
-  );
+  return payload;
 }
 
 async function markHandedOut(parking: Parking, entry: Entry): Promise<boolean> {
@@ -80,6 +59,7 @@ async function markHandedOut(parking: Parking, entry: Entry): Promise<boolean> {
   return marked !== null;
 }
 
+/** Parked until the hub has said `pending` once more: it may have been revoked meanwhile. */
 async function takeBack(parking: Parking, entry: Entry, why: string): Promise<void> {
   parking.log.info(
     { job: entry.job.jobId, hold: entry.job.hold, why },
@@ -88,7 +68,6 @@ async function takeBack(parking: Parking, entry: Entry, why: string): Promise<vo
   await change(parking, entry, 'soon', (job) => {
     if (job.state !== 'handed_out') return job;
     const report = { event: 'undelivered', at: stamp(parking), detail: {} } as const;
-    // Parked until the hub has said `pending` once more: it may have been revoked meanwhile.
     return { ...job, state: 'parked', handedOutAt: null, reports: [...job.reports, report] };
   });
 }

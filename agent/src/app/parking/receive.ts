@@ -1,7 +1,7 @@
 import { liveUntil } from '../../domain/parking.ts';
-import { admit } from './admit.ts';
-import { payloadHash } from './hand-out.ts';
+import { admit, enforceLimit } from './admit.ts';
 import { addEntry, type Entry, type Parking, sealNow } from './parking.ts';
+import { payloadHash } from './stored.ts';
 
 /** GitLab's own default; only until the payload has been read. */
 const ASSUMED_TIMEOUT_S = 3_600;
@@ -68,6 +68,7 @@ export async function receive(
   entry.busy.delete('admit');
   if (pass !== null && entry.job.state === 'released') return { outcome: 'pass', entry, payload: pass };
   letGo(parking, entry);
+  enforceLimit(parking);
   return { outcome: 'held' };
 }
 
