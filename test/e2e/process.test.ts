@@ -46,17 +46,9 @@ async function cli<T>(token: string, ...args: string[]): Promise<{ code: number 
   const { code, out, err } = await holdpoint([...args, '--json'], env);
   return { code, err, json: (out.trim() === '' ? null : JSON.parse(out.trim().split('\n').at(-1) ?? 'null')) as T };
 }
-async function tokenOf(user: string): Promise<string> {
-  const made = await cli<{ token: string }>(
-    agent.bootstrapToken ?? '',
-    'token',
-    'create',
-    '--user',
-    user,
-    '--scope',
-    'read',
-    'approve',
-  );
+async function tokenOf(user: string, ...scopes: string[]): Promise<string> {
+  const args = ['token', 'create', '--user', user, '--scope', 'read', 'approve', ...scopes];
+  const made = await cli<{ token: string }>(agent.bootstrapToken ?? '', ...args);
   expect(made.code, made.err).toBe(0);
   return made.json.token;
 }
@@ -74,7 +66,7 @@ async function waiting(token: string, job: number): Promise<Listed['items'][numb
 
 describe('holdpoint as an operator installs it', () => {
   it('starts from a short agent.yml, and the command line takes a job from waiting to success', async () => {
-    const maria = await tokenOf('maria');
+    const maria = await tokenOf('maria', 'admin');
     const runner = poll();
     const job = enqueue();
     const hold = await waiting(maria, job);
