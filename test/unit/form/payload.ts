@@ -200,3 +200,10 @@ export function asMergeRequest(payload: TestPayload, iid = 12, source = 'feature
   }
   return payload;
 }
+
+/** What stands at a path of a form; throws where there is nothing on the way. */
+export function dig(value: Json, ...path: readonly (string | number)[]): Json {
+  let at = value;
+  for (const part of path) at = (at as { readonly [key: string]: Json })[part]!;
+  return at;
+}
