@@ -7,7 +7,7 @@ import { VERSION } from './version.ts';
 /** Width of a terminal that does not say. */
 const COLUMNS = 80;
 
-function processIo(stop: AbortSignal): Io {
+function processIo(stop: () => AbortSignal): Io {
   const { stdout, stderr, env } = process;
   return {
     out: (text) =>
@@ -21,7 +21,9 @@ function processIo(stop: AbortSignal): Io {
     colour: stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
     columns: stdout.isTTY === true ? stdout.columns : COLUMNS,
     now: () => Date.now(),
-    stop,
+    get stop() {
+      return stop();
+    },
   };
 }
 
@@ -75,14 +77,20 @@ async function main(): Promise<void> {
     error.code === 'EPIPE' ? process.exit(0) : dieOf(error),
   );
   process.stderr.on('error', () => {});
+  let awaited = false;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      // The second time is meant: whoever presses twice does not want to wait.
-      if (stop.signal.aborted) process.exit(1);
-      stop.abort();
+      // A command that watches for its end brings itself to it; any other, and whoever presses twice, ends at once.
+      if (awaited && !stop.signal.aborted) return stop.abort();
+      process.removeAllListeners(signal);
+      process.kill(process.pid, signal);
     });
   }
-  process.exitCode = await runCommandLine(process.argv.slice(2), processIo(stop.signal), processParts());
+  const io = processIo(() => {
+    awaited = true;
+    return stop.signal;
+  });
+  process.exitCode = await runCommandLine(process.argv.slice(2), io, processParts());
 }
 
 void main();

@@ -11,6 +11,6 @@ export interface Io {
   readonly columns: number;
   /** Epoch milliseconds. */
   now(): number;
-  /** Aborted by Ctrl-C and by SIGTERM. */
+  /** Aborted by Ctrl-C and by SIGTERM; a command that asks for it ends by itself, any other is ended at once. */
   readonly stop: AbortSignal;
 }

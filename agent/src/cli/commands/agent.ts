@@ -25,6 +25,8 @@ function stopped(stop: AbortSignal): Promise<void> {
 }
 
 async function run(command: Command, { io, json, parts }: CommandContext): Promise<void> {
+  // Asked for before anything starts: a stop that comes meanwhile is then an orderly one.
+  const { stop } = io;
   const given = command.opts<Record<string, string | undefined>>();
   const flags: Record<string, string | undefined> = { config: given.config };
   for (const option of OPTIONS) flags[option.key] = given[new Option(`${option.flag} <x>`).attributeName()];
@@ -35,7 +37,7 @@ async function run(command: Command, { io, json, parts }: CommandContext): Promi
   const ready = { gateway_url: gatewayUrl, hub_url: hubUrl, bootstrap_token: bootstrapToken };
   await io.out(json ? `${JSON.stringify(ready)}\n` : readyText(agent));
   await notifier.ready(`gateway ${gatewayUrl}, hub ${hubUrl}`);
-  await stopped(io.stop);
+  await stopped(stop);
   await notifier.stopping();
   await agent.stop();
 }
