@@ -20,7 +20,7 @@ import {
 
 const SECRET = { public: false, masked: true };
 const TYPED = { public: false, masked: false };
-const valueOf = (payload: Parameters<typeof readOk>[0], key: string) =>
+const written = (payload: Parameters<typeof readOk>[0], key: string) =>
   entryOf(readOk(payload).configuration, key)?.value;
 /** An HMAC made with other tools, from the description alone. */
 const tag = (name: string, text: string, project = 4242) =>
@@ -55,7 +55,7 @@ describe('un-expansion', () => {
       const p = fixture();
       const value = make(p.git_info.sha, p);
       addVariable(p, 'X', value);
-      expect(valueOf(p, 'X')).toEqual(wanted === 'plain' ? value : wanted);
+      expect(written(p, 'X')).toEqual(wanted === 'plain' ? value : wanted);
     });
   }
 
@@ -70,7 +70,7 @@ describe('un-expansion', () => {
     ] as const)
       addVariable(p, key, value);
     const TAG = { var: 'CI_COMMIT_TAG' };
-    expect(['A', 'B', 'C', 'D', 'E'].map((key) => valueOf(p, key))).toEqual([
+    expect(['A', 'B', 'C', 'D', 'E'].map((key) => written(p, key))).toEqual([
       [TAG],
       ['app:', TAG, '-slim'],
       ['x/', TAG],
@@ -114,15 +114,15 @@ describe('un-expansion', () => {
     addVariable(p, 'EIGHT', 'abcdefgh', TYPED);
     addVariable(p, 'SIXTEEN', 'ABCDEFGHIJKLMNOP', TYPED);
     addVariable(p, 'X', '1234567 xabcdefgh abcdefgh xABCDEFGHIJKLMNOPx');
-    expect(valueOf(p, 'X')).toEqual(['1234567 xabcdefgh ', { var: 'EIGHT' }, ' x', { var: 'SIXTEEN' }, 'x']);
+    expect(written(p, 'X')).toEqual(['1234567 xabcdefgh ', { var: 'EIGHT' }, ' x', { var: 'SIXTEEN' }, 'x']);
   });
 
   it('two equal secrets do not name each other', () => {
     const p = fixture();
     addVariable(p, 'A', 'the-same-secret!', SECRET);
     addVariable(p, 'B', 'the-same-secret!', SECRET);
-    expect(valueOf(p, 'A')).toEqual([{ hmac: tag('A', '"the-same-secret!"') }]);
-    expect(valueOf(p, 'B')).toEqual([{ hmac: tag('B', '"the-same-secret!"') }]);
+    expect(written(p, 'A')).toEqual([{ hmac: tag('A', '"the-same-secret!"') }]);
+    expect(written(p, 'B')).toEqual([{ hmac: tag('B', '"the-same-secret!"') }]);
   });
 
   it('a key with two values is written as the HMAC of the one that was found', () => {
@@ -130,7 +130,7 @@ describe('un-expansion', () => {
     addVariable(p, 'A', 'first-secret-value', SECRET);
     addVariable(p, 'A', 'second-secret-value', SECRET);
     addVariable(p, 'X', 'first-secret-value');
-    expect(valueOf(p, 'X')).toEqual([{ hmac: tag('A', '"first-secret-value"') }]);
+    expect(written(p, 'X')).toEqual([{ hmac: tag('A', '"first-secret-value"') }]);
   });
 
   it('T30 near misses without end are refused rather than searched', () => {
@@ -151,21 +151,21 @@ describe('non-public and masked values', () => {
   it('are HMACs that other tools can make from the description', () => {
     const p = fixture();
     addVariable(p, 'DOTENV', `sha=${p.git_info.sha}`, TYPED);
-    expect(valueOf(p, 'KUBE_TOKEN')).toEqual([{ hmac: tag('KUBE_TOKEN', '"s3cr3t-kube-token-value"') }]);
-    expect(valueOf(p, 'DOTENV')).toEqual([{ hmac: tag('DOTENV', '["sha=",{"var":"CI_COMMIT_SHA"}]') }]);
+    expect(written(p, 'KUBE_TOKEN')).toEqual([{ hmac: tag('KUBE_TOKEN', '"s3cr3t-kube-token-value"') }]);
+    expect(written(p, 'DOTENV')).toEqual([{ hmac: tag('DOTENV', '["sha=",{"var":"CI_COMMIT_SHA"}]') }]);
   });
 
   it('of two projects have two HMACs', () => {
     const [a, b] = [fixture(), fixture()];
     b.job_info.project_id = 4243;
-    expect(valueOf(a, 'KUBE_TOKEN')).not.toEqual(valueOf(b, 'KUBE_TOKEN'));
+    expect(written(a, 'KUBE_TOKEN')).not.toEqual(written(b, 'KUBE_TOKEN'));
   });
 
   it('make a public twin an HMAC too', () => {
     const p = fixture();
     addVariable(p, 'Twin', 'public-value-here');
     addVariable(p, 'TWIN', 'hidden-value-here', TYPED);
-    expect(valueOf(p, 'Twin')).toEqual([{ hmac: tag('Twin', '"public-value-here"') }]);
+    expect(written(p, 'Twin')).toEqual([{ hmac: tag('Twin', '"public-value-here"') }]);
     expect(readOk(p).canonical).not.toContain('public-value-here');
   });
 
@@ -204,7 +204,7 @@ describe('id tokens', () => {
   it('are reduced to iss, aud and sub: aud as a set, sub un-expanded', () => {
     const p = fixture();
     addVariable(p, 'ID', idToken(claims(p)), SECRET);
-    expect(valueOf(p, 'ID')).toEqual([
+    expect(written(p, 'ID')).toEqual([
       { jwt: { aud: ['a', 'b'], iss: 'https://gitlab.example.com', sub: ['x:', { var: 'CI_COMMIT_SHA' }] } },
     ]);
   });
@@ -315,10 +315,10 @@ describe('the rest of the form', () => {
     setVariable(p, 'CI_ENVIRONMENT_SLUG', 'review-main-1ab2c3');
     p.variables = p.variables.filter((variable) => variable.key !== 'CI_ENVIRONMENT_URL');
     addVariable(p, 'CI_ENVIRONMENT_URL', 'https://main.review-main-1ab2c3.example.com/domain');
-    expect(valueOf(p, 'CI_ENVIRONMENT_NAME')).toEqual(['review/', { var: 'CI_COMMIT_REF_SLUG' }]);
-    expect(valueOf(p, 'CI_ENVIRONMENT_SLUG')).toEqual([{ var: 'CI_ENVIRONMENT_SLUG' }]);
-    expect(valueOf(p, 'CI_ENVIRONMENT_ID')).toEqual([{ var: 'CI_ENVIRONMENT_ID' }]);
-    expect(valueOf(p, 'CI_ENVIRONMENT_URL')).toEqual([
+    expect(written(p, 'CI_ENVIRONMENT_NAME')).toEqual(['review/', { var: 'CI_COMMIT_REF_SLUG' }]);
+    expect(written(p, 'CI_ENVIRONMENT_SLUG')).toEqual([{ var: 'CI_ENVIRONMENT_SLUG' }]);
+    expect(written(p, 'CI_ENVIRONMENT_ID')).toEqual([{ var: 'CI_ENVIRONMENT_ID' }]);
+    expect(written(p, 'CI_ENVIRONMENT_URL')).toEqual([
       'https://',
       { var: 'CI_COMMIT_REF_SLUG' },
       '.',

@@ -101,20 +101,22 @@ export function createKnownValues(
       segment: () => (one ? segment('var', variable.key) : tag(variable.key, variable.value)),
     };
   };
-  const ofVariables = [...masked.map(named), ...hidden.map(named)];
 
   const secrets: KnownValue[] = [];
   const addSecret = (name: string, value: string) => {
     if (!hasCodePoints(value, MIN_SECRET_CODE_POINTS)) return;
     secrets.push({ name, value, bounded: false, segment: () => tag(name, value) });
   };
-  addSecret('CI_JOB_TOKEN', fields.token);
-  for (const variable of masked) addSecret(variable.key, variable.value);
+  // A password is no variable and has no name that could stand for it: it is an HMAC everywhere.
   for (const credential of elements(payload, 'credentials')) {
     if (isJsonObject(credential) && typeof credential.password === 'string' && credential.password !== fields.token) {
       addSecret(credentialName(credential.url), credential.password);
     }
   }
+
+  const ofVariables = [...masked.map(named), ...secrets, ...hidden.map(named)];
+  addSecret('CI_JOB_TOKEN', fields.token);
+  for (const variable of masked) addSecret(variable.key, variable.value);
 
   const elsewhere = createMatcher(secrets, budget);
   const withoutSecrets = (value: Json): Json => {

@@ -8,7 +8,7 @@ import { hasCodePoints } from './variables.ts';
 
 /** Takes the secrets of one payload out of texts. */
 export interface Scrub {
-  /** Out of names that approvals are scoped by: job token and masked values only, each under its own name. */
+  /** Out of names that approvals are scoped by: job token, masked values and passwords only, each under its own name. */
   readonly name: (text: string) => string;
   /** Out of everything that is only read: also every other non-public value. */
   readonly text: (text: string) => string;
@@ -53,6 +53,7 @@ export function createScrub(form: Form): Scrub {
   for (const credential of elements(form.payload, 'credentials')) {
     if (isJsonObject(credential) && typeof credential.password === 'string') {
       secret(credentialName(credential.url), credential.password);
+      add(scopes, credentialName(credential.url), credential.password, UNBOUNDED_CODE_POINTS, UNBOUNDED_CODE_POINTS);
     }
   }
   for (const input of elements(form.payload, 'inputs')) {
