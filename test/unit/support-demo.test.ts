@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type DemoIo, demo } from '../../agent/src/demo.ts';
+import { ROOT, sourceFiles } from '../support/source-files.ts';
 
 /** A machine of its own for the temporary folders, so that what is left behind is seen. */
 let machine: string;
@@ -61,6 +62,25 @@ function screen(terminal: boolean): Screen {
 const WITH = { auto: false, color: false, keep: false };
 const COMMAND =
   /HOLDPOINT_HUB_URL=(\S+) HOLDPOINT_TOKEN_FILE=(\S+) node \S+ approve (\d+) --digest (sha256:[0-9a-f]{64})/;
+
+describe('what the demo needs of test/support', () => {
+  it('runs without development packages', () => {
+    const files = new Map(
+      [...sourceFiles('agent/src'), ...sourceFiles('test/support')].map((file) => [file.path, file]),
+    );
+    const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { dependencies: object };
+    const reached = new Set(['agent/src/demo.ts']);
+    for (const path of reached)
+      for (const name of files.get(path)?.imports ?? []) if (files.has(name)) reached.add(name);
+    const packages = [...reached].flatMap((path) => files.get(path)?.imports.filter((name) => !files.has(name)) ?? []);
+    const named = new Set(
+      packages.filter((name) => !name.startsWith('node:')).map((name) => name.replace(/^((@[^/]+\/)?[^/]+).*/, '$1')),
+    );
+    expect(reached).toContain('test/support/fake-gitlab/server.ts');
+    expect(named).toContain('node-pty');
+    expect([...named].filter((name) => !Object.hasOwn(dependencies, name))).toEqual([]);
+  });
+});
 
 describe('the demo', () => {
   it('--auto approves by itself, checks the outcome and leaves nothing behind', { timeout: 60_000 }, async () => {

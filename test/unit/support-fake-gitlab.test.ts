@@ -133,8 +133,10 @@ describe('the fake GitLab knows runners', () => {
     expect((await call(fake, 'POST', 'runners', { token: 'registration' })).status).toBe(410);
     const verified = await call(fake, 'POST', 'runners/verify', { token });
     expect([verified.status, await verified.json()]).toEqual([200, expect.objectContaining({ token })]);
+    fake.enqueue(fixture('build-image.run1'), { runner: token });
     const reset = await call(fake, 'POST', 'runners/reset_authentication_token', { token });
     const renewed = ((await reset.json()) as { token: string }).token;
+    expect((await poll(fake, renewed)).status).toBe(201);
     expect([reset.status, renewed === token]).toEqual([201, false]);
     expect((await call(fake, 'POST', 'runners/verify', { token })).status).toBe(403);
     expect((await fetch(api(fake, 'runners/router/discovery'), { headers: { 'RUNNER-TOKEN': renewed } })).status).toBe(

@@ -77,6 +77,7 @@ export function enqueue(world: World, input: string | object, options: EnqueueOp
     options,
     environment: environmentOf(payload, options),
     timeoutS: options.timeoutS ?? Number(payload.runner_info?.timeout ?? 3600),
+    onlyFor: options.runner === undefined ? null : runnerWith(world, options.runner),
     status: options.manual === true ? 'manual' : 'pending',
     createdAt: now,
     queuedAt: now,
@@ -108,6 +109,11 @@ export function enqueue(world: World, input: string | object, options: EnqueueOp
   return job;
 }
 
+/** Meant for a runner, not for its token of today: a token can be reset while the job waits. */
+function runnerWith(world: World, token: string): Runner | 'nobody' {
+  return world.runners.find((runner) => runner.token === token) ?? 'nobody';
+}
+
 function userOf(payload: Payload): FakeUser {
   return {
     id: Number(payload.job_info?.user_id ?? variableOf(payload, 'GITLAB_USER_ID') ?? 1),
@@ -119,7 +125,7 @@ function userOf(payload: Payload): FakeUser {
 /** A new queue value for every runner that may get this job, and a nudge for polls that wait. */
 export function tickQueues(world: World, job: Job): void {
   for (const runner of world.runners) {
-    if (job.options.runner !== undefined && job.options.runner !== runner.token) continue;
+    if (job.onlyFor !== null && job.onlyFor !== runner) continue;
     runner.queue = randomBytes(16).toString('hex');
     for (const watcher of world.queueWatchers) watcher(runner);
   }
@@ -129,7 +135,7 @@ export function tickQueues(world: World, job: Job): void {
 export function assign(world: World, runner: Runner, features: Payload, systemId: string | null): Job | null {
   for (const job of world.jobs.values()) {
     if (job.status !== 'pending' || job.template === null) continue;
-    if (job.options.runner !== undefined && job.options.runner !== runner.token) continue;
+    if (job.onlyFor !== null && job.onlyFor !== runner) continue;
     const now = world.now();
     job.status = 'running';
     job.startedAt = now;
@@ -253,8 +259,10 @@ export function retry(world: World, job: Job, user: FakeUser | undefined): Job |
   if (!ended || job.retriedAs !== null || job.template === null) return null;
   const { manual: _, ...options } = job.options;
   const by = user ?? job.options.user;
+  const runner = job.onlyFor === null ? undefined : job.onlyFor === 'nobody' ? job.options.runner : job.onlyFor.token;
   return enqueue(world, job.template, {
     ...options,
+    ...(runner === undefined ? {} : { runner }),
     ...(by === undefined ? {} : { user: by }),
     pipeline: job.pipeline.id,
     retryOf: job.id,

@@ -49,6 +49,8 @@ export interface Job {
   readonly options: EnqueueOptions;
   readonly environment: { readonly name: string; readonly slug: string; readonly tier: string } | null;
   readonly timeoutS: number;
+  /** The one runner that may get it; `nobody` if there was none with the token it was meant for. */
+  readonly onlyFor: Runner | 'nobody' | null;
   status: JobStatus;
   readonly createdAt: number;
   queuedAt: number;

@@ -22,7 +22,7 @@ export function patchTrace(
   if (start !== job.trace.length) {
     return {
       status: 416,
-      headers: { 'Job-Status': job.status, Range: `0-${job.trace.length}` },
+      headers: { Range: `0-${job.trace.length}` },
       body: '416 Range Not Satisfiable',
     };
   }
