@@ -334,6 +334,39 @@ describe('the scripted runner keeps its log', () => {
     expect(fake.log.some((call) => call.status === 416)).toBe(true);
   });
 
+  it('says that it lives when there is nothing to write', async () => {
+    const fake = await gitlab();
+    const id = scripted(fake, ['echo x']);
+    let end: () => void = () => undefined;
+    const work = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    runner(fake, { timeScale: 0.004, work: () => work });
+    await fake.until('two signs of life after the first', () => states(fake, id).length >= 3);
+    expect(new Set(states(fake, id))).toEqual(new Set(['running']));
+    end();
+    await ended(fake, id);
+    expect(states(fake, id).at(-1)).toBe('success');
+  });
+
+  it('sends all of it again from the beginning after 412, and gives up after ten refused final updates', async () => {
+    const fake = await gitlab();
+    const first = scripted(fake, ['echo x']);
+    const isFinal = (id: number) => (method: string, path: string) =>
+      method === 'PUT' && path.endsWith(`/${id}`) && fake.job(id).trace.includes('Job succeeded');
+    fake.fail({ match: isFinal(first), how: 'status', status: 412, times: 1 });
+    const one = runner(fake, { timeScale: 0.0001 });
+    await ended(fake, first);
+    const ranges = fake.log.filter((call) => call.method === 'PATCH').map((call) => call.headers['content-range']);
+    expect(ranges.filter((range) => range?.startsWith('0-')).length).toBe(2);
+    const second = scripted(fake, ['echo x']);
+    fake.fail({ match: isFinal(second), how: 'reset' });
+    await fake.until('the runner to give up', () => one.finished.length === 2);
+    expect(fake.job(second).status).toBe('running');
+    const finals = fake.log.filter((call) => call.path.endsWith(`/${second}`) && call.body.includes('"success"'));
+    expect(finals.length).toBe(10);
+  });
+
   it('sends the final update again after 202 and after 5xx', async () => {
     const fake = await gitlab({ unpersistedChunks: 2 });
     const id = scripted(fake, ['echo x']);
