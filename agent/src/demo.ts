@@ -11,6 +11,7 @@ import { HoldpointError } from './domain/errors.ts';
 import { printable } from './domain/printable.ts';
 import { type HoldDetail, holdDetailSchema, holdSchema } from './wire/api.ts';
 
+/** How the demo is run. */
 export interface DemoOptions {
   /** Approves by itself, checks the outcome and ends, within a minute. */
   readonly auto: boolean;
@@ -20,6 +21,7 @@ export interface DemoOptions {
   /** Milliseconds that `auto` may take; default a minute. */
   readonly limitMs?: number;
 }
+/** The terminal as the demo sees it, so that a test can be one. */
 export interface DemoIo {
   out(text: string): void | Promise<void>;
   /** Aborted by Ctrl-C. */

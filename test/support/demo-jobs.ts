@@ -7,6 +7,7 @@ export interface DemoJob {
   readonly options: EnqueueOptions;
 }
 
+/** The jobs of the demo, in the order in which they come. */
 export interface DemoJobs {
   /** For the runner that is not protected. */
   readonly tests: DemoJob;

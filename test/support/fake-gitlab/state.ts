@@ -1,6 +1,7 @@
 import type { Signer } from './tokens.ts';
 import type { EnqueueOptions, FakeGitlabOptions, FakeUser, JobStatus, LoggedRequest } from './types.ts';
 
+/** A registered runner. */
 export interface Runner {
   readonly id: number;
   readonly name: string;
@@ -13,6 +14,7 @@ export interface Runner {
   lastAnswer: Uint8Array | null;
 }
 
+/** What the jobs of one pipeline share. */
 export interface Pipeline {
   readonly id: number;
   readonly iid: number;
@@ -26,6 +28,7 @@ export interface Pipeline {
   readonly createdAt: number;
 }
 
+/** An archive of a job. */
 export interface Artifact {
   readonly name: string;
   readonly type: string;
@@ -35,6 +38,7 @@ export interface Artifact {
   readonly content: Uint8Array | number | null;
 }
 
+/** A job with all that GitLab keeps of it; times are epoch milliseconds of the fake's clock. */
 export interface Job {
   readonly id: number;
   readonly name: string;

@@ -1,12 +1,14 @@
 /** Statuses of a GitLab job that the runner API can meet. */
 export type JobStatus = 'manual' | 'pending' | 'running' | 'canceling' | 'canceled' | 'success' | 'failed';
 
+/** Whoever a job runs for. */
 export interface FakeUser {
   readonly id: number;
   readonly username: string;
   readonly name: string;
 }
 
+/** What makes a job differ from its fixture. */
 export interface EnqueueOptions {
   /** Token of the one runner that may get it; default any. */
   readonly runner?: string;
@@ -45,6 +47,7 @@ export interface LoggedRequest {
   readonly at: number;
 }
 
+/** What is known of an uploaded or generated archive. */
 export interface FakeArtifact {
   readonly name: string;
   readonly sizeBytes: number;
@@ -107,6 +110,7 @@ export type FaultKind =
   | 'late-read'
   | 'huge';
 
+/** Which requests fail, how, and how often; rules are tried in the order in which they were made. */
 export interface FaultRule {
   /** Told the path without its query. */
   readonly match: (method: string, path: string) => boolean;
@@ -120,6 +124,7 @@ export interface FaultRule {
   readonly times?: number;
 }
 
+/** How the fake behaves from the start; everything that GitLab does only sometimes is off. */
 export interface FakeGitlabOptions {
   readonly host?: string;
   /** Default 0: a free one. */
@@ -148,6 +153,7 @@ export interface FakeGitlabOptions {
   readonly jobTokensReadJobs?: boolean;
 }
 
+/** A GitLab as a test holds it: its address, its clock and its people. */
 export interface FakeGitlab {
   readonly url: string;
   readonly port: number;

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 
+/** An answer, read to its end. */
 export interface Reply {
   /** 0 for a connection that broke, -1 for an answer that is no JSON where JSON was wanted. */
   readonly status: number;
@@ -9,6 +10,7 @@ export interface Reply {
   readonly body: Buffer;
 }
 
+/** One call of the runner; retries and redirects happen below it. */
 export interface Call {
   readonly method: string;
   /** Below `<url>/api/v4/`. */

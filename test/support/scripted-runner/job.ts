@@ -5,6 +5,7 @@ import type { RunnerJob } from './payload.ts';
 import { createTrace, type JobTrace } from './trace.ts';
 import type { FinishedJob, ScriptedRunnerOptions, StartedJob } from './types.ts';
 
+/** A job from receipt to its final update. */
 export interface RunningJob {
   readonly done: Promise<void>;
   kill(): void;

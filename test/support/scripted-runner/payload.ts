@@ -1,11 +1,13 @@
 import { decodeGo, parseGo, type Shape } from './go-json.ts';
 
+/** One variable, null values read as empty. */
 export interface JobVariable {
   readonly key: string;
   readonly value: string;
   readonly masked: boolean;
   readonly file: boolean;
 }
+/** One step; `script` is before_script and script together. */
 export interface JobStep {
   readonly name: string;
   readonly script: readonly string[];

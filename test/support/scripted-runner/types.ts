@@ -1,3 +1,4 @@
+/** One `[[runners]]` entry and what the program does with its jobs. */
 export interface ScriptedRunnerOptions {
   /** Base as in config.toml: GitLab's or the gateway's. */
   readonly url: string;
@@ -24,6 +25,7 @@ export interface ScriptedRunnerOptions {
   readonly work?: (job: { id: number; raw: string }) => Promise<void>;
 }
 
+/** A job that began to run. */
 export interface StartedJob {
   readonly jobId: number;
   readonly name: string;
@@ -33,6 +35,7 @@ export interface StartedJob {
   readonly raw: string;
 }
 
+/** How a job went, as the runner saw it. */
 export interface FinishedJob {
   readonly jobId: number;
   /** `aborted`: GitLab said stop and nothing more was sent; `dropped`: given up before anything ran. */
