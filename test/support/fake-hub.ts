@@ -56,7 +56,8 @@ export async function startFakeHub(token: string | null = null): Promise<FakeHub
 
   const page = (response: ServerResponse, items: readonly unknown[], query: URLSearchParams): void => {
     // As the hub does: the cursor is the number of the last item of the page before.
-    const number = (item: unknown) => (item as { seq?: number }).seq ?? (item as { id?: number }).id ?? 0;
+    const number = (item: unknown) =>
+      (item as { seq?: number }).seq ?? (item as { id?: number }).id ?? items.indexOf(item) + 1;
     const rest = items.filter((item) => number(item) > Number(query.get('cursor') ?? 0));
     const shown = rest.slice(0, Math.min(PAGE, Number(query.get('limit') ?? PAGE)));
     json(response, 200, {

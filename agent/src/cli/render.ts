@@ -82,6 +82,14 @@ export function age(ms: number): string {
   return `${Math.floor(s / 86_400)}d`;
 }
 
+/** A full ref as it stands in lists: a branch by its name, tags and merge requests marked as what they are (T11). */
+export function shortRef(ref: string): string {
+  return ref
+    .replace(/^refs\/heads\//, '')
+    .replace(/^refs\/tags\//, 'tag ')
+    .replace(/^refs\/merge-requests\//, 'mr ');
+}
+
 /** A time as people read it, in UTC to the minute: `2026-11-22 10:04 UTC`. */
 export function minute(time: string): string {
   return `${new Date(time).toISOString().slice(0, 16).replace('T', ' ')} UTC`;

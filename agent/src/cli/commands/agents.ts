@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { agentSchema } from '../../wire/api.ts';
 import { connectHub, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
-import { minute, table } from '../render.ts';
+import { age, table } from '../render.ts';
 
 async function list(command: Command, { io, json }: CommandContext): Promise<void> {
   const agents = await connectHub(command, io).list('/api/v1/agents', agentSchema);
@@ -11,7 +11,7 @@ async function list(command: Command, { io, json }: CommandContext): Promise<voi
   const rows = agents.map((agent) => [
     agent.name,
     agent.connected ? 'connected' : 'away',
-    agent.since === null ? 'never' : minute(agent.since),
+    agent.since === null ? 'never' : age(io.now() - Date.parse(agent.since)),
     agent.version ?? '',
     String(agent.parked),
     agent.runners.map((runner) => `${runner.name}${runner.protected ? '' : ' (not gated)'}`).join(', ') ||
@@ -20,7 +20,7 @@ async function list(command: Command, { io, json }: CommandContext): Promise<voi
   const heads = [
     { title: 'AGENT', least: 8 },
     { title: 'LINK' },
-    { title: 'SINCE' },
+    { title: 'SINCE', right: true },
     { title: 'VERSION', least: 7 },
     { title: 'PARKED', right: true },
     { title: 'RUNNERS', least: 10 },

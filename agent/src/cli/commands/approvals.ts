@@ -8,7 +8,7 @@ import { connectHub, idOf, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
 import { commentOf } from '../decide.ts';
 import { changesText, personText } from '../hold-page.ts';
-import { age, fields, minute, paint, table } from '../render.ts';
+import { age, fields, minute, paint, shortRef, table } from '../render.ts';
 import { shownAs } from '../shown-configuration.ts';
 
 /** Where an approval stands, in a word. */
@@ -25,16 +25,16 @@ async function list(command: Command, { io, json }: CommandContext): Promise<voi
   const rows = approvals.map((approval) => [
     String(approval.id),
     standing(approval),
-    approval.lifetime,
+    approval.lifetime.replace(/T.*$/, ''),
     approval.last_used_at === null ? 'never' : `${age(io.now() - Date.parse(approval.last_used_at))} ago`,
     `${approval.project_path ?? approval.project_id} ${approval.job}`,
-    approval.ref,
+    shortRef(approval.ref),
     approval.votes.map((vote) => vote.person.username ?? `user ${vote.person.id}`).join(' '),
   ]);
   const heads = [
     { title: 'ID', right: true },
     { title: 'STATE' },
-    { title: 'LIFETIME', least: 8 },
+    { title: 'LIFETIME' },
     { title: 'USED' },
     { title: 'JOB', least: 12 },
     { title: 'REF', least: 6 },

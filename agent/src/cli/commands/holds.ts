@@ -7,7 +7,7 @@ import type { HubClient } from '../client.ts';
 import { connectHub, idOf, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
 import { type Baseline, holdPage } from '../hold-page.ts';
-import { age, clip, paint, table } from '../render.ts';
+import { age, clip, paint, shortRef, table } from '../render.ts';
 
 /** What still may move, in the order in which people care. */
 const OPEN: readonly HoldState[] = ['waiting_for_approval', 'pending', 'running'];
@@ -16,12 +16,6 @@ const OPEN: readonly HoldState[] = ['waiting_for_approval', 'pending', 'running'
 export function inOrder(holds: readonly HoldView[]): HoldView[] {
   const rank = (hold: HoldView) => HOLD_STATES.indexOf(hold.state);
   return [...holds].sort((a, b) => rank(a) - rank(b) || a.opened_at.localeCompare(b.opened_at) || a.id - b.id);
-}
-
-function shortRef(ref: string): string {
-  return ref.replace(/^refs\/(heads|tags|merge-requests)\//, (_, kind: string) =>
-    kind === 'heads' ? '' : kind === 'tags' ? 'tag ' : 'mr ',
-  );
 }
 
 /** The table of Holds; 80 columns are enough for it. */

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { reviewSchema } from '../../wire/api.ts';
 import { connectHub, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
-import { age, table } from '../render.ts';
+import { age, shortRef, table } from '../render.ts';
 
 async function list(command: Command, { io, json }: CommandContext): Promise<void> {
   const all = command.opts<{ all?: boolean }>().all === true;
@@ -21,7 +21,7 @@ async function list(command: Command, { io, json }: CommandContext): Promise<voi
     review.state,
     age(io.now() - Date.parse(review.opened_at)),
     `${review.project_path ?? review.project_id} ${review.job}`,
-    review.ref,
+    shortRef(review.ref),
     review.rules.map((rule) => `${rule.have}/${rule.need} ${rule.name}`).join(', ') || 'no rule',
     review.holds.join(' '),
   ]);

@@ -81,10 +81,9 @@ async function list(command: Command, { io, json }: CommandContext): Promise<voi
     token.prefix,
     token.owner,
     token.revoked_at !== null ? 'revoked' : token.valid ? 'valid' : 'over',
-    minute(token.expires_at),
-    token.last_used_at === null
-      ? 'never'
-      : `${age(io.now() - Date.parse(token.last_used_at))} ago ${token.last_used_address ?? ''}`,
+    token.valid ? `in ${age(Date.parse(token.expires_at) - io.now())}` : minute(token.expires_at).slice(0, 10),
+    token.last_used_at === null ? 'never' : `${age(io.now() - Date.parse(token.last_used_at))} ago`,
+    token.last_used_address ?? '',
     token.scopes.join(' '),
     token.name ?? '',
   ]);
@@ -93,8 +92,9 @@ async function list(command: Command, { io, json }: CommandContext): Promise<voi
     { title: 'TOKEN', least: 6 },
     { title: 'OWNER', least: 6 },
     { title: 'STATE' },
-    { title: 'ENDS', least: 10 },
-    { title: 'USED', least: 6 },
+    { title: 'ENDS' },
+    { title: 'USED' },
+    { title: 'FROM', least: 6 },
     { title: 'SCOPES', least: 6 },
     { title: 'NAME', least: 4 },
   ];
