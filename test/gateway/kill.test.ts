@@ -192,10 +192,6 @@ describe('T40: kill -9', () => {
     '%s: a job that waits still waits, and runs once it is approved',
     async (killAt) => {
       const one = await scene(killAt, false);
-      if (killAt === 'before the stored bytes are read') {
-        await until('the note', () => one.fake.job(one.id).trace !== '');
-        one.first.child.send({ release: one.id });
-      }
       expect(await one.first.gone).toBe('SIGKILL');
       const again = await start({ ...one.config, killAt: null });
       expect(one.fake.job(one.id).status).toBe('running');
@@ -204,6 +200,26 @@ describe('T40: kill -9', () => {
       again.child.send({ release: one.id });
       expect(await outcome(one)).toEqual({ status: 'success', started: 1 });
       expect(one.fake.job(one.id).trace).toContain('waits for approval');
+    },
+    30_000,
+  );
+
+  it.each([
+    ['before handed_out is on disk', [['success', 1]]],
+    ['after handed_out is on disk', [['failed', 0]]],
+    ['before report handed_out', [['failed', 0]]],
+    ['after report handed_out', [['failed', 0]]],
+    ['before confirmed is on disk', [['success', 1]]],
+  ])(
+    '%s: a job that was approved while it waited runs once, or is failed because no runner showed',
+    async (killAt, outcomes) => {
+      const one = await scene(killAt, false);
+      await until('the note', () => one.fake.job(one.id).trace !== '');
+      one.first.child.send({ release: one.id });
+      expect(await one.first.gone).toBe('SIGKILL');
+      await start({ ...one.config, killAt: null });
+      const { status, started } = await outcome(one);
+      expect(outcomes).toContainEqual([status, started]);
     },
     30_000,
   );

@@ -2,8 +2,10 @@ import { WebSocket } from 'ws';
 import { ERRORS, type ErrorCode, HoldpointError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import { toSnake } from '../wire/case.ts';
 import {
   type AgentFrame,
+  agentFrameSchema,
   CLOSE,
   frameText,
   type HubFrame,
@@ -201,10 +203,19 @@ export function openSession(options: SessionOptions): Session {
   return {
     ask(frame) {
       if (phase !== 'welcomed') return Promise.reject(unreachable('not connected'));
-      const text = frameText(frame);
-      if (Buffer.byteLength(text) > MAX_FRAME_BYTES) {
-        // Sent, it would end the session for everybody.
-        const message = `${frame.type} of ${Buffer.byteLength(text)} bytes is over the ${MAX_FRAME_BYTES} that a frame may have`;
+      const wire = toSnake(frame as AgentFrame);
+      // The hub closes on a frame that it does not take, and then nobody is answered: one job must not do that to all (T30).
+      const checked = agentFrameSchema.safeParse(wire);
+      if (!checked.success) {
+        const path = checked.error.issues[0]?.path.join('.') ?? '';
+        return Promise.reject(
+          new HoldpointError('bad_input', `${frame.type} is no frame that the hub takes, at ${path}`),
+        );
+      }
+      const text = JSON.stringify(wire);
+      const bytes = Buffer.byteLength(text);
+      if (bytes > MAX_FRAME_BYTES) {
+        const message = `${frame.type} has ${bytes} bytes, a frame may have ${MAX_FRAME_BYTES}`;
         return Promise.reject(new HoldpointError('too_large', message));
       }
       return new Promise((resolve, reject) => {

@@ -190,7 +190,9 @@ export function reasonOf(error: unknown): string {
 
 /** True while a job that nobody could seal is in memory: taking more from GitLab would only pile up more (T30). */
 export function isFull(parking: Parking): boolean {
+  // Never sealed, not merely altered since: one damaged file must not stop every poll.
   for (const entry of parking.entries.values())
-    if (!entry.sealed && (entry.due.get('seal')?.failures ?? 0) > 0) return true;
+    if (!entry.sealed && entry.payload !== null && (entry.due.get('seal')?.failures ?? 0) > 0) return true;
+
   return false;
 }

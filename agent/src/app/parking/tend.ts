@@ -171,11 +171,17 @@ function tend(parking: Parking, entry: Entry): void {
       continue;
     }
     entry.busy.add(task);
-    const running = TASKS[task](parking, entry).finally(() => {
-      parking.tasks.delete(running);
-      entry.busy.delete(task);
-      tend(parking, entry);
-    });
+    const running = TASKS[task](parking, entry)
+      .catch((error: unknown) => {
+        // Every task handles what it expects; what is left must not end the process and all parked jobs with it.
+        later(parking, entry, task);
+        parking.log.error({ job: entry.job.jobId, task, reason: reasonOf(error) }, 'a task of a parked job failed');
+      })
+      .finally(() => {
+        parking.tasks.delete(running);
+        entry.busy.delete(task);
+        tend(parking, entry);
+      });
     parking.tasks.add(running);
   }
   if (entry.job.state === 'released' && !entry.claimed) announce(parking, entry.job.pool);

@@ -1,0 +1,387 @@
+import { generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { reconnectDelayMs } from '../../agent/src/link/backoff.ts';
+import { createLinkClient, type LinkClientOptions, linkUrl } from '../../agent/src/link/client.ts';
+import { proofOf } from '../../agent/src/link/session.ts';
+import type { Gatekeeper, HubPush } from '../../agent/src/ports/gatekeeper.ts';
+import { readPayload } from '../../agent/src/runners/gitlab/configuration.ts';
+import { createClock } from '../../agent/src/system/clock.ts';
+import { type AgentFrame, frameText, type HubFrame, parseAgentFrame } from '../../agent/src/wire/link.ts';
+import { fixture, rememberingLog, until } from '../support/gate.ts';
+
+const KEY = new Uint8Array(32).fill(9);
+const DIGEST = `sha256:${'a'.repeat(64)}`;
+const closing: (() => Promise<unknown> | unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+interface Hub {
+  readonly port: number;
+  readonly frames: AgentFrame[];
+  readonly closes: number[];
+  readonly sockets: WebSocket[];
+  /** Frames that need an answer of the test's own. */
+  answer: (frame: AgentFrame, send: (frame: HubFrame) => void) => void;
+  send(frame: HubFrame): void;
+}
+
+/** A hub that speaks the handshake and leaves the rest to the test. */
+async function hub(
+  options: { publicKey?: KeyObject; heartbeatMs?: number; silent?: boolean; skip?: 'challenge' | 'welcome' } = {},
+): Promise<Hub> {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', autoPong: options.silent !== true });
+  await new Promise((resolve) => server.once('listening', resolve));
+  const self: Hub = {
+    port: (server.address() as AddressInfo).port,
+    frames: [],
+    closes: [],
+    sockets: [],
+    answer: () => {},
+    send: (frame) => self.sockets.at(-1)?.send(frameText(frame)),
+  };
+  server.on('connection', (socket) => {
+    self.sockets.push(socket);
+    const nonce = `nonce-of-connection-${self.sockets.length}`;
+    const send = (frame: HubFrame): void => socket.send(frameText(frame));
+    const welcome = (): void =>
+      send({
+        type: 'welcome',
+        protocol: 1,
+        heartbeatMs: options.heartbeatMs ?? 10_000,
+        time: new Date().toISOString(),
+        variableKey: Buffer.from(KEY).toString('base64url'),
+        policy: 'p1',
+      });
+    socket.on('close', (code) => self.closes.push(code));
+    socket.on('message', (data) => {
+      const parsed = parseAgentFrame(data.toString());
+      if (!parsed.ok) throw new Error(parsed.message);
+      const { frame } = parsed;
+      self.frames.push(frame);
+      if (frame.type === 'hello') {
+        if (options.skip === 'challenge') welcome();
+        else send({ type: 'challenge', nonce });
+      } else if (frame.type === 'prove') {
+        const proved =
+          options.publicKey === undefined ||
+          verify(null, proofOf(nonce, 'agent-1'), options.publicKey, Buffer.from(frame.signature, 'base64url'));
+        if (!proved) socket.close(4401, 'no');
+        else if (options.skip !== 'welcome') welcome();
+      } else self.answer(frame, send);
+    });
+  });
+  closing.push(() => {
+    for (const socket of server.clients) socket.terminate();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  return self;
+}
+
+interface Client {
+  readonly link: Gatekeeper;
+  readonly saved: number[];
+  readonly log: ReturnType<typeof rememberingLog>;
+}
+
+function client(port: number, more: Partial<LinkClientOptions> = {}): Client {
+  const saved: number[] = [];
+  const log = rememberingLog();
+  const link = createLinkClient({
+    url: `http://127.0.0.1:${port}`,
+    agent: 'agent-1',
+    version: '0.0.1',
+    runners: [{ name: 'builder', protected: true }],
+    sign: () => new Uint8Array(64),
+    cursor: {
+      load: async () => 41,
+      save: async (seq) => {
+        saved.push(seq);
+      },
+    },
+    clock: createClock(),
+    log,
+    random: () => 0.01,
+    ...more,
+  });
+  closing.push(() => link.close());
+  return { link, saved, log };
+}
+
+const up = (link: Gatekeeper) => until('the link', () => link.connected());
+const push = (seq: number, type: 'release' | 'revoke' = 'release'): HubFrame => ({
+  type,
+  seq,
+  hold: 1,
+  jobId: 2,
+  digest: DIGEST,
+  reason: null,
+  note: null,
+});
+
+function admission() {
+  const reading = readPayload(Buffer.from(fixture('test-unit.run1')), {
+    instance: 'https://gitlab.example.com',
+    runner: 'builder',
+    variableKey: KEY,
+    verifyIdToken: () => null,
+  });
+  if (!reading.ok) throw new Error(reading.reason);
+  const { digest, configuration, facts } = reading;
+  return { digest, configuration, facts };
+}
+
+describe('the handshake', () => {
+  it('T27: proves the agent’s key over nonce and name, and is welcomed', async () => {
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    const one = await hub({ publicKey });
+    const { link } = client(one.port, { sign: (bytes) => sign(null, bytes, privateKey) });
+    let connects = 0;
+    link.onConnect(() => connects++);
+    await up(link);
+    expect(link.variableKey()).toEqual(KEY);
+    expect(connects).toBe(1);
+    expect(one.frames[0]).toMatchObject({ type: 'hello', protocol: 1, agent: 'agent-1', cursor: 41 });
+  });
+
+  it('T27: with another key is turned away, and nothing is known', async () => {
+    const one = await hub({ publicKey: generateKeyPairSync('ed25519').publicKey });
+    const { link } = client(one.port, { random: () => 1 });
+    await until('the refusal', () => one.closes.length > 0);
+    expect([link.connected(), link.variableKey()]).toEqual([false, null]);
+    await expect(link.sync([])).rejects.toMatchObject({ code: 'hub_unreachable' });
+  });
+
+  it('that lacks the challenge is ended with a code', async () => {
+    const one = await hub({ skip: 'challenge' });
+    const { link } = client(one.port, { random: () => 1 });
+    await until('the end', () => one.closes.length > 0);
+    expect([one.closes[0], link.connected()]).toEqual([4409, false]);
+  });
+});
+
+describe('questions', () => {
+  it('are answered by ref, in whatever order, with what was asked in full', async () => {
+    const one = await hub();
+    const { link } = client(one.port);
+    await up(link);
+    const waiting: (() => void)[] = [];
+    one.answer = (frame, send) => {
+      if (frame.type !== 'sync') return;
+      const hold = frame.holds[0]?.hold ?? 0;
+      waiting.push(() =>
+        send({ type: 'state', ref: frame.ref, holds: [{ hold, jobId: 1, state: 'pending', current: true }] }),
+      );
+    };
+    const of = (hold: number) => link.sync([{ hold, jobId: 1, digest: DIGEST, state: 'parked', parkedUntil: null }]);
+    const both = Promise.all([of(5), of(6)]);
+    await until('both', () => waiting.length === 2);
+    waiting.reverse().forEach((each) => {
+      each();
+    });
+    expect((await both).map((holds) => holds[0]?.hold)).toEqual([5, 6]);
+  });
+
+  it('carry Configuration and Facts unharmed, and bring the verdict', async () => {
+    const one = await hub();
+    const { link } = client(one.port);
+    await up(link);
+    const request = admission();
+    one.answer = (frame, send) => {
+      if (frame.type !== 'admit') return;
+      expect(JSON.stringify(frame.configuration)).toBe(JSON.stringify(request.configuration));
+      expect(frame.facts).toEqual(request.facts);
+      send({
+        type: 'verdict',
+        ref: frame.ref,
+        outcome: 'hold',
+        hold: 3,
+        approval: null,
+        expires: null,
+        reason: null,
+        note: 'n',
+        url: 'u',
+      });
+    };
+    expect(await link.admit(request)).toEqual({
+      outcome: 'hold',
+      hold: 3,
+      approval: null,
+      expires: null,
+      reason: null,
+      note: 'n',
+      url: 'u',
+    });
+  });
+
+  it('T30: without an answer in time are hub_unreachable', async () => {
+    const one = await hub();
+    const { link } = client(one.port, { answerMs: 50 });
+    await up(link);
+    await expect(link.sync([])).rejects.toMatchObject({ code: 'hub_unreachable' });
+  });
+
+  it('T30: that wait when the link drops are hub_unreachable at once, and so are those asked meanwhile', async () => {
+    const one = await hub();
+    const { link } = client(one.port, { random: () => 1 });
+    await up(link);
+    const asked = link.sync([]);
+    await until('the question', () => one.frames.some((frame) => frame.type === 'sync'));
+    one.sockets.at(-1)?.terminate();
+    await expect(asked).rejects.toMatchObject({ code: 'hub_unreachable' });
+    await expect(link.sync([])).rejects.toMatchObject({ code: 'hub_unreachable' });
+  });
+
+  it('that the hub refuses have the hub’s code', async () => {
+    const one = await hub();
+    const { link } = client(one.port);
+    await up(link);
+    one.answer = (frame, send) => {
+      if ('ref' in frame) send({ type: 'error', ref: frame.ref, code: 'wrong_state', message: 'no' });
+    };
+    await expect(link.sync([])).rejects.toMatchObject({ code: 'wrong_state', message: 'no' });
+  });
+
+  it('T30: that the hub would close on are refused here, and the link stays for all others', async () => {
+    const one = await hub();
+    const { link } = client(one.port);
+    await up(link);
+    const request = admission();
+    const long = {
+      ...request,
+      facts: { ...request.facts, commit: { ...request.facts.commit, title: 'x'.repeat(70_000) } },
+    };
+    await expect(link.admit(long)).rejects.toMatchObject({ code: 'bad_input' });
+    await expect(link.admit({ ...request, configuration: { x: 'y'.repeat(11_000_000) } })).rejects.toMatchObject({
+      code: 'too_large',
+    });
+    expect([link.connected(), one.closes]).toEqual([true, []]);
+  });
+});
+
+describe('pushes', () => {
+  it('are acknowledged one after the other, each after it was acted upon', async () => {
+    const one = await hub();
+    const { link, saved } = client(one.port);
+    const seen: number[] = [];
+    let free: () => void = () => {};
+    link.onPush(async (each) => {
+      seen.push(each.seq);
+      if (each.seq === 50) await new Promise<void>((resolve) => (free = resolve));
+    });
+    await up(link);
+    one.send(push(50));
+    one.send(push(51, 'revoke'));
+    await until('the first', () => seen.length === 1);
+    expect(one.frames.filter((frame) => frame.type === 'ack')).toEqual([]);
+    free();
+    await until('both', () => one.frames.filter((frame) => frame.type === 'ack').length === 2);
+    expect([seen, saved]).toEqual([
+      [50, 51],
+      [50, 51],
+    ]);
+  });
+
+  it('T29: that could not be acted upon are not acknowledged, and the link is made anew so that they come again', async () => {
+    const one = await hub();
+    const { link } = client(one.port);
+    let fails = true;
+    const seen: HubPush[] = [];
+    link.onPush(async (each) => {
+      if (fails) throw new Error('disk full');
+      seen.push(each);
+    });
+    await up(link);
+    one.send(push(60));
+    await until('another connection', () => one.sockets.length === 2);
+    expect(one.frames.filter((frame) => frame.type === 'ack')).toEqual([]);
+    fails = false;
+    await up(link);
+    one.send(push(60));
+    await until('the ack', () => one.frames.some((frame) => frame.type === 'ack'));
+    expect(seen.map((each) => each.seq)).toEqual([60]);
+  });
+
+  it('that come before anybody listens wait', async () => {
+    const one = await hub();
+    const { link } = client(one.port);
+    await up(link);
+    one.send(push(70));
+    const seen: number[] = [];
+    link.onPush(async (each) => {
+      seen.push(each.seq);
+    });
+    await until('it', () => seen.length === 1);
+  });
+});
+
+describe('a link that drops', () => {
+  it('comes back by itself, from the last push that was acted upon, and tells who listens', async () => {
+    const one = await hub();
+    const { link } = client(one.port);
+    let connects = 0;
+    link.onConnect(() => {
+      expect(link.connected()).toBe(true);
+      connects++;
+    });
+    link.onPush(async () => {});
+    await up(link);
+    one.send(push(80));
+    await until('the ack', () => one.frames.some((frame) => frame.type === 'ack'));
+    one.sockets.at(-1)?.terminate();
+    await until('the second welcome', () => connects === 2);
+    expect(one.frames.filter((frame) => frame.type === 'hello').map((frame) => frame.cursor)).toEqual([41, 80]);
+  });
+
+  it('T29: silently is noticed after two heartbeats', async () => {
+    const one = await hub({ silent: true, heartbeatMs: 40 });
+    const { link } = client(one.port);
+    await up(link);
+    await until('another connection', () => one.sockets.length >= 2);
+  });
+
+  it('is ended by a frame that nobody understands, and made anew', async () => {
+    const one = await hub();
+    const { link } = client(one.port);
+    await up(link);
+    one.sockets[0]?.send('{"type":"gift"}');
+    await until('another connection', () => one.sockets.length >= 2);
+    expect(one.closes[0]).toBe(4400);
+    expect(link.variableKey()).toEqual(KEY);
+  });
+
+  it('is not made anew after close', async () => {
+    const one = await hub();
+    const { link } = client(one.port);
+    await up(link);
+    await link.close();
+    await until('the end', () => one.closes.length === 1);
+    expect([link.connected(), one.sockets.length]).toEqual([false, 1]);
+    await expect(link.sync([])).rejects.toMatchObject({ code: 'hub_unreachable' });
+  });
+
+  it('waits longer each time, up to half a minute, never all agents alike', () => {
+    fc.assert(
+      fc.property(fc.nat({ max: 1_000 }), fc.double({ min: 0, max: 1, noNaN: true }), (attempt, random) => {
+        const wait = reconnectDelayMs(attempt, random);
+        expect(wait).toBeGreaterThanOrEqual(0);
+        expect(wait).toBeLessThanOrEqual(Math.min(30_000, 250 * 2 ** attempt));
+      }),
+    );
+    expect(reconnectDelayMs(3, 0.2)).not.toBe(reconnectDelayMs(3, 0.7));
+  });
+});
+
+describe('the address of the link', () => {
+  it.each([
+    ['http://hub:8094', 'ws://hub:8094/api/v1/link'],
+    ['https://hub.example.com/', 'wss://hub.example.com/api/v1/link'],
+    ['wss://hub.example.com/api/v1/link', 'wss://hub.example.com/api/v1/link'],
+    ['https://x.example.com/holdpoint', 'wss://x.example.com/holdpoint/api/v1/link'],
+  ])('of %s is %s', (given, link) => {
+    expect(linkUrl(given)).toBe(link);
+  });
+});
