@@ -2,7 +2,7 @@ import { chmodSync, closeSync, openSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { Kysely, SqliteDialect, sql } from 'kysely';
 import { HoldpointError } from '../domain/errors.ts';
-import type { Store, StoreReader } from '../ports/store.ts';
+import type { Store, StoreReader, StoreWriter } from '../ports/store.ts';
 import { migrate } from './migrate.ts';
 import { reader } from './reader.ts';
 import type { Schema } from './schema.ts';
@@ -13,8 +13,12 @@ export interface StoreOptions {
   readonly path: string;
 }
 
-/** How long a write waits for another process that holds the file (a backup, `audit verify`). */
-const BUSY_TIMEOUT_MS = 5_000;
+/** Opening waits for another process that opens or migrates the same file. */
+const OPEN_TIMEOUT_MS = 5_000;
+/** How long a write waits for another process that writes to the same file. */
+const BUSY_MS = 10_000;
+/** Between two tries; SQLite's own waiting would stop the whole process, heartbeats included. */
+const BUSY_PAUSE_MS = 10;
 
 /** Opens (and where needed creates or migrates) the store. Rejects with `store_unavailable` in words when it cannot. */
 export async function openStore({ path }: StoreOptions): Promise<Store> {
@@ -22,6 +26,7 @@ export async function openStore({ path }: StoreOptions): Promise<Store> {
   const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database }) });
   try {
     await migrate(db, path);
+    database.pragma('busy_timeout = 0');
   } catch (cause) {
     await db.destroy();
     throw translated(cause, path);
@@ -29,22 +34,48 @@ export async function openStore({ path }: StoreOptions): Promise<Store> {
   return {
     ...translating(reader(db), path),
     async write(work) {
-      return db.connection().execute(async (connection) => {
+      const until = performance.now() + BUSY_MS;
+      for (;;) {
         try {
-          // Immediate: the one writer is chosen before the first read, so nothing that was read can change before the write.
-          await sql`begin immediate`.execute(connection);
-          const result = await work(writer(connection));
-          await sql`commit`.execute(connection);
-          return result;
+          return await db.connection().execute((connection) => transact(database, connection, work));
         } catch (cause) {
-          if (database.inTransaction) await sql`rollback`.execute(connection);
-          throw translated(cause, path);
+          if (!(cause instanceof Busy) || performance.now() > until) throw translated(cause, path);
         }
-      });
+        await new Promise((resolve) => setTimeout(resolve, BUSY_PAUSE_MS));
+      }
     },
     close: () => db.destroy(),
   };
 }
+
+/** Another process was writing when the transaction was to begin: nothing was done. */
+class Busy extends HoldpointError {}
+
+async function transact<T>(
+  database: Database.Database,
+  connection: Kysely<Schema>,
+  work: (tx: StoreWriter) => Promise<T>,
+): Promise<T> {
+  try {
+    // Immediate: the one writer is chosen before the first read, so nothing that was read can change before the write.
+    await sql`begin immediate`.execute(connection);
+  } catch (cause) {
+    if (codeOf(cause).startsWith('SQLITE_BUSY')) {
+      throw new Busy('hold_conflict', 'another process writes to the store all the time: try again', { cause });
+    }
+    throw cause;
+  }
+  try {
+    const result = await work(writer(connection));
+    await sql`commit`.execute(connection);
+    return result;
+  } catch (cause) {
+    if (database.inTransaction) await sql`rollback`.execute(connection);
+    throw cause;
+  }
+}
+
+const codeOf = (cause: unknown): string => (cause instanceof Error && 'code' in cause ? String(cause.code) : '');
 
 function open(path: string): Database.Database {
   try {
@@ -53,7 +84,7 @@ function open(path: string): Database.Database {
       closeSync(openSync(path, 'a', 0o600));
       chmodSync(path, 0o600);
     }
-    const database = new Database(path, { timeout: BUSY_TIMEOUT_MS });
+    const database = new Database(path, { timeout: OPEN_TIMEOUT_MS });
     database.pragma('journal_mode = WAL');
     // A vote that was answered must survive a power cut.
     database.pragma('synchronous = FULL');
@@ -82,7 +113,7 @@ function translating(reads: StoreReader, path: string): StoreReader {
 
 /** Our own errors as they are; a lost race as `hold_conflict`; what the database or the disk refuses as `store_unavailable`. */
 function translated(cause: unknown, path: string): unknown {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  const code = codeOf(cause);
   if (cause instanceof HoldpointError || code === '') return cause;
   if (/^SQLITE_(BUSY|CONSTRAINT_(UNIQUE|PRIMARYKEY))/.test(code)) {
     return new HoldpointError(

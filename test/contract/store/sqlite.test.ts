@@ -1,0 +1,119 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { verifyAudit } from '../../../agent/src/app/verify-audit.ts';
+import { openStore } from '../../../agent/src/stores/store.ts';
+import { hubWorld } from '../../support/hub-world.ts';
+import { storeContract } from './store-contract.ts';
+
+storeContract({
+  name: 'SQLite',
+  async create() {
+    const folder = mkdtempSync(join(tmpdir(), 'holdpoint-store-'));
+    return {
+      open: () => openStore({ path: join(folder, 'hub.db') }),
+      remove: async () => rmSync(folder, { recursive: true }),
+    };
+  },
+});
+
+describe('a SQLite file that was tampered with', () => {
+  let folder: string;
+  let path: string;
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'holdpoint-store-'));
+    path = join(folder, 'hub.db');
+    const store = await openStore({ path });
+    const world = await hubWorld({ store });
+    for (let id = 1; id <= 4; id++) await world.admit({ id, pipeline: id });
+    await world.approve('maria', 1);
+    await store.close();
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  /** Verifies after the statements were run by somebody with the file and without scruples. */
+  async function verifiedAfter(...statements: string[]) {
+    const raw = new Database(path);
+    raw.exec('drop trigger if exists audit_no_update; drop trigger if exists audit_no_delete;');
+    for (const statement of statements) raw.exec(statement);
+    raw.close();
+    const store = await openStore({ path });
+    const report = await verifyAudit(store);
+    await store.close();
+    return report;
+  }
+
+  it('verifies when nothing was done to it', async () => {
+    expect(await verifiedAfter()).toMatchObject({ ok: true });
+  });
+
+  it('T34: a changed audit row is found', async () => {
+    expect(await verifiedAfter("update audit set actor = 'user:22 jonas' where seq = 3")).toMatchObject({
+      ok: false,
+      fault: 'changed',
+      seq: 3,
+    });
+    expect(await verifiedAfter("update audit set detail = '{}' where seq = 2")).toMatchObject({
+      ok: false,
+      fault: 'changed',
+      seq: 2,
+    });
+  });
+
+  it('T34: a removed audit row is found, the last one too', async () => {
+    expect(await verifiedAfter('delete from audit where seq = 3')).toMatchObject({
+      ok: false,
+      fault: 'removed',
+      seq: 3,
+    });
+  });
+
+  it('T34: a chain that was cut short is found by its stored head', async () => {
+    expect(await verifiedAfter('delete from audit where seq = (select max(seq) from audit)')).toMatchObject({
+      ok: false,
+      fault: 'truncated',
+    });
+  });
+
+  it('T34: an inserted audit row is found', async () => {
+    const copy = `insert into audit select (select max(seq) from audit) + 1, at, actor, address, event, hold, review, approval, digest, policy, detail, prev || 'x', hash || 'x' from audit where seq = 1`;
+    expect(await verifiedAfter(copy)).toMatchObject({ ok: false, fault: 'changed' });
+  });
+
+  it('T34: audit rows cannot be changed or removed while the triggers stand', () => {
+    const raw = new Database(path);
+    expect(() => raw.exec("update audit set actor = 'x'")).toThrow(/append-only/);
+    expect(() => raw.exec('delete from audit')).toThrow(/append-only/);
+    raw.close();
+  });
+
+  it('refuses a schema that is newer than this program, in words', async () => {
+    const raw = new Database(path);
+    raw.exec('insert into schema_version values (999)');
+    raw.close();
+    await expect(openStore({ path })).rejects.toMatchObject({
+      code: 'store_unavailable',
+      message: expect.stringContaining('schema 999'),
+    });
+  });
+
+  it('refuses what is no database, in words, without touching it', async () => {
+    const { writeFileSync, readFileSync } = await import('node:fs');
+    const other = join(folder, 'notes.txt');
+    writeFileSync(other, 'these are my notes, and they are longer than a header of a database '.repeat(20));
+    await expect(openStore({ path: other })).rejects.toMatchObject({ code: 'store_unavailable' });
+    expect(readFileSync(other, 'utf8')).toContain('these are my notes');
+    await expect(openStore({ path: join(folder, 'no', 'such', 'folder.db') })).rejects.toMatchObject({
+      code: 'store_unavailable',
+    });
+  });
+
+  it('is readable by its owner alone, and writes through to the disk', async () => {
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    const raw = new Database(path);
+    expect(raw.pragma('journal_mode', { simple: true })).toBe('wal');
+    raw.close();
+  });
+});

@@ -1,0 +1,290 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { revoke } from '../../../agent/src/app/revoke.ts';
+import { verifyAudit } from '../../../agent/src/app/verify-audit.ts';
+import { HoldpointError } from '../../../agent/src/domain/errors.ts';
+import { transition } from '../../../agent/src/domain/hold.ts';
+import { DEFAULT_POLICY } from '../../../agent/src/domain/policy.ts';
+import type { Store } from '../../../agent/src/ports/store.ts';
+import { DAY, factsFor, HOUR, hubWorld, START, type World } from '../../support/hub-world.ts';
+
+/** One database as the contract needs it: opened again it has what was written before. */
+export interface StoreUnderTest {
+  readonly name: string;
+  /** A fresh database; `again` opens the same one once more, as another process would. */
+  create(): Promise<{ open(): Promise<Store>; remove(): Promise<void> }>;
+}
+
+const code = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'ok',
+    (error: unknown) => (error instanceof HoldpointError ? error.code : String(error)),
+  );
+
+/** What every store must do, whatever the database: the same body for each. */
+export function storeContract({ name, create }: StoreUnderTest): void {
+  describe(`the store on ${name}`, () => {
+    let database: Awaited<ReturnType<StoreUnderTest['create']>>;
+    let store: Store;
+    let world: World;
+    const opened: Store[] = [];
+    const open = async (): Promise<Store> => {
+      const another = await database.open();
+      opened.push(another);
+      return another;
+    };
+    beforeEach(async () => {
+      database = await create();
+      store = await open();
+      world = await hubWorld({ store });
+    });
+    afterEach(async () => {
+      for (const one of opened.splice(0)) await one.close();
+      await database.remove();
+    });
+
+    it('keeps everything over a restart: holds, votes, approvals, denials, outbox, tokens, the chain', async () => {
+      world.policy = { ...DEFAULT_POLICY, version: 'two', rules: [{ name: 'm', accessLevel: 40, count: 2 }] };
+      await world.admit({ id: 1, pipeline: 1 });
+      await world.approve('maria', 1, { comment: 'looks good' });
+      await world.admit({ id: 2, pipeline: 2, name: 'other' });
+      await world.reject('maria', 2, { remember: true });
+      await store.close();
+      const again = await hubWorld({ store: await open(), clock: world.clock });
+      again.policy = world.policy;
+      expect((await again.store.votes(1)).map((v) => [v.person.username, v.comment])).toEqual([
+        ['maria', 'looks good'],
+      ]);
+      expect((await again.admit({ id: 3, pipeline: 3, name: 'other' })).outcome).toBe('refuse');
+      expect((await again.approve('jonas', 1)).state).toBe('pending');
+      expect(await again.pushes()).toEqual(['reject 2/2', 'release 1/1']);
+      expect((await verifyAudit(again.store)).ok).toBe(true);
+      expect(await again.store.facts(1, 1)).toEqual(factsFor({ id: 1, pipeline: 1 }));
+    });
+
+    it('writes all of a transaction or nothing of it', async () => {
+      await world.admit({ id: 1 });
+      const before = await store.auditHead();
+      const failing = store.write(async (tx) => {
+        const hold = await tx.hold(1);
+        await tx.updateHold(transition(hold!, { type: 'cancel', reason: 'x' }, START));
+        await tx.audit({
+          at: START,
+          actor: 'system',
+          address: null,
+          event: 'x',
+          hold: 1,
+          review: null,
+          approval: null,
+          digest: null,
+          policy: null,
+          detail: {},
+        });
+        throw new Error('power cut');
+      });
+      await expect(failing).rejects.toThrow('power cut');
+      expect(await world.state(1)).toBe('waiting_for_approval');
+      expect(await store.auditHead()).toEqual(before);
+    });
+
+    it('refuses a write on a version that is not the stored one', async () => {
+      await world.admit({ id: 1 });
+      const hold = (await store.hold(1))!;
+      const canceled = transition(hold, { type: 'cancel', reason: 'x' }, START);
+      await store.write((tx) => tx.updateHold(canceled));
+      expect(await code(store.write((tx) => tx.updateHold(canceled)))).toBe('hold_conflict');
+      const review = (await store.review(1))!;
+      expect(await code(store.write((tx) => tx.updateReview({ ...review, version: review.version + 2 })))).toBe(
+        'hold_conflict',
+      );
+    });
+
+    it('has no two open holds of one job and digest, no two live jobs, no job in two holds, no two open reviews', async () => {
+      await world.admit({ id: 1 });
+      const hold = (await store.hold(1))!;
+      const attempt = hold.attempts[0]!;
+      const insert = (change: object) =>
+        store.write((tx) => tx.insertHold({ ...hold, ...change }, factsFor({ id: 2 })));
+      expect(await code(insert({ attempts: [{ ...attempt, jobId: 2 }] }))).toBe('hold_conflict');
+      expect(await code(insert({ pipelineId: 101 }))).toBe('hold_conflict');
+      const two = { ...hold, version: hold.version + 1, attempts: [attempt, { ...attempt, jobId: 2 }] };
+      expect(await code(store.write((tx) => tx.updateHold(two, factsFor({ id: 2 }))))).toBe('hold_conflict');
+      const review = (await store.review(1))!;
+      expect(await code(store.write((tx) => tx.insertReview(review)))).toBe('hold_conflict');
+    });
+
+    it('T16: has no pending hold without an approval and no approval without a vote', async () => {
+      await world.admit({ id: 1 });
+      const hold = (await store.hold(1))!;
+      expect(await code(store.write((tx) => tx.updateHold({ ...hold, version: 2, state: 'pending' })))).toBe(
+        'internal',
+      );
+      const { subject, digest, place, projectPath } = hold;
+      const bare = {
+        version: 1,
+        review: 1,
+        subject,
+        projectPath,
+        digest,
+        place,
+        lifetime: { kind: 'standing' as const },
+        hold: null,
+        votes: [],
+        policy: 'p',
+        createdAt: START,
+        lastUsedAt: null,
+        timesUsed: 0,
+        revoked: null,
+      };
+      expect(await code(store.write((tx) => tx.insertApproval(bare)))).toBe('internal');
+    });
+
+    it('T22: keeps one vote per person and review', async () => {
+      world.policy = { ...DEFAULT_POLICY, version: 'two', rules: [{ name: 'm', accessLevel: 40, count: 2 }] };
+      await world.admit({ id: 1 });
+      await world.approve('maria', 1, { comment: 'first' });
+      await world.approve('maria', 1, { comment: 'second' });
+      expect((await store.votes(1)).map((vote) => vote.comment)).toEqual(['second']);
+      expect(await world.state(1)).toBe('waiting_for_approval');
+    });
+
+    it('two approvers at once: both votes count, one approval is written', async () => {
+      world.policy = { ...DEFAULT_POLICY, version: 'two', rules: [{ name: 'm', accessLevel: 40, count: 2 }] };
+      await world.admit({ id: 1 });
+      const second = await hubWorld({ store: await open(), clock: world.clock });
+      second.policy = world.policy;
+      const outcomes = await Promise.all([code(world.approve('maria', 1)), code(second.approve('jonas', 1))]);
+      expect(outcomes).toEqual(['ok', 'ok']);
+      expect(await world.state(1)).toBe('pending');
+      expect((await store.approval(1))?.votes.map((v) => v.person.username).sort()).toEqual(['jonas', 'maria']);
+      expect(await store.approval(2)).toBeNull();
+    });
+
+    it('approve against reject at once: one wins, the other is told, the hold is in the winner state', async () => {
+      await world.admit({ id: 1 });
+      const second = await hubWorld({ store: await open(), clock: world.clock });
+      const outcomes = await Promise.all([code(world.approve('maria', 1)), code(second.reject('jonas', 1))]);
+      expect([...outcomes].sort()).toEqual(['ok', 'wrong_state']);
+      expect(await world.state(1)).toBe(outcomes[0] === 'ok' ? 'pending' : 'rejected');
+    });
+
+    it('T29: revoke against admit at once: the job never passes with an approval that is revoked', async () => {
+      await world.admit({ id: 1 });
+      await world.approve('maria', 1);
+      const second = await hubWorld({ store: await open(), clock: world.clock });
+      const [, verdict] = await Promise.all([
+        revoke(world.context, world.caller('jonas'), 1, null),
+        second.admit({ id: 2, pipeline: 101 }),
+      ]);
+      const hold = await store.hold(verdict.hold!);
+      expect([hold?.state, hold?.approval]).toEqual(['waiting_for_approval', null]);
+      expect(await world.state(1)).toBe('waiting_for_approval');
+    });
+
+    it('T29: revoke against hand-out at once: it either runs, marked, or waits', async () => {
+      await world.admit({ id: 1 });
+      await world.approve('maria', 1);
+      const second = await hubWorld({ store: await open(), clock: world.clock });
+      await Promise.all([
+        revoke(world.context, world.caller('jonas'), 1, null),
+        second.report('embedded', { hold: 1, jobId: 1, event: 'handed_out' }),
+      ]);
+      expect(await world.state(1)).toBe('running');
+      expect((await world.audit()).filter((event) => event === 'approval_revoked')).toHaveLength(1);
+    });
+
+    it('many jobs of one review at once make one review and no hold twice', async () => {
+      const second = await hubWorld({ store: await open(), clock: world.clock });
+      const jobs = Array.from({ length: 12 }, (_, i) => ({ id: i + 1, pipeline: 100 + (i % 6) }));
+      await Promise.all(jobs.map((job, i) => (i % 2 === 0 ? world : second).admit(job)));
+      const holds = await store.holds({ sight: null }, { after: 0, limit: 100 });
+      expect(holds).toHaveLength(6);
+      expect(new Set(holds.map((hold) => hold.review))).toEqual(new Set([1]));
+      expect((await verifyAudit(store)).ok).toBe(true);
+    });
+
+    it('gives each agent its pushes in ascending order, keeps the newest per job, and never gives a number twice', async () => {
+      const push = (type: 'release' | 'revoke', hold: number) =>
+        store.write((tx) => tx.push('embedded', { type, hold, jobId: hold, digest: 'd', reason: null, note: null }));
+      await world.admit({ id: 1, pipeline: 1 });
+      await world.admit({ id: 2, pipeline: 2 });
+      await push('release', 1);
+      await push('release', 2);
+      await push('revoke', 1);
+      expect((await store.outbox('embedded', 0, 10)).map((p) => [p.seq, p.type, p.hold])).toEqual([
+        [2, 'release', 2],
+        [3, 'revoke', 1],
+      ]);
+      await store.write((tx) => tx.acknowledgeOne('embedded', 2));
+      expect((await store.outbox('embedded', 0, 10)).map((p) => p.seq)).toEqual([3]);
+      await store.write((tx) => tx.acknowledge('embedded', 3));
+      await push('release', 1);
+      expect((await store.outbox('embedded', 0, 10)).map((p) => p.seq)).toEqual([4]);
+      expect(await store.outbox('other', 0, 10)).toEqual([]);
+    });
+
+    it('T29: an agent that has acted on more than was ever given raises the numbers, so that nothing new looks old to it', async () => {
+      await world.admit({ id: 1 });
+      await store.write((tx) => tx.putAgent({ name: 'embedded', version: '1', runners: [], seenAt: START }));
+      await store.write((tx) => tx.acknowledge('embedded', 50));
+      await world.approve('maria', 1);
+      expect((await store.outbox('embedded', 50, 10)).map((p) => p.seq)).toEqual([51]);
+    });
+
+    it('notes a report once', async () => {
+      await world.admit({ id: 1 });
+      const report = { hold: 1, jobId: 1, event: 'parked', at: '2026-11-22T08:00:00.000Z' };
+      expect(await store.write((tx) => tx.noteReport(report))).toBe(true);
+      expect(await store.write((tx) => tx.noteReport(report))).toBe(false);
+    });
+
+    it('lists by state, project, job, ref and sight, page by page', async () => {
+      for (let id = 1; id <= 5; id++)
+        await world.admit({
+          id,
+          pipeline: id,
+          ref: id % 2 === 0 ? 'refs/heads/even' : 'refs/heads/odd',
+          by: id === 1 ? 'gus' : 'zoe',
+        });
+      const ids = async (filter: object, page = { after: 0, limit: 100 }) =>
+        (await store.holds({ sight: null, ...filter }, page)).map((h) => h.id);
+      expect(await ids({})).toEqual([1, 2, 3, 4, 5]);
+      expect(await ids({}, { after: 2, limit: 2 })).toEqual([3, 4]);
+      expect(await ids({ ref: 'refs/heads/even' })).toEqual([2, 4]);
+      expect(await ids({ states: ['pending'] })).toEqual([]);
+      expect(await ids({ project: 4242, job: 'build' })).toHaveLength(5);
+      expect(await ids({ project: 'acme/web' })).toEqual([]);
+      expect(await ids({ sight: { projects: [], trigger: 41 } })).toEqual([1]);
+      expect(await ids({ sight: { projects: [4242], trigger: 50 } })).toHaveLength(5);
+    });
+
+    it('shows denials and approvals only while they count', async () => {
+      await world.admit({ id: 1 });
+      await world.reject('maria', 1, { remember: true });
+      const hold = (await store.hold(1))!;
+      expect(await store.denial(hold.subject, hold.digest, START + DAY - 1)).toMatchObject({
+        by: 'maria',
+        reason: 'no',
+      });
+      expect(await store.denial(hold.subject, hold.digest, START + DAY)).toBeNull();
+      expect(await store.denial({ ...hold.subject, job: 'x' }, hold.digest, START)).toBeNull();
+    });
+
+    it('keeps tokens by hash, once', async () => {
+      const token = {
+        hash: 'f'.repeat(64),
+        prefix: 'hp_',
+        name: null,
+        owner: { id: 9, username: 'zoe' },
+        scopes: ['read'] as const,
+        createdAt: START,
+        expiresAt: START + HOUR,
+        lastUsedAt: null,
+        lastUsedAddress: null,
+        revokedAt: null,
+      };
+      const made = await store.write((tx) => tx.insertToken(token));
+      expect(await store.tokenOfHash(token.hash)).toEqual(made);
+      expect(await code(store.write((tx) => tx.insertToken(token)))).toBe('hold_conflict');
+    });
+  });
+}
