@@ -5,6 +5,8 @@ const FIRST_FOLDED_BEYOND_ASCII = 0xb5;
 /** Only a text with one of these can change when it is folded. */
 const FOLDABLE = /[A-Z\u00b5-\u{10ffff}]/u;
 
+const BEYOND_ASCII = /[^\u0000-\u007f]/;
+
 function foldCodePoint(codePoint: number): number {
   if (codePoint < FIRST_FOLDED_BEYOND_ASCII) {
     return codePoint >= 0x41 && codePoint <= 0x5a ? codePoint + 0x20 : codePoint;
@@ -32,7 +34,7 @@ export function isFoldable(text: string): boolean {
 
 /** Unicode simple case folding: what Go's JSON decoder and some hosts' environments take for the same name (T53). */
 export function caseFold(text: string): string {
-  if (!isFoldable(text)) return text;
+  if (!BEYOND_ASCII.test(text)) return text.toLowerCase();
   let folded = '';
   for (const character of text) folded += String.fromCodePoint(foldCodePoint(character.codePointAt(0)!));
   return folded;

@@ -1,5 +1,6 @@
 import { canonicalJson } from '../../domain/canonical-json.ts';
 import { digestOfText } from '../../domain/digest.ts';
+import { emptyObject } from '../../domain/empty-object.ts';
 import { HoldpointError } from '../../domain/errors.ts';
 import type { Facts } from '../../domain/facts.ts';
 import { isJsonList, isJsonObject, type Json, type JsonObject } from '../../domain/json.ts';
@@ -8,7 +9,7 @@ import { readStrictJson } from '../../domain/strict-json.ts';
 import { type ExplainRow, explainForm } from './explain.ts';
 import { PAYLOAD } from './fields.ts';
 import { formOf } from './form.ts';
-import { factsOf, hasSuspendKey } from './payload-facts.ts';
+import { checkFacts, factsOf, hasSuspendKey } from './payload-facts.ts';
 import { PayloadRefusal } from './refusal.ts';
 import { createScrub } from './scrub.ts';
 
@@ -80,12 +81,18 @@ export function readPayload(bytes: Uint8Array, options: ReadOptions): Reading {
       );
     }
     const scrub = createScrub(form);
+    checkFacts(form, scrub);
+    let facts: Facts | null = null;
     return {
       ok: true,
       configuration: form.configuration,
       canonical,
       digest: digestOfText(canonical),
-      facts: factsOf(form, scrub, options),
+      // Computed when first asked for: who only wants the digest does not wait for them.
+      get facts() {
+        facts ??= factsOf(form, scrub, options);
+        return facts;
+      },
       job: {
         id: form.fields.id,
         token: form.fields.token,
@@ -119,13 +126,13 @@ export function jobIdentity(bytes: Uint8Array): { id: number; token: string } | 
 
 /** The document without `runner_info.timeout`, canonically: all that a lowered time-out must leave as it is. */
 function besidesTimeout(payload: JsonObject): string {
-  const runnerInfo = Object.create(null) as Record<string, Json>;
+  const runnerInfo = emptyObject();
   if (isJsonObject(payload.runner_info)) {
     for (const name of Object.keys(payload.runner_info)) {
       if (name !== 'timeout') runnerInfo[name] = payload.runner_info[name]!;
     }
   }
-  const copy = Object.create(null) as Record<string, Json>;
+  const copy = emptyObject();
   for (const name of Object.keys(payload)) copy[name] = name === 'runner_info' ? runnerInfo : payload[name]!;
   return canonicalJson(copy);
 }

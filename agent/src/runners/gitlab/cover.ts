@@ -1,3 +1,4 @@
+import { emptyObject } from '../../domain/empty-object.ts';
 import { isJsonList, type Json, type JsonObject } from '../../domain/json.ts';
 import type { JsonPath } from '../../domain/json-text.ts';
 import { REMOVED } from './fields.ts';
@@ -67,6 +68,16 @@ export class Cover {
     return result;
   }
 
+  /** Makes the path longer until {@link leave}. */
+  enter(part: string | number): void {
+    this.path.push(part);
+  }
+
+  /** Takes the last part off the path. */
+  leave(): void {
+    this.path.pop();
+  }
+
   /** Refuses a name that holds a secret, unless it is a plain word, which nobody expands a value into. */
   name(name: string): string {
     refuseSecretName(name, this.elsewhere, this.path);
@@ -103,7 +114,7 @@ export class Cover {
     if (typeof value === 'string') return this.text(value);
     if (typeof value !== 'object' || value === null) return value;
     if (isJsonList(value)) return value.map((element, index) => this.at(index, () => this.whole(element)));
-    const out = Object.create(null) as Record<string, Json>;
+    const out = emptyObject();
     for (const name of Object.keys(value)) {
       refuseSecretName(name, this.elsewhere, this.path);
       out[name] = this.at(name, () => this.whole(value[name]!));
@@ -142,7 +153,7 @@ export class Cover {
 
   /** An element stays, whatever is left of it. */
   element(value: Json, removal: RemovalTree | undefined, leaf?: (text: string) => Json): Json {
-    return this.folded(value, removal, leaf) ?? (value === null ? null : isJsonList(value) ? [] : Object.create(null));
+    return this.folded(value, removal, leaf) ?? (value === null ? null : isJsonList(value) ? [] : emptyObject());
   }
 
   private foldedObject(
@@ -163,7 +174,7 @@ export class Cover {
       if (script) this.inScript = false;
       this.path.pop();
       if (value === undefined) continue;
-      out ??= Object.create(null) as Record<string, Json>;
+      out ??= emptyObject();
       out[name] = value;
     }
     return out;

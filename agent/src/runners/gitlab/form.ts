@@ -1,4 +1,5 @@
 import { canonicalJson } from '../../domain/canonical-json.ts';
+import { emptyObject } from '../../domain/empty-object.ts';
 import { isJsonList, isJsonObject, type Json, type JsonObject } from '../../domain/json.ts';
 import { cacheKeySegments, carryServerIndex } from './cache-keys.ts';
 import { Cover, REMOVAL_TREE, type RemovalTree } from './cover.ts';
@@ -89,7 +90,7 @@ class FormWriter {
     if (!isJsonObject(value) || typeof value.repo_url !== 'string')
       return this.cover.folded(value, removalOf('git_info'));
     const clean = withoutUserInfo(value.repo_url);
-    const changed = Object.create(null) as Record<string, Json>;
+    const changed = emptyObject();
     for (const name of Object.keys(value)) changed[name] = name === 'repo_url' ? clean : value[name]!;
     if (clean !== value.repo_url) this.cover.at('repo_url', () => this.cover.rewrite(clean, null));
     return this.cover.folded(changed, removalOf('git_info'));
@@ -163,9 +164,9 @@ class FormWriter {
     return list.map((input, index) => {
       const { key, value } = input as JsonObject;
       if (!isJsonObject(value) || value.sensitive !== true) return this.cover.at(index, () => this.cover.whole(input));
-      const copy = Object.create(null) as Record<string, Json>;
+      const copy = emptyObject();
       for (const name of Object.keys(value)) if (name !== 'content') copy[name] = value[name]!;
-      const outer = Object.create(null) as Record<string, Json>;
+      const outer = emptyObject();
       for (const name of Object.keys(input as JsonObject))
         outer[name] = name === 'value' ? copy : (input as JsonObject)[name]!;
       const form = this.cover.at(index, () => this.cover.whole(outer)) as Record<string, Json>;
@@ -197,7 +198,7 @@ export function formOf(payload: JsonObject, options: FormOptions): Form {
   });
   const writer = new FormWriter(payload, fields, cover, known, options);
 
-  const configuration = Object.create(null) as Record<string, Json>;
+  const configuration = emptyObject();
   configuration.form = FORM;
   for (const name of Object.keys(payload)) {
     if (name === 'variables' || REMOVAL_TREE.get(name) === 'removed') continue;

@@ -1,4 +1,5 @@
 import { caseFold } from '../../domain/case-fold.ts';
+import { emptyObject } from '../../domain/empty-object.ts';
 import { IGNORABLE_VARIABLES, type IgnorableVariable, TOKEN_VARIABLES, type When } from './ignorable-variables.ts';
 import type { PayloadFields } from './payload.ts';
 import { type Budget, createMatcher, type KnownValue } from './unexpansion.ts';
@@ -50,7 +51,7 @@ function flagsAsListed(variable: Variable): boolean {
 function untextual(fields: PayloadFields, groups: ReadonlyMap<string, VariableGroup>): KnownValue[] {
   const found: KnownValue[] = [];
   const add = (name: string, value: string) =>
-    found.push({ name, value, bounded: false, segment: () => Object.create(null) });
+    found.push({ name, value, bounded: false, segment: () => emptyObject() });
   add('CI_JOB_TOKEN', fields.token);
   for (const group of groups.values()) {
     for (const variable of group.entries) {
@@ -102,7 +103,7 @@ export function createIgnorable(
   };
 
   const isText = (text: string): string | null => {
-    for (const match of text.matchAll(REFERENCE)) {
+    for (const match of /[$%]/.test(text) ? text.matchAll(REFERENCE) : []) {
       if (groups.has(caseFold(match[1] ?? match[2] ?? '')))
         return 'it names a variable of this payload, which GitLab may expand';
     }

@@ -1,5 +1,6 @@
 import { canonicalJson } from '../../domain/canonical-json.ts';
 import { caseFold } from '../../domain/case-fold.ts';
+import { emptyObject } from '../../domain/empty-object.ts';
 import { isJsonList, isJsonObject, type Json, type JsonObject } from '../../domain/json.ts';
 import type { Tagger } from './hmac.ts';
 import type { Ignorable } from './ignored.ts';
@@ -123,7 +124,7 @@ export function createKnownValues(
     if (typeof value === 'string') return asForm(value, elsewhere);
     if (typeof value !== 'object' || value === null) return value;
     if (isJsonList(value)) return value.map(withoutSecrets);
-    const out = Object.create(null) as Record<string, Json>;
+    const out = emptyObject();
     for (const name of Object.keys(value)) out[name] = withoutSecrets(value[name]!);
     return out;
   };

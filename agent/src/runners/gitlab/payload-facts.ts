@@ -18,11 +18,35 @@ const MAX_TEXT_CHARACTERS = 8_192;
 /** GitLab's own limit is 50 needs. */
 const MAX_DEPENDENCIES = 10_000;
 
-function name(path: string, value: string, scrub: Scrub): string {
-  if (value.length > MAX_NAME_CHARACTERS) {
-    throw new PayloadRefusal('payload_refused', path, `longer than ${MAX_NAME_CHARACTERS} characters`);
+/**
+ * Refuses a payload whose facts could not be told: names too long or too dear to search, too many dependencies, two
+ * environments. What is left to {@link factsOf} cannot fail.
+ */
+export function checkFacts(form: Form, scrub: Scrub): void {
+  const refuse = (path: string, reason: string): never => {
+    throw new PayloadRefusal('payload_refused', path, reason);
+  };
+  const { fields } = form;
+  const environments = new Set(form.groups.get('ci_environment_name')?.entries.map((variable) => variable.value));
+  if (environments.size > 1) refuse('variables.CI_ENVIRONMENT_NAME', 'is sent twice with different values');
+  const names: [string, Json | undefined][] = [
+    ['job_info.name', fields.jobName],
+    ['job_info.project_full_path', fields.projectPath],
+    ['git_info.ref', fields.ref],
+    ['git_info.sha', fields.sha],
+    ['variables.CI_ENVIRONMENT_NAME', [...environments][0]],
+  ];
+  const dependencies = elements(form.payload, 'dependencies');
+  if (dependencies.length > MAX_DEPENDENCIES) refuse('dependencies', `more than ${MAX_DEPENDENCIES}`);
+  dependencies.forEach((dependency, index) => {
+    if (isJsonObject(dependency)) names.push([`dependencies[${index}].name`, dependency.name]);
+  });
+  for (const [path, value] of names) {
+    if (typeof value !== 'string') continue;
+    if (value.length > MAX_NAME_CHARACTERS) refuse(path, `longer than ${MAX_NAME_CHARACTERS} characters`);
+    scrub.name(value);
   }
-  return scrub.name(value);
+  scrub.name(fullRef(fields).full);
 }
 
 /** What the payload itself says of this run; GitLab's own answer is put over it later. */
@@ -38,29 +62,22 @@ export function factsOf(form: Form, scrub: Scrub, options: { instance: string; r
   const text = (value: Json): string | null => (typeof value === 'string' ? value : null);
 
   const { full, type } = fullRef(fields);
-  const environmentGroup = groups.get('ci_environment_name');
-  const values = new Set(environmentGroup?.entries.map((variable) => variable.value));
-  if (values.size > 1) {
-    throw new PayloadRefusal('payload_refused', 'variables.CI_ENVIRONMENT_NAME', 'is sent twice with different values');
-  }
-  const environmentValue = [...values][0] ?? '';
+  const environments = new Set(groups.get('ci_environment_name')?.entries.map((variable) => variable.value));
+  const environmentValue = [...environments][0] ?? '';
   const userName = ignorable.value('GITLAB_USER_LOGIN');
   const statedId = ignorable.value('GITLAB_USER_ID');
   const id = fields.userId ?? (statedId === null ? null : Number(statedId));
   const dependencies = elements(form.payload, 'dependencies');
-  if (dependencies.length > MAX_DEPENDENCIES) {
-    throw new PayloadRefusal('payload_refused', 'dependencies', `more than ${MAX_DEPENDENCIES}`);
-  }
   const covered = form.variables.filter((outcome) => outcome.ignored === null);
   return {
     instance: options.instance,
     project: {
       id: fields.projectId,
-      path: fields.projectPath === null ? null : name('job_info.project_full_path', fields.projectPath, scrub),
+      path: fields.projectPath === null ? null : scrub.name(fields.projectPath),
     },
     job: {
       id: fields.id,
-      name: name('job_info.name', fields.jobName, scrub),
+      name: scrub.name(fields.jobName),
       stage: free(fields.stage),
       url: free(ignorable.value('CI_JOB_URL')),
     },
@@ -70,13 +87,13 @@ export function factsOf(form: Form, scrub: Scrub, options: { instance: string; r
       url: free(ignorable.value('CI_PIPELINE_URL')),
     },
     ref: {
-      full: name('git_info.ref', full, scrub),
-      name: name('git_info.ref', fields.ref, scrub),
+      full: scrub.name(full),
+      name: scrub.name(fields.ref),
       type,
       protected: fields.protected,
     },
     commit: {
-      sha: name('git_info.sha', fields.sha, scrub),
+      sha: scrub.name(fields.sha),
       title: free(ignorable.value('CI_COMMIT_TITLE')),
       author: free(ignorable.value('CI_COMMIT_AUTHOR')),
     },
@@ -84,10 +101,7 @@ export function factsOf(form: Form, scrub: Scrub, options: { instance: string; r
       environmentValue === ''
         ? null
         : {
-            name:
-              plain('CI_ENVIRONMENT_NAME') === null
-                ? '[hidden:CI_ENVIRONMENT_NAME]'
-                : name('variables.CI_ENVIRONMENT_NAME', environmentValue, scrub),
+            name: plain('CI_ENVIRONMENT_NAME') === null ? '[hidden:CI_ENVIRONMENT_NAME]' : scrub.name(environmentValue),
             slug: free(plain('CI_ENVIRONMENT_SLUG')),
             tier: free(plain('CI_ENVIRONMENT_TIER')),
             action: free(plain('CI_ENVIRONMENT_ACTION')),
@@ -103,7 +117,7 @@ export function factsOf(form: Form, scrub: Scrub, options: { instance: string; r
     runner: options.runner,
     timeoutS: fields.timeoutS,
     dependencies: dependencies.filter(isJsonObject).map((dependency) => ({
-      name: name('dependencies', text(dependency.name ?? null) ?? '', scrub),
+      name: scrub.name(text(dependency.name ?? null) ?? ''),
       jobId: typeof dependency.id === 'number' ? dependency.id : null,
     })),
     blind: covered

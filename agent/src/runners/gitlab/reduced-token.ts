@@ -1,3 +1,4 @@
+import { emptyObject } from '../../domain/empty-object.ts';
 import { isJsonList, type Json, type JsonObject } from '../../domain/json.ts';
 import type { PayloadFields } from './payload.ts';
 import { segment } from './unexpansion.ts';
@@ -28,7 +29,7 @@ export function reduceToken(
   const audiences = isJsonList(aud) ? aud : [aud ?? null];
   if (typeof iss !== 'string' || typeof sub !== 'string') return null;
   if (!audiences.every((audience): audience is string => typeof audience === 'string')) return null;
-  const reduced = Object.create(null) as Record<string, Json>;
+  const reduced = emptyObject();
   reduced.iss = name(iss);
   reduced.aud = [...new Set(audiences)].sort().map(name);
   reduced.sub = name(sub);

@@ -1,9 +1,11 @@
+import { emptyObject } from '../../domain/empty-object.ts';
 import { isJsonObject, type Json } from '../../domain/json.ts';
 import type { Form } from './form.ts';
 import { credentialName } from './known-values.ts';
 import { elements } from './payload.ts';
 import { JWT_SHAPE } from './reduced-token.ts';
-import { createMatcher, type KnownValue } from './unexpansion.ts';
+import { PayloadRefusal } from './refusal.ts';
+import { type Budget, createMatcher, type KnownValue, type Matcher } from './unexpansion.ts';
 import { hasCodePoints } from './variables.ts';
 
 /** Takes the secrets of one payload out of texts. */
@@ -21,6 +23,8 @@ const UNBOUNDED_CODE_POINTS = 8;
 /** The same for values that were not masked: those may be words like `production`. */
 const MIN_UNMASKED_CODE_POINTS = 8;
 const UNBOUNDED_UNMASKED_CODE_POINTS = 16;
+/** A text that takes more is hidden whole: it is only there to be read. */
+const MAX_COMPARED_CHARACTERS_OF_A_TEXT = 20_000_000;
 
 function leaves(value: Json, each: (text: string) => void): void {
   if (typeof value === 'string') each(value);
@@ -34,7 +38,7 @@ export function createScrub(form: Form): Scrub {
   const all: KnownValue[] = [];
   const add = (list: KnownValue[], name: string, value: string, least: number, unbounded: number) => {
     if (!hasCodePoints(value, least)) return;
-    list.push({ name, value, bounded: !hasCodePoints(value, unbounded), segment: () => Object.create(null) });
+    list.push({ name, value, bounded: !hasCodePoints(value, unbounded), segment: () => emptyObject() });
   };
   const secret = (name: string, value: string) => add(all, name, value, MIN_CODE_POINTS, UNBOUNDED_CODE_POINTS);
 
@@ -64,16 +68,32 @@ export function createScrub(form: Form): Scrub {
     if (JWT_SHAPE.test(text)) secret('secrets', text);
   });
 
-  const scrub = (values: readonly KnownValue[]) => {
-    const matcher = createMatcher(values, form.budget);
-    return (text: string): string => {
-      const found = matcher(text);
-      if (found === null) return text;
-      let next = 0;
-      return found.segments
-        .map((piece) => (typeof piece === 'string' ? piece : `[hidden:${found.values[next++]!.name}]`))
-        .join('');
-    };
+  const fill = (matcher: Matcher, text: string): string => {
+    const found = matcher(text);
+    if (found === null) return text;
+    let next = 0;
+    return found.segments
+      .map((piece) => (typeof piece === 'string' ? piece : `[hidden:${found.values[next++]!.name}]`))
+      .join('');
   };
-  return { name: scrub(scopes), text: scrub(all) };
+  const names = new Map<string, string>();
+  const ofNames = createMatcher(scopes, form.budget);
+  const budget: Budget = { left: 0 };
+  const ofTexts = createMatcher(all, budget);
+  return {
+    name: (text) => {
+      const known = names.get(text) ?? fill(ofNames, text);
+      names.set(text, known);
+      return known;
+    },
+    text: (text) => {
+      budget.left = MAX_COMPARED_CHARACTERS_OF_A_TEXT;
+      try {
+        return fill(ofTexts, text);
+      } catch (error) {
+        if (!(error instanceof PayloadRefusal)) throw error;
+        return '[hidden: too long to be searched for secrets]';
+      }
+    },
+  };
 }

@@ -1,3 +1,4 @@
+import { emptyObject } from '../../domain/empty-object.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
 import { PayloadRefusal } from './refusal.ts';
 
@@ -57,6 +58,14 @@ function fits(known: KnownValue, text: string, at: number): boolean {
  * text again, which is asserted: a template that does not give back what will run would pin something else (T3).
  */
 export function createMatcher(values: readonly KnownValue[], budget: Budget): Matcher {
+  let matcher: Matcher | null = null;
+  return (text) => {
+    matcher ??= prepareMatcher(values, budget);
+    return matcher(text);
+  };
+}
+
+function prepareMatcher(values: readonly KnownValue[], budget: Budget): Matcher {
   const used = values.filter((known) => known.value !== '');
   if (used.length === 0) return () => null;
   const width = Math.min(3, ...used.map((known) => known.value.length));
@@ -121,7 +130,7 @@ export function asForm(text: string, matcher: Matcher): Json {
 
 /** An object with one member and no prototype: a segment. */
 export function segment(name: 'var' | 'hmac' | 'jwt' | 'files', value: Json): JsonObject {
-  const made = Object.create(null) as Record<string, Json>;
+  const made = emptyObject();
   made[name] = value;
   return made;
 }

@@ -1,4 +1,5 @@
 import { canonicalJson } from '../../domain/canonical-json.ts';
+import { emptyObject } from '../../domain/empty-object.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
 import type { Cover } from './cover.ts';
 import { type DynamicEnvironment, environmentName } from './environment.ts';
@@ -94,22 +95,28 @@ function publicValue(variable: Variable, group: VariableGroup, context: Variable
 
 function entryOf(variable: Variable, group: VariableGroup, hashed: boolean, context: VariableContext): JsonObject {
   const { cover, known, fields } = context;
-  const entry = Object.create(null) as Record<string, Json>;
-  entry.key = cover.name(variable.key);
-  const value = (): Json => {
-    if (!hashed) return publicValue(variable, group, context);
+  cover.enter(variable.key);
+  let value: Json;
+  if (!hashed) value = publicValue(variable, group, context);
+  else {
     const reduced =
       group.sent === 1 && !variable.public
         ? reduceToken(variable.value, fields, context.verifyIdToken, (text) => asForm(text, known.claims))
         : null;
-    return cover.rewrite(reduced ?? [known.tag(variable.key, variable.value)], null);
+    value = cover.rewrite(reduced ?? [known.tag(variable.key, variable.value)], null);
+  }
+  cover.leave();
+  const entry: Record<string, Json> = {
+    file: variable.file,
+    key: cover.name(variable.key),
+    masked: variable.masked,
+    public: variable.public,
+    raw: variable.raw,
+    value,
   };
-  entry.value = cover.at(variable.key, value);
-  entry.public = variable.public;
-  entry.masked = variable.masked;
-  entry.file = variable.file;
-  entry.raw = variable.raw;
-  for (const name of Object.keys(variable.others ?? {})) {
+  Object.setPrototypeOf(entry, null);
+  if (variable.others === null) return entry;
+  for (const name of Object.keys(variable.others)) {
     const other = cover.at(variable.key, () => cover.at(name, () => cover.folded(variable.others![name]!, undefined)));
     if (other !== undefined) entry[cover.name(name)] = other;
   }
@@ -121,11 +128,13 @@ export function variableOutcomes(
   ignored: ReadonlyMap<string, IgnorableVariable>,
   context: VariableContext,
 ): readonly VariableOutcome[] {
-  const sorted = [...context.groups.values()].sort((a, b) => (a.folded < b.folded ? -1 : 1));
-  return sorted.map((group): VariableOutcome => {
+  // Without a comparison function: by UTF-16 units.
+  const sorted = [...context.groups.keys()].sort();
+  return sorted.map((folded): VariableOutcome => {
+    const group = context.groups.get(folded)!;
     const row = ignored.get(group.folded) ?? null;
     if (row !== null) {
-      const present = Object.create(null) as Record<string, Json>;
+      const present = emptyObject();
       present.key = row.name;
       return { group, ignored: row, entries: row.presence === true ? [present] : [] };
     }

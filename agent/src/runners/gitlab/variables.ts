@@ -1,5 +1,6 @@
 import { canonicalJson } from '../../domain/canonical-json.ts';
 import { caseFold } from '../../domain/case-fold.ts';
+import { emptyObject } from '../../domain/empty-object.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../domain/json.ts';
 
 /** One element of the payload's `variables`, absent and null members filled in. */
@@ -29,7 +30,7 @@ function readVariable(element: JsonObject): Variable {
   let others: Record<string, Json> | null = null;
   for (const name of Object.keys(element)) {
     if (SIX.has(name)) continue;
-    others ??= Object.create(null) as Record<string, Json>;
+    others ??= emptyObject();
     others[name] = element[name]!;
   }
   // The strict reader has checked the types; null and absent are Go's zero values.
