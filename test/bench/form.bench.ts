@@ -8,7 +8,9 @@ const options = { instance: 'https://gitlab.example.com', runner: 'r', variableK
 
 describe('reading a payload of 16 KB: strict reading, form, digest and facts', () => {
   bench('baseline: JSON.parse, JSON.stringify and the engine’s own SHA-256 of the same text', () => {
-    createHash('sha256').update(JSON.stringify(JSON.parse(bytes.toString('utf8')))).digest('hex');
+    createHash('sha256')
+      .update(JSON.stringify(JSON.parse(bytes.toString('utf8'))))
+      .digest('hex');
   });
 
   bench('readPayload', () => {
