@@ -206,6 +206,40 @@ describe('T30: an error between receipt and hand-out ends in a hold, never in a 
     expect((await one.poll()).status).toBe(201);
   });
 
+  it.each(['report', 'sync'] as const)(
+    'a release that overtakes the answer to a %s is not undone by it',
+    async (call) => {
+      const one = await scene();
+      const { gatekeeper } = one.gate;
+      const id = one.fake.enqueue(fixture('test-unit.run1'));
+      const { report, sync } = gatekeeper;
+      let overtaken = false;
+      const overtake = async (): Promise<void> => {
+        if (overtaken) return;
+        overtaken = true;
+        await gatekeeper.release(id);
+      };
+      gatekeeper.report = async (said) => {
+        const answer = await report(said);
+        if (call === 'report') await overtake();
+        return answer;
+      };
+      gatekeeper.sync = async (holds) => {
+        const answer = await sync(holds);
+        if (call === 'sync' && holds.length > 0) await overtake();
+        return answer;
+      };
+      expect((await one.poll()).status).toBe(204);
+      await until('the parked report', () => gatekeeper.reports.length > 0);
+      if (call === 'sync') gatekeeper.connect();
+      await until('the release', () => overtaken);
+      await until('the answer after it', () => gatekeeper.syncs.length > 1);
+      await until('the release to stand', () => one.gate.agent.counts().released === 1, one.gate.agent.counts);
+      await until('the note', () => one.fake.job(id).trace !== '');
+      expect((await one.poll()).status).toBe(201);
+    },
+  );
+
   it('T13: a release that names another digest frees nothing', async () => {
     const one = await scene();
     const id = await one.park();

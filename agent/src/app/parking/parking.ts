@@ -27,6 +27,8 @@ export interface Entry {
   cancelTimer: (() => void) | null;
   /** Reports of one job go out one after the other, in order. */
   reporting: Promise<unknown>;
+  /** How many pushes of the hub came for this job: an answer that was asked for before one is older than it. */
+  heard: number;
   /** A verdict that is being asked for and taken in; settled otherwise. */
   admission: Promise<unknown>;
   /** What the hub answered last to a report of this job. */
@@ -81,6 +83,7 @@ export function addEntry(parking: Parking, job: ParkedJob, payload: Uint8Array |
     due: new Map(),
     cancelTimer: null,
     reporting: Promise.resolve(),
+    heard: 0,
     admission: Promise.resolve(),
     told: null,
   };

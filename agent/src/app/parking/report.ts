@@ -1,6 +1,6 @@
 import { HoldpointError } from '../../domain/errors.ts';
-import { afterStatus } from '../../domain/parking.ts';
-import type { HoldStatus } from '../../ports/gatekeeper.ts';
+import { afterStatus, isLive } from '../../domain/parking.ts';
+import type { HoldStatus, ParkedHold } from '../../ports/gatekeeper.ts';
 import { change, type Entry, later, type Parking, reasonOf, stamp } from './parking.ts';
 
 /** The hub understood a report and will never take it: asked again it would say the same. */
@@ -36,22 +36,52 @@ export function flushReports(parking: Parking, entry: Entry): Promise<void> {
   return result;
 }
 
-/** Takes over how the hub has this job, unless something is still owed that it does not know. */
-export async function takeStatus(parking: Parking, entry: Entry, statuses: readonly HoldStatus[]): Promise<void> {
-  const status = statuses.find((each) => each.hold === entry.job.hold && each.jobId === entry.job.jobId);
+/** What a job is in the list of a sync; null while the hub has given it no Hold. */
+export function syncItem(entry: Entry): ParkedHold | null {
+  const { jobId, hold, digest, state, parkedUntil } = entry.job;
+  if (hold === null || digest === null || state === 'received') return null;
+  return {
+    hold,
+    jobId,
+    digest,
+    state: state === 'failing' ? 'ended' : state,
+    parkedUntil: isLive(state) ? new Date(parkedUntil).toISOString() : null,
+  };
+}
+
+/**
+ * Takes over how the hub said that it has this job, unless something is owed that it did not know. An answer to a
+ * question from before the last push is old: a release that overtook it would be lost, so the hub is asked once more.
+ */
+export async function takeStatus(
+  parking: Parking,
+  entry: Entry,
+  status: HoldStatus | undefined,
+  heard: number,
+): Promise<void> {
   if (status === undefined || entry.claimed) return;
-  await change(parking, entry, 'soon', (job) =>
-    job.reports.length > 0 || job.hold !== status.hold ? job : afterStatus(job, status, stamp(parking)),
-  );
+  let old = false;
+  await change(parking, entry, 'soon', (job) => {
+    old = entry.heard !== heard;
+    const applies = !old && job.reports.length === 0 && job.hold === status.hold && job.jobId === status.jobId;
+    return applies ? afterStatus(job, status, stamp(parking)) : job;
+  });
+  if (!old) return;
+  const [item, now] = [syncItem(entry), entry.heard];
+  if (item === null) return;
+  const [again] = await parking.gatekeeper.sync([item]);
+  await takeStatus(parking, entry, again, now);
 }
 
 /** One attempt to tell the hub what is owed; failures are tried again with back-off and upon each welcome. */
 export async function reportOwed(parking: Parking, entry: Entry): Promise<void> {
   try {
+    const { heard } = entry;
     await flushReports(parking, entry);
     entry.due.delete('report');
-    if (entry.told !== null) await takeStatus(parking, entry, [entry.told]);
+    const { told } = entry;
     entry.told = null;
+    if (told !== null) await takeStatus(parking, entry, told, heard);
   } catch (error) {
     later(parking, entry, 'report');
     parking.log.debug(

@@ -1,7 +1,7 @@
-import { afterPush, isLive } from '../../domain/parking.ts';
-import type { HubPush, ParkedHold } from '../../ports/gatekeeper.ts';
-import { addEntry, change, type Entry, type Parking, reasonOf } from './parking.ts';
-import { flushReports, takeStatus } from './report.ts';
+import { afterPush } from '../../domain/parking.ts';
+import type { HubPush } from '../../ports/gatekeeper.ts';
+import { addEntry, change, type Parking, reasonOf } from './parking.ts';
+import { flushReports, syncItem, takeStatus } from './report.ts';
 
 /** The frame of a sync takes no more; the rest is asked for in the next one. */
 const MAX_SYNC_HOLDS = 50_000;
@@ -24,48 +24,19 @@ export async function resume(parking: Parking): Promise<void> {
   for (const entry of [...parking.entries.values()]) parking.tend(entry);
 }
 
-function stateForSync(entry: Entry): ParkedHold['state'] | null {
-  switch (entry.job.state) {
-    case 'received':
-      return null;
-    case 'parked':
-    case 'released':
-    case 'handed_out':
-    case 'confirmed':
-    case 'ended':
-      return entry.job.state;
-    case 'failing':
-      return 'ended';
-    default:
-      entry.job.state satisfies never;
-      return null;
-  }
-}
-
-function syncList(parking: Parking): ParkedHold[] {
-  const list: ParkedHold[] = [];
-  for (const entry of parking.entries.values()) {
-    const { job } = entry;
-    const state = stateForSync(entry);
-    if (state === null || job.hold === null || job.digest === null) continue;
-    const parkedUntil = isLive(job.state) ? new Date(job.parkedUntil).toISOString() : null;
-    list.push({ hold: job.hold, jobId: job.jobId, digest: job.digest, state, parkedUntil });
-  }
-  return list;
-}
-
 async function synchronize(parking: Parking, isStale: () => boolean): Promise<void> {
   // What happened here first, then the question: else the hub would answer about the past.
   for (const entry of [...parking.entries.values()])
     if (entry.job.reports.length > 0) await flushReports(parking, entry);
-  const list = syncList(parking);
+  const list = [...parking.entries.values()].map(syncItem).filter((item) => item !== null);
   for (let from = 0; from < list.length || from === 0; from += MAX_SYNC_HOLDS) {
     const part = list.slice(from, from + MAX_SYNC_HOLDS);
+    const heard = new Map(part.map(({ jobId }) => [jobId, parking.entries.get(jobId)?.heard ?? 0]));
     const statuses = await parking.gatekeeper.sync(part);
     if (isStale()) return;
     for (const status of statuses) {
       const entry = parking.entries.get(status.jobId);
-      if (entry !== undefined) await takeStatus(parking, entry, [status]);
+      if (entry !== undefined) await takeStatus(parking, entry, status, heard.get(status.jobId) ?? 0);
     }
   }
   if (isStale()) return;
@@ -81,6 +52,7 @@ async function synchronize(parking: Parking, isStale: () => boolean): Promise<vo
 async function takePush(parking: Parking, push: HubPush): Promise<void> {
   const entry = parking.entries.get(push.jobId);
   if (entry === undefined) return;
+  entry.heard++;
   // A verdict that is still being taken in comes before what the hub said after it.
   await entry.admission;
   const after = await change(parking, entry, 'soon', (job) => {
