@@ -373,6 +373,7 @@ describe('the other commands', () => {
 
   it('have --json and --help each, and --version is the package', async () => {
     expect((await runCli(['--version'])).out).toBe('1.2.3\n');
+    expect((await runCli(['-h'])).out).toBe((await runCli(['--help'])).out);
     for (const { name } of COMMANDS) {
       const { exit, out, err } = await runCli([name, '--help']);
       expect([exit, err], name).toEqual([0, '']);

@@ -129,6 +129,23 @@ log: {level: debug, format: json}
   });
 });
 
+describe('what is allowed but unwise', () => {
+  it('is told: tokens that would cross a network in clear', () => {
+    const flags = {
+      'gateway.listen': '0.0.0.0:8093',
+      'hub.listen': '[::]:8094',
+      'gitlab.url': 'http://gitlab.example.com',
+    };
+    expect(load(GOOD, flags).warnings).toEqual([
+      'gateway.listen is 0.0.0.0, without TLS: tokens cross the network in clear unless a proxy is before it',
+      'hub.listen is ::, without TLS: tokens cross the network in clear unless a proxy is before it',
+      'gitlab.url is http://: tokens and jobs cross the network in clear; use https://',
+    ]);
+    const local = { 'gateway.listen': '127.0.0.2:1', 'hub.listen': '[::1]:2', 'gitlab.url': 'http://[::1]:3' };
+    expect(load(GOOD, local).warnings).toEqual([]);
+  });
+});
+
 /** What stands in the file, and every problem that is to be told of it. */
 const BAD: readonly (readonly [string, string, readonly string[]])[] = [
   [

@@ -25,7 +25,7 @@ describe('the reference pages', () => {
 
   it('"holdpoint agent --help" has every option of the table with its variable and default, and no other', async () => {
     const { out } = await runCli(['agent', '--help']);
-    const flags = [...out.matchAll(/^ {2}(--[a-z-]+)/gm)].map((match) => match[1]);
+    const flags = [...out.matchAll(/^ {2}(?:-h, )?(--[a-z-]+)/gm)].map((match) => match[1]);
     expect(flags).toEqual(['--config', ...OPTIONS.map((option) => option.flag), '--json', '--help']);
     const words = out.replace(/\s+/g, ' ');
     for (const option of OPTIONS) {

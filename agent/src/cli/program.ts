@@ -49,7 +49,7 @@ export async function runCommandLine(argv: readonly string[], io: Io, parts: Par
   const program = new Command('holdpoint')
     .description('No job configuration that nobody approved starts on this runner.')
     .version(parts.version, '--version', 'print the version')
-    .helpOption('--help', 'print this help')
+    .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
     .enablePositionalOptions()
     .exitOverride()
@@ -75,7 +75,7 @@ export async function runCommandLine(argv: readonly string[], io: Io, parts: Par
       if (entry.name === name) (await entry.load()).define(command, context);
       if (!command.options.some((option) => option.long === '--json')) command.option('--json', 'answer as JSON');
     }
-    if (argv.length === 0 || (name === null && !argv.some((word) => word === '--help' || word === '--version'))) {
+    if (argv.length === 0 || (name === null && !argv.some((word) => ['-h', '--help', '--version'].includes(word)))) {
       throw new HoldpointError('bad_usage', 'no command given; "holdpoint --help" lists them');
     }
     await program.parseAsync(argv, { from: 'user' });

@@ -149,7 +149,12 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
       level: text('log.level') as AgentConfig['log']['level'],
       format: text('log.format') as AgentConfig['log']['format'],
     },
-    warnings: [...runners.warnings, ...(file === null ? [] : inlineTokenWarning(file, runners))],
+    warnings: [
+      ...runners.warnings,
+      ...(file === null ? [] : inlineTokenWarning(file, runners)),
+      ...openPortWarnings({ 'gateway.listen': gateway, 'hub.listen': hub }),
+      ...clearTextWarning(text('gitlab.url')),
+    ],
   };
 }
 
@@ -169,6 +174,26 @@ function whyUnreadable(path: string): string | null {
   } catch (error) {
     return `cannot read ${quotablePath(path)}: ${systemErrorWords(error)}`;
   }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function openPortWarnings(listening: Readonly<Record<string, ListenAddress>>): readonly string[] {
+  return Object.entries(listening)
+    .filter(([, address]) => !isLoopback(address.host))
+    .map(
+      ([key, { host }]) =>
+        `${key} is ${host}, without TLS: tokens cross the network in clear unless a proxy is before it`,
+    );
+}
+
+function clearTextWarning(gitlab: string): readonly string[] {
+  const { protocol, hostname } = new URL(gitlab);
+  return protocol === 'http:' && !isLoopback(hostname)
+    ? ['gitlab.url is http://: tokens and jobs cross the network in clear; use https://']
+    : [];
 }
 
 function inlineTokenWarning(file: string, runners: LoadedRunners): readonly string[] {
