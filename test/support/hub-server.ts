@@ -1,0 +1,208 @@
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import WebSocket from 'ws';
+import type { z } from 'zod';
+import { type TokenScope, tokenHash } from '../../agent/src/domain/token.ts';
+import { createHub, type Hub, type HubOptions } from '../../agent/src/hub/hub.ts';
+import type { Store } from '../../agent/src/ports/store.ts';
+import { openStore } from '../../agent/src/stores/store.ts';
+import { hubFrameSchema } from '../../agent/src/wire/link.ts';
+import { HOUR, hubLog, hubWorld, START, type World } from './hub-world.ts';
+
+export interface AgentKey {
+  readonly name: string;
+  readonly publicKey: Uint8Array;
+  readonly privateKey: KeyObject;
+}
+/** JSON of any shape, read member by member. */
+export interface Loose {
+  readonly [name: string]: Loose;
+}
+/** An agent's name and a fresh Ed25519 pair. */
+export function agentKey(name: string): AgentKey {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  return { name, privateKey, publicKey: Buffer.from(publicKey.export({ format: 'jwk' }).x!, 'base64url') };
+}
+
+export interface TestHub {
+  readonly hub: Hub;
+  readonly world: World;
+  readonly store: Store;
+  readonly url: string;
+  readonly port: number;
+  readonly keys: Readonly<Record<'embedded' | 'other', AgentKey>>;
+  readonly log: ReturnType<typeof hubLog>;
+  /** A token of a person, as if an administrator had made it. */
+  token(username: string, scopes?: readonly TokenScope[], livesMs?: number): Promise<string>;
+  /** One request; JSON is parsed. */
+  call(
+    method: string,
+    path: string,
+    token: string | null,
+    body?: unknown,
+  ): Promise<{ status: number; body: Loose; headers: Headers }>;
+  close(): Promise<void>;
+}
+
+/** A hub on a free port of 127.0.0.1, on a store in memory, with a clock that is turned by hand. */
+export async function startHub(options: Partial<HubOptions> = {}): Promise<TestHub> {
+  const store = options.store ?? (await openStore({ path: ':memory:' }));
+  const world = await hubWorld({ store });
+  const log = hubLog();
+  const keys = { embedded: agentKey('embedded'), other: agentKey('other') };
+  const hub = createHub({
+    store,
+    directory: world.context.directory,
+    policy: () => world.policy,
+    variableKey: new Uint8Array(32).fill(7),
+    agents: Object.values(keys),
+    clock: world.clock,
+    log,
+    version: '0.0.0',
+    ...options,
+  });
+  const { port } = await hub.listen('127.0.0.1', 0);
+  const url = `http://127.0.0.1:${port}`;
+  let made = 0;
+  return {
+    hub,
+    world,
+    store,
+    url,
+    port,
+    keys,
+    log,
+    async token(username, scopes = ['read', 'approve'], livesMs = 8 * HOUR) {
+      made += 1;
+      const text = `hp_test${made}-${username}`;
+      const person = world.people.users.find((user) => user.username === username)!;
+      const owner = { id: person.id, username };
+      const now = world.clock.now();
+      const token = {
+        hash: tokenHash(text),
+        prefix: 'hp_',
+        name: null,
+        owner,
+        scopes,
+        createdAt: now,
+        expiresAt: now + livesMs,
+        lastUsedAt: null,
+        lastUsedAddress: null,
+        revokedAt: null,
+      };
+      await store.write((tx) => tx.insertToken(token));
+      return text;
+    },
+    async call(method, path, token, body) {
+      const response = await fetch(`${url}${path}`, {
+        method,
+        headers: {
+          ...(token !== null && { authorization: `Bearer ${token}` }),
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+        },
+        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      });
+      const text = await response.text();
+      const json = /[/+]json(;|$)/.test(response.headers.get('content-type') ?? '');
+      return { status: response.status, body: json ? JSON.parse(text) : text, headers: response.headers };
+    },
+    async close() {
+      await hub.close();
+      await store.close();
+    },
+  };
+}
+export { START };
+
+/** A frame of the hub as it crosses the wire. */
+export type LinkFrame = z.output<typeof hubFrameSchema>;
+
+/** A socket that speaks whatever a test wants, and remembers what came. */
+export interface RawLink {
+  /** As they came, in order, those taken by `next` left out. */
+  readonly frames: LinkFrame[];
+  readonly socket: WebSocket;
+  send(frame: unknown): void;
+  /** Resolves with the first frame not yet taken that fits; rejects with what came instead. */
+  next<T extends LinkFrame['type']>(type: T): Promise<Extract<LinkFrame, { type: T }>>;
+  /** Resolves with the close code. */
+  closed(): Promise<number>;
+}
+
+/** Waits until something holds, and says what was seen last when it never does. */
+export async function eventually<T>(
+  look: () => T | Promise<T>,
+  holds: (seen: T) => boolean,
+  withinMs = 5_000,
+): Promise<T> {
+  const until = performance.now() + withinMs;
+  for (;;) {
+    const seen = await look();
+    if (holds(seen)) return seen;
+    if (performance.now() > until) throw new Error(`never came true; last seen: ${JSON.stringify(seen)}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+export async function rawLink(
+  url: string,
+  path = '/api/v1/link',
+  headers: Record<string, string> = {},
+): Promise<RawLink> {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}${path}`, { headers, perMessageDeflate: true });
+  const frames: LinkFrame[] = [];
+  let code: number | null = null;
+  socket.on('message', (data) => frames.push(hubFrameSchema.parse(JSON.parse(data.toString()))));
+  socket.on('close', (closeCode) => {
+    code = closeCode;
+  });
+  socket.on('error', () => {});
+  await new Promise<void>((resolve, reject) => {
+    socket.once('open', resolve);
+    socket.once('unexpected-response', (_, response) => reject(new Error(`status ${response.statusCode}`)));
+  });
+  return {
+    frames,
+    socket,
+    send: (frame) =>
+      socket.send(typeof frame === 'string' || frame instanceof Uint8Array ? frame : JSON.stringify(frame)),
+    async next<T extends LinkFrame['type']>(type: T) {
+      await eventually(
+        () => ({ types: frames.map((f) => f.type), code }),
+        (seen) => seen.types.includes(type),
+      );
+      return frames.splice(
+        frames.findIndex((f) => f.type === type),
+        1,
+      )[0] as Extract<LinkFrame, { type: T }>;
+    },
+    async closed() {
+      return (await eventually(
+        () => code,
+        (seen) => seen !== null,
+      )) as number;
+    },
+  };
+}
+
+export const helloOf = (key: AgentKey, cursor = 0) => ({
+  type: 'hello',
+  protocol: 1,
+  agent: key.name,
+  version: '1',
+  runners: [{ name: 'prod', protected: true }],
+  cursor,
+});
+export const proofOf = (key: AgentKey, nonce: string, context = 'holdpoint.link/v1', name = key.name) => ({
+  type: 'prove',
+  signature: sign(null, Buffer.from(`${context}\0${nonce}\0${name}`), key.privateKey).toString('base64url'),
+});
+
+/** A link that has been welcomed. */
+export async function welcomed(url: string, key: AgentKey, cursor = 0): Promise<RawLink> {
+  const link = await rawLink(url);
+  link.send(helloOf(key, cursor));
+  const { nonce } = await link.next('challenge');
+  link.send(proofOf(key, nonce));
+  await link.next('welcome');
+  return link;
+}
