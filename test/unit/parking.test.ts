@@ -1,0 +1,242 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Facts } from '../../agent/src/domain/facts.ts';
+import { PARKED_JOB_STATES, type ParkedJob, type ParkedJobState } from '../../agent/src/domain/parked-job.ts';
+import {
+  afterHeartbeat,
+  afterLook,
+  afterPush,
+  afterStatus,
+  type HubStatus,
+  isLive,
+  liveUntil,
+  needsPayload,
+  overLimit,
+  timeoutLeftS,
+} from '../../agent/src/domain/parking.ts';
+import { readPayload } from '../../agent/src/runners/gitlab/configuration.ts';
+import { verifiedFacts } from '../../agent/src/runners/gitlab/verified-facts.ts';
+import { fixture, LIMITS } from '../support/gate.ts';
+
+const AT = '2026-11-22T00:00:00.000Z';
+const job = (more: Partial<ParkedJob> = {}): ParkedJob => ({
+  jobId: 7,
+  token: 't',
+  pool: 'p',
+  runner: 'r',
+  digest: 'd',
+  payloadSha256: '',
+  hold: 1,
+  url: null,
+  state: 'parked',
+  person: null,
+  receivedAt: 0,
+  parkedUntil: 0,
+  handedOutAt: null,
+  timeoutS: 3600,
+  failureReasons: [],
+  noteBytes: 0,
+  pendingNote: null,
+  failWith: null,
+  reports: [],
+  ...more,
+});
+
+const HUB_STATES = [
+  'waiting_for_approval',
+  'pending',
+  'running',
+  'success',
+  'failed',
+  'canceled',
+  'rejected',
+  'expired',
+  'unknown',
+] as const;
+
+describe('a parked job', () => {
+  it('T29: becomes released in one way only: the hub says release or pending of a job that is parked', () => {
+    for (const state of PARKED_JOB_STATES) {
+      for (const type of ['release', 'reject', 'expire', 'revoke', 'cancel'] as const) {
+        const after = afterPush(job({ state }), { type, reason: null, note: null });
+        if (after.state === 'released' && state !== 'released') expect([state, type]).toEqual(['parked', 'release']);
+      }
+      for (const said of HUB_STATES) {
+        for (const current of [true, false]) {
+          const after = afterStatus(job({ state }), { state: said, current } as HubStatus, AT);
+          if (after.state === 'released' && state !== 'released')
+            expect([state, said, current]).toEqual(['parked', 'pending', true]);
+          if (state === 'released' && (said !== 'pending' || !current)) expect(after.state).not.toBe('released');
+        }
+      }
+    }
+  });
+
+  it('that somebody was given is moved by no word of the hub: its end is GitLab’s to say', () => {
+    for (const state of ['handed_out', 'confirmed', 'failing', 'ended'] as ParkedJobState[]) {
+      const one = job({ state });
+      for (const type of ['release', 'reject', 'expire', 'revoke', 'cancel'] as const)
+        expect(afterPush(one, { type, reason: null, note: null })).toBe(one);
+      for (const said of HUB_STATES) expect(afterStatus(one, { state: said, current: true }, AT)).toBe(one);
+    }
+  });
+
+  it('that the hub counts as running while it is here is told undelivered before it may be released', () => {
+    const after = afterStatus(job({ state: 'released' }), { state: 'running', current: true }, AT);
+    expect([after.state, after.reports.map((report) => report.event)]).toEqual(['parked', ['undelivered']]);
+  });
+
+  it('ends by what GitLab says, and lives on when it says nothing of the kind', () => {
+    expect(afterHeartbeat(job(), 'running', AT)).toEqual(job());
+    expect(afterHeartbeat(job(), 'canceling', AT)).toMatchObject({
+      state: 'failing',
+      reports: [{ event: 'canceled' }],
+    });
+    expect(afterHeartbeat(job(), 'canceled', AT)).toMatchObject({ state: 'ended', reports: [{ event: 'canceled' }] });
+    for (const status of ['failed', 'success', 'refused'] as const) {
+      expect(afterHeartbeat(job(), status, AT)).toMatchObject({ state: 'ended', reports: [{ event: 'detached' }] });
+    }
+    expect(afterLook(job({ state: 'confirmed' }), 'canceling', AT)).toEqual(job({ state: 'confirmed' }));
+    expect(afterLook(job({ state: 'confirmed' }), 'success', AT).reports[0]?.detail).toEqual({ status: 'success' });
+    expect(afterLook(job({ state: 'confirmed' }), 'refused', AT).reports[0]?.detail.status).toBe('failed');
+  });
+
+  it('keeps its payload exactly as long as it may be handed out', () => {
+    expect(PARKED_JOB_STATES.filter(needsPayload)).toEqual(['received', 'parked', 'released', 'handed_out']);
+    expect(PARKED_JOB_STATES.filter(isLive)).toEqual(['received', 'parked', 'released']);
+  });
+});
+
+describe('T31: the time GitLab gives', () => {
+  it.each([
+    [3600, 3_000],
+    [1_200, 800],
+    [60, 40],
+    [86_400, 3_600],
+    [0, 0],
+  ])('of a timeout of %d s leaves %d s to wait', (timeoutS, waitS) => {
+    expect(liveUntil(5_000, timeoutS, LIMITS)).toBe(5_000 + waitS * 1000);
+  });
+
+  it('parked and left together are never more than the timeout, and never under a minute is left', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 60, max: 1e6 }), fc.nat({ max: 1e9 }), (timeoutS, parkedMs) => {
+        const left = timeoutLeftS(job({ timeoutS }), parkedMs);
+        expect(left).toBeGreaterThanOrEqual(60);
+        if (left > 60) expect(left + parkedMs / 1000).toBeLessThan(timeoutS + 1);
+      }),
+    );
+  });
+
+  it('leaves at the end of the live stage what the floor promises', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 180, max: 1e6 }), (timeoutS) => {
+        const until = liveUntil(0, timeoutS, LIMITS);
+        expect(timeoutLeftS(job({ timeoutS }), until)).toBeGreaterThanOrEqual(Math.floor(Math.min(600, timeoutS / 3)));
+      }),
+    );
+  });
+});
+
+describe('T30: the limit of parked jobs', () => {
+  const person = fc.constantFrom('id:1', 'id:2', 'id:3', null);
+  const jobs = fc
+    .array(person, { maxLength: 40 })
+    .map((people) => people.map((who, n) => job({ jobId: n + 1, person: who, receivedAt: n })));
+
+  it('takes out exactly what is over it, always the oldest of whoever has most', () => {
+    fc.assert(
+      fc.property(jobs, fc.nat({ max: 40 }), (list, max) => {
+        const out = overLimit(list, max);
+        expect(out).toHaveLength(Math.max(0, list.length - max));
+        let left = [...list];
+        for (const jobId of out) {
+          const count = (who: string | null) => left.filter((each) => each.person === who).length;
+          const victim = left.find((each) => each.jobId === jobId)!;
+          expect(count(victim.person)).toBe(Math.max(...left.map((each) => count(each.person))));
+          expect(left.find((each) => each.person === victim.person)).toBe(victim);
+          left = left.filter((each) => each !== victim);
+        }
+      }),
+    );
+  });
+
+  it('never touches a person who has no more than their share', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 2, max: 30 }), (flood) => {
+        const list = [
+          job({ jobId: 1, person: 'id:quiet', receivedAt: 0 }),
+          ...Array.from({ length: flood }, (_, n) => job({ jobId: n + 2, person: 'id:loud', receivedAt: n + 1 })),
+        ];
+        expect(overLimit(list, 2)).not.toContain(1);
+      }),
+    );
+  });
+});
+
+describe('T17: facts that GitLab confirms', () => {
+  const read = (name: string): Facts => {
+    const reading = readPayload(Buffer.from(fixture(name)), {
+      instance: 'https://gitlab.example.com',
+      runner: 'r',
+      variableKey: new Uint8Array(32),
+      verifyIdToken: () => null,
+    });
+    if (!reading.ok) throw new Error(reading.reason);
+    return reading.facts;
+  };
+  const facts = read('deploy-production.run1');
+  const id = facts.job.id;
+  const user = { id: 77, username: 'real', name: 'Real' };
+  const production = { slug: 'production', tier: 'production' };
+
+  it('name the trigger and the source that GitLab names, whatever a variable says', () => {
+    const answer = verifiedFacts(facts, {
+      job: { id, user, pipeline: { source: 'schedule' } },
+      agents: { job: { id }, environment: production },
+    });
+    expect(answer).toMatchObject({
+      ok: true,
+      facts: {
+        trigger: { ...user, verified: 'gitlab' },
+        pipeline: { source: 'schedule' },
+        environment: { name: 'production', verified: true },
+      },
+    });
+  });
+
+  it('stay unverified where GitLab could not be asked', () => {
+    const answer = verifiedFacts(facts, { job: null, agents: null });
+    expect(answer).toMatchObject({ ok: true, facts: { environment: { verified: false } } });
+    if (answer.ok) expect(answer.facts.trigger).toEqual(facts.trigger);
+    expect(facts.trigger.verified).not.toBe('gitlab');
+  });
+
+  it.each([
+    ['another slug', { slug: 'staging', tier: 'production' }],
+    ['another tier', { slug: 'production', tier: 'other' }],
+    ['another name', { name: 'prod', slug: 'production', tier: 'production' }],
+    ['no environment', undefined],
+  ])('are refused when GitLab has %s', (_what, environment) => {
+    expect(verifiedFacts(facts, { job: null, agents: { job: { id }, environment } }).ok).toBe(false);
+  });
+
+  it('are refused when GitLab deploys a job whose variables name no environment', () => {
+    const plain = read('test-unit.run1');
+    expect(plain.environment).toBeNull();
+    expect(verifiedFacts(plain, { job: null, agents: { environment: production } }).ok).toBe(false);
+    expect(verifiedFacts(plain, { job: null, agents: {} }).ok).toBe(true);
+  });
+
+  it('T50: are refused when the token is another job’s', () => {
+    expect(verifiedFacts(facts, { job: { id: id + 1, user }, agents: null }).ok).toBe(false);
+  });
+
+  it.each([[null], ['x'], [[]], [{ user: 'x' }], [{ user: { id: '9' } }], [{ id, user: { id: 1.5 } }]])(
+    'take nothing from an answer that is %j',
+    (answer) => {
+      const verified = verifiedFacts(facts, { job: answer, agents: null });
+      expect(verified.ok && verified.facts.trigger).toEqual(facts.trigger);
+    },
+  );
+});
