@@ -197,6 +197,29 @@ describe('a poll', () => {
     );
   });
 
+  it('T40: whose runner goes away just before the first byte leaves the job to the next one', async () => {
+    const one = await scene();
+    const id = await one.park();
+    await one.gate.gatekeeper.release(id);
+    const gone = new AbortController();
+    let closed = false;
+    one.gate.gatekeeper.fault = async (call, detail) => {
+      if (call !== 'report' || (detail as { event: string }).event !== 'handed_out' || closed) return;
+      closed = true;
+      gone.abort();
+      // The agent sees the end of a connection that it has nothing to read from as soon as it has written to another.
+      await send(one.gate.port, 'GET', '/nothing');
+      await send(one.gate.port, 'GET', '/nothing');
+    };
+    await poll(one.gate.port, one.token, {}, gone.signal).catch(() => null);
+    await until('the report', () => one.gate.gatekeeper.reports.some((report) => report.event === 'undelivered'));
+    await until('the job to be released again', () => one.gate.agent.counts().released === 1, one.gate.agent.counts);
+    const reply = await one.poll();
+    expect([reply.status, JSON.parse(reply.body.toString()).id]).toEqual([201, id]);
+    const events = one.gate.gatekeeper.reports.filter((report) => report.jobId === id).map((report) => report.event);
+    expect(events).toEqual(['parked', 'handed_out', 'undelivered', 'handed_out']);
+  });
+
   it('T41: of many at once, repeated and from several managers, exactly one gets a released job', async () => {
     const one = await scene();
     const id = await one.park();

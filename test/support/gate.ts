@@ -87,6 +87,8 @@ export interface GateOptions {
   readonly dir?: string;
   readonly clock?: Clock & { skip(ms: number): void };
   readonly payloads?: AgentOptions['payloads'];
+  readonly gitlabCa?: string;
+  readonly tls?: AgentOptions['tls'];
   /** Wraps the lot, to make it fail. */
   readonly lot?: (lot: ParkingLot) => ParkingLot;
 }
@@ -100,6 +102,8 @@ export async function startGate(options: GateOptions): Promise<Gate> {
   const lot = await openParkingLot({ dir: join(dir, 'lot'), seal: openSeal(join(dir, 'seal.key')), log });
   const agent = createAgent({
     gitlabUrl: options.gitlabUrl,
+    gitlabCa: options.gitlabCa,
+    tls: options.tls,
     runners: options.runners,
     parking: { ...LIMITS, ...options.limits },
     gatekeeper,

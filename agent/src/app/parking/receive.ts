@@ -75,5 +75,7 @@ export async function receive(
 /** Gives up a claim: the job is there for the next poll, or for whatever else is due. */
 export function letGo(parking: Parking, entry: Entry): void {
   entry.claimed = false;
+  // Ten thousand jobs that wait for a hub must not wait in memory.
+  if (entry.sealed) entry.payload = null;
   parking.tend(entry);
 }
