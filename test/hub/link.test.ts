@@ -61,20 +61,20 @@ describe('the link', () => {
 
   const hostile: readonly [title: string, code: number, frames: (hub: TestHub, nonce: string) => readonly unknown[]][] =
     [
-      ['T27: work before the proof', 4409, () => [admitFrame({ id: 1 })]],
-      ['T27: a proof with another agent key', 4401, (h, nonce) => [proofOf(h.keys.other, nonce)]],
+      ['T27 work before the proof', 4409, () => [admitFrame({ id: 1 })]],
+      ['T27 a proof with another agent key', 4401, (h, nonce) => [proofOf(h.keys.other, nonce)]],
       [
-        'T27: a proof in the name of another agent',
+        'T27 a proof in the name of another agent',
         4401,
         (h, nonce) => [proofOf(h.keys.embedded, nonce, 'holdpoint.link/v1', 'other')],
       ],
-      ['T29: a proof of another challenge', 4401, (h) => [proofOf(h.keys.embedded, 'A'.repeat(43))]],
+      ['T29 a proof of another challenge', 4401, (h) => [proofOf(h.keys.embedded, 'A'.repeat(43))]],
       [
-        'T27: a proof made for another protocol',
+        'T27 a proof made for another protocol',
         4401,
         (h, nonce) => [proofOf(h.keys.embedded, nonce, 'holdpoint.link/v2')],
       ],
-      ['T27: no signature at all', 4401, () => [{ type: 'prove', signature: '' }]],
+      ['T27 no signature at all', 4401, () => [{ type: 'prove', signature: '' }]],
       ['a second hello', 4409, (h) => [helloOf(h.keys.embedded)]],
       ['something that is not JSON', 4400, () => ['{"type":']],
       ['an unknown type', 4400, () => [{ type: 'approve', hold: 1 }]],
@@ -119,14 +119,14 @@ describe('the link', () => {
     expect(await link.closed()).toBe(code);
   });
 
-  it('T30: a frame over 10 MiB closes with 1009, and the hub goes on', async () => {
+  it('T30 a frame over 10 MiB closes with 1009, and the hub goes on', async () => {
     const link = await welcomed(hub.url, hub.keys.embedded);
     link.send(`"${'x'.repeat(MAX_FRAME_BYTES)}"`);
     expect(await link.closed()).toBe(1009);
     await welcomed(hub.url, hub.keys.embedded);
   });
 
-  it('T29: who does not prove in time, and who answers no ping, is let go', async () => {
+  it('T29 who does not prove in time, and who answers no ping, is let go', async () => {
     const silent = await rawLink(hub.url);
     hub.world.clock.advance(10_000);
     expect(await silent.closed()).toBe(4408);
@@ -157,7 +157,7 @@ describe('the link', () => {
     await second.next('state');
   });
 
-  it('T27: an agent sees, moves and is told of its own holds only', async () => {
+  it('T27 an agent sees, moves and is told of its own holds only', async () => {
     const own = await welcomed(hub.url, hub.keys.embedded);
     const other = await welcomed(hub.url, hub.keys.other);
     own.send(admitFrame({ id: 1 }));
@@ -180,7 +180,7 @@ describe('the link', () => {
     expect(await hub.world.state(1)).toBe('pending');
   });
 
-  it('T29: pushes that were not acknowledged come again in order after a drop, acknowledged ones do not', async () => {
+  it('T29 pushes that were not acknowledged come again in order after a drop, acknowledged ones do not', async () => {
     for (let id = 1; id <= 3; id++) await hub.world.admit({ id, pipeline: id });
     await hub.world.approve('maria', 1);
     const first = await welcomed(hub.url, hub.keys.embedded);
@@ -212,7 +212,7 @@ describe('the link', () => {
     ]);
   });
 
-  it('T29: a report that is sent again after a drop is taken once', async () => {
+  it('T29 a report that is sent again after a drop is taken once', async () => {
     await hub.world.admit({ id: 1 });
     await hub.world.approve('maria', 1);
     const link = await welcomed(hub.url, hub.keys.embedded);
@@ -244,7 +244,7 @@ describe('the link', () => {
     expect((await link.next('verdict')).outcome).toBe('hold');
   });
 
-  it('T45: a configuration with __proto__ and constructor as keys keeps its digest over the link', async () => {
+  it('T45 a configuration with __proto__ and constructor as keys keeps its digest over the link', async () => {
     const extra = JSON.parse('{"__proto__": {"a": 1}, "constructor": "x", "toJSON": {"b": 2}}');
     const link = await welcomed(hub.url, hub.keys.embedded);
     const { digestOfText } = await import('../../agent/src/domain/digest.ts');
@@ -256,7 +256,7 @@ describe('the link', () => {
     expect(await hub.store.configuration(digestOfText(text))).toBe(text);
   });
 
-  it('T30: a burst of frames is worked on in order, none is lost', async () => {
+  it('T30 a burst of frames is worked on in order, none is lost', async () => {
     const link = await welcomed(hub.url, hub.keys.embedded);
     for (let id = 1; id <= 150; id++) link.send(admitFrame({ id, pipeline: id }));
     await eventually(

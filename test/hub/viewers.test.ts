@@ -42,7 +42,7 @@ describe('the websocket for viewers', () => {
     return digest;
   };
 
-  it('T32: tells each viewer only of what they may see', async () => {
+  it('T32 tells each viewer only of what they may see', async () => {
     const maria = await follow(await hub.token('maria'));
     const stranger = await follow(await hub.token('stranger'));
     const digest = await admitted();
@@ -61,7 +61,7 @@ describe('the websocket for viewers', () => {
   it.each([
     ['no token', null, 401],
     ['a wrong token', 'hp_wrong', 401],
-  ])('T24: lets %s in as little as elsewhere', async (_, token, status) => {
+  ])('T24 lets %s in as little as elsewhere', async (_, token, status) => {
     expect((await follow(token)).status).toBe(status);
   });
 
@@ -70,7 +70,7 @@ describe('the websocket for viewers', () => {
     expect((await follow(await hub.token('maria'), '/api/v1/other')).status).toBe(404);
   });
 
-  it('T24: ends when the token is over', async () => {
+  it('T24 ends when the token is over', async () => {
     const viewer = await follow(await hub.token('maria', ['read'], HOUR));
     hub.world.clock.advance(HOUR);
     hub.world.clock.advance(15_000);

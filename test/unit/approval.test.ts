@@ -47,11 +47,11 @@ describe('what an approval covers', () => {
     ['protection', { place: { ...place, refProtected: false } }],
     ['environment', { place: { ...place, environment: 'staging' } }],
     ['absence of an environment', { place: { ...place, environment: null } }],
-  ])('T10 T11: does not cover another %s', (_, change) => {
+  ])('T10 T11 does not cover another %s', (_, change) => {
     expect(matches(standing, { ...question, ...change }, START)).toBe(false);
   });
 
-  it('T51: with lifetime run covers its own hold and no other, and no job that has none yet', () => {
+  it('T51 with lifetime run covers its own hold and no other, and no job that has none yet', () => {
     const run = approval({ kind: 'run' });
     expect(matches(run, question, START)).toBe(true);
     expect(matches(run, { ...question, hold: 6 }, START)).toBe(false);
@@ -59,7 +59,7 @@ describe('what an approval covers', () => {
     expect(matches({ ...run, hold: null }, { ...question, hold: null }, START)).toBe(false);
   });
 
-  it('T12: ends by date, by disuse, by revocation', () => {
+  it('T12 ends by date, by disuse, by revocation', () => {
     expect(isValid(approval({ kind: 'until', at: START }), START - 1)).toBe(true);
     expect(isValid(approval({ kind: 'until', at: START }), START)).toBe(false);
     expect(isValid(standing, START + 90 * DAY - 1)).toBe(true);
@@ -121,13 +121,13 @@ describe('people', () => {
     expect(membersOf(both, 4242).filter((m) => m.person.id === 9)).toHaveLength(1);
   });
 
-  it('T20: nobody belongs to a project that the directory does not know', () => {
+  it('T20 nobody belongs to a project that the directory does not know', () => {
     expect(membersOf(PEOPLE, 1)).toEqual([]);
     expect(projectsOf(PEOPLE, 9, 20)).toEqual([4242]);
     expect(projectsOf(PEOPLE, 9, 0)).toEqual([4242]);
   });
 
-  it('T19: a blocked person has no access at all', () => {
+  it('T19 a blocked person has no access at all', () => {
     const blocked = { ...PEOPLE, users: PEOPLE.users.map((user) => ({ ...user, blocked: user.id === 21 })) };
     expect(accessOf(blocked, 21, 4242)).toBe(0);
   });
@@ -151,12 +151,12 @@ describe('people', () => {
 
 describe('who is excluded', () => {
   const trigger = { id: 9, username: 'zoe', name: 'Zoë', verified: 'gitlab' } as const;
-  it('T18: is the verified trigger, where the policy forbids self-approval', () => {
+  it('T18 is the verified trigger, where the policy forbids self-approval', () => {
     expect(requirementFor(DEFAULT_POLICY, trigger).excluded).toEqual([9]);
     expect(requirementFor(DEFAULT_POLICY, { ...trigger, verified: 'payload' }).excluded).toEqual([9]);
     expect(requirementFor({ ...DEFAULT_POLICY, selfApproval: 'allow' }, trigger).excluded).toEqual([]);
   });
-  it('T17: is in every mode whom only a variable names', () => {
+  it('T17 is in every mode whom only a variable names', () => {
     expect(
       requirementFor({ ...DEFAULT_POLICY, selfApproval: 'allow' }, { ...trigger, verified: 'unverified' }).excluded,
     ).toEqual([9]);
@@ -177,7 +177,7 @@ describe('a new token', () => {
     lastUsedAddress: null,
     revokedAt: null,
   };
-  it('T24: never has more scopes nor a longer life than the one that made it', () => {
+  it('T24 never has more scopes nor a longer life than the one that made it', () => {
     expect(grantFor(maker, { scopes: null, livesMs: null }, START + HOUR)).toEqual({
       scopes: ['read'],
       expiresAt: START + 8 * HOUR,
@@ -185,7 +185,7 @@ describe('a new token', () => {
     expect(() => grantFor(maker, { scopes: ['approve'], livesMs: null }, START)).toThrow(/approve/);
     expect(() => grantFor(maker, { scopes: null, livesMs: 9 * HOUR }, START)).toThrow(/outlive/);
   });
-  it('T24: lives 8 hours by default, 30 days at most, whoever makes it', () => {
+  it('T24 lives 8 hours by default, 30 days at most, whoever makes it', () => {
     const admin: Token = { ...maker, scopes: ['admin'] };
     expect(grantFor(admin, { scopes: null, livesMs: null }, START)).toEqual({
       scopes: ['read', 'approve'],

@@ -35,7 +35,7 @@ describe('the audit chain', () => {
   });
 
   it.each(['actor', 'event', 'at', 'address', 'hold', 'review', 'approval', 'digest', 'policy', 'detail'] as const)(
-    'T34: finds a row whose %s was changed',
+    'T34 finds a row whose %s was changed',
     (key) => {
       const other = {
         actor: 'x',
@@ -57,7 +57,7 @@ describe('the audit chain', () => {
     },
   );
 
-  it('T34: finds a row that was changed and hashed again', () => {
+  it('T34 finds a row that was changed and hashed again', () => {
     const forged = chain({ seq: 2, hash: good[1]!.hash }, { ...entry('event 3'), actor: 'user:1 mallory' });
     expect(
       verifyChain(
@@ -69,14 +69,14 @@ describe('the audit chain', () => {
     expect(verifyChain([...without(5), last], head)).toMatchObject({ ok: false, fault: 'changed', seq: 5 });
   });
 
-  it('T34: finds a row that was removed, at the start, in the middle, at the end', () => {
+  it('T34 finds a row that was removed, at the start, in the middle, at the end', () => {
     expect(verifyChain(without(1), head)).toMatchObject({ ok: false, fault: 'removed', seq: 1 });
     expect(verifyChain(without(3), head)).toMatchObject({ ok: false, fault: 'removed', seq: 3 });
     expect(verifyChain(without(5), head)).toMatchObject({ ok: false, fault: 'truncated', seq: 4 });
     expect(verifyChain(without(5), null)).toMatchObject({ ok: true });
   });
 
-  it('T34: finds a row that was inserted, with and without renumbering, and one behind the end', () => {
+  it('T34 finds a row that was inserted, with and without renumbering, and one behind the end', () => {
     const twice = [...good.slice(0, 3), { ...good[2]!, event: 'x' }, ...good.slice(3)];
     expect(verifyChain(twice, head)).toMatchObject({ ok: false, fault: 'inserted', seq: 3 });
     const forged = chain({ seq: 2, hash: good[1]!.hash }, entry('forged'));

@@ -58,7 +58,7 @@ describe('principals.yaml', () => {
     ['a broken bracket', 'users: ['],
     ['nothing', ''],
     ['a list', '- 1'],
-  ])('T2: refuses %s', (_, text) => {
+  ])('T2 refuses %s', (_, text) => {
     expect(problems(() => readPrincipals(text, 'p.yaml')).length).toBeGreaterThan(0);
   });
 });
@@ -76,10 +76,10 @@ describe('policy.yaml', () => {
   });
 
   it.each([
-    ['T16: no rules', 'rules: []'],
-    ['T16: a rule that asks for nobody', 'rules: [{ name: x, access_level: maintainer, count: 0 }]'],
-    ['T16: a rule for everybody', 'rules: [{ name: x, access_level: none, count: 1 }]'],
-    ['T35: a self-approval mode that does not exist', 'self_approval: auto'],
+    ['T16 no rules', 'rules: []'],
+    ['T16 a rule that asks for nobody', 'rules: [{ name: x, access_level: maintainer, count: 0 }]'],
+    ['T16 a rule for everybody', 'rules: [{ name: x, access_level: none, count: 1 }]'],
+    ['T35 a self-approval mode that does not exist', 'self_approval: auto'],
     ['an endless wait', 'request_ttl: 9999d'],
     ['a lifetime that does not exist', 'lifetimes: { max: forever }'],
     ['an unknown key', 'auto_approve: true'],
@@ -95,7 +95,7 @@ describe('a file that changes', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  it('T19: counts at the next question; a broken one leaves the last good one and is logged', async () => {
+  it('T19 counts at the next question; a broken one leaves the last good one and is logged', async () => {
     const path = join(folder, 'principals.yaml');
     const people = (level: string) =>
       `users: [{ id: 1, username: ada }]\nprojects: [{ id: 7, path: a/b, members: [{ user: ada, access_level: ${level} }] }]\n`;

@@ -129,7 +129,7 @@ describe('the states of a hold', () => {
   });
 
   it.each(['park', 'detach', 'hand_out', 'confirm', 'undelivered', 'unconfirmed', 'finish'] as const)(
-    'T41 T51: %s of a job that is not the live one is refused',
+    'T41 T51 %s of a job that is not the live one is refused',
     (type) => {
       const hold = holdIn(LEGAL[type][0]!);
       const command = commands.find((c) => c.type === type)!;

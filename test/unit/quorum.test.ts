@@ -57,7 +57,7 @@ function couldMeet(rules: readonly ApprovalRule[], people: readonly Member[]): b
 }
 
 describe('the tally', () => {
-  it('T22: never depends on the order of the votes', () => {
+  it('T22 never depends on the order of the votes', () => {
     fc.assert(
       fc.property(
         arbitraryRules,
@@ -74,7 +74,7 @@ describe('the tally', () => {
     );
   });
 
-  it('T22: is met exactly when some way to seat distinct people on all places exists', () => {
+  it('T22 is met exactly when some way to seat distinct people on all places exists', () => {
     fc.assert(
       fc.property(arbitraryRules, arbitraryMembers, arbitraryVotes, (rules, members, said) => {
         const votes = said.map((v) => vote(v.id));
@@ -84,7 +84,7 @@ describe('the tally', () => {
     );
   });
 
-  it('T22: counts nobody twice, however often they appear', () => {
+  it('T22 counts nobody twice, however often they appear', () => {
     fc.assert(
       fc.property(arbitraryRules, arbitraryMembers, arbitraryVotes, (rules, members, said) => {
         const votes = said.map((v) => vote(v.id));
@@ -96,7 +96,7 @@ describe('the tally', () => {
     );
   });
 
-  it('T22: no early vote sits on the wrong rule for ever', () => {
+  it('T22 no early vote sits on the wrong rule for ever', () => {
     const rules = [rule(40, 1), rule(30, 1)];
     const members = [member(1, 40), member(2, 30)];
     expect(tally(requirement(rules), [vote(1), vote(2)], members).outcome).toBe('approved');
@@ -104,7 +104,7 @@ describe('the tally', () => {
     expect(tally(requirement(rules), [vote(1)], [member(1, 40), member(2, 40)]).outcome).toBe('unmet');
   });
 
-  it('T16: is met by nobody where there is no rule, a rule that asks for none, or no member', () => {
+  it('T16 is met by nobody where there is no rule, a rule that asks for none, or no member', () => {
     const members = [member(1, 60)];
     expect(tally(requirement([]), [vote(1)], members).outcome).toBe('unmet');
     expect(tally(requirement([rule(40, 0)]), [vote(1)], members).outcome).toBe('unmet');
@@ -113,7 +113,7 @@ describe('the tally', () => {
     expect(entitled(requirement([]), members[0])).toBe(false);
   });
 
-  it('T19: does not count who is no longer a member, who sank in level, who is blocked', () => {
+  it('T19 does not count who is no longer a member, who sank in level, who is blocked', () => {
     const rules = requirement([rule(40, 1)]);
     expect(tally(rules, [vote(1)], [member(2, 40)]).outcome).toBe('unmet');
     expect(tally(rules, [vote(1)], [member(1, 30)]).outcome).toBe('unmet');
@@ -127,7 +127,7 @@ describe('the tally', () => {
     expect(tally(rules, [vote(1), vote(3, 'reject')], members).outcome).toBe('approved');
   });
 
-  it('T18: does not count an approve of somebody excluded, but their reject', () => {
+  it('T18 does not count an approve of somebody excluded, but their reject', () => {
     const rules = requirement([rule(40, 1)], [1]);
     expect(tally(rules, [vote(1)], [member(1, 40)]).outcome).toBe('unmet');
     expect(tally(rules, [vote(1, 'reject')], [member(1, 40)]).outcome).toBe('rejected');

