@@ -88,6 +88,8 @@ export interface GateOptions {
   readonly clock?: Clock & { skip(ms: number): void };
   readonly payloads?: AgentOptions['payloads'];
   readonly gitlabCa?: string;
+  /** Default 0: a free one. */
+  readonly port?: number;
   readonly tls?: AgentOptions['tls'];
   /** Wraps the lot, to make it fail. */
   readonly lot?: (lot: ParkingLot) => ParkingLot;
@@ -112,7 +114,7 @@ export async function startGate(options: GateOptions): Promise<Gate> {
     log,
     ...(options.payloads === undefined ? {} : { payloads: options.payloads }),
   });
-  const { port } = await agent.listen('127.0.0.1', 0);
+  const { port } = await agent.listen('127.0.0.1', options.port ?? 0);
   const stop = async (): Promise<void> => {
     await agent.close({ drainMs: 200 });
     await lot.close();

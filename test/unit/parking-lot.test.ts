@@ -173,6 +173,17 @@ describe('the parking lot', () => {
     expect(existsSync(join(dir, 'lot', 'lock'))).toBe(false);
   });
 
+  it('T41: once closed changes nothing any more, and closes only when its last write is done', async () => {
+    const lot = await open();
+    const writing = lot.put({ job: job(7), payload });
+    await lot.close();
+    expect(existsSync(join(dir, 'lot', '7.job'))).toBe(true);
+    await writing;
+    await expect(lot.put({ job: job(8), payload })).rejects.toMatchObject({ code: 'store_unavailable' });
+    await expect(lot.remove(7)).rejects.toMatchObject({ code: 'store_unavailable' });
+    expect(readdirSync(join(dir, 'lot'))).toEqual(['7.job']);
+  });
+
   it('gives back only its own lock', async () => {
     const path = join(dir, 'a-lock');
     const release = await takeLock(path);

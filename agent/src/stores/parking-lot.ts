@@ -50,6 +50,8 @@ class FolderLot implements ParkingLot {
   readonly #seal: Seal;
   readonly #log: Log;
   readonly #release: () => Promise<void>;
+  readonly #writing = new Set<Promise<unknown>>();
+  #closed = false;
 
   constructor(dir: string, seal: Seal, log: Log, release: () => Promise<void>) {
     this.#dir = dir;
@@ -62,7 +64,24 @@ class FolderLot implements ParkingLot {
     return join(this.#dir, `${jobId}.job`);
   }
 
-  async put(record: ParkedRecord): Promise<void> {
+  /** After `close` the folder may be another process's: nothing of this one may still change it (T41). */
+  #write(run: () => Promise<void>): Promise<void> {
+    if (this.#closed) return Promise.reject(new HoldpointError('store_unavailable', 'the parking lot is closed'));
+    const writing = run();
+    const settled = writing
+      .catch(() => {})
+      .finally(() => {
+        this.#writing.delete(settled);
+      });
+    this.#writing.add(settled);
+    return writing;
+  }
+
+  put(record: ParkedRecord): Promise<void> {
+    return this.#write(() => this.#put(record));
+  }
+
+  async #put(record: ParkedRecord): Promise<void> {
     const path = this.#path(record.job.jobId);
     const temporary = `${path}.${randomBytes(8).toString('hex')}.tmp`;
     const sealed = this.#seal.seal(encode(record), contextOf(record.job.jobId));
@@ -100,7 +119,11 @@ class FolderLot implements ParkingLot {
     return decode(plain, jobId);
   }
 
-  async remove(jobId: number): Promise<void> {
+  remove(jobId: number): Promise<void> {
+    return this.#write(() => this.#remove(jobId));
+  }
+
+  async #remove(jobId: number): Promise<void> {
     try {
       await unlink(this.#path(jobId));
     } catch (error) {
@@ -171,6 +194,8 @@ class FolderLot implements ParkingLot {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(this.#writing);
     await this.#release();
   }
 }

@@ -215,5 +215,11 @@ export async function stopParking(parking: Parking): Promise<void> {
     entry.cancelTimer?.();
     entry.cancelTimer = null;
   }
-  await Promise.all([...parking.entries.values()].map((entry) => entry.queue));
+  // Until nothing is added any more: what was told to a job last is on the disk before the lot is closed.
+  for (let before: unknown[] = []; ; ) {
+    const queues = [...parking.entries.values()].map((entry) => entry.queue);
+    await Promise.allSettled([...queues, ...parking.tasks]);
+    if (queues.length === before.length && queues.every((queue, n) => queue === before[n])) return;
+    before = queues;
+  }
 }

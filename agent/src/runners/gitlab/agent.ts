@@ -98,6 +98,7 @@ export function createAgent(options: AgentOptions): Agent {
       server.closeAllConnections();
       await closed;
       await upstream.close();
+      await Promise.allSettled([...open]);
       await stopParking(parking);
     },
     counts() {
