@@ -356,6 +356,7 @@ describe('the bootstrap token', () => {
     expect((await hub.call('POST', '/api/v1/tokens', String(forMaria.body.token), { user: 'olga' })).body.code).toBe(
       'forbidden',
     );
+    expect((await hub.store.tokens(21, { after: 0, limit: 10 })).map((token) => token.makers)).toEqual([[30]]);
     const listed = JSON.stringify((await hub.call('GET', '/api/v1/tokens', String(made.body.token))).body);
     expect(listed).not.toContain(String(made.body.token));
     expect(JSON.stringify(await hub.store.tokens(null, { after: 0, limit: 10 }))).not.toContain(

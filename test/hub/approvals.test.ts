@@ -109,7 +109,7 @@ const stories: readonly Story[] = [
     ],
   },
   {
-    title: 'T44 a retried job joins its hold: same review, no second question, votes stay',
+    title: 'T44 T52 a retried job joins its hold: same review, no second question, votes stay',
     steps: [
       { who: 'agent', does: admits(one), expect: ['hold', 1, null] },
       { who: 'agent', does: says('detached', 1, 1), expect: 'waiting_for_approval' },

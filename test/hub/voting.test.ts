@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { admit } from '../../agent/src/app/admit.ts';
+import { decide } from '../../agent/src/app/decide.ts';
+import { digestOf } from '../../agent/src/domain/digest.ts';
 import { DEFAULT_POLICY } from '../../agent/src/domain/policy.ts';
 import { hubWorld, requestFor, type World } from '../support/hub-world.ts';
 
@@ -35,6 +37,50 @@ describe('who may decide, on what, and for how long', () => {
     await expect(world.approve('maria', 1)).rejects.toMatchObject({ code: 'self_approval' });
     await world.admit({ id: 2, pipeline: 101, by: 'jonas' });
     expect((await world.approve('jonas', 2)).state).toBe('pending');
+  });
+
+  it('T18 takes no approve from a token that the trigger made for somebody else, however long the chain', async () => {
+    await world.admit({ id: 1, by: 'jonas' });
+    const digest = requestFor({ id: 1 }).digest;
+    const caller = world.caller('maria');
+    const made = { ...caller, token: { ...caller.token, makers: [30, 22] } };
+    const decision = { hold: 1, digest, decision: 'approve', comment: null, lifetime: null, remember: false } as const;
+    await expect(decide(world.context, made, decision)).rejects.toMatchObject({ code: 'self_approval' });
+    expect(await world.state(1)).toBe('waiting_for_approval');
+    const other = { ...caller, token: { ...caller.token, makers: [30] } };
+    expect((await decide(world.context, other, decision)).state).toBe('pending');
+  });
+
+  it('T4 takes no configuration of another form, whatever its digest', async () => {
+    const request = requestFor(one);
+    const configuration = { ...request.configuration, form: 'holdpoint.configuration/v0' };
+    const old = { ...request, configuration, digest: digestOf(configuration) };
+    await expect(admit(world.context, 'embedded', old)).rejects.toMatchObject({ code: 'bad_input' });
+    expect(await world.store.hold(1)).toBeNull();
+  });
+
+  it('T14 asks for each way in which a job can come again, and passes none on its name alone', async () => {
+    await world.admit(one);
+    await world.approve('maria', 1, { lifetime: 'run' });
+    await world.report('embedded', { hold: 1, jobId: 1, event: 'handed_out' });
+    await world.report('embedded', { hold: 1, jobId: 1, event: 'ended', detail: { status: 'success' } });
+    const again = [
+      { id: 2, pipeline: 100 },
+      { id: 3, pipeline: 101, by: 'maria' },
+      { id: 4, pipeline: null },
+      { id: 5, pipeline: 102, by: null },
+    ];
+    for (const job of again) expect((await world.admit(job)).outcome).toBe('hold');
+  });
+
+  it('T33 writes what people typed in one clean line to the agent', async () => {
+    await world.admit(one);
+    await world.reject('maria', 1, { comment: 'no\u001b[2J\nApproved by jonas', remember: true });
+    const [push] = await world.store.outbox('embedded', 0, 10);
+    expect(push?.reason).not.toMatch(/[\u001b\n]/);
+    const { note } = await world.admit({ id: 2, pipeline: 2 });
+    expect(note?.split('\n')).toHaveLength(2);
+    expect(note).not.toContain('\u001b');
   });
 
   it("T18 lets one's own reject count although one's own approve does not", async () => {

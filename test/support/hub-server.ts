@@ -83,6 +83,7 @@ export async function startHub(options: Partial<HubOptions> = {}): Promise<TestH
         name: null,
         owner,
         scopes,
+        makers: [],
         createdAt: now,
         expiresAt: now + livesMs,
         lastUsedAt: null,

@@ -207,6 +207,7 @@ export async function hubWorld(given: { store?: Store; clock?: ReturnType<typeof
         name: null,
         owner: { id: person.id, username },
         scopes,
+        makers: [],
         createdAt: START,
         expiresAt: START + 365 * DAY,
         lastUsedAt: null,

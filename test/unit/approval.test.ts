@@ -171,6 +171,7 @@ describe('a new token', () => {
     name: null,
     owner: { id: 9, username: 'zoe' },
     scopes: ['read'],
+    makers: [],
     createdAt: START,
     expiresAt: START + 8 * HOUR,
     lastUsedAt: null,

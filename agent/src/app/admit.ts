@@ -5,6 +5,7 @@ import { HoldpointError } from '../domain/errors.ts';
 import type { Facts } from '../domain/facts.ts';
 import { type Attempt, type Hold, liveAttempt } from '../domain/hold.ts';
 import { type Requirement, requirementFor } from '../domain/policy.ts';
+import { printable } from '../domain/printable.ts';
 import type { Denial } from '../domain/review.ts';
 import { placeOf, subjectOf } from '../domain/subject.ts';
 import type { AdmitAnswer, AdmitRequest } from '../ports/gatekeeper.ts';
@@ -14,6 +15,8 @@ import { nearestDiff } from './nearest.ts';
 import { fallBack, releaseHold } from './release.ts';
 import { cancelHold, noteUse, reviewFor, type Settlement, settle } from './settle.ts';
 
+/** Another form would give the same job another digest, and old approvals another meaning (T4). */
+const FORM = 'holdpoint.configuration/v1';
 /** 6 MiB: what a payload of 4 MiB can become; more is not a form of ours. */
 const MAX_FORM_BYTES = 6 * 1024 * 1024;
 
@@ -32,6 +35,12 @@ export async function admit(context: HubContext, agent: string, request: AdmitRe
     throw new HoldpointError(
       'too_large',
       `configuration of job ${request.facts.job.id} is larger than ${MAX_FORM_BYTES} bytes: make its script or variables shorter`,
+    );
+  }
+  if (request.configuration.form !== FORM) {
+    throw new HoldpointError(
+      'bad_input',
+      `job ${request.facts.job.id}: its configuration is not of the form ${FORM}: are agent and hub of the same version?`,
     );
   }
   const digest = digestOfText(canonical);
@@ -243,8 +252,8 @@ async function answer(
       hold: null,
       approval: null,
       expires: null,
-      reason: decision.reason,
-      note: note.join('\n'),
+      reason: printable(decision.reason),
+      note: note.map(printable).join('\n'),
       url,
     };
   }

@@ -45,7 +45,7 @@ export async function revoke(
       await s.audit(
         'approval_revoked',
         { approval: id, review: approval.review, digest: approval.digest },
-        { comment },
+        { comment, token: caller.token.id },
       );
       s.changed({ type: 'approval', id, state: 'revoked', projectId: approval.subject.projectId });
       const reason = `approval ${id} was revoked by ${by}${comment === null ? '' : `: ${comment}`}`;

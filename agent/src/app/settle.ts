@@ -4,6 +4,7 @@ import type { Facts } from '../domain/facts.ts';
 import { type Attempt, type Hold, type HoldCommand, liveAttempt, transition } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { type Policy, requirementFor } from '../domain/policy.ts';
+import { printable } from '../domain/printable.ts';
 import { closeReview, type Review, type ReviewState } from '../domain/review.ts';
 import type { HubPush } from '../ports/gatekeeper.ts';
 import type { ChangedEvent } from '../ports/push.ts';
@@ -87,7 +88,14 @@ function settlement(deciding: Deciding, tx: StoreWriter, agents: Set<string>, ch
     async tell(type, hold, attempt, reason) {
       if (attempt === null) return;
       const { id, digest } = hold;
-      await tx.push(attempt.agent, { type, hold: id, jobId: attempt.jobId, digest, reason, note: null });
+      await tx.push(attempt.agent, {
+        type,
+        hold: id,
+        jobId: attempt.jobId,
+        digest,
+        reason: reason === null ? null : printable(reason),
+        note: null,
+      });
       agents.add(attempt.agent);
     },
   };

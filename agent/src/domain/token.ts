@@ -25,6 +25,8 @@ export interface Token {
   /** The person it speaks for; null for the bootstrap token, which speaks for nobody. */
   readonly owner: { readonly id: number; readonly username: string } | null;
   readonly scopes: readonly TokenScope[];
+  /** Ids of the other people through whose tokens it was made: it speaks for its owner, but they have held it (T18). */
+  readonly makers: readonly number[];
   /** Epoch ms, as are all times here. */
   readonly createdAt: number;
   readonly expiresAt: number;
@@ -41,6 +43,12 @@ export function tokenHash(text: string): string {
 /** True while it is neither revoked nor over. */
 export function isUsable(token: Token, now: number): boolean {
   return token.revokedAt === null && now < token.expiresAt;
+}
+
+/** Everybody who may have held the token that `maker` makes, its owner left out. */
+export function makersOf(maker: Token, owner: number): readonly number[] {
+  const holders = maker.owner === null ? maker.makers : [...maker.makers, maker.owner.id];
+  return [...new Set(holders)].filter((id) => id !== owner);
 }
 
 /** What somebody may ask for when they make a token. */

@@ -120,6 +120,7 @@ export interface TokenTable {
   owner_id: number | null;
   owner_username: string | null;
   scopes: string;
+  makers: string;
   created_at: number;
   expires_at: number;
   last_used_at: number | null;

@@ -276,6 +276,7 @@ export function storeContract({ name, create }: StoreUnderTest): void {
         name: null,
         owner: { id: 9, username: 'zoe' },
         scopes: ['read'] as const,
+        makers: [],
         createdAt: START,
         expiresAt: START + HOUR,
         lastUsedAt: null,

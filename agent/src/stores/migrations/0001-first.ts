@@ -161,6 +161,7 @@ export const statements: readonly string[] = [
     owner_id integer,
     owner_username text,
     scopes text not null check (json_array_length(scopes) > 0),
+    makers text not null check (json_valid(makers)),
     created_at integer not null,
     expires_at integer not null check (expires_at > created_at),
     last_used_at integer,
