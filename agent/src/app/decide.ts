@@ -2,11 +2,12 @@ import type { Approval } from '../domain/approval.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { type Hold, liveAttempt, wrongState } from '../domain/hold.ts';
 import { type Lifetime, lifetimeText, narrowest, parseLifetime, requireWithin } from '../domain/lifetime.ts';
-import { type MayVote, mayApprove, mayCarryApprove, mayReject } from '../domain/may-vote.ts';
+import { type MayVote, mayApprove, mayReject } from '../domain/may-vote.ts';
 import { defaultLifetime, lifetimeLimit, type Policy, type Requirement, requirementFor } from '../domain/policy.ts';
 import type { Member } from '../domain/principal.ts';
 import { tally } from '../domain/quorum.ts';
 import type { Review } from '../domain/review.ts';
+import type { Token } from '../domain/token.ts';
 import { type Vote, withVote } from '../domain/vote.ts';
 import { type Caller, type HubContext, retrying, userActor } from './hub-context.ts';
 import { answerReviews } from './release.ts';
@@ -121,14 +122,16 @@ function require(may: MayVote, hold: Hold): void {
 
 const memberOf = (members: readonly Member[], id: number) => members.find((member) => member.person.id === id);
 
-async function recordVote(s: Settlement, vote: Vote, hold: Hold, token: number): Promise<void> {
+async function recordVote(s: Settlement, vote: Vote, hold: Hold, token: Token): Promise<void> {
   await s.tx.putVote(vote);
   await s.audit(
     vote.decision === 'approve' ? 'vote_approve' : 'vote_reject',
     { hold },
     {
       person: vote.person.id,
-      token,
+      token: token.id,
+      // Whoever made the token may have held it: with admin that is a way to vote in another's name, and must not be silent (T18).
+      token_made_by: token.makers,
       comment: vote.comment,
       lifetime: vote.decision === 'approve' ? lifetimeText(vote.lifetime) : null,
       covers: vote.hold === null ? 'configuration' : 'this_hold',
@@ -152,13 +155,12 @@ async function approve(s: Settlement, caller: Caller, decision: Decision, ground
   const { hold, review, current, members, policy, now } = ground;
   const denial = await s.tx.denial(hold.subject, hold.digest, now);
   require(mayApprove(hold, review, current, caller.person.id, memberOf(members, caller.person.id), denial), hold);
-  require(mayCarryApprove(review.requirement, current, caller.token.makers), hold);
   const { environment } = hold.place;
   const lifetime =
     decision.lifetime === null ? defaultLifetime(policy, environment, now) : parseLifetime(decision.lifetime);
   requireWithin(lifetime, lifetimeLimit(policy, environment), now);
   const vote = voteOf(caller, decision, ground, lifetime.kind === 'run' ? hold.id : null, lifetime);
-  await recordVote(s, vote, hold, caller.token.id);
+  await recordVote(s, vote, hold, caller.token);
 
   const votes = withVote(ground.votes, vote);
   // The configuration votes alone may let every Hold of the Review go; votes for this Hold count for it only.
@@ -221,7 +223,7 @@ async function reject(s: Settlement, caller: Caller, decision: Decision, ground:
   const { hold, review, current, members, policy, now } = ground;
   require(mayReject(hold, review, current, memberOf(members, caller.person.id)), hold);
   const vote = voteOf(caller, decision, ground, null, { kind: 'run' });
-  await recordVote(s, vote, hold, caller.token.id);
+  await recordVote(s, vote, hold, caller.token);
   const by = caller.person.username;
   const reason = decision.comment ?? `rejected by ${by}`;
   for (const waiting of await s.tx.waitingOn(review.id)) {

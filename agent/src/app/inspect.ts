@@ -6,7 +6,7 @@ import type { Facts } from '../domain/facts.ts';
 import { hideTags, hideTagsOfChange } from '../domain/hidden-values.ts';
 import type { Hold } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
-import { type MayVote, mayApprove, mayCarryApprove } from '../domain/may-vote.ts';
+import { type MayVote, mayApprove } from '../domain/may-vote.ts';
 import { type Requirement, requirementFor } from '../domain/policy.ts';
 import { ACCESS_LEVELS, type Member, type Person } from '../domain/principal.ts';
 import { entitled, satisfies, tally } from '../domain/quorum.ts';
@@ -86,12 +86,9 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
   // Whoever may reject may see what it is about, their own job included.
   const sees = entitled(frozen, member) || entitled(current, member);
   const diff = await nearestDiff(store, hold.subject, configuration);
-  const carry = mayCarryApprove(frozen, current, caller.token.makers);
   const may = mayApprove(hold, review, current, caller.person.id, member, denial);
   const mayVote: MayVote = caller.token.scopes.includes('approve')
-    ? may.allowed
-      ? carry
-      : may
+    ? may
     : { allowed: false, code: 'forbidden', reason: 'your token has no scope approve: use one that has' };
   return {
     hold,

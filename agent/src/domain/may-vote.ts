@@ -51,16 +51,6 @@ export function mayApproveEver(
   return { allowed: true };
 }
 
-/** Whether the token may carry the approve: one that an excluded person made for somebody else may not (T18). */
-export function mayCarryApprove(frozen: Requirement, current: Requirement, makers: readonly number[]): MayVote {
-  const excluded = [...frozen.excluded, ...current.excluded];
-  if (!makers.some((id) => excluded.includes(id))) return { allowed: true };
-  return no(
-    'self_approval',
-    'your token was made by whoever triggered the job: approve with one that somebody else made for you',
-  );
-}
-
 /** Whether the person may approve this Hold now. */
 export function mayApprove(
   hold: Hold,
