@@ -9,7 +9,7 @@ import { readStrictJson } from '../../domain/strict-json.ts';
 import { type ExplainRow, explainForm } from './explain.ts';
 import { PAYLOAD } from './fields.ts';
 import { formOf } from './form.ts';
-import { checkFacts, factsOf, hasSuspendKey } from './payload-facts.ts';
+import { factsOf, hasSuspendKey } from './payload-facts.ts';
 import { PayloadRefusal } from './refusal.ts';
 import { createScrub } from './scrub.ts';
 
@@ -81,24 +81,18 @@ export function readPayload(bytes: Uint8Array, options: ReadOptions): Reading {
       );
     }
     const scrub = createScrub(form);
-    checkFacts(form, scrub);
-    let facts: Facts | null = null;
     return {
       ok: true,
       configuration: form.configuration,
       canonical,
       digest: digestOfText(canonical),
-      // Computed when first asked for: who only wants the digest does not wait for them.
-      get facts() {
-        facts ??= factsOf(form, scrub, options);
-        return facts;
-      },
+      facts: factsOf(form, scrub, options),
       job: {
         id: form.fields.id,
         token: form.fields.token,
         timeoutS: form.fields.timeoutS,
-        failureReasons: failureReasons(read.value.features),
-        suspendKey: hasSuspendKey(read.value),
+        failureReasons: failureReasons(form.payload.features),
+        suspendKey: hasSuspendKey(form.payload),
       },
       explain: () => explainForm(form, scrub),
       scrub: scrub.text,

@@ -1,9 +1,9 @@
-import { isJsonObject } from '../../domain/json.ts';
+import { isJsonList, isJsonObject, type Json } from '../../domain/json.ts';
 import type { JsonPath } from '../../domain/json-text.ts';
 import { pathText } from '../../domain/strict-json.ts';
 import { REMOVED, REMOVED_PASSWORD, type RemovedLeaf } from './fields.ts';
 import type { Form } from './form.ts';
-import { clip, eachLeaf, plainText } from './form-text.ts';
+import { clip, plainText } from './form-text.ts';
 import type { IgnorableVariable } from './ignorable-variables.ts';
 import { elements } from './payload.ts';
 import type { Scrub } from './scrub.ts';
@@ -27,6 +27,28 @@ export function removedLeaf(path: JsonPath): RemovedLeaf | null {
   return LISTS.has(list) ? (BY_PATH.get(list) ?? null) : null;
 }
 
+/** The table with its paths taken apart. */
+const PARTS = REMOVED.map((leaf) => ({ leaf, parts: leaf.path.replaceAll('[]', '.[]').split('.') }));
+
+/** Visits what stands at a path of the table; null and empty lists are as good as absent. */
+function each(
+  value: Json,
+  parts: readonly string[],
+  depth: number,
+  path: string,
+  visit: (path: string, value: Json) => void,
+): void {
+  const part = parts[depth];
+  if (part === undefined) {
+    if (value !== null && !(isJsonList(value) && value.length === 0)) visit(path, value);
+  } else if (part === '[]') {
+    const list = isJsonList(value) ? value : [];
+    for (let index = 0; index < list.length; index++) each(list[index]!, parts, depth + 1, `${path}[${index}]`, visit);
+  } else if (isJsonObject(value) && value[part] !== undefined) {
+    each(value[part], parts, depth + 1, path === '' ? part : `${path}.${part}`, visit);
+  }
+}
+
 /** Why an ignored variable is not covered. */
 export function ignoredReason(row: IgnorableVariable): string {
   switch (row.class) {
@@ -48,28 +70,9 @@ export function notCovered(
 ): readonly { readonly path: string; readonly value: string | null; readonly reason: string }[] {
   const rows: { path: string; value: string | null; reason: string }[] = [];
   const shown = (text: string) => clip(scrub.text(text), MAX_VALUE_CHARACTERS);
-  const seen = new Set<string>();
-  for (const top of new Set(REMOVED.map((leaf) => leaf.path.split(/[.[]/, 1)[0]!))) {
-    const value = form.payload[top];
-    if (value === undefined) continue;
-    eachLeaf({ [top]: value }, (path, leaf) => {
-      const row = removedLeaf(path);
-      if (row === null || leaf === null) return;
-      // A removed list is one row, whatever it holds.
-      const isList = LISTS.has(row.path);
-      if (isList && seen.has(row.path)) return;
-      seen.add(row.path);
-      let text = plainText(leaf);
-      if (isList) {
-        const [outer, inner] = row.path.split('.') as [string, string];
-        const object = form.payload[outer];
-        text = plainText((isJsonObject(object) ? object[inner] : null) ?? null);
-      }
-      rows.push({
-        path: isList ? row.path : pathText(path),
-        value: row.hidden === true ? null : shown(text),
-        reason: row.reason,
-      });
+  for (const { leaf, parts } of PARTS) {
+    each(form.payload, parts, 0, '', (path, value) => {
+      rows.push({ path, value: leaf.hidden === true ? null : shown(plainText(value)), reason: leaf.reason });
     });
   }
   elements(form.payload, 'credentials').forEach((credential, index) => {

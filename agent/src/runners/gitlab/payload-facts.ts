@@ -18,11 +18,8 @@ const MAX_TEXT_CHARACTERS = 8_192;
 /** GitLab's own limit is 50 needs. */
 const MAX_DEPENDENCIES = 10_000;
 
-/**
- * Refuses a payload whose facts could not be told: names too long or too dear to search, too many dependencies, two
- * environments. What is left to {@link factsOf} cannot fail.
- */
-export function checkFacts(form: Form, scrub: Scrub): void {
+/** Refuses a payload whose facts could not be told: names too long, too many dependencies, two environments. */
+function checkFacts(form: Form): void {
   const refuse = (path: string, reason: string): never => {
     throw new PayloadRefusal('payload_refused', path, reason);
   };
@@ -44,13 +41,12 @@ export function checkFacts(form: Form, scrub: Scrub): void {
   for (const [path, value] of names) {
     if (typeof value !== 'string') continue;
     if (value.length > MAX_NAME_CHARACTERS) refuse(path, `longer than ${MAX_NAME_CHARACTERS} characters`);
-    scrub.name(value);
   }
-  scrub.name(fullRef(fields).full);
 }
 
-/** What the payload itself says of this run; GitLab's own answer is put over it later. */
+/** What the payload itself says of this run; GitLab's own answer is put over it later. Throws PayloadRefusal. */
 export function factsOf(form: Form, scrub: Scrub, options: { instance: string; runner: string }): Facts {
+  checkFacts(form);
   const { fields, groups, ignorable } = form;
   const free = (value: string | null): string | null =>
     value === null ? null : clip(scrub.text(value), MAX_TEXT_CHARACTERS);

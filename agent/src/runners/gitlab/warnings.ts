@@ -2,12 +2,30 @@ import { isJsonList, isJsonObject } from '../../domain/json.ts';
 import { pathText } from '../../domain/strict-json.ts';
 import type { Form } from './form.ts';
 import { clip } from './form-text.ts';
+import { IGNORABLE_VARIABLES } from './ignorable-variables.ts';
 import { elements } from './payload.ts';
 import { isSecret } from './variables.ts';
 
 /** More would not be read; the last line says how many there are. */
 const MAX_WARNINGS = 200;
 const MAX_WARNING_CHARACTERS = 512;
+
+/**
+ * `$N`, `${N`, `%N%`, `$env:N`, whatever the quoting: the shell, not the runner, puts the words in (T9).
+ */
+const USES = new RegExp(
+  `(?:\\$\\{?(?:env:)?[!#]?|%)(${IGNORABLE_VARIABLES.filter((row) => row.class === 'text')
+    .map((row) => row.name)
+    .join('|')})(?!\\w)`,
+  'gi',
+);
+
+/** The first ignored variable of class `text` that a script line uses. */
+function usedText(line: string, ignored: ReadonlySet<string>): string | undefined {
+  if (!/[$%]/.test(line)) return undefined;
+  for (const match of line.matchAll(USES)) if (ignored.has(match[1]!.toLowerCase())) return match[1];
+  return undefined;
+}
 
 /** What an approver must be told of one payload, in words; names only, no value. */
 export function warningsOf(form: Form): readonly string[] {
@@ -17,16 +35,14 @@ export function warningsOf(form: Form): readonly string[] {
     const names = [...new Set(found.values.map((known) => known.name))].join(', ');
     warnings.push(`${pathText(path)} holds the value of ${names}; it is covered as an HMAC`);
   }
-  const texts = form.variables
-    .filter((outcome) => outcome.ignored?.class === 'text')
-    .map((o) => o.group.entries[0].key);
-  // `$N`, `${N`, `%N%`, `$env:N`, and quoting does not matter: the shell, not the runner, puts the words in (T9).
-  const uses = texts.length === 0 ? null : new RegExp(`(?:\\$\\{?(?:env:)?[!#]?|%)(${texts.join('|')})(?!\\w)`, 'i');
-  if (uses !== null) {
+  const texts = new Set(
+    form.variables.filter((outcome) => outcome.ignored?.class === 'text').map((outcome) => outcome.group.folded),
+  );
+  if (texts.size > 0) {
     elements(form.payload, 'steps').forEach((step, index) => {
       const script = isJsonObject(step) ? step.script : null;
       (isJsonList(script) ? script : []).forEach((line, at) => {
-        const name = typeof line === 'string' ? uses.exec(line)?.[1] : undefined;
+        const name = typeof line === 'string' ? usedText(line, texts) : undefined;
         if (name !== undefined) {
           warnings.push(
             `steps[${index}].script[${at}] uses ${name}, words that whoever pushes controls and that are not covered`,
