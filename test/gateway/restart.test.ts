@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { fixture, poll, until } from '../support/gate.ts';
+import { fixture, poll, send, until } from '../support/gate.ts';
 import { type GateScene, gateScenes } from '../support/gate-scene.ts';
 
 const scene = gateScenes();
@@ -108,6 +109,37 @@ describe('a restart', () => {
     await waiting;
     expect(one.gate.gatekeeper.holdOf(id).state).toBe('waiting_for_approval');
     expect(one.gate.agent.counts()).toEqual({ parked: 1 });
+  });
+});
+
+describe('a stop', () => {
+  it('T40: asks GitLab for no job that nobody would be there to take', async () => {
+    const one = await scene();
+    const id = one.fake.enqueue(fixture('test-unit.run1'), { manual: true });
+    one.fake.fail({ match: (_m, path) => path === '/api/v4/jobs/request', how: 'delay', delayMs: 150, times: 1 });
+    const waiting = one.poll().catch(() => null);
+    await until('the poll upstream', () => one.fake.log.length === 1);
+    const body = JSON.stringify({ token: one.token, info: {} });
+    const late = await new Promise<number>((resolve, reject) => {
+      const headers = { 'content-type': 'application/json', 'content-length': body.length };
+      const req = request({ port: one.gate.port, method: 'POST', path: '/api/v4/jobs/request', headers }, (res) => {
+        res.resume();
+        resolve(res.statusCode ?? 0);
+      });
+      req.on('error', reject);
+      // Half of it before the stop, the rest while the first poll is still waited for.
+      req.write(body.slice(0, 5), () => {
+        send(one.gate.port, 'GET', '/').then(() => {
+          const stopping = one.gate.agent.close({ drainMs: 2_000 });
+          one.fake.play(id);
+          req.end(body.slice(5));
+          return stopping;
+        }, reject);
+      });
+    });
+    expect(late).toBe(503);
+    await waiting;
+    expect(one.fake.log.filter((each) => each.path === '/api/v4/jobs/request')).toHaveLength(1);
   });
 });
 

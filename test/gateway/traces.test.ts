@@ -146,4 +146,32 @@ describe('T42: the log of a job that was parked', () => {
     expect(one.fake.job(id).trace).toBe(`${note}ok`);
     expect(note.match(/waits for approval/g)).toHaveLength(1);
   });
+
+  it('is moved by all notes together, when there were several', async () => {
+    const one = await scene();
+    const id = await one.park();
+    const first = one.fake.job(id).trace;
+    // The hub has lost the Hold: the job is admitted again, and told again why it waits.
+    one.gate.gatekeeper.holds.clear();
+    one.gate.gatekeeper.connect();
+    await until(
+      'the second note',
+      () => one.fake.job(id).trace.length > first.length,
+      () => one.fake.job(id).trace,
+    );
+    await until('the hold', () => one.gate.gatekeeper.holds.size === 1);
+    const notes = one.fake.job(id).trace;
+    await one.gate.gatekeeper.release(id);
+    await until('the release', () => one.gate.agent.counts().released === 1, one.gate.agent.counts);
+    await until('the job', () => one.fake.job(id).trace === notes);
+    const reply = await one.poll();
+    expect(reply.status).toBe(201);
+    const patched = await send(one.gate.port, 'PATCH', `/api/v4/jobs/${id}/trace`, {
+      headers: { 'job-token': one.fake.job(id).token, 'content-range': '0-1', 'content-type': 'text/plain' },
+      body: 'ok',
+    });
+    expect([patched.status, patched.headers.range]).toEqual([202, '0-2']);
+    expect(one.fake.job(id).trace).toBe(`${notes}ok`);
+    expect(notes.match(/waits for approval/g)).toHaveLength(2);
+  });
 });

@@ -190,6 +190,12 @@ export async function answerPoll(
   res: ServerResponse,
 ): Promise<void> {
   const { parking, log } = deps;
+  if (parking.closing) {
+    // On a connection that was still open: nobody would be there to take what GitLab answers (T40).
+    res.setHeader('Connection', 'close');
+    answerMessage(res, 503, '503 Service Unavailable: the agent is being stopped');
+    return;
+  }
   if (!poller.protected) {
     await takeAnswer(deps, poller, await ask(deps, req, rewriteJobRequest(body)), res);
     return;
@@ -199,8 +205,8 @@ export async function answerPoll(
     if (res.destroyed || entry.job.state === 'released') break;
   }
   if (res.destroyed) return;
-  if (isFull(parking)) {
-    answerMessage(res, 503, '503 Service Unavailable: the parking lot cannot be written, see the log of the agent');
+  if (parking.closing || isFull(parking)) {
+    answerMessage(res, 503, '503 Service Unavailable: no job can be taken in now, see the log of the agent');
     return;
   }
   const bell = releaseOrEnd(parking, poller.pool, res);
