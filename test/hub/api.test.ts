@@ -261,6 +261,35 @@ describe('the HTTP API', () => {
     expect(rows.map((row) => row.event)).toContain('approval_created');
   });
 
+  it('T34 says whether the chain in the store verifies, and where it breaks', async () => {
+    const olga = await hub.token('olga', ['admin']);
+    const head = await hub.store.auditHead();
+    expect((await hub.call('GET', '/api/v1/audit/verify', olga)).body).toEqual({
+      ok: true,
+      ...head,
+      fault: null,
+      message: null,
+    });
+    const store = { ...hub.store, auditHead: async () => ({ ...head, seq: head.seq + 1 }) };
+    const other = await startHub({ store });
+    expect((await other.call('GET', '/api/v1/audit/verify', olga)).body).toMatchObject({
+      ok: false,
+      fault: 'truncated',
+      seq: head.seq,
+    });
+    await eventually(
+      () => other.log.lines.map((line) => line.message).join(),
+      (said) => said.includes('truncated'),
+    );
+    await other.hub.close();
+  });
+
+  it('T32 leads whoever opens the link of a note to the commands, and tells nothing of the hold', async () => {
+    const { status, body } = await hub.call('GET', '/holds/1', null);
+    expect([status, String(body)]).toEqual([200, expect.stringContaining('holdpoint holds show 1')]);
+    expect(String(body)).not.toMatch(/build|acme|sha256:[0-9a-f]/);
+  });
+
   it('T34 names every decision with the person, their address, the policy and the digest', async () => {
     await hub.call('POST', '/api/v1/holds/1/approve', maria, { digest });
     const rows = (await hub.call('GET', '/api/v1/audit?hold=1', maria)).body.items;

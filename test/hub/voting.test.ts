@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { admit } from '../../agent/src/app/admit.ts';
 import { decide } from '../../agent/src/app/decide.ts';
@@ -58,6 +59,38 @@ describe('who may decide, on what, and for how long', () => {
       token: 21,
       token_made_by: [30, 22],
     });
+  });
+
+  it('T30 gives every configuration a verdict, whatever its shape', async () => {
+    await world.admit({ id: 1_000, pipeline: 1 });
+    await world.approve('maria', 1);
+    let id = 0;
+    const members = fc.dictionary(
+      fc.constantFrom(
+        'steps',
+        'variables',
+        'image',
+        'services',
+        'artifacts',
+        'cache',
+        'secrets',
+        'run',
+        '__proto__',
+        'x',
+      ),
+      fc.jsonValue({ maxDepth: 4 }),
+    );
+    await fc.assert(
+      fc.asyncProperty(members, async (extra) => {
+        id += 1;
+        const configuration = JSON.parse(JSON.stringify({ ...extra, form: 'holdpoint.configuration/v1' }));
+        const digest = digestOf(configuration);
+        const facts = requestFor({ id, pipeline: 1_000 + id }).facts;
+        const { outcome, note } = await admit(world.context, 'embedded', { digest, configuration, facts });
+        expect([outcome, note?.includes('Who may approve')]).toEqual(['hold', true]);
+      }),
+      { numRuns: 150 },
+    );
   });
 
   it('T4 takes no configuration of another form, whatever its digest', async () => {

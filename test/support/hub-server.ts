@@ -6,7 +6,7 @@ import { createHub, type Hub, type HubOptions } from '../../agent/src/hub/hub.ts
 import type { Store } from '../../agent/src/ports/store.ts';
 import { openStore } from '../../agent/src/stores/store.ts';
 import { hubFrameSchema } from '../../agent/src/wire/link.ts';
-import { HOUR, hubLog, hubWorld, START, type World } from './hub-world.ts';
+import { HOUR, hubLog, hubWorld, type World } from './hub-world.ts';
 
 export interface AgentKey {
   readonly name: string;
@@ -112,7 +112,6 @@ export async function startHub(options: Partial<HubOptions> = {}): Promise<TestH
     },
   };
 }
-export { START };
 
 /** A frame of the hub as it crosses the wire. */
 export type LinkFrame = z.output<typeof hubFrameSchema>;

@@ -79,7 +79,7 @@ export function holdNote(
         : `${name} triggered it and cannot approve it.`,
     );
   }
-  lines.push(`Decide: ${url}`);
+  lines.push(`Decide: ${url} or "holdpoint holds show ${hold.id}"`);
   lines.push(`Digest: ${hold.digest}; reproduce it with "holdpoint digest PAYLOAD.json".`);
   lines.push(`Without a decision it expires at ${time(hold.expiresAt)}; run the job again to ask again.`);
   return lines.map((line) => cut(printable(line))).join('\n');

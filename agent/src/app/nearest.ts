@@ -16,10 +16,16 @@ export interface NearestDiff {
 /** How many of the newest approved configurations are compared: enough to find the one that was meant, bounded in time. */
 const MAX_CANDIDATES = 10;
 
+/** How much text of them is compared: of huge configurations only the newest, so that a verdict stays quick. */
+const MAX_COMPARED_CHARS = 2 * 1024 * 1024;
+
 /** A stored Configuration; null when the store does not have it. */
 export async function readConfiguration(store: StoreReader, digest: string): Promise<JsonObject | null> {
   const text = await store.configuration(digest);
-  if (text === null) return null;
+  return text === null ? null : parsed(text);
+}
+
+function parsed(text: string): JsonObject | null {
   const value = JSON.parse(text);
   return isJsonObject(value) ? value : null;
 }
@@ -32,11 +38,14 @@ export async function nearestDiff(
 ): Promise<NearestDiff> {
   let best: { approval: Approval; baseline: JsonObject; apart: number } | null = null;
   const seen = new Set<string>();
+  let compared = 0;
   for (const approval of await store.approvalsOf(subject, null, 100)) {
     if (seen.has(approval.digest) || seen.size >= MAX_CANDIDATES) continue;
     seen.add(approval.digest);
-    const baseline = await readConfiguration(store, approval.digest);
-    if (baseline === null) continue;
+    const text = compared > MAX_COMPARED_CHARS ? null : await store.configuration(approval.digest);
+    const baseline = text === null ? null : parsed(text);
+    if (text === null || baseline === null) continue;
+    compared += text.length;
     const apart = distance(baseline, configuration);
     if (best === null || apart < best.apart) best = { approval, baseline, apart };
   }

@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { expire } from '../app/expire.ts';
 import type { HubContext } from '../app/hub-context.ts';
 import { issueBootstrapToken } from '../app/issue-token.ts';
+import { verifyAudit } from '../app/verify-audit.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -88,6 +89,15 @@ export function createHub(options: HubOptions): Hub {
   let stopped = false;
   let cancelExpire = (): void => {};
   let expiring: Promise<void> = Promise.resolve();
+  let checking: Promise<void> = Promise.resolve();
+  /** A broken chain stops nothing: whoever broke it must not be able to stop jobs with it. It is said loudly. */
+  const checkAudit = (): Promise<void> =>
+    verifyAudit(store)
+      .then(
+        (report) => !report.ok && log.error({ fault: report.fault, seq: report.seq }, report.message),
+        (error) => log.error({ error: String(error) }, 'the audit chain could not be read'),
+      )
+      .then(() => {});
   const expireAndAgain = (): void => {
     expiring = expire(context)
       .then(
@@ -127,13 +137,14 @@ export function createHub(options: HubOptions): Hub {
       const { port: taken } = server.server.address() as AddressInfo;
       const name = host.includes(':') ? `[${host}]` : host;
       listening = `http://${name}:${taken}`;
+      checking = checkAudit();
       expireAndAgain();
       return { port: taken };
     },
     async close() {
       stopped = true;
       cancelExpire();
-      await Promise.all([expiring, link.close(), viewers.close()]);
+      await Promise.all([checking, expiring, link.close(), viewers.close()]);
       await app?.close();
     },
     async bootstrapToken() {

@@ -7,6 +7,7 @@ import { inspectApproval, inspectHold, inspectReview, visibleReview } from '../a
 import { issueToken, revokeToken } from '../app/issue-token.ts';
 import { revoke } from '../app/revoke.ts';
 import { sightOf } from '../app/see.ts';
+import { verifyAudit } from '../app/verify-audit.ts';
 import { HOLD_STATES, type Hold } from '../domain/hold.ts';
 import { REVIEW_STATES } from '../domain/review.ts';
 import type { TokenScope } from '../domain/token.ts';
@@ -122,6 +123,16 @@ function paged<T, V>(
 }
 const asks = (scope: TokenScope): Demand => ({ scope });
 const votes: Demand = { scope: 'approve', vote: true };
+
+/** Nothing of the hold itself: whoever opens the link has not said who they are. */
+function holdHelp(id: number): string {
+  return [
+    `Look at hold ${id}:    holdpoint holds show ${id}`,
+    `Approve it:         holdpoint approve ${id} --digest SHA256`,
+    `Reject it:          holdpoint reject ${id} --comment WHY`,
+    '',
+  ].join('\n');
+}
 
 /** Every route of the hub but the two websockets. */
 export function routes({ hub, connectedSince, exportAudit, metrics }: RouteContext): readonly Route[] {
@@ -308,6 +319,10 @@ export function routes({ hub, connectedSince, exportAudit, metrics }: RouteConte
         return paged(await store.auditRows(filter, pageOf(query)), query.limit, (row) => row.seq, views.auditView);
       },
     }),
+    route('GET', '/api/v1/audit/verify', 'Whether the chain in the store verifies', asks('admin'), {
+      reply: api.auditReportSchema,
+      handle: async () => views.auditReport(await verifyAudit(store)),
+    }),
     {
       method: 'GET',
       url: '/api/v1/audit/export',
@@ -345,6 +360,18 @@ export function routes({ hub, connectedSince, exportAudit, metrics }: RouteConte
         return { status: 'ok' as const };
       },
     }),
+    {
+      method: 'GET',
+      url: '/holds/:id',
+      summary: 'What a link in a job log leads to: how to look at the hold, and nothing of it',
+      demand: null,
+      params: idParam,
+      query: none,
+      body: null,
+      reply: null,
+      type: 'text/plain; charset=utf-8',
+      handle: async ({ params }) => holdHelp((params as z.output<typeof idParam>).id),
+    },
     {
       method: 'GET',
       url: '/metrics',

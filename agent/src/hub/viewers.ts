@@ -10,6 +10,8 @@ import { CLOSE } from '../wire/link.ts';
 import { identify, requireScope, tokenText } from './auth.ts';
 import { problemOf } from './views.ts';
 
+/** After a close frame the viewer gets this long to answer it. */
+const CLOSE_MS = 2_000;
 /** Pages and terminals that follow at once. */
 const MAX_VIEWERS = 1_000;
 /** A viewer has nothing to say. */
@@ -113,7 +115,11 @@ export function createViewers(context: HubContext, heartbeatMs: number, log: Log
     count: () => viewers.size,
     async close() {
       cancelBeat();
-      for (const { socket } of viewers) socket.close(CLOSE.going_away, 'the hub stops');
+      const open = [...viewers];
+      for (const { socket } of open) socket.close(CLOSE.going_away, 'the hub stops');
+      context.clock.after(CLOSE_MS, () => {
+        for (const { socket } of open) socket.terminate();
+      });
       await Promise.all(work);
     },
   };

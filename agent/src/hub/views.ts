@@ -1,7 +1,7 @@
 /** Domain values as the API shows them: the one place where times become text and keys snake_case. */
 import type { HoldInspection, ReviewInspection } from '../app/inspect.ts';
 import { type Approval, isValid } from '../domain/approval.ts';
-import type { AuditRow as DomainRow } from '../domain/audit.ts';
+import type { ChainReport, AuditRow as DomainRow } from '../domain/audit.ts';
 import { ERRORS, type HoldpointError } from '../domain/errors.ts';
 import { type Hold, liveAttempt } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
@@ -164,6 +164,13 @@ export function tokenView(token: Token, now: number): TokenView {
 export function auditView(row: DomainRow): AuditRow {
   const { seq, at, actor, address, event, hold, review, approval, digest, policy, detail, prev, hash } = row;
   return { seq, at: time(at), actor, address, event, hold, review, approval, digest, policy, detail, prev, hash };
+}
+
+/** The outcome of a check of the chain. */
+export function auditReport(report: ChainReport) {
+  return report.ok
+    ? { ok: true, seq: report.head.seq, hash: report.head.hash, fault: null, message: null }
+    : { ok: false, seq: report.seq, hash: null, fault: report.fault, message: report.message };
 }
 
 export function agentView(agent: AgentRecord, connectedSince: number | null) {

@@ -103,18 +103,6 @@ export function reader(db: Kysely<Schema>): StoreReader {
         .execute();
       return withAttempts(rows);
     },
-    async liveHoldsOf(agent) {
-      const rows = await db
-        .selectFrom('holds')
-        .innerJoin('attempts', 'attempts.hold', 'holds.id')
-        .selectAll('holds')
-        .where('attempts.agent', '=', agent)
-        .where('attempts.ended_at', 'is', null)
-        .where('holds.state', 'in', OPEN)
-        .orderBy('holds.id')
-        .execute();
-      return withAttempts(rows);
-    },
     async dueHolds(now, limit) {
       const rows = await db
         .selectFrom('holds')

@@ -248,6 +248,14 @@ export const problemSchema = z.strictObject({
 export const decidedSchema = z.strictObject({
   items: z.array(z.strictObject({ hold: id, after: holdSchema.nullable(), problem: problemSchema.nullable() })),
 });
+/** Whether the audit chain in the store verifies; `seq` and `hash` are of its last row, or say where it breaks. */
+export const auditReportSchema = z.strictObject({
+  ok: z.boolean(),
+  seq: z.number().int(),
+  hash: text.nullable(),
+  fault: z.enum(['changed', 'removed', 'inserted', 'truncated']).nullable(),
+  message: text.nullable(),
+});
 /** Answer of `/readyz`; `/healthz` has the same. */
 export const statusSchema = z.strictObject({ status: z.literal('ok') });
 /** Messages of the viewers' websocket `/api/v1/events`: a hint that something changed; read it again. */
