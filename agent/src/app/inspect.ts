@@ -28,6 +28,7 @@ export interface RuleView {
   readonly have: number;
   readonly eligible: readonly Person[];
 }
+/** Everything about one Hold, as one person may see it. */
 export interface HoldInspection {
   readonly hold: Hold;
   readonly facts: Facts;
@@ -43,6 +44,7 @@ export interface HoldInspection {
   };
   readonly history: readonly AuditRow[];
 }
+/** A Review with its Holds, votes and rules. */
 export interface ReviewInspection {
   readonly review: Review;
   readonly holds: readonly number[];

@@ -49,7 +49,9 @@ export function chain(head: AuditHead, entry: AuditEntry): AuditRow {
   return { ...row, hash: hashOf(row) };
 }
 
+/** What was done to a chain. */
 export type AuditFault = 'changed' | 'removed' | 'inserted' | 'truncated';
+/** The outcome of a check: the last row, or where the chain breaks first and how. */
 export type ChainReport =
   | { readonly ok: true; readonly head: AuditHead }
   | { readonly ok: false; readonly fault: AuditFault; readonly seq: number; readonly message: string };
@@ -68,6 +70,7 @@ export interface ChainProgress {
   readonly last: AuditHead;
   readonly beforeLast: AuditHead | null;
 }
+/** Progress before the first row. */
 export const CHAIN_START: ChainProgress = { last: EMPTY_HEAD, beforeLast: null };
 
 /** Checks the next row; the progress, or where the chain breaks. */

@@ -20,6 +20,7 @@ export const HOLD_STATES = [
   'rejected',
   'expired',
 ] as const;
+/** A state word of a Hold. */
 export type HoldState = (typeof HOLD_STATES)[number];
 
 /** States that nothing leaves. */
@@ -30,6 +31,7 @@ export const FINAL_STATES = [
   'rejected',
   'expired',
 ] as const satisfies readonly HoldState[];
+/** A state word that nothing leaves. */
 export type FinalState = (typeof FINAL_STATES)[number];
 
 /** True for a state that nothing leaves. */

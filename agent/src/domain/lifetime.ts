@@ -1,5 +1,6 @@
 import { HoldpointError } from './errors.ts';
 
+/** A day in milliseconds. */
 export const DAY_MS = 86_400_000;
 /** A standing Approval that nothing used for so long has lapsed: an old configuration must not wait to be replayed (T12). */
 export const STANDING_UNUSED_MS = 90 * DAY_MS;

@@ -16,6 +16,7 @@ export interface ApprovalRule {
  * `allow_trigger` the author alone as well but says that the trigger may on purpose, `allow` nobody.
  */
 export const SELF_APPROVAL = ['forbid', 'forbid_author', 'allow_trigger', 'allow'] as const;
+/** One of the self-approval modes. */
 export type SelfApproval = (typeof SELF_APPROVAL)[number];
 
 /** Which rules hold. */

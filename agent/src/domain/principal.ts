@@ -9,6 +9,7 @@ export const ACCESS_LEVELS = {
   owner: 50,
   admin: 60,
 } as const;
+/** GitLab's word for an access level. */
 export type AccessWord = keyof typeof ACCESS_LEVELS;
 
 /** GitLab's number of an access level given as a number or a word; null for anything else. */
@@ -34,16 +35,19 @@ export interface Person {
   /** A blocked person may do nothing, whatever their membership says. */
   readonly blocked: boolean;
 }
+/** A person's access level in one group or project. */
 export interface Membership {
   readonly user: number;
   readonly accessLevel: number;
 }
+/** A group; its members are members of every project below its path. */
 export interface Group {
   readonly id: number;
   /** Full path, e.g. `acme/payments`. */
   readonly path: string;
   readonly members: readonly Membership[];
 }
+/** A project and its direct members. */
 export interface Project {
   readonly id: number;
   /** Full path, e.g. `acme/payments/api`. */

@@ -12,8 +12,10 @@ import type { Place, Subject } from './subject.ts';
  *        ──► canceled   its last waiting Hold went away otherwise
  */
 export const REVIEW_STATES = ['open', 'approved', 'rejected', 'expired', 'canceled'] as const;
+/** A state word of a Review. */
 export type ReviewState = (typeof REVIEW_STATES)[number];
 
+/** One question and what it asks, frozen when it was opened. */
 export interface Review {
   readonly id: number;
   readonly version: number;

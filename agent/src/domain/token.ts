@@ -5,13 +5,16 @@ import { HoldpointError } from './errors.ts';
 const HOUR_MS = 3_600_000;
 /** A working day: a token that leaks is worth little tomorrow (T24). */
 export const TOKEN_DEFAULT_MS = 8 * HOUR_MS;
+/** A month: whoever needs longer is a machine, and has no token of a person. */
 export const TOKEN_MAX_MS = 30 * 24 * HOUR_MS;
 /** Long enough to read it off the terminal once. */
 export const BOOTSTRAP_MS = 15 * 60_000;
 /** Words that tell a token at a glance, so that secret scanners find one that leaked. */
 export const TOKEN_PREFIX = 'hp_';
 
+/** `read` sees, `approve` votes and revokes, `admin` makes tokens for others and reads the whole audit; none implies another. */
 export const TOKEN_SCOPES = ['read', 'approve', 'admin'] as const;
+/** One of the scopes. */
 export type TokenScope = (typeof TOKEN_SCOPES)[number];
 
 /** A credential of a person for the API; its text is shown once and never stored. */

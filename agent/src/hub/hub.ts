@@ -19,6 +19,7 @@ import { buildServer } from './server.ts';
 import { createViewers, refuse } from './viewers.ts';
 import { auditView } from './views.ts';
 
+/** What a hub is made of. */
 export interface HubOptions {
   readonly store: Store;
   readonly directory: Directory;
@@ -38,6 +39,7 @@ export interface HubOptions {
   readonly heartbeatMs?: number;
 }
 
+/** A running hub. */
 export interface Hub {
   /** Port 0 takes a free one. Rejects with `bad_config` when the address cannot be taken. */
   listen(host: string, port: number): Promise<{ readonly port: number }>;

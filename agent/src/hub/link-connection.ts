@@ -22,6 +22,7 @@ export interface LinkShared {
   ready(agent: string, connection: LinkConnection): void;
   gone(agent: string, connection: LinkConnection): void;
 }
+/** One socket of an agent, as the link server sees it. */
 export interface LinkConnection {
   readonly since: number;
   /** The outbox has something new. */

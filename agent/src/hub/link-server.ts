@@ -11,6 +11,7 @@ import { type LinkConnection, serveAgent } from './link-connection.ts';
 /** Sockets that have not proved yet: agents come one at a time, a crowd is an attack. */
 const MAX_UNPROVED = 64;
 
+/** The hub's end of all links. */
 export interface LinkServer {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   wake(agent: string): void;
@@ -20,6 +21,7 @@ export interface LinkServer {
   close(): Promise<void>;
 }
 
+/** What the link server is made of. */
 export interface LinkServerOptions {
   readonly context: HubContext;
   readonly agents: readonly { readonly name: string; readonly publicKey: Uint8Array }[];

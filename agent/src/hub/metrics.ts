@@ -1,6 +1,7 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { ChangedEvent } from '../ports/push.ts';
 
+/** Counts what happens, and tells it to Prometheus. */
 export interface HubMetrics {
   changed(event: ChangedEvent): void;
   text(): Promise<string>;

@@ -25,6 +25,7 @@ export interface RouteContext {
   /** Text of the metrics. */
   readonly metrics: () => Promise<string>;
 }
+/** One request, checked against its schemas. */
 export interface Input<P, Q, B> {
   readonly params: P;
   readonly query: Q;
@@ -34,6 +35,7 @@ export interface Input<P, Q, B> {
   readonly caller: Caller;
   readonly address: string;
 }
+/** One route as data; the API document and the server are made of it. */
 export interface Route {
   readonly method: 'GET' | 'POST';
   readonly url: string;

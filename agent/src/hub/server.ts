@@ -21,6 +21,7 @@ const MAX_BODY_BYTES = 2 * 1024 * 1024;
 /** A client that sends slower than this is no client of ours. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
+/** What the HTTP server is made of. */
 export interface ServerOptions {
   readonly context: HubContext;
   readonly routes: readonly Route[];

@@ -19,6 +19,7 @@ const MAX_VIEWER_FRAME_BYTES = 1_024;
 /** Who does not read is let go: what they miss they read again. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 
+/** Those who follow what changes. */
 export interface Viewers {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
   publish(event: ChangedEvent): void;

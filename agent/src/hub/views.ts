@@ -96,6 +96,7 @@ export function holdDetail(of: HoldInspection, url: string): HoldDetail {
   };
 }
 
+/** A Review with its rules and votes. */
 export function reviewView({ review, holds, votes, rules }: ReviewInspection): ReviewView {
   return {
     id: review.id,
@@ -115,6 +116,7 @@ export function reviewView({ review, holds, votes, rules }: ReviewInspection): R
   };
 }
 
+/** An Approval as it stands in lists; `now` decides whether it is valid. */
 export function approvalView(approval: Approval, now: number): ApprovalView {
   return {
     id: approval.id,
@@ -141,10 +143,12 @@ export function approvalView(approval: Approval, now: number): ApprovalView {
   };
 }
 
+/** An Approval with the configuration that it lets run. */
 export function approvalDetail(approval: Approval, configuration: JsonObject, now: number): ApprovalDetail {
   return { ...approvalView(approval, now), configuration };
 }
 
+/** What is known of a token; never its text. */
 export function tokenView(token: Token, now: number): TokenView {
   return {
     id: token.id,
@@ -161,6 +165,7 @@ export function tokenView(token: Token, now: number): TokenView {
   };
 }
 
+/** A row of the audit, in the order of members that the export has. */
 export function auditView(row: DomainRow): AuditRow {
   const { seq, at, actor, address, event, hold, review, approval, digest, policy, detail, prev, hash } = row;
   return { seq, at: time(at), actor, address, event, hold, review, approval, digest, policy, detail, prev, hash };
@@ -173,6 +178,7 @@ export function auditReport(report: ChainReport) {
     : { ok: false, seq: report.seq, hash: null, fault: report.fault, message: report.message };
 }
 
+/** An agent; `connectedSince` is epoch ms, null when it is away. */
 export function agentView(agent: AgentRecord, connectedSince: number | null) {
   return {
     name: agent.name,

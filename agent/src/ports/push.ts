@@ -5,6 +5,7 @@ export interface Push {
   /** Something that people may be looking at has changed. */
   changed(event: ChangedEvent): void;
 }
+/** What has changed, without its content. */
 export interface ChangedEvent {
   readonly type: 'hold' | 'review' | 'approval' | 'agent';
   /** Of the thing; 0 for an agent, whose name is its state's subject. */

@@ -18,6 +18,7 @@ export interface Sight {
   readonly projects: readonly number[];
   readonly trigger: number;
 }
+/** Which Holds to list; all conditions must fit. */
 export interface HoldFilter {
   readonly states?: readonly HoldState[];
   /** Id or full path. */

@@ -122,6 +122,7 @@ export function holdChanges(hold: Hold) {
   };
 }
 
+/** Columns of a new Hold. */
 export function holdColumns(hold: Omit<Hold, 'id'>) {
   return {
     ...holdChanges(hold as Hold),
@@ -137,6 +138,7 @@ export function holdColumns(hold: Omit<Hold, 'id'>) {
   };
 }
 
+/** Columns of an attempt, its Facts left out. */
 export function attemptColumns(hold: Pick<Hold, 'id' | 'subject'>, attempt: Attempt, position: number) {
   return {
     hold: hold.id,
@@ -155,6 +157,7 @@ export function attemptColumns(hold: Pick<Hold, 'id' | 'subject'>, attempt: Atte
   };
 }
 
+/** A Review of its row. */
 export function reviewOf(row: Row<ReviewTable>): Review {
   return {
     id: row.id,
@@ -170,6 +173,7 @@ export function reviewOf(row: Row<ReviewTable>): Review {
   };
 }
 
+/** Columns of a new Review. */
 export function reviewColumns(review: Omit<Review, 'id'>) {
   return {
     ...whereColumns(review),
@@ -181,6 +185,7 @@ export function reviewColumns(review: Omit<Review, 'id'>) {
   };
 }
 
+/** A Vote of its row. */
 export function voteOf(row: Row<VoteTable>): Vote {
   return {
     review: row.review,
@@ -193,6 +198,7 @@ export function voteOf(row: Row<VoteTable>): Vote {
   };
 }
 
+/** Columns of a Vote. */
 export function voteColumns(vote: Vote) {
   return {
     review: vote.review,
@@ -207,6 +213,7 @@ export function voteColumns(vote: Vote) {
   };
 }
 
+/** An Approval of its row. */
 export function approvalOf(row: Row<ApprovalTable>): Approval {
   return {
     id: row.id,
@@ -228,6 +235,7 @@ export function approvalOf(row: Row<ApprovalTable>): Approval {
   };
 }
 
+/** Columns of an Approval. */
 export function approvalColumns(approval: Omit<Approval, 'id'>) {
   return {
     ...whereColumns(approval),
@@ -247,16 +255,19 @@ export function approvalColumns(approval: Omit<Approval, 'id'>) {
   };
 }
 
+/** A Denial of its row. */
 export function denialOf(row: Row<DenialTable>): Denial {
   const { id, digest, review, denied_by: by, reason, at, until } = row;
   return { id, subject: subject(row), digest, review, by, reason, at, until };
 }
 
+/** A push of its row in the outbox. */
 export function pushOf(row: Row<OutboxTable>): HubPush {
   const { seq, hold, job_id: jobId, digest, reason, note } = row;
   return { type: row.type as HubPush['type'], seq, hold, jobId, digest, reason, note };
 }
 
+/** A Token of its row. */
 export function tokenOf(row: Row<TokenTable>): Token {
   return {
     id: row.id,
@@ -274,6 +285,7 @@ export function tokenOf(row: Row<TokenTable>): Token {
   };
 }
 
+/** Columns of a Token. */
 export function tokenColumns(token: Omit<Token, 'id'>) {
   return {
     hash: token.hash,
@@ -291,6 +303,7 @@ export function tokenColumns(token: Omit<Token, 'id'>) {
   };
 }
 
+/** A row of the audit as the chain has it. */
 export function auditOf(row: Row<AuditTable>): AuditRow {
   return { ...row, detail: JSON.parse(row.detail) as AuditRow['detail'] };
 }

@@ -11,6 +11,7 @@ interface SubjectColumns {
   ref_protected: number;
   environment: string | null;
 }
+/** One Hold. */
 export interface HoldTable extends SubjectColumns {
   id: Generated<number>;
   version: number;
@@ -31,6 +32,7 @@ export interface HoldTable extends SubjectColumns {
   reason: string | null;
   crossing: number | null;
 }
+/** One GitLab job of a Hold, with its Facts. */
 export interface AttemptTable {
   hold: number;
   position: number;
@@ -47,6 +49,7 @@ export interface AttemptTable {
   ended: string | null;
   facts: string;
 }
+/** One Review; its Requirement as JSON. */
 export interface ReviewTable extends SubjectColumns {
   id: Generated<number>;
   version: number;
@@ -55,6 +58,7 @@ export interface ReviewTable extends SubjectColumns {
   opened_at: number;
   closed_at: number | null;
 }
+/** The last word of one person on one Review. */
 export interface VoteTable {
   review: number;
   person_id: number;
@@ -66,6 +70,7 @@ export interface VoteTable {
   comment: string | null;
   at: number;
 }
+/** One Approval; its votes as JSON, as they were. */
 export interface ApprovalTable extends SubjectColumns {
   id: Generated<number>;
   version: number;
@@ -83,6 +88,7 @@ export interface ApprovalTable extends SubjectColumns {
   revoked_by: string | null;
   revoked_reason: string | null;
 }
+/** One remembered reject. */
 export interface DenialTable {
   id: Generated<number>;
   instance: string;
@@ -95,6 +101,7 @@ export interface DenialTable {
   at: number;
   until: number;
 }
+/** A push that an agent has not acknowledged. */
 export interface OutboxTable {
   agent: string;
   seq: number;
@@ -105,6 +112,7 @@ export interface OutboxTable {
   reason: string | null;
   note: string | null;
 }
+/** One agent and the last number it was given. */
 export interface AgentTable {
   name: string;
   version: string | null;
@@ -112,6 +120,7 @@ export interface AgentTable {
   seen_at: number | null;
   last_seq: number;
 }
+/** One token by its hash. */
 export interface TokenTable {
   id: Generated<number>;
   hash: string;
@@ -127,6 +136,7 @@ export interface TokenTable {
   last_used_address: string | null;
   revoked_at: number | null;
 }
+/** One row of the chain. */
 export interface AuditTable {
   seq: number;
   at: number;
@@ -142,6 +152,7 @@ export interface AuditTable {
   prev: string;
   hash: string;
 }
+/** All tables by name. */
 export interface Schema {
   schema_version: { version: number };
   configurations: { digest: string; canonical: string };

@@ -8,6 +8,7 @@ import { reader } from './reader.ts';
 import type { Schema } from './schema.ts';
 import { writer } from './writer.ts';
 
+/** Where the store is. */
 export interface StoreOptions {
   /** Path of the database file; `:memory:` for one that ends with the process. */
   readonly path: string;

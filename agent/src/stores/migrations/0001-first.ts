@@ -13,6 +13,7 @@ const subject = `
   ref_protected integer not null check (ref_protected in (0, 1)),
   environment text`;
 
+/** The statements of this step, in order. */
 export const statements: readonly string[] = [
   `create table configurations (
     digest text primary key check (length(digest) = 71 and substr(digest, 1, 7) = 'sha256:'),
