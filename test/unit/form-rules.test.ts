@@ -133,6 +133,16 @@ describe('un-expansion', () => {
     expect(written(p, 'X')).toEqual([{ hmac: tag('A', '"first-secret-value"') }]);
   });
 
+  it('T37 a typed variable called like a generated value cannot stand for it', () => {
+    const p = fixture();
+    p.variables = p.variables.filter((variable) => variable.key !== 'CI_COMMIT_SHA');
+    addVariable(p, 'CI_COMMIT_SHA', 'a-value-that-was-typed', TYPED);
+    addVariable(p, 'X', 'a-value-that-was-typed');
+    addVariable(p, 'Y', p.git_info.sha);
+    expect(written(p, 'X')).toEqual([{ hmac: tag('CI_COMMIT_SHA', '"a-value-that-was-typed"') }]);
+    expect(written(p, 'Y')).toEqual([{ var: 'CI_COMMIT_SHA' }]);
+  });
+
   it('T30 near misses without end are refused rather than searched', () => {
     const p = fixture();
     for (let i = 0; i < 1500; i++) addVariable(p, `V${i}`, `${'a'.repeat(400)}${i}b`, TYPED);
@@ -287,6 +297,12 @@ describe('the table of variables that may be ignored', () => {
       p.image.name = `app:${row.name}_X`;
       expect(entryOf(readOk(p).configuration, row.name)?.value, row.name).toBeUndefined();
     }
+  });
+
+  it('T49 a name in an unknown member of a variable is mentioned too', () => {
+    const p = fixture();
+    addVariable(p, 'A', 'x', { expands: '$CI_COMMIT_TITLE' });
+    expect(entryOf(readOk(p).configuration, 'CI_COMMIT_TITLE')?.value).toBeDefined();
   });
 
   it('T49 covering one name may mention another: until nothing is added', () => {

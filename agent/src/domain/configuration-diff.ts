@@ -223,7 +223,9 @@ function keyed(list: JsonList): ReadonlyMap<string, readonly JsonObject[]> {
   for (const element of list) {
     if (!isJsonObject(element)) continue;
     const key = String(element.key);
-    map.set(key, [...(map.get(key) ?? []), element]);
+    const entries = map.get(key) ?? [];
+    entries.push(element);
+    map.set(key, entries);
   }
   return map;
 }

@@ -14,6 +14,12 @@ const MIN_ID_DIGITS = 6;
 const MIN_SECRET_CODE_POINTS = 8;
 /** A shorter non-public value is taken as a word, not as a piece of one. */
 const UNBOUNDED_CODE_POINTS = 16;
+/** Names that segments give to what is not the variable's own value, but known from elsewhere in the payload. */
+const GENERATED: ReadonlySet<string> = new Set(
+  `CI_JOB_URL CI_PIPELINE_URL CI_COMMIT_SHA CI_COMMIT_SHORT_SHA CI_PIPELINE_CREATED_AT CI_JOB_STARTED_AT CI_COMMIT_TIMESTAMP
+  CI_JOB_TOKEN CI_JOB_ID CI_PIPELINE_ID CI_COMMIT_TAG CI_COMMIT_REF_SLUG CI_COMMIT_REF_NAME CI_MERGE_REQUEST_IID
+  CI_ENVIRONMENT_SLUG`.split(/\s+/),
+);
 const TAG = /^v?\d+\.\d+[0-9A-Za-z.+_-]*$/;
 const SHA = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
@@ -92,9 +98,14 @@ export function createKnownValues(
   masked.sort(byKey);
   hidden.sort(byKey);
 
-  /** A key with two values cannot say which: then it is the HMAC of the one that was found. */
+  /**
+   * A key with two values cannot say which, and one that is called like a generated value could be taken for that: then it is
+   * the HMAC of the value that was found.
+   */
   const named = (variable: Variable): KnownValue => {
-    const one = groups.get(caseFold(variable.key))!.entries.every((other) => other.value === variable.value);
+    const one =
+      !GENERATED.has(variable.key) &&
+      groups.get(caseFold(variable.key))!.entries.every((other) => other.value === variable.value);
     return {
       name: variable.key,
       value: variable.value,

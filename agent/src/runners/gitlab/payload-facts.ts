@@ -60,8 +60,9 @@ export function factsOf(form: Form, scrub: Scrub, options: { instance: string; r
   const { full, type } = fullRef(fields);
   const environments = new Set(groups.get('ci_environment_name')?.entries.map((variable) => variable.value));
   const environmentValue = [...environments][0] ?? '';
-  const userName = ignorable.value('GITLAB_USER_LOGIN');
+  // Ignorable only if it is the payload's own user id, where that has one: then login and name are of the same person.
   const statedId = ignorable.value('GITLAB_USER_ID');
+  const ofUser = (key: string) => (statedId === null ? null : ignorable.value(key));
   const id = fields.userId ?? (statedId === null ? null : Number(statedId));
   const dependencies = elements(form.payload, 'dependencies');
   const covered = form.variables.filter((outcome) => outcome.ignored === null);
@@ -106,8 +107,8 @@ export function factsOf(form: Form, scrub: Scrub, options: { instance: string; r
           },
     trigger: {
       id: id !== null && Number.isSafeInteger(id) ? id : null,
-      username: free(userName),
-      name: free(ignorable.value('GITLAB_USER_NAME')),
+      username: free(ofUser('GITLAB_USER_LOGIN')),
+      name: free(ofUser('GITLAB_USER_NAME')),
       verified: fields.userId === null ? 'unverified' : 'payload',
     },
     runner: options.runner,

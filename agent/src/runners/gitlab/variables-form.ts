@@ -59,7 +59,12 @@ export function ignoredGroups(
   for (const group of groups.values()) {
     const row = ignorable.row(group.entries[0].key);
     if (row !== null) ignored.set(group.folded, row);
-    else for (const variable of group.entries) mentions.add(variable.value);
+    else {
+      for (const variable of group.entries) {
+        mentions.add(variable.value);
+        if (variable.others !== null) mentions.add(canonicalJson(variable.others));
+      }
+    }
   }
   for (let added = true; added; ) {
     added = false;
