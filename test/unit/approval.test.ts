@@ -125,6 +125,12 @@ describe('people', () => {
     expect(membersOf(PEOPLE, 1)).toEqual([]);
     expect(projectsOf(PEOPLE, 9, 20)).toEqual([4242]);
     expect(projectsOf(PEOPLE, 9, 0)).toEqual([4242]);
+    for (const { id } of PEOPLE.users) {
+      for (const level of [0, 10, 20, 30, 40, 50, 60]) {
+        const slowly = PEOPLE.projects.map((p) => p.id).filter((p) => accessOf(PEOPLE, id, p) >= Math.max(level, 1));
+        expect(projectsOf(PEOPLE, id, level)).toEqual(slowly);
+      }
+    }
   });
 
   it('T19 a blocked person has no access at all', () => {

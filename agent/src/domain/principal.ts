@@ -95,7 +95,16 @@ export function accessOf(principals: Principals, userId: number, projectId: numb
   return membersOf(principals, projectId).find((member) => member.person.id === userId)?.accessLevel ?? 0;
 }
 
-/** Ids of the projects in which the person has at least this level. */
+/** Ids of the projects in which the person has at least this level (and some access at all). */
 export function projectsOf(principals: Principals, userId: number, atLeast: number): readonly number[] {
-  return principals.projects.map((p) => p.id).filter((id) => accessOf(principals, userId, id) >= Math.max(atLeast, 1));
+  const person = principals.users.find((user) => user.id === userId);
+  if (person === undefined || person.blocked) return [];
+  const levelIn = (source: Group | Project): number =>
+    source.members.reduce((level, member) => (member.user === userId ? Math.max(level, member.accessLevel) : level), 0);
+  const enough = (source: Group | Project): boolean => levelIn(source) >= Math.max(atLeast, 1);
+  // Asked at every request: only the person's own groups are compared with paths.
+  const groups = principals.groups.filter(enough);
+  return principals.projects
+    .filter((project) => enough(project) || groups.some((group) => contains(group, project)))
+    .map((project) => project.id);
 }

@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Caller, HubContext } from '../app/hub-context.ts';
-import { sightOf } from '../app/see.ts';
 import { ERRORS, HoldpointError } from '../domain/errors.ts';
+import { ACCESS_LEVELS } from '../domain/principal.ts';
 import type { Log } from '../ports/log.ts';
 import type { ChangedEvent } from '../ports/push.ts';
 import { CLOSE } from '../wire/link.ts';
@@ -70,11 +70,12 @@ export function createViewers(context: HubContext, heartbeatMs: number, log: Log
   async function tell(event: ChangedEvent): Promise<void> {
     const { type, id, state, projectId } = event;
     const text = JSON.stringify({ type, id, state, at: new Date(context.clock.now()).toISOString() });
-    const trigger = type === 'hold' ? await context.store.hold(id) : null;
+    const hold = type === 'hold' ? await context.store.hold(id) : null;
+    const members = projectId === null ? [] : await context.directory.members(projectId);
+    const seeing = new Set(members.filter((m) => m.accessLevel >= ACCESS_LEVELS.reporter).map((m) => m.person.id));
+    if (hold?.trigger.id != null && hold.trigger.verified !== 'unverified') seeing.add(hold.trigger.id);
     for (const viewer of viewers) {
-      const sight = await sightOf(context, viewer.caller);
-      const own = trigger !== null && trigger.trigger.verified !== 'unverified' && trigger.trigger.id === sight.trigger;
-      if (projectId !== null && !own && !sight.projects.includes(projectId)) continue;
+      if (projectId !== null && !seeing.has(viewer.caller.person.id)) continue;
       if (viewer.socket.bufferedAmount > MAX_BUFFERED_BYTES) viewer.socket.terminate();
       else viewer.socket.send(text);
     }
