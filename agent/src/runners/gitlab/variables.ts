@@ -27,20 +27,26 @@ export interface VariableGroup {
 const SIX: ReadonlySet<string> = new Set(['key', 'value', 'public', 'masked', 'file', 'raw']);
 
 function readVariable(element: JsonObject): Variable {
+  const { key, value, file, raw } = element;
+  const isPublic = element.public;
+  const { masked } = element;
+  let six = 0;
+  for (const member of [key, value, isPublic, masked, file, raw]) if (member !== undefined) six += 1;
+  const names = Object.keys(element);
   let others: Record<string, Json> | null = null;
-  for (const name of Object.keys(element)) {
+  for (const name of names.length === six ? [] : names) {
     if (SIX.has(name)) continue;
     others ??= emptyObject();
     others[name] = element[name]!;
   }
   // The strict reader has checked the types; null and absent are Go's zero values.
   return {
-    key: (element.key as string | null | undefined) ?? '',
-    value: (element.value as string | null | undefined) ?? '',
-    public: element.public === true,
-    masked: element.masked === true,
-    file: element.file === true,
-    raw: element.raw === true,
+    key: (key as string | null | undefined) ?? '',
+    value: (value as string | null | undefined) ?? '',
+    public: isPublic === true,
+    masked: masked === true,
+    file: file === true,
+    raw: raw === true,
     others,
   };
 }
