@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
 import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { expire } from '../app/expire.ts';
@@ -137,7 +138,9 @@ export function createHub(options: HubOptions): Hub {
         );
       }
       const { port: taken } = server.server.address() as AddressInfo;
-      const name = host.includes(':') ? `[${host}]` : host;
+      // An address that listens everywhere is no address for a link.
+      const reached = host === '0.0.0.0' || host === '::' ? hostname() : host;
+      const name = reached.includes(':') ? `[${reached}]` : reached;
       listening = `http://${name}:${taken}`;
       checking = checkAudit();
       expireAndAgain();
