@@ -43,4 +43,11 @@ describe('the reference page of the canonical form', () => {
       ]),
     );
   });
+
+  it('T5 says what no digest covers: files of the repository, images that can move, packages, artifacts, caches', () => {
+    const said = page.slice(page.indexOf('## What no digest covers'));
+    for (const word of ['repository', 'submodules', 'images', 'packages', 'artifacts', 'caches', 'rules']) {
+      expect(said).toContain(word);
+    }
+  });
 });

@@ -61,6 +61,21 @@ describe('golden digests of form v1', () => {
   });
 });
 
+describe('the version of the form', () => {
+  it('T4 stands in the text, and the digest says its algorithm: nothing older or weaker is ever computed', () => {
+    for (const [, file] of index()) {
+      const { canonical, digest } = golden(file);
+      expect((JSON.parse(canonical) as { form: string }).form).toBe('holdpoint.configuration/v1');
+      expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/);
+    }
+  });
+
+  it('T4 cannot be brought by a payload', () => {
+    const text = fixtureText('build-image.run1.json').replace('{', '{"form":"holdpoint.configuration/v1",');
+    expect(read(text)).toMatchObject({ ok: false, path: 'form' });
+  });
+});
+
 describe('the pairs of fixtures', () => {
   for (const pair of ['build-image', 'deploy-production', 'release', 'test-unit']) {
     it(`${pair}: two runs have one digest`, () => {
