@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { changesBehaviour } from '../../agent/src/runners/gitlab/behaviour.ts';
 import { withoutUserInfo } from '../../agent/src/runners/gitlab/form.ts';
 import { IGNORABLE_VARIABLES } from '../../agent/src/runners/gitlab/ignorable-variables.ts';
+import { holdsToken } from '../../agent/src/runners/gitlab/reduced-token.ts';
 import {
   addVariable,
   dig,
@@ -231,6 +232,16 @@ describe('id tokens', () => {
     expect(Object.keys(data('note'))).toEqual(['hmac']);
     expect(canonical).not.toContain(bad);
     expect(dig(configuration, 'secrets', 'A', 'file')).toBe(true);
+  });
+
+  it('T30 are looked for in linear time', () => {
+    expect(holdsToken(`x${idToken({ a: 1 })}.y`)).toBe(true);
+    expect(holdsToken('eyJ.a b.c')).toBe(false);
+    const p = fixture();
+    p.secrets = { A: { vault: { path: 'eyJ'.repeat(600_000), field: `${'eyJ'.repeat(300_000)}!.a.` } } };
+    const before = performance.now();
+    expect(read(p).ok).toBe(true);
+    expect(performance.now() - before).toBeLessThan(3_000);
   });
 
   it('T50 only if the header says RS256 by a known key, in canonical base64url, without extensions', async () => {

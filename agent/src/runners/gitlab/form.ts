@@ -8,7 +8,7 @@ import { createTagger } from './hmac.ts';
 import { createIgnorable, type Ignorable } from './ignored.ts';
 import { createKnownValues, credentialName, type KnownValues } from './known-values.ts';
 import { elements, type PayloadFields, readFields } from './payload.ts';
-import { reduceToken } from './reduced-token.ts';
+import { holdsToken, reduceToken } from './reduced-token.ts';
 import { asForm, type Budget, MAX_COMPARED_CHARACTERS, type Segment } from './unexpansion.ts';
 import { groupVariables, type VariableGroup } from './variables.ts';
 import { ignoredGroups, Mentions, type VariableOutcome, variableOutcomes } from './variables-form.ts';
@@ -33,8 +33,6 @@ export interface Form {
   readonly cover: Cover;
   readonly budget: Budget;
 }
-
-const A_TOKEN = /eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+/;
 
 /** Without user info, textually: up to the last `@` of the authority. */
 export function withoutUserInfo(url: string): string {
@@ -143,7 +141,7 @@ class FormWriter {
     const here = this.cover.here;
     const unnamed = here.at(-1) === 'jwt' && text !== '' && !text.includes('$');
     // A token that could not be reduced is still a credential: it is covered, and not shown.
-    if (isWhole || !(A_TOKEN.test(text) || unnamed)) return form;
+    if (isWhole || !(holdsToken(text) || unnamed)) return form;
     return this.cover.rewrite([this.known.tag(here.join('.'), text)], null);
   }
 

@@ -6,6 +6,21 @@ import { segment } from './unexpansion.ts';
 /** What looks like a JWT: three parts of base64url, the first of them an object. */
 export const JWT_SHAPE = /^eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 
+const BASE64URL = /^[A-Za-z0-9_-]+$/;
+
+/** True when a JWT stands anywhere in the text. By hand: a pattern that may begin anywhere takes quadratic time (T30). */
+export function holdsToken(text: string): boolean {
+  const parts = text.split('.');
+  for (let part = 0; part + 2 < parts.length; part++) {
+    const head = parts[part]!;
+    let start = head.length;
+    while (start > 0 && BASE64URL.test(head[start - 1]!)) start -= 1;
+    if (head.indexOf('eyJ', start) === -1) continue;
+    if (BASE64URL.test(parts[part + 1]!) && BASE64URL.test(parts[part + 2]!.slice(0, 1))) return true;
+  }
+  return false;
+}
+
 /** A claim that names a number, as GitLab writes it: in digits, or as a number. */
 function isNumber(claim: Json | undefined, wanted: number): boolean {
   return (typeof claim === 'string' || typeof claim === 'number') && String(claim) === String(wanted);
