@@ -250,7 +250,7 @@ describe('a poll', () => {
     expect((await poll(one.gate.port, stranger)).status).toBe(204);
     await until('the hold', () => one.gate.gatekeeper.admitted.length === 1);
     expect(one.gate.gatekeeper.admitted[0]?.facts.runner).toBe('unknown');
-    await until('the note', () => one.fake.job(id).trace !== '');
+    await until('the note', () => one.gate.log.lines.some((line) => line.message === 'a note was written'));
     await one.gate.gatekeeper.release(id);
     expect((await one.poll()).status).toBe(204);
     expect((await poll(one.gate.port, stranger)).status).toBe(201);

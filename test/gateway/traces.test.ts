@@ -133,6 +133,7 @@ describe('T42: the log of a job that was parked', () => {
     await until('the first try', () => one.fake.job(id).trace !== '');
     one.gate.clock.skip(10_000);
     await until('the second try', () => one.fake.log.filter((each) => each.method === 'PATCH').length === 2);
+    await until('the note', () => one.gate.log.lines.some((line) => line.message === 'a note was written'));
     await one.gate.gatekeeper.release(id);
     await until('the job to be handed out', () => one.gate.agent.counts().released === 1, one.gate.agent.counts);
     const note = one.fake.job(id).trace;
@@ -160,6 +161,7 @@ describe('T42: the log of a job that was parked', () => {
       () => one.fake.job(id).trace,
     );
     await until('the hold', () => one.gate.gatekeeper.holds.size === 1);
+    await until('both', () => one.gate.log.lines.filter((line) => line.message === 'a note was written').length === 2);
     const notes = one.fake.job(id).trace;
     await one.gate.gatekeeper.release(id);
     await until('the release', () => one.gate.agent.counts().released === 1, one.gate.agent.counts);

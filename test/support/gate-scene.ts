@@ -47,10 +47,11 @@ export function gateScenes(): (options?: Partial<GateOptions>, fakeOptions?: Fak
         await until(`job ${id} to have a hold`, () =>
           [...scene.gate.gatekeeper.holds.values()].some((h) => h.jobId === id),
         );
+        // As GitLab has it, and as the agent knows it: until then the job is not handed out.
         await until(
           'its note',
-          () => fake.job(id).trace !== '',
-          () => fake.job(id),
+          () => scene.gate.log.lines.some((line) => line.message === 'a note was written' && line.fields.job === id),
+          () => fake.job(id).trace,
         );
         return id;
       },

@@ -28,6 +28,7 @@ export async function writeNote(parking: Parking, entry: Entry): Promise<void> {
       // What was added to it meanwhile is still to be said.
       pendingNote: job.pendingNote === note ? null : (job.pendingNote?.slice(note.length + 1) ?? null),
     }));
+    parking.log.debug({ job: entry.job.jobId, logBytes: size }, 'a note was written');
   } catch (error) {
     const failures = later(parking, entry, 'note');
     parking.log.warn(
