@@ -20,7 +20,7 @@ export interface VariableGroup {
   readonly folded: string;
   /** How often the payload has it. */
   readonly sent: number;
-  /** The entries that differ, in the payload's order. */
+  /** All entries in the payload's order; one where they are all identical. */
   readonly entries: readonly [Variable, ...Variable[]];
 }
 
@@ -59,7 +59,7 @@ function fingerprint(v: Variable): string {
 /** The groups of a payload's `variables` by folded key, in the order of first appearance. */
 export function groupVariables(list: Json | undefined): ReadonlyMap<string, VariableGroup> {
   const groups = new Map<string, { folded: string; sent: number; entries: [Variable, ...Variable[]] }>();
-  const seen = new Map<string, Set<string>>();
+  const differing = new Set<string>();
   for (const element of Array.isArray(list) ? (list as readonly Json[]) : []) {
     if (!isJsonObject(element)) continue;
     const variable = readVariable(element);
@@ -68,13 +68,12 @@ export function groupVariables(list: Json | undefined): ReadonlyMap<string, Vari
     if (group === undefined) groups.set(folded, { folded, sent: 1, entries: [variable] });
     else {
       group.sent += 1;
-      const prints = seen.get(folded) ?? new Set([fingerprint(group.entries[0])]);
-      seen.set(folded, prints);
-      const print = fingerprint(variable);
-      if (!prints.has(print)) group.entries.push(variable);
-      prints.add(print);
+      group.entries.push(variable);
+      if (!differing.has(folded) && fingerprint(variable) !== fingerprint(group.entries[0])) differing.add(folded);
     }
   }
+  // Of 1, 2, 1 the runner takes the last, of 1, 2 another: only a group in which nothing differs counts once.
+  for (const group of groups.values()) if (!differing.has(group.folded)) group.entries.length = 1;
   return groups;
 }
 
