@@ -1,0 +1,12 @@
+import type { Section } from './report.ts';
+
+/** Every benchmark by name, in the order in which they run; loaded when it is its turn. */
+export const BENCHES: Readonly<Record<string, () => Promise<() => Promise<Section>>>> = {
+  form: async () => (await import('./form.ts')).benchForm,
+  gateway: async () => (await import('./gateway.ts')).benchGateway,
+  artifact: async () => (await import('./artifact.ts')).benchArtifact,
+  resume: async () => (await import('./resume.ts')).benchResume,
+  admits: async () => (await import('./admits.ts')).benchAdmits,
+  bank: async () => (await import('./bank.ts')).benchBank,
+  start: async () => (await import('./start.ts')).benchStart,
+};

@@ -1,0 +1,80 @@
+import { fork } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { BENCHES } from './benches.ts';
+import { aimsText, machineText, type Section, sectionText } from './report.ts';
+import { ROOT } from './root.ts';
+
+/** No benchmark takes longer; one that hangs must not hang the others. */
+const LIMIT_MS = 5 * 60_000;
+const PAGE = join(ROOT, 'agent/docs/benchmarks.md');
+
+/** Runs one benchmark in a process of its own: no other's warm code or full heap tells in its numbers. */
+function runOne(name: string): Promise<Section> {
+  const child = fork(fileURLToPath(new URL('./one.js', import.meta.url)), [name], {
+    execArgv: ['--expose-gc'],
+    detached: true,
+  });
+  return new Promise((resolve, reject) => {
+    // The group: what it has started goes with it.
+    const timer = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), LIMIT_MS);
+    let section: Section | null = null;
+    child.on('message', (message) => {
+      section = message as Section;
+    });
+    child.on('exit', (code, signal) => {
+      clearTimeout(timer);
+      if (section !== null) resolve(section);
+      else reject(new Error(`benchmark ${name} ended with ${signal ?? code} and no result`));
+    });
+    process.once('SIGINT', () => process.kill(-child.pid!, 'SIGTERM'));
+  });
+}
+
+function page(sections: readonly Section[], machine: string): string {
+  return `# Benchmarks
+
+Written by \`npm run bench -- --write\`. Each number stands beside a baseline that was measured in the same run, on the same
+machine and in turns with it: read the ratios, not the milliseconds. Processes that serve, proxy and load share the cores.
+
+${machine}
+
+${aimsText(sections)}
+
+${sections.map(sectionText).join('\n\n')}
+`;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const write = args.includes('--write');
+  const asked = args.filter((arg) => !arg.startsWith('--'));
+  const names = asked.length === 0 ? Object.keys(BENCHES) : asked;
+  const unknown = names.filter((name) => !(name in BENCHES));
+  if (unknown.length > 0) {
+    process.stderr.write(`no benchmark ${unknown.join(', ')}: there are ${Object.keys(BENCHES).join(', ')}\n`);
+    return 2;
+  }
+  const machine = machineText(ROOT);
+  process.stdout.write(`${machine}\n`);
+  const sections: Section[] = [];
+  let failed = 0;
+  for (const name of names) {
+    const start = Date.now();
+    try {
+      const section = await runOne(name);
+      sections.push(section);
+      process.stdout.write(`\n${sectionText(section)}\n\n(${name}: ${Math.round((Date.now() - start) / 1000)} s)\n`);
+    } catch (error) {
+      failed += 1;
+      process.stderr.write(`${(error as Error).message}\n`);
+    }
+  }
+  if (sections.length > 1) process.stdout.write(`\n${aimsText(sections)}\n`);
+  if (write && failed === 0 && asked.length === 0) writeFileSync(PAGE, page(sections, machine));
+  else if (write) process.stderr.write('not written: the page is that of a whole run\n');
+  // An aim that is missed is a finding, no failure.
+  return failed === 0 ? 0 : 1;
+}
+
+process.exitCode = await main(process.argv.slice(2));

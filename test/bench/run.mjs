@@ -1,0 +1,38 @@
+// The benchmark command: builds the program and the benchmarks, brings nginx (root on Debian), runs what was asked for.
+//   npm run bench              all of it
+//   npm run bench -- gateway   one or some, by name
+//   npm run bench -- --write   also into agent/docs/benchmarks.md
+import { spawnSync } from 'node:child_process';
+import { existsSync, rmSync, symlinkSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const tsc = fileURLToPath(import.meta.resolve('typescript/package.json')).replace(/package\.json$/, 'bin/tsc');
+
+function run(command, args, options = {}) {
+  return spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options }).status ?? 1;
+}
+
+function must(command, args) {
+  const status = run(command, args);
+  if (status !== 0) process.exit(status);
+}
+
+const NGINX = ['/usr/sbin/nginx', '/usr/bin/nginx', '/usr/local/sbin/nginx'];
+const findNginx = () => [process.env.NGINX_PATH, ...NGINX].find((path) => path && existsSync(path));
+
+must(process.execPath, ['agent/build.mjs']);
+// Away with the last one: a file that was renamed since must not be measured.
+rmSync(`${root}dist-bench`, { recursive: true, force: true });
+must(process.execPath, [tsc, '-p', 'test/bench/tsconfig.json']);
+symlinkSync('../../test/fixtures', `${root}dist-bench/test/fixtures`);
+
+if (findNginx() === undefined && process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
+  process.stdout.write('getting from Debian: apt-get install nginx-light\n');
+  const quiet = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, stdio: ['ignore', 'ignore', 'inherit'] };
+  run('apt-get', ['update', '-q'], quiet);
+  run('apt-get', ['install', '-y', '-q', '--no-install-recommends', 'nginx-light'], quiet);
+}
+
+const env = { ...process.env, HOLDPOINT_BENCH_ROOT: root, NGINX_PATH: findNginx() ?? '' };
+process.exit(run(process.execPath, ['dist-bench/test/bench/main.js', ...process.argv.slice(2)], { env }));
