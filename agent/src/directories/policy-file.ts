@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { digestOfText } from '../domain/digest.ts';
 import type { LifetimeLimit } from '../domain/lifetime.ts';
-import { DEFAULT_POLICY, type Policy, SELF_APPROVAL } from '../domain/policy.ts';
+import { DEFAULT_POLICY, type Policy, SELF_APPROVAL, SUPERSEDED } from '../domain/policy.ts';
 import { accessLevel } from '../domain/principal.ts';
 import type { Log } from '../ports/log.ts';
 import { readStrictYaml } from './strict-yaml.ts';
@@ -50,6 +50,7 @@ const schema = z.strictObject({
     .strictObject({ default: limit.optional(), max: limit.optional(), environments: limit.optional() })
     .optional(),
   remember: duration.optional(),
+  superseded: z.enum(SUPERSEDED).optional(),
 });
 
 /** Reads policy.yaml; what it does not say is as in the default policy. Throws `bad_config` with all problems, each with its line. */
@@ -67,6 +68,7 @@ export function readPolicy(text: string, name: string): Policy {
       environments: file.lifetimes?.environments ?? lifetimes.environments,
     },
     rememberMs: file.remember ?? DEFAULT_POLICY.rememberMs,
+    superseded: file.superseded ?? DEFAULT_POLICY.superseded,
   };
 }
 

@@ -19,6 +19,11 @@ export const SELF_APPROVAL = ['forbid', 'forbid_author', 'allow_trigger', 'allow
 /** One of the self-approval modes. */
 export type SelfApproval = (typeof SELF_APPROVAL)[number];
 
+/** What becomes of an overtaken run. */
+export const SUPERSEDED = ['cancel', 'run'] as const;
+/** One of the ways with an overtaken run. */
+export type Superseded = (typeof SUPERSEDED)[number];
+
 /** Which rules hold. */
 export interface Policy {
   /** Digest of the text it was read from. */
@@ -35,6 +40,8 @@ export interface Policy {
   };
   /** How long a reject with `remember` denies the digest. */
   readonly rememberMs: number;
+  /** What becomes of a run that a newer one has overtaken while it waited: ended, or run all the same. */
+  readonly superseded: Superseded;
 }
 
 const SHIPPED: Omit<Policy, 'version'> = {
@@ -43,6 +50,7 @@ const SHIPPED: Omit<Policy, 'version'> = {
   requestTtlMs: 30 * DAY_MS,
   lifetimes: { default: { kind: 'standing' }, max: { kind: 'standing' }, environments: { kind: 'days', days: 30 } },
   rememberMs: DAY_MS,
+  superseded: 'cancel',
 };
 
 /** What holds where no policy file says otherwise: one maintainer, who did not trigger the job. */

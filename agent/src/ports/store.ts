@@ -2,6 +2,7 @@ import type { Approval } from '../domain/approval.ts';
 import type { AuditEntry, AuditHead, AuditRow } from '../domain/audit.ts';
 import type { Facts } from '../domain/facts.ts';
 import type { Hold, HoldState } from '../domain/hold.ts';
+import type { GateStatus, Retry } from '../domain/retrying.ts';
 import type { Denial, Review, ReviewState } from '../domain/review.ts';
 import type { Subject } from '../domain/subject.ts';
 import type { Token } from '../domain/token.ts';
@@ -63,6 +64,18 @@ export interface StoreReader {
   dueHolds(now: number, limit: number): Promise<readonly Hold[]>;
   /** Waiting and pending Holds whose live job was to stay parked only until `before` and of which nothing was heard since. */
   overdueHolds(before: number, limit: number): Promise<readonly Hold[]>;
+  /** Open Holds in this state that no job stands for, in ascending pipeline id, at most `limit`. */
+  detachedHolds(state: 'waiting_for_approval' | 'pending', limit: number): Promise<readonly Hold[]>;
+  /** True when a newer pipeline of the same project, ref and job name has been handed over. */
+  overtaken(hold: Hold): Promise<boolean>;
+  /** All Holds of one job name in one pipeline, oldest first. */
+  holdsOfPipeline(subject: Subject, pipelineId: number): Promise<readonly Hold[]>;
+  /** Retries of a Hold that the hub asked for, oldest first. */
+  retriesOf(hold: number): Promise<readonly Retry[]>;
+  /** True for a user in whose name the hub has retried as a bot. */
+  isRetryBot(user: number): Promise<boolean>;
+  /** Holds whose gate the CI server has not been told of as it is now: detached ones, and those that have ended since; at most `limit`. */
+  untoldHolds(limit: number): Promise<readonly Hold[]>;
   /** Facts of the attempt, null when the Hold has no such attempt. */
   facts(hold: number, jobId: number): Promise<Facts | null>;
 
@@ -131,6 +144,10 @@ export interface StoreWriter extends StoreReader {
   /** Forgets this one push: the agent has acted on it. */
   acknowledgeOne(agent: string, seq: number): Promise<void>;
   putAgent(agent: Pick<AgentRecord, 'name' | 'version' | 'runners' | 'seenAt'>): Promise<void>;
+  /** Notes a retry; the same job once more replaces what was noted. */
+  putRetry(retry: Retry): Promise<void>;
+  /** Notes what the CI server was told of a Hold's gate. */
+  putCiStatus(hold: number, state: GateStatus | 'refused', at: number): Promise<void>;
   insertToken(token: Omit<Token, 'id'>): Promise<Token>;
   updateToken(token: Token): Promise<void>;
   /** Appends to the chain. */

@@ -1,10 +1,11 @@
 import { type Kysely, sql } from 'kysely';
 import { HoldpointError } from '../domain/errors.ts';
 import { statements as first } from './migrations/0001-first.ts';
+import { statements as retries } from './migrations/0002-retries.ts';
 import type { Schema } from './schema.ts';
 
 /** In order, forward only; a number is given once and for ever. */
-const MIGRATIONS: readonly (readonly string[])[] = [first];
+const MIGRATIONS: readonly (readonly string[])[] = [first, retries];
 
 /** The schema that this program writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

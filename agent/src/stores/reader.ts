@@ -3,7 +3,18 @@ import { EMPTY_HEAD } from '../domain/audit.ts';
 import type { Hold } from '../domain/hold.ts';
 import type { Subject } from '../domain/subject.ts';
 import type { Sight, StoreReader } from '../ports/store.ts';
-import { approvalOf, auditOf, denialOf, holdOf, pipelineKey, pushOf, reviewOf, tokenOf, voteOf } from './rows.ts';
+import {
+  approvalOf,
+  auditOf,
+  denialOf,
+  holdOf,
+  pipelineKey,
+  pushOf,
+  retryOf,
+  reviewOf,
+  tokenOf,
+  voteOf,
+} from './rows.ts';
 import type { HoldTable, Schema } from './schema.ts';
 
 const OPEN = ['waiting_for_approval', 'pending', 'running'];
@@ -39,6 +50,16 @@ export function reader(db: Kysely<Schema>): StoreReader {
       eb.and([eb('holds.trigger_id', '=', sight.trigger), eb('holds.trigger_verified', '<>', 'unverified')]),
     ]);
   const visibleIds = (sight: Sight) => db.selectFrom('holds').select('holds.id').where(visible(sight));
+  const detached = (eb: ExpressionBuilder<Schema, 'holds'>) =>
+    eb.not(
+      eb.exists(
+        eb
+          .selectFrom('attempts')
+          .select('attempts.hold')
+          .whereRef('attempts.hold', '=', 'holds.id')
+          .where('attempts.ended_at', 'is', null),
+      ),
+    );
   const ofSubject = (subject: Subject) =>
     sql<boolean>`instance = ${subject.instance} and project_id = ${subject.projectId} and job = ${subject.job}`;
 
@@ -122,6 +143,81 @@ export function reader(db: Kysely<Schema>): StoreReader {
         .where('attempts.ended_at', 'is', null)
         .where('attempts.parked_until', '<=', before)
         .where('holds.state', 'in', ['waiting_for_approval', 'pending'])
+        .orderBy('holds.id')
+        .limit(limit)
+        .execute();
+      return withAttempts(rows);
+    },
+    async detachedHolds(state, limit) {
+      const rows = await db
+        .selectFrom('holds')
+        .selectAll()
+        .where('state', '=', state)
+        .where(detached)
+        .orderBy('pipeline_id')
+        .orderBy('id')
+        .limit(limit)
+        .execute();
+      return withAttempts(rows);
+    },
+    async overtaken(hold) {
+      if (hold.pipelineId === null) return false;
+      const row = await db
+        .selectFrom('holds')
+        .innerJoin('attempts', 'attempts.hold', 'holds.id')
+        .select('holds.id')
+        .where('holds.instance', '=', hold.subject.instance)
+        .where('holds.project_id', '=', hold.subject.projectId)
+        .where('holds.job', '=', hold.subject.job)
+        .where('holds.pipeline_id', '>', hold.pipelineId)
+        .where('holds.ref', '=', hold.place.ref)
+        .where('attempts.handed_out_at', 'is not', null)
+        .limit(1)
+        .executeTakeFirst();
+      return row !== undefined;
+    },
+    async holdsOfPipeline(subject, pipelineId) {
+      const rows = await db
+        .selectFrom('holds')
+        .selectAll()
+        .where(ofSubject(subject))
+        .where('pipeline_id', '=', pipelineId)
+        .orderBy('id')
+        .execute();
+      return withAttempts(rows);
+    },
+    async retriesOf(hold) {
+      const rows = await db.selectFrom('retries').selectAll().where('hold', '=', hold).orderBy('at').execute();
+      return rows.map(retryOf);
+    },
+    async isRetryBot(user) {
+      const row = await db
+        .selectFrom('retries')
+        .select('hold')
+        .where('user_id', '=', user)
+        .where('credential', '=', 'bot')
+        .limit(1)
+        .executeTakeFirst();
+      return row !== undefined;
+    },
+    async untoldHolds(limit) {
+      const rows = await db
+        .selectFrom('holds')
+        .leftJoin('ci_statuses', 'ci_statuses.hold', 'holds.id')
+        .selectAll('holds')
+        .where((eb) =>
+          eb.or([
+            eb.and([
+              eb('ci_statuses.hold', 'is', null),
+              eb('holds.state', 'in', ['waiting_for_approval', 'pending']),
+              detached(eb),
+            ]),
+            eb.and([
+              eb('ci_statuses.state', '=', 'pending'),
+              eb('holds.state', 'not in', ['waiting_for_approval', 'pending']),
+            ]),
+          ]),
+        )
         .orderBy('holds.id')
         .limit(limit)
         .execute();

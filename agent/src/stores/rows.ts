@@ -5,6 +5,7 @@ import type { AuditRow } from '../domain/audit.ts';
 import type { Facts } from '../domain/facts.ts';
 import type { Attempt, Hold, HoldState } from '../domain/hold.ts';
 import { lifetimeText, parseLifetime } from '../domain/lifetime.ts';
+import type { Retry } from '../domain/retrying.ts';
 import type { Denial, Review, ReviewState } from '../domain/review.ts';
 import type { Place, Subject } from '../domain/subject.ts';
 import type { Token } from '../domain/token.ts';
@@ -17,6 +18,7 @@ import type {
   DenialTable,
   HoldTable,
   OutboxTable,
+  RetryTable,
   ReviewTable,
   TokenTable,
   VoteTable,
@@ -300,6 +302,30 @@ export function tokenColumns(token: Omit<Token, 'id'>) {
     last_used_at: token.lastUsedAt,
     last_used_address: token.lastUsedAddress,
     revoked_at: token.revokedAt,
+  };
+}
+
+/** A Retry of its row. */
+export function retryOf(row: Row<RetryTable>): Retry {
+  return {
+    hold: row.hold,
+    jobId: row.job_id,
+    newJobId: row.new_job_id,
+    credential: row.credential as Retry['credential'],
+    user: row.user_id,
+    at: row.at,
+  };
+}
+
+/** Columns of a Retry. */
+export function retryColumns(retry: Retry) {
+  return {
+    hold: retry.hold,
+    job_id: retry.jobId,
+    new_job_id: retry.newJobId,
+    credential: retry.credential,
+    user_id: retry.user,
+    at: retry.at,
   };
 }
 

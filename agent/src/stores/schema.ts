@@ -152,6 +152,21 @@ export interface AuditTable {
   prev: string;
   hash: string;
 }
+/** One retry that the hub asked the CI server for. */
+export interface RetryTable {
+  hold: number;
+  job_id: number;
+  new_job_id: number | null;
+  credential: string;
+  user_id: number;
+  at: number;
+}
+/** What the CI server was told last of a Hold's gate; `refused`: it did not take it. */
+export interface CiStatusTable {
+  hold: number;
+  state: string;
+  at: number;
+}
 /** All tables by name. */
 export interface Schema {
   schema_version: { version: number };
@@ -166,6 +181,8 @@ export interface Schema {
   outbox: OutboxTable;
   agents: AgentTable;
   tokens: TokenTable;
+  retries: RetryTable;
+  ci_statuses: CiStatusTable;
   audit: AuditTable;
   audit_head: { one: number; seq: number; hash: string };
 }

@@ -11,6 +11,7 @@ import {
   attemptColumns,
   holdChanges,
   holdColumns,
+  retryColumns,
   reviewColumns,
   tokenColumns,
   voteColumns,
@@ -194,6 +195,21 @@ export function writer(db: Kysely<Schema>): StoreWriter {
         .insertInto('agents')
         .values({ name, ...known, last_seq: 0 })
         .onConflict((conflict) => conflict.column('name').doUpdateSet(known))
+        .execute();
+    },
+    async putRetry(retry) {
+      const { hold, job_id, ...said } = retryColumns(retry);
+      await db
+        .insertInto('retries')
+        .values({ hold, job_id, ...said })
+        .onConflict((conflict) => conflict.columns(['hold', 'job_id']).doUpdateSet(said))
+        .execute();
+    },
+    async putCiStatus(hold, state, at) {
+      await db
+        .insertInto('ci_statuses')
+        .values({ hold, state, at })
+        .onConflict((conflict) => conflict.column('hold').doUpdateSet({ state, at }))
         .execute();
     },
     async insertToken(token) {

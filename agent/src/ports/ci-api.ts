@@ -1,0 +1,44 @@
+import type { GateStatus, Seen } from '../domain/retrying.ts';
+
+/** What the CI server said; `refused` is for good as far as this credential goes (401, 403, 404 and the like). */
+export type CiAnswer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly status: number };
+
+/** A user as the CI server names the owner of a credential. */
+export interface CiUser {
+  readonly id: number;
+  readonly username: string;
+}
+
+/** Where a detached Hold's job is. */
+export interface CiPlace {
+  readonly projectId: number;
+  /** Null where the payload did not say; the job knows it. */
+  readonly pipelineId: number | null;
+  readonly jobId: number;
+  readonly job: string;
+}
+
+/** A commit status to be set. */
+export interface CiCommitStatus {
+  readonly projectId: number;
+  readonly sha: string;
+  readonly pipelineId: number | null;
+  readonly name: string;
+  readonly state: GateStatus;
+  readonly description: string;
+  readonly url: string;
+}
+
+/**
+ * The CI server as people use it, each call in the name of whoever's credential it carries. Calls reject when the server
+ * could not be asked or failed itself (network, 429, 5xx): those are worth another try. All are bounded in time and size.
+ */
+export interface CiApi {
+  whoIs(credential: string): Promise<CiAnswer<CiUser>>;
+  /** The newest job of that name in the pipeline; `gone` only where the project itself could be seen. */
+  look(credential: string, place: CiPlace): Promise<CiAnswer<Seen>>;
+  /** Retries a job; the answer is the id of the new one. */
+  retry(credential: string, projectId: number, jobId: number): Promise<CiAnswer<number>>;
+  setStatus(credential: string, status: CiCommitStatus): Promise<CiAnswer<null>>;
+  close(): Promise<void>;
+}
