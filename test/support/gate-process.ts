@@ -10,7 +10,8 @@ import { jobIdentity, lowerTimeout, readPayload } from '../../agent/src/runners/
 import { jwksVerifier } from '../../agent/src/runners/gitlab/id-tokens.ts';
 import { openParkingLot } from '../../agent/src/stores/parking-lot.ts';
 import { createClock } from '../../agent/src/system/clock.ts';
-import { openSeal } from '../../agent/src/system/seal.ts';
+import { openKeyFile } from '../../agent/src/system/key-file.ts';
+import { sealUnder } from '../../agent/src/system/seal.ts';
 import { type MemoryHold, memoryGatekeeper } from './memory-gatekeeper.ts';
 
 export interface GateProcessConfig {
@@ -64,7 +65,7 @@ gatekeeper.sync = async (holds) => {
 const silent = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 const lot = await openParkingLot({
   dir: join(config.dir, 'lot'),
-  seal: openSeal(join(config.dir, 'seal.key')),
+  seal: sealUnder(openKeyFile(join(config.dir, 'seal.key'), 'seal key', 'keys.seal')),
   log: silent,
 });
 const watched: ParkingLot = {

@@ -8,7 +8,8 @@ import type { Log } from '../../agent/src/ports/log.ts';
 import type { ParkingLot } from '../../agent/src/ports/parking-lot.ts';
 import { type Agent, type AgentOptions, createAgent } from '../../agent/src/runners/gitlab/agent.ts';
 import { openParkingLot } from '../../agent/src/stores/parking-lot.ts';
-import { openSeal } from '../../agent/src/system/seal.ts';
+import { openKeyFile } from '../../agent/src/system/key-file.ts';
+import { sealUnder } from '../../agent/src/system/seal.ts';
 import { type MemoryGatekeeper, memoryGatekeeper } from './memory-gatekeeper.ts';
 
 export interface LogLine {
@@ -101,7 +102,11 @@ export async function startGate(options: GateOptions): Promise<Gate> {
   const gatekeeper = options.gatekeeper ?? memoryGatekeeper();
   const clock = options.clock ?? skippingClock();
   const log = rememberingLog();
-  const lot = await openParkingLot({ dir: join(dir, 'lot'), seal: openSeal(join(dir, 'seal.key')), log });
+  const lot = await openParkingLot({
+    dir: join(dir, 'lot'),
+    seal: sealUnder(openKeyFile(join(dir, 'seal.key'), 'seal key', 'keys.seal')),
+    log,
+  });
   const agent = createAgent({
     gitlabUrl: options.gitlabUrl,
     gitlabCa: options.gitlabCa,

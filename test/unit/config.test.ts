@@ -204,8 +204,8 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
   ],
   [
     'a time too short',
-    `${GOOD}parking: {handover_confirm: 1s}\n`,
-    ['agent.yml:8:29: parking.handover_confirm: 1s is too little; at least 10s'],
+    `${GOOD}parking: {handover_confirm: 500ms}\n`,
+    ['agent.yml:8:29: parking.handover_confirm: 500ms is too little; at least 1s'],
   ],
   ['a time too long', `${GOOD}parking: {live: 31d}\n`, ['agent.yml:8:17: parking.live: 31d is too much; at most 30d']],
   [

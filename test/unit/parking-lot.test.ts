@@ -18,7 +18,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ParkedJob } from '../../agent/src/domain/parked-job.ts';
 import { takeLock } from '../../agent/src/stores/folder-lock.ts';
 import { openParkingLot } from '../../agent/src/stores/parking-lot.ts';
-import { openSeal, sealUnder } from '../../agent/src/system/seal.ts';
+import { openKeyFile } from '../../agent/src/system/key-file.ts';
+import { sealUnder } from '../../agent/src/system/seal.ts';
 import { rememberingLog } from '../support/gate.ts';
 
 let dir: string;
@@ -49,7 +50,9 @@ const job = (jobId: number): ParkedJob => ({
   reports: [],
 });
 const payload = Buffer.from('{"id":7,"script":"echo Zoë"}');
-const open = () => openParkingLot({ dir: join(dir, 'lot'), seal: openSeal(join(dir, 'key')), log: rememberingLog() });
+const keyOf = (path: string) => openKeyFile(path, 'seal key', 'keys.seal');
+const open = () =>
+  openParkingLot({ dir: join(dir, 'lot'), seal: sealUnder(keyOf(join(dir, 'key'))), log: rememberingLog() });
 
 describe('the seal', () => {
   it('opens what it sealed, and nothing that was changed by one bit, cut, or sealed for another place', () => {
@@ -75,25 +78,38 @@ describe('the seal', () => {
     );
   });
 
-  it('makes its key once, readable by its owner alone', () => {
+  it('takes no key of another length', () => {
+    expect(() => sealUnder(new Uint8Array(31))).toThrow(/31 bytes, wanted 32/);
+  });
+});
+
+describe('a key file', () => {
+  it('is made once, whole, readable by its owner alone', () => {
     const path = join(dir, 'key');
-    const sealed = openSeal(path).seal(payload, 'x');
+    const key = keyOf(path);
     expect([statSync(path).mode & 0o777, statSync(path).size]).toEqual([0o600, 32]);
-    expect(Buffer.from(openSeal(path).open(sealed, 'x'))).toEqual(payload);
+    expect(keyOf(path)).toEqual(key);
     expect(readdirSync(dir)).toEqual(['key']);
   });
 
-  it.each([0o640, 0o604, 0o666])('T25: refuses a key file of mode %o, and says what to do', (mode) => {
+  it.each([0o640, 0o604, 0o666])('T25: with mode %o is refused, with what to do', (mode) => {
     const path = join(dir, 'key');
-    openSeal(path);
+    keyOf(path);
     chmodSync(path, mode);
-    expect(() => openSeal(path)).toThrow(/wanted 0600: chmod 600/);
+    expect(() => keyOf(path)).toThrow(
+      `seal key ${path} has mode ${mode.toString(8)} and others may read it: chmod 600`,
+    );
   });
 
-  it('refuses a key of another length', () => {
+  it('of another length is refused, and left as it is', () => {
     const path = join(dir, 'key');
     writeFileSync(path, 'short', { mode: 0o600 });
-    expect(() => openSeal(path)).toThrow(/5 bytes, wanted 32/);
+    expect(() => keyOf(path)).toThrow(/has 5 bytes, wanted 32: put the right file back/);
+    expect(readFileSync(path, 'utf8')).toBe('short');
+  });
+
+  it('that cannot be read or made is refused with the option that names another', () => {
+    expect(() => keyOf(join(dir, 'nowhere', 'key'))).toThrow(/can neither be read nor made \(ENOENT\).*keys\.seal/);
   });
 });
 

@@ -86,12 +86,12 @@ export const OPTIONS: readonly ConfigOption[] = [
   }),
   option('parking.live_floor', 'duration', "what must be left of a job's timeout when it is handed over late", {
     default: '10m',
-    range: [MINUTE, 24 * HOUR],
+    range: [0, 24 * HOUR],
   }),
   // Below the runner's slowest first sign of life a job that runs would be failed; above it a lost one hangs.
   option('parking.handover_confirm', 'duration', 'how long a runner may stay silent after it was given a job', {
     default: '90s',
-    range: [10 * SECOND, HOUR],
+    range: [SECOND, HOUR],
   }),
   option('log.level', 'choice', 'least level that is logged', {
     default: 'info',
