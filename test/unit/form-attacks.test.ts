@@ -21,3 +21,28 @@ describe('what an attacker makes of a variable that is sent more than once', () 
     });
   }
 });
+
+describe('what an attacker makes of folding', () => {
+  it('T2 no list of the payload becomes a template by what is folded away or removed', () => {
+    const sha = fixture().git_info.sha as string;
+    const at = (value: unknown) => {
+      const p = fixture();
+      p.secrets = { S: { vault: { server: { auth: { data: { role: value } } } } } };
+      return p;
+    };
+    expect(readOk(at(`app:${sha}`)).canonical).toContain('["app:",{"var":"CI_COMMIT_SHA"}]');
+    for (const other of [null, [], {}, { deep: [], none: null }]) {
+      expect(read(at(['app:', { var: 'CI_COMMIT_SHA', other }]))).toMatchObject({
+        ok: false,
+        code: 'payload_refused',
+        path: 'secrets.S.vault.server.auth.data.role[1]',
+      });
+    }
+    const removed = fixture();
+    removed.dependencies.push({ id: 1, token: removed.token, files: true });
+    expect(read(removed)).toMatchObject({ ok: false, path: 'dependencies[1]' });
+    const password = fixture();
+    password.credentials.push({ password: password.token, hmac: 'a' });
+    expect(read(password)).toMatchObject({ ok: false, code: 'payload_refused' });
+  });
+});

@@ -6,7 +6,8 @@ const TAG_DIGITS = 12;
 
 const NAMES: ReadonlySet<string> = new Set(['var', 'hmac', 'jwt', 'files']);
 
-function isSegmentObject(value: Json): value is JsonObject {
+/** True for an object with exactly one of the members that segments have. */
+export function isSegmentObject(value: Json): value is JsonObject {
   if (!isJsonObject(value)) return false;
   const names = Object.keys(value);
   return names.length === 1 && NAMES.has(names[0]!);

@@ -1,6 +1,8 @@
 import { emptyObject } from '../../domain/empty-object.ts';
 import { isJsonList, type Json, type JsonObject } from '../../domain/json.ts';
 import type { JsonPath } from '../../domain/json-text.ts';
+import { isSegmentObject } from '../../domain/segments.ts';
+import { pathText } from '../../domain/strict-json.ts';
 import { REMOVED } from './fields.ts';
 import { PayloadRefusal } from './refusal.ts';
 import type { Found, Matcher } from './unexpansion.ts';
@@ -153,7 +155,12 @@ export class Cover {
 
   /** An element stays, whatever is left of it. */
   element(value: Json, removal: RemovalTree | undefined, leaf?: (text: string) => Json): Json {
-    return this.folded(value, removal, leaf) ?? (value === null ? null : isJsonList(value) ? [] : emptyObject());
+    const form = this.folded(value, removal, leaf) ?? (value === null ? null : isJsonList(value) ? [] : emptyObject());
+    // The strict reader has seen the payload's own; this one came about by what was folded or removed (T2).
+    if (isSegmentObject(form)) {
+      throw new PayloadRefusal('payload_refused', pathText(this.path), 'what is left of it is reserved for the form');
+    }
+    return form;
   }
 
   private foldedObject(

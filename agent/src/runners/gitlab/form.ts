@@ -49,6 +49,13 @@ function removalOf(name: string): RemovalTree | undefined {
   return below === 'removed' ? undefined : below;
 }
 
+/** The object without one of its members. */
+function without(object: JsonObject, left: string): JsonObject {
+  const copy = emptyObject();
+  for (const name of Object.keys(object)) if (name !== left) copy[name] = object[name]!;
+  return copy;
+}
+
 /** The members of the payload that stand in the form in another way than `cover.folded` writes them. */
 class FormWriter {
   private readonly payload: JsonObject;
@@ -118,14 +125,14 @@ class FormWriter {
     if (list.length === 0) return undefined;
     const written = list.map((element, index) => {
       const credential = element as JsonObject;
+      const covered = credential.password === this.fields.token ? without(credential, 'password') : credential;
       const form = this.cover.at(index, () =>
-        this.cover.element(element, undefined, (text) => {
+        this.cover.element(covered, undefined, (text) => {
           if (this.cover.here[2] !== 'password' || this.cover.here.length !== 3) return this.cover.text(text);
-          if (text === '' || text === this.fields.token) return text;
+          if (text === '') return text;
           return this.cover.rewrite([this.known.tag(credentialName(credential.url), text)], null);
         }),
-      ) as Record<string, Json>;
-      if (credential.password === this.fields.token) delete form.password;
+      );
       return { form, sort: [String(credential.url ?? ''), String(credential.username ?? '')] as const };
     });
     const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
@@ -162,8 +169,7 @@ class FormWriter {
     return list.map((input, index) => {
       const { key, value } = input as JsonObject;
       if (!isJsonObject(value) || value.sensitive !== true) return this.cover.at(index, () => this.cover.whole(input));
-      const copy = emptyObject();
-      for (const name of Object.keys(value)) if (name !== 'content') copy[name] = value[name]!;
+      const copy = without(value, 'content');
       const outer = emptyObject();
       for (const name of Object.keys(input as JsonObject))
         outer[name] = name === 'value' ? copy : (input as JsonObject)[name]!;
