@@ -7,6 +7,7 @@ import {
   afterLook,
   afterPush,
   afterStatus,
+  failureReasonFor,
   type HubStatus,
   isLive,
   liveUntil,
@@ -99,6 +100,12 @@ describe('a parked job', () => {
     expect(afterLook(job({ state: 'confirmed' }), 'canceling', AT)).toEqual(job({ state: 'confirmed' }));
     expect(afterLook(job({ state: 'confirmed' }), 'success', AT).reports[0]?.detail).toEqual({ status: 'success' });
     expect(afterLook(job({ state: 'confirmed' }), 'refused', AT).reports[0]?.detail.status).toBe('failed');
+  });
+
+  it('T44: is failed with a reason that GitLab does not retry, of those that it knows', () => {
+    expect(failureReasonFor(['script_failure', 'no_matching_runner'])).toBe('no_matching_runner');
+    expect(failureReasonFor(['script_failure'])).toBe('missing_dependency_failure');
+    expect(failureReasonFor([])).toBe('missing_dependency_failure');
   });
 
   it('keeps its payload exactly as long as it may be handed out', () => {
