@@ -9,7 +9,7 @@ import { createIgnorable, type Ignorable } from './ignored.ts';
 import { createKnownValues, credentialName, type KnownValues } from './known-values.ts';
 import { elements, type PayloadFields, readFields } from './payload.ts';
 import { holdsToken, reduceToken } from './reduced-token.ts';
-import { asForm, type Budget, MAX_COMPARED_CHARACTERS, type Segment } from './unexpansion.ts';
+import { asForm, type Budget, type Segment, wholeBudget } from './unexpansion.ts';
 import { groupVariables, type VariableGroup } from './variables.ts';
 import { ignoredGroups, Mentions, type VariableOutcome, variableOutcomes } from './variables-form.ts';
 
@@ -191,10 +191,10 @@ class FormWriter {
 /** Writes the canonical form of a payload that was read strictly. Throws PayloadRefusal. */
 export function formOf(payload: JsonObject, options: FormOptions): Form {
   const fields = readFields(payload);
-  const budget: Budget = { left: MAX_COMPARED_CHARACTERS };
+  const budget = wholeBudget();
   const groups = groupVariables(payload.variables);
   const ignorable = createIgnorable(fields, groups, budget);
-  const tagger = createTagger(options.variableKey, fields.projectId);
+  const tagger = createTagger(options.variableKey, fields.projectId, budget);
   const known = createKnownValues(payload, fields, groups, ignorable, tagger, budget);
   const mentions = new Mentions();
   const cover = new Cover(known.elsewhere, (text, inScript) => {

@@ -98,14 +98,21 @@ export function createKnownValues(
   masked.sort(byKey);
   hidden.sort(byKey);
 
+  const oneValue = new Map<VariableGroup, boolean>();
+  const hasOneValue = (group: VariableGroup): boolean => {
+    let one = oneValue.get(group);
+    if (one === undefined) {
+      one = group.entries.every((other) => other.value === group.entries[0].value);
+      oneValue.set(group, one);
+    }
+    return one;
+  };
   /**
    * A key with two values cannot say which, and one that is called like a generated value could be taken for that: then it is
    * the HMAC of the value that was found.
    */
   const named = (variable: Variable): KnownValue => {
-    const one =
-      !GENERATED.has(variable.key) &&
-      groups.get(caseFold(variable.key))!.entries.every((other) => other.value === variable.value);
+    const one = !GENERATED.has(variable.key) && hasOneValue(groups.get(caseFold(variable.key))!);
     return {
       name: variable.key,
       value: variable.value,

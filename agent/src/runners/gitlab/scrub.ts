@@ -5,7 +5,7 @@ import { credentialName } from './known-values.ts';
 import { elements } from './payload.ts';
 import { JWT_SHAPE } from './reduced-token.ts';
 import { PayloadRefusal } from './refusal.ts';
-import { type Budget, createMatcher, type KnownValue, type Matcher } from './unexpansion.ts';
+import { type Budget, createMatcher, type KnownValue, type Matcher, wholeBudget } from './unexpansion.ts';
 import { hasCodePoints } from './variables.ts';
 
 /** Takes the secrets of one payload out of texts. */
@@ -78,7 +78,8 @@ export function createScrub(form: Form): Scrub {
   };
   const names = new Map<string, string>();
   const ofNames = createMatcher(scopes, form.budget);
-  const budget: Budget = { left: 0 };
+  const budget: Budget = { left: 0, room: 0 };
+  const total = wholeBudget();
   const ofTexts = createMatcher(all, budget);
   return {
     name: (text) => {
@@ -87,12 +88,16 @@ export function createScrub(form: Form): Scrub {
       return known;
     },
     text: (text) => {
-      budget.left = MAX_COMPARED_CHARACTERS_OF_A_TEXT;
+      const [left, room] = [Math.min(total.left, MAX_COMPARED_CHARACTERS_OF_A_TEXT), total.room];
+      Object.assign(budget, { left, room });
       try {
         return fill(ofTexts, text);
       } catch (error) {
         if (!(error instanceof PayloadRefusal)) throw error;
         return '[hidden: too long to be searched for secrets]';
+      } finally {
+        total.left -= left - budget.left;
+        total.room -= room - budget.room;
       }
     },
   };

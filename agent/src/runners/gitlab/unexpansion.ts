@@ -29,10 +29,25 @@ export type Matcher = (text: string) => Found | null;
 /** Characters that one reading may compare in vain: a payload made of near misses must not stop the gate (T30). */
 export const MAX_COMPARED_CHARACTERS = 200_000_000;
 
-/** What is left of {@link MAX_COMPARED_CHARACTERS}; one object a reading. */
+/** Characters that names and HMACs may take up: more than the largest form, which they would otherwise be built for in vain. */
+export const MAX_WRITTEN_CHARACTERS = 8 * 1024 * 1024;
+
+/** What is left of {@link MAX_COMPARED_CHARACTERS} and {@link MAX_WRITTEN_CHARACTERS}; one object a reading. */
 export interface Budget {
   left: number;
+  room: number;
 }
+
+/** The whole budget of one reading. */
+export function wholeBudget(): Budget {
+  return { left: MAX_COMPARED_CHARACTERS, room: MAX_WRITTEN_CHARACTERS };
+}
+
+/** A look at a value costs time even if its first character already differs. */
+const CHARACTERS_OF_A_LOOK = 16;
+/** `{"hmac":"…"},` and `{"var":""},` in characters. */
+const WRITTEN_AS_HMAC = 76;
+const WRITTEN_AS_NAME = 11;
 
 const BUCKETS = 1024;
 
@@ -68,7 +83,9 @@ export function createMatcher(values: readonly KnownValue[], budget: Budget): Ma
 function prepareMatcher(values: readonly KnownValue[], budget: Budget): Matcher {
   const used = values.filter((known) => known.value !== '');
   if (used.length === 0) return () => null;
-  const width = Math.min(3, ...used.map((known) => known.value.length));
+  // Not Math.min(...lengths): a hundred thousand arguments do not fit on the stack.
+  const shortest = used.reduce((least, known) => Math.min(least, known.value.length), Number.POSITIVE_INFINITY);
+  const width = Math.min(3, shortest);
   const hash = (text: string, at: number): number => {
     let h = 0;
     for (let i = 0; i < width; i++) h = (h * 31 + text.charCodeAt(at + i)) & (BUCKETS - 1);
@@ -82,17 +99,24 @@ function prepareMatcher(values: readonly KnownValue[], budget: Budget): Matcher 
   }
   // Stable: equal lengths keep the order given.
   for (const bucket of buckets) bucket?.sort((a, b) => b.value.length - a.value.length);
-  const shortest = Math.min(...used.map((known) => known.value.length));
 
   const at = (text: string, place: number): KnownValue | null => {
     const bucket = buckets[hash(text, place)];
     if (bucket === undefined) return null;
     for (const known of bucket) {
-      if (text.charCodeAt(place) !== known.value.charCodeAt(0)) continue;
-      budget.left -= known.value.length;
+      const { length } = known.value;
+      budget.left -= CHARACTERS_OF_A_LOOK;
       if (budget.left < 0) {
         throw new PayloadRefusal('payload_refused', 'variables', 'too many values to look for in too much text');
       }
+      // A certificate of a megabyte and a line of dashes are no near miss: first and last character, and the length, say so.
+      if (
+        place + length > text.length ||
+        text.charCodeAt(place) !== known.value.charCodeAt(0) ||
+        text.charCodeAt(place + length - 1) !== known.value.charCodeAt(length - 1)
+      )
+        continue;
+      budget.left -= length;
       if (text.startsWith(known.value, place) && fits(known, text, place)) return known;
     }
     return null;
@@ -108,7 +132,12 @@ function prepareMatcher(values: readonly KnownValue[], budget: Budget): Matcher 
       if (known === null) continue;
       segments ??= [];
       if (place > rest) segments.push(text.slice(rest, place));
-      segments.push(known.segment());
+      const made = known.segment();
+      budget.room -= known.name.length + (made.var === undefined ? WRITTEN_AS_HMAC : WRITTEN_AS_NAME);
+      if (budget.room < 0) {
+        throw new PayloadRefusal('payload_refused', 'variables', 'the names of too many values would take up its form');
+      }
+      segments.push(made);
       values.push(known);
       place += known.value.length - 1;
       rest = place + 1;
