@@ -20,8 +20,8 @@ COPY --from=build /src/dist ./dist
 COPY policy ./policy
 COPY test/fixtures/gitlab ./test/fixtures/gitlab
 COPY LICENSE README.md CHANGELOG.md ./
-RUN useradd --system --uid 8093 --home-dir /var/lib/holdpoint --create-home --shell /usr/sbin/nologin holdpoint \
- && chmod 0700 /var/lib/holdpoint \
+RUN useradd --system --uid 8093 --home-dir /var/lib/holdpoint --no-create-home --shell /usr/sbin/nologin holdpoint \
+ && install -d -o holdpoint -g holdpoint -m 0700 /var/lib/holdpoint \
  && ln -s /opt/holdpoint/dist/agent/src/main.js /usr/local/bin/holdpoint
 USER holdpoint
 VOLUME /var/lib/holdpoint
