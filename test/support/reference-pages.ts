@@ -23,6 +23,7 @@ const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   audit_broken: 'A row of the audit was changed, removed or inserted; the message says which.',
   store_unavailable: "The hub's database does not answer; its log says why. What is parked stays parked.",
   hub_unreachable: 'Nothing answers as a hub at this address; start one, or name another with `--hub`.',
+  ci_unreachable: 'GitLab does not answer, or fails itself; nothing was done, and it can be tried again.',
   internal: 'A mistake in the program, or hub and command line of different versions; please report it.',
 };
 

@@ -23,6 +23,7 @@ export const ERRORS = {
   audit_broken: { status: 500, exit: 1 },
   store_unavailable: { status: 503, exit: 1 },
   hub_unreachable: { status: 502, exit: 6 },
+  ci_unreachable: { status: 502, exit: 1 },
   internal: { status: 500, exit: 1 },
 } as const satisfies Record<string, { status: number; exit: number }>;
 

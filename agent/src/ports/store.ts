@@ -68,8 +68,8 @@ export interface StoreReader {
   detachedHolds(state: 'waiting_for_approval' | 'pending', limit: number): Promise<readonly Hold[]>;
   /** True when a newer pipeline of the same project, ref and job name has been handed over. */
   overtaken(hold: Hold): Promise<boolean>;
-  /** All Holds of one job name in one pipeline, oldest first. */
-  holdsOfPipeline(subject: Subject, pipelineId: number): Promise<readonly Hold[]>;
+  /** All Holds of one pipeline, oldest first. */
+  holdsOfPipeline(instance: string, projectId: number, pipelineId: number): Promise<readonly Hold[]>;
   /** Retries of a Hold that the hub asked for, oldest first. */
   retriesOf(hold: number): Promise<readonly Retry[]>;
   /** True for a user in whose name the hub has retried as a bot. */

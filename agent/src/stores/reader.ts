@@ -176,11 +176,12 @@ export function reader(db: Kysely<Schema>): StoreReader {
         .executeTakeFirst();
       return row !== undefined;
     },
-    async holdsOfPipeline(subject, pipelineId) {
+    async holdsOfPipeline(instance, projectId, pipelineId) {
       const rows = await db
         .selectFrom('holds')
         .selectAll()
-        .where(ofSubject(subject))
+        .where('instance', '=', instance)
+        .where('project_id', '=', projectId)
         .where('pipeline_id', '=', pipelineId)
         .orderBy('id')
         .execute();
@@ -201,27 +202,28 @@ export function reader(db: Kysely<Schema>): StoreReader {
       return row !== undefined;
     },
     async untoldHolds(limit) {
-      const rows = await db
+      // Two queries: each has its index, one with "or" has none.
+      const untold = await db
         .selectFrom('holds')
-        .leftJoin('ci_statuses', 'ci_statuses.hold', 'holds.id')
-        .selectAll('holds')
+        .selectAll()
+        .where('state', 'in', ['waiting_for_approval', 'pending'])
+        .where(detached)
         .where((eb) =>
-          eb.or([
-            eb.and([
-              eb('ci_statuses.hold', 'is', null),
-              eb('holds.state', 'in', ['waiting_for_approval', 'pending']),
-              detached(eb),
-            ]),
-            eb.and([
-              eb('ci_statuses.state', '=', 'pending'),
-              eb('holds.state', 'not in', ['waiting_for_approval', 'pending']),
-            ]),
-          ]),
+          eb.not(eb.exists(eb.selectFrom('ci_statuses').select('hold').whereRef('ci_statuses.hold', '=', 'holds.id'))),
         )
+        .orderBy('id')
+        .limit(limit)
+        .execute();
+      const ended = await db
+        .selectFrom('ci_statuses')
+        .innerJoin('holds', 'holds.id', 'ci_statuses.hold')
+        .selectAll('holds')
+        .where('ci_statuses.state', '=', 'pending')
+        .where('holds.state', 'not in', ['waiting_for_approval', 'pending'])
         .orderBy('holds.id')
         .limit(limit)
         .execute();
-      return withAttempts(rows);
+      return withAttempts([...untold, ...ended].slice(0, limit));
     },
     async facts(hold, jobId) {
       const row = await db

@@ -19,5 +19,7 @@ export const statements: readonly string[] = [
     at integer not null
   )`,
   "create index ci_statuses_pending on ci_statuses (hold) where state = 'pending'",
-  'create index holds_of_pipeline on holds (instance, project_id, job, pipeline_id)',
+  'create index holds_of_job on holds (instance, project_id, job, pipeline_id)',
+  'create index holds_of_pipeline on holds (instance, project_id, pipeline_id)',
+  'create index holds_of_state on holds (state, pipeline_id)',
 ];
