@@ -189,7 +189,9 @@ export function overLimit(jobs: readonly ParkedJob[], maxHolds: number): number[
   const byPerson = new Map<string, ParkedJob[]>();
   for (const job of [...live].sort((a, b) => a.receivedAt - b.receivedAt || a.jobId - b.jobId)) {
     const key = job.person ?? '';
-    byPerson.set(key, [...(byPerson.get(key) ?? []), job]);
+    const theirs = byPerson.get(key);
+    if (theirs === undefined) byPerson.set(key, [job]);
+    else theirs.push(job);
   }
   const out: number[] = [];
   for (let over = live.length - maxHolds; over > 0; over--) {

@@ -60,6 +60,8 @@ function afterVerdict(parking: Parking, job: ParkedJob, read: Read, facts: Facts
 
 /** Over the limit the oldest job of the person with most is detached; its Hold goes on waiting (T30). */
 export function enforceLimit(parking: Parking): void {
+  // Asked with every job: below the limit nobody has to leave, and who would is a question as long as the list of jobs.
+  if (parking.entries.size <= parking.limits.maxHolds) return;
   const jobs = [...parking.entries.values()].filter((entry) => !entry.claimed).map((entry) => entry.job);
   for (const jobId of overLimit(jobs, parking.limits.maxHolds)) {
     const entry = parking.entries.get(jobId);
