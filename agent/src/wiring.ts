@@ -11,6 +11,7 @@ import type { Clock } from './ports/clock.ts';
 import type { Log } from './ports/log.ts';
 import { createAgent } from './runners/gitlab/agent.ts';
 import { openParkingLot } from './stores/parking-lot.ts';
+import { openRunnerTokens } from './stores/runner-tokens.ts';
 import { openStore } from './stores/store.ts';
 import { openKeyFile } from './system/key-file.ts';
 import { sealUnder } from './system/seal.ts';
@@ -84,6 +85,7 @@ export async function startAgent(config: AgentConfig, { log, clock, drainMs }: S
       gitlabUrl: config.gitlab.url,
       ...(config.gitlab.ca === null ? {} : { gitlabCa: config.gitlab.ca }),
       runners: config.runners,
+      runnerTokens: openRunnerTokens({ dir: join(config.stateDir, 'runner-tokens'), seal }),
       parking: { ...config.parking, heartbeatMs: HEARTBEAT_MS },
       gatekeeper,
       parkingLot,

@@ -101,6 +101,7 @@ function createWorld(options: FakeGitlabOptions): { world: World; advance: (ms: 
       unpersistedIntervalS: 1,
       jobStatusOnPut: true,
       jobTokensReadJobs: true,
+      runnerTokenExpiresAt: null,
       ...given,
     },
     signer: createSigner(),

@@ -6,8 +6,10 @@ import type { ParkingLimits } from '../../agent/src/domain/parking.ts';
 import type { Clock } from '../../agent/src/ports/clock.ts';
 import type { Log } from '../../agent/src/ports/log.ts';
 import type { ParkingLot } from '../../agent/src/ports/parking-lot.ts';
+import type { RunnerTokenKeep } from '../../agent/src/ports/runner-tokens.ts';
 import { type Agent, type AgentOptions, createAgent } from '../../agent/src/runners/gitlab/agent.ts';
 import { openParkingLot } from '../../agent/src/stores/parking-lot.ts';
+import { openRunnerTokens } from '../../agent/src/stores/runner-tokens.ts';
 import { openKeyFile } from '../../agent/src/system/key-file.ts';
 import { sealUnder } from '../../agent/src/system/seal.ts';
 import { type MemoryGatekeeper, memoryGatekeeper } from './memory-gatekeeper.ts';
@@ -92,6 +94,8 @@ export interface GateOptions {
   /** Default 0: a free one. */
   readonly port?: number;
   readonly tls?: AgentOptions['tls'];
+  /** Wraps the place where reset tokens are kept, to make it fail. */
+  readonly keep?: (keep: RunnerTokenKeep) => RunnerTokenKeep;
   /** Wraps the lot, to make it fail. */
   readonly lot?: (lot: ParkingLot) => ParkingLot;
 }
@@ -102,16 +106,15 @@ export async function startGate(options: GateOptions): Promise<Gate> {
   const gatekeeper = options.gatekeeper ?? memoryGatekeeper();
   const clock = options.clock ?? skippingClock();
   const log = rememberingLog();
-  const lot = await openParkingLot({
-    dir: join(dir, 'lot'),
-    seal: sealUnder(openKeyFile(join(dir, 'seal.key'), 'seal key', 'keys.seal')),
-    log,
-  });
+  const seal = sealUnder(openKeyFile(join(dir, 'seal.key'), 'seal key', 'keys.seal'));
+  const lot = await openParkingLot({ dir: join(dir, 'lot'), seal, log });
+  const keep = openRunnerTokens({ dir: join(dir, 'runner-tokens'), seal });
   const agent = createAgent({
     gitlabUrl: options.gitlabUrl,
     gitlabCa: options.gitlabCa,
     tls: options.tls,
     runners: options.runners,
+    runnerTokens: options.keep?.(keep) ?? keep,
     parking: { ...LIMITS, ...options.limits },
     gatekeeper,
     parkingLot: options.lot?.(lot) ?? lot,

@@ -311,16 +311,33 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     ['agent.yml:8:7: hub.url: not supported in this version; take it out'],
   ],
   [
-    'what later versions bring',
-    `${GOOD}    mode: monitor\ntls: {cert: x}\noidc: {}\nhub: {notify: {}, oidc: {}, policy: x}\non_unmatched: divert\n`,
+    'runner modes and gateway tokens that cannot be meant',
+    `${GOOD}    mode: observe\n  - {name: b, token: ${OTHER}, gateway_token: ${TOKEN}}\n  - {name: c, token: same, gateway_token: same}\n  - {name: d, token: t, protected: false, mode: monitor}\n`,
     [
-      'agent.yml:8:5: runners[0].mode: not supported in this version; take it out',
+      'agent.yml:8:11: runners[0].mode: wanted enforce or monitor',
+      'agent.yml:10:43: runners[2].gateway_token: is the token itself; make one of your own: openssl rand -hex 24',
+      'agent.yml:11:49: runners[3].mode: a runner that is not protected is not gated: nothing would be recorded; take mode out',
+    ],
+  ],
+  [
+    'a gateway token that is the token of another runner, or given twice',
+    `${GOOD}  - {name: b, token: x, gateway_token: ${TOKEN}}\n  - {name: c, token: y, gateway_token: z, gateway_token_file: f}\n`,
+    [
+      'agent.yml:8:40: runners[1].gateway_token: is the token of runners[0] as well; name each runner once',
+      'agent.yml:9:63: runners[2].gateway_token_file: both gateway_token and gateway_token_file are given; keep one',
+    ],
+  ],
+  [
+    'what later versions bring',
+    `${GOOD}    divert: x\ntls: {cert: x}\noidc: {}\nhub: {notify: {}, oidc: {}, policy: x}\non_unmatched: divert\n`,
+    [
+      'agent.yml:8:5: runners[0].divert: which runner takes what nobody approved stands in the policy, under on_unmatched',
       'agent.yml:11:7: hub.notify: not supported in this version; take it out',
       'agent.yml:11:19: hub.oidc: not supported in this version; take it out',
       'agent.yml:11:29: hub.policy: not supported in this version; take it out',
       'agent.yml:9:1: tls: not supported in this version; take it out',
       'agent.yml:10:1: oidc: not supported in this version; take it out',
-      'agent.yml:12:1: on_unmatched: not supported in this version; take it out',
+      'agent.yml:12:1: on_unmatched: stands in the policy (policy.yaml), not here',
     ],
   ],
   [

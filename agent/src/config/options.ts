@@ -112,10 +112,13 @@ export const LATER_KEYS: readonly string[] = [
   'oidc',
   'notify',
   'tls',
-  'on_unmatched',
-  'runners.mode',
-  'runners.divert',
 ];
+
+/** Keys that stand in another file. */
+export const ELSEWHERE: Readonly<Record<string, string>> = {
+  on_unmatched: 'stands in the policy (policy.yaml), not here',
+  'runners.divert': 'which runner takes what nobody approved stands in the policy, under on_unmatched',
+};
 
 /** Variables of the commands that talk to a hub; an agent does not read them, and they are no mistake. */
 export const CLIENT_ENV: readonly string[] = ['HOLDPOINT_TOKEN', 'HOLDPOINT_TOKEN_FILE', 'HOLDPOINT_CONFIG'];

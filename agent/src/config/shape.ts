@@ -1,12 +1,15 @@
 import { z } from 'zod';
 import { suggest } from '../domain/suggest.ts';
 import { readKind } from './kinds.ts';
-import { type ConfigOption, LATER_KEYS, OPTIONS } from './options.ts';
+import { type ConfigOption, ELSEWHERE, LATER_KEYS, OPTIONS } from './options.ts';
 import type { ConfigProblem } from './problems.ts';
 import { pathText, type YamlFile } from './yaml-file.ts';
 
 /** More runners than one host serves; a list longer than this is a mistake of whoever generates it. */
 const MAX_RUNNERS = 1_000;
+
+/** `monitor` records what would have been parked, and parks nothing. */
+const RUNNER_MODES = ['enforce', 'monitor'] as const;
 
 const runner = z.strictObject({
   name: z
@@ -20,6 +23,12 @@ const runner = z.strictObject({
     .regex(/^[\x21-\x7e]{1,255}$/, 'wanted one word of printable ASCII')
     .optional(),
   token_file: z.string({ error: 'wanted the path of a file' }).min(1, 'wanted the path of a file').optional(),
+  gateway_token: z
+    .string({ error: 'wanted text; put it in quotes' })
+    .regex(/^[\x21-\x7e]{1,255}$/, 'wanted one word of printable ASCII')
+    .optional(),
+  gateway_token_file: z.string({ error: 'wanted the path of a file' }).min(1, 'wanted the path of a file').optional(),
+  mode: z.enum(RUNNER_MODES, { error: `wanted ${RUNNER_MODES.join(' or ')}` }).optional(),
   protected: z.boolean({ error: 'wanted true or false' }).default(true),
 });
 
@@ -69,7 +78,9 @@ function meant(parent: string, word: string): string {
 
 function unknownKey(path: readonly PropertyKey[]): string {
   const words = path.filter((part) => typeof part === 'string');
-  if (LATER_KEYS.includes(words.join('.'))) return 'not supported in this version; take it out';
+  const key = words.join('.');
+  if (LATER_KEYS.includes(key)) return 'not supported in this version; take it out';
+  if (Object.hasOwn(ELSEWHERE, key)) return ELSEWHERE[key]!;
   return `unknown key${meant(words.slice(0, -1).join('.'), words.at(-1) ?? '')}`;
 }
 

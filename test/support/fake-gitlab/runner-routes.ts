@@ -31,7 +31,7 @@ function runnerOf(world: World, token: unknown): Runner | undefined {
 export function verifyRunner(world: World, body: Body): Answer {
   const runner = runnerOf(world, body.token);
   if (runner === undefined) return refuse(403, '403 Forbidden');
-  return json(200, { id: runner.id, token: runner.token, token_expires_at: null });
+  return json(200, { id: runner.id, token: runner.token, token_expires_at: world.options.runnerTokenExpiresAt });
 }
 
 /** `DELETE /runners`: takes the runner away. */
@@ -54,7 +54,7 @@ export function resetToken(world: World, body: Body): Answer {
   const runner = runnerOf(world, body.token);
   if (runner === undefined) return refuse(403, '403 Forbidden');
   runner.token = `glrt-t1_${createHash('sha256').update(randomBytes(16)).digest('base64url').slice(0, 20)}`;
-  return json(201, { token: runner.token, token_expires_at: null });
+  return json(201, { token: runner.token, token_expires_at: world.options.runnerTokenExpiresAt });
 }
 
 /** `POST /jobs/request`, Workhorse and Rails together. `gone` resolves when the client hangs up. */

@@ -151,6 +151,8 @@ export interface FakeGitlabOptions {
   readonly jobStatusOnPut?: boolean;
   /** Whether a job's token may read jobs and pipelines of its own project (newer servers); default true. */
   readonly jobTokensReadJobs?: boolean;
+  /** When a runner's token that is reset or verified ends, RFC 3339; default null: never. */
+  readonly runnerTokenExpiresAt?: string | null;
 }
 
 /** A GitLab as a test holds it: its address, its clock and its people. */

@@ -1,27 +1,22 @@
 import type { AddressInfo } from 'node:net';
 import { followHub, resume } from '../../app/parking/resume.ts';
 import { createParking, stopParking } from '../../app/parking/tend.ts';
+import type { AgentProblem } from '../../domain/agent-problem.ts';
 import { HoldpointError } from '../../domain/errors.ts';
 import type { ParkingLimits } from '../../domain/parking.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Gatekeeper } from '../../ports/gatekeeper.ts';
 import type { Log } from '../../ports/log.ts';
 import type { ParkingLot } from '../../ports/parking-lot.ts';
+import type { RunnerTokenKeep } from '../../ports/runner-tokens.ts';
 import { createCiServer } from './ci-server.ts';
 import { jobIdentity, lowerTimeout, readPayload } from './configuration.ts';
 import { createGateway } from './gateway.ts';
 import { jwksVerifier } from './id-tokens.ts';
 import { createKeySet } from './key-set.ts';
 import type { PayloadReader } from './payload-reader.ts';
+import { createRunnerTokens, type RunnerEntry } from './runner-tokens.ts';
 import { createUpstream } from './upstream.ts';
-
-/** One entry of `runners[]`: a runner whose polls this agent answers. */
-export interface RunnerEntry {
-  readonly name: string;
-  readonly token: string;
-  /** False lets its jobs pass ungated. */
-  readonly protected: boolean;
-}
 
 export interface AgentOptions {
   /** GitLab's URL; a path in it (GitLab under a relative URL) is kept. */
@@ -31,6 +26,8 @@ export interface AgentOptions {
   /** Certificate of the gateway itself, PEM; plain HTTP without. */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   readonly runners: readonly RunnerEntry[];
+  /** Where tokens that runners reset are kept; without it a runner with a gateway token cannot reset its token. */
+  readonly runnerTokens?: RunnerTokenKeep | undefined;
   readonly parking: ParkingLimits;
   readonly gatekeeper: Gatekeeper;
   readonly parkingLot: ParkingLot;
@@ -48,6 +45,8 @@ export interface Agent {
   close(options?: { readonly drainMs?: number }): Promise<void>;
   /** How many jobs are in the agent's hands, by state; for metrics and readiness. */
   counts(): Readonly<Record<string, number>>;
+  /** What people must look at; empty when all is well. */
+  problems(): readonly AgentProblem[];
 }
 
 /** Workhorse keeps a poll for 50 s: what it answers to one that is open when the agent stops is still kept (T40). */
@@ -70,10 +69,12 @@ export function createAgent(options: AgentOptions): Agent {
     random: Math.random,
   });
   const open = new Set<Promise<unknown>>();
-  const server = createGateway({ parking, upstream, log, open, runners: options.runners, tls: options.tls });
+  const tokens = createRunnerTokens({ runners: options.runners, keep: options.runnerTokens ?? null, clock, log });
+  const server = createGateway({ parking, upstream, log, open, tokens, tls: options.tls });
 
   return {
     async listen(host, port) {
+      await tokens.load();
       await resume(parking);
       followHub(parking);
       await new Promise<void>((resolve, reject) => {
@@ -99,6 +100,7 @@ export function createAgent(options: AgentOptions): Agent {
       await closed;
       await upstream.close();
       await Promise.allSettled([...open]);
+      tokens.close();
       await stopParking(parking);
     },
     counts() {
@@ -106,5 +108,12 @@ export function createAgent(options: AgentOptions): Agent {
       for (const { job } of parking.entries.values()) counts[job.state] = (counts[job.state] ?? 0) + 1;
       return counts;
     },
+    problems: () => [
+      ...tokens.troubles().map(({ runner, reason }) => ({
+        code: 'runner_token' as const,
+        blocks: false,
+        message: `runner ${runner}: ${reason}`,
+      })),
+    ],
   };
 }

@@ -8,7 +8,8 @@ import { answerTrace, answerUpdate, type JobDeps } from './job-endpoints.ts';
 import { MAX_JOB_REQUEST_BYTES, readRunnerBody } from './job-request.ts';
 import { answerPoll, type PollDeps, pollerOf } from './poll.ts';
 import { type Route, routeOf } from './routes.ts';
-import { answerRunnerEndpoint } from './runner-endpoints.ts';
+import { answerRunnerEndpoint, resetSubstituted, verifySubstituted } from './runner-endpoints.ts';
+import type { KnownRunner } from './runner-tokens.ts';
 import { answerMessage, hasBody, pass } from './transfer.ts';
 
 /** A connection on which nothing moves; GitLab may take minutes to put away an artifact of gigabytes. */
@@ -22,7 +23,6 @@ const MAX_HEADER_BYTES = 16 * 1024;
 const MAX_CONNECTIONS = 10_000;
 
 export interface GatewayDeps extends PollDeps, JobDeps {
-  readonly runners: readonly { readonly name: string; readonly token: string; readonly protected: boolean }[];
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
 }
 
@@ -43,14 +43,63 @@ async function withRunnerBody(
     answerMessage(res, read.status, read.message);
     return;
   }
-  if (route.kind === 'runner') {
-    await answerRunnerEndpoint(deps.upstream, deps.log, route.target, Buffer.from(JSON.stringify(read.body)), req, res);
+  const owner = deps.tokens.ownerOf(read.token);
+  if (owner.kind === 'misused') {
+    refuseMisused(deps, owner.runner, route, res);
     return;
   }
-  await answerPoll(deps, pollerOf(deps.runners, read.token), read.body, req, res);
+  if (route.kind === 'jobs_request') {
+    await answerPoll(deps, pollerOf(owner, read.token), read.body, req, res);
+    return;
+  }
+  const { target } = route;
+  if (owner.kind === 'unknown' || owner.runner.entry.gatewayToken === undefined) {
+    await answerRunnerEndpoint(deps, { target, req, body: Buffer.from(JSON.stringify(read.body)) }, res);
+    return;
+  }
+  switch (`${req.method} ${target}`) {
+    case 'POST /api/v4/runners/verify':
+      return verifySubstituted(deps, owner.runner, target, read.body, req, res);
+    case 'POST /api/v4/runners/reset_authentication_token':
+      return resetSubstituted(deps, owner.runner, target, read.body, req, res);
+    default:
+      // Registering and unregistering is for whoever has the real token.
+      return refuseGatewayToken(deps, route, res);
+  }
+}
+
+/** The runner came with its real token though it has one of this gateway: somebody has a copy, or a config.toml from before (T25, T54). */
+function refuseMisused(deps: GatewayDeps, runner: KnownRunner, route: Route, res: ServerResponse): void {
+  const fields = { runner: runner.entry.name, route: route.target };
+  deps.log.error(
+    fields,
+    'a call with the real token of a runner that has a gateway token: refused; who has a copy of it?',
+  );
+  const message = "this gateway takes the runner's gateway token, see the log of the agent";
+  // A 403 would disable the runner for an hour (T43).
+  if (route.kind === 'jobs_request') answerMessage(res, 401, `401 Unauthorized: ${message}`);
+  else answerMessage(res, 403, `403 Forbidden: ${message}`);
+}
+
+function refuseGatewayToken(deps: GatewayDeps, route: Route, res: ServerResponse): void {
+  deps.log.warn({ route: route.target }, 'a gateway token where none is taken: refused');
+  answerMessage(res, 403, '403 Forbidden: a gateway token is for polls, verify and reset_authentication_token');
+}
+
+/** Whether a token of this gateway stands where only GitLab's own belong. */
+function namesGatewayToken(deps: GatewayDeps, req: IncomingMessage): boolean {
+  if (!deps.tokens.substitutes) return false;
+  const { rawHeaders } = req;
+  for (let i = 1; i < rawHeaders.length; i += 2) {
+    if (deps.tokens.isGatewayToken(rawHeaders[i]!.replace(/^Bearer\s+/i, ''))) return true;
+  }
+  const query = new URL(req.url ?? '', 'http://gateway.invalid').searchParams;
+  return [...query.values()].some((value) => deps.tokens.isGatewayToken(value));
 }
 
 async function answer(deps: GatewayDeps, route: Route, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const takesGatewayToken = route.kind === 'jobs_request' || route.kind === 'runner' || route.kind === 'discovery';
+  if (!takesGatewayToken && namesGatewayToken(deps, req)) return refuseGatewayToken(deps, route, res);
   switch (route.kind) {
     case 'jobs_request':
     case 'runner':
@@ -58,7 +107,12 @@ async function answer(deps: GatewayDeps, route: Route, req: IncomingMessage, res
     case 'reset_by_id': {
       const bytes = await readBody(req, MAX_JOB_REQUEST_BYTES);
       if (bytes === null) return answerMessage(res, 413, '413 Request Entity Too Large');
-      return answerRunnerEndpoint(deps.upstream, deps.log, route.target, bytes.length === 0 ? null : bytes, req, res);
+      if (deps.tokens.substitutes) {
+        // The answer would name a new real token, and the agent would be left with a dead one (T54).
+        const message = '403 Forbidden: the agent keeps the token; reset it in GitLab and put it into its token file';
+        return answerMessage(res, 403, message);
+      }
+      return answerRunnerEndpoint(deps, { target: route.target, req, body: bytes.length === 0 ? null : bytes }, res);
     }
     case 'discovery':
       // A runner that finds the job router asks it for jobs from then on, past this gateway (T39).

@@ -8,7 +8,9 @@ import { letGo, receive } from '../../app/parking/receive.ts';
 import type { Log } from '../../ports/log.ts';
 import { forwardable, headerIn } from './headers.ts';
 import { rewriteJobRequest } from './job-request.ts';
-import { callFollowing } from './runner-endpoints.ts';
+import { callFollowing, substitutedHeaders } from './runner-endpoints.ts';
+import type { KnownRunner, RunnerTokens, TokenOwner } from './runner-tokens.ts';
+import { forRunner } from './substitution.ts';
 import { answerMessage } from './transfer.ts';
 import { type Answer, POLL_TIMEOUT_MS, type Upstream } from './upstream.ts';
 
@@ -25,28 +27,32 @@ const REWRITTEN: ReadonlySet<string> = new Set([
 /** Whose poll it is. */
 export interface Poller {
   readonly name: string;
-  readonly protected: boolean;
+  /** `enforce`: nothing unapproved reaches it; `monitor`: what would have been parked is recorded; `none`: ungated. */
+  readonly gate: 'enforce' | 'monitor' | 'none';
   /** Jobs are handed out within a pool only. */
   readonly pool: string;
+  /** The runner with its token at GitLab; null for one that no entry names. */
+  readonly runner: KnownRunner | null;
 }
 
 export interface PollDeps {
   readonly parking: Parking;
   readonly upstream: Upstream;
   readonly log: Log;
+  readonly tokens: RunnerTokens;
   /** Polls that GitLab has not answered yet: what it answers is kept, whoever is still there (T40). */
   readonly open: Set<Promise<unknown>>;
 }
 
 /** Who polls with this token; one that no `runners[]` entry names is treated as protected, apart from all others (T26). */
-export function pollerOf(
-  runners: readonly { readonly name: string; readonly token: string; readonly protected: boolean }[],
-  token: string,
-): Poller {
-  const known = runners.find((runner) => runner.token === token);
-  if (known !== undefined) return { name: known.name, protected: known.protected, pool: `runner:${known.name}` };
+export function pollerOf(owner: TokenOwner, token: string): Poller {
+  if (owner.kind === 'runner') {
+    const { entry } = owner.runner;
+    const gate = !entry.protected ? 'none' : (entry.mode ?? 'enforce');
+    return { name: entry.name, gate, pool: `runner:${entry.name}`, runner: owner.runner };
+  }
   const hash = createHash('sha256').update(token).digest('hex').slice(0, 32);
-  return { name: 'unknown', protected: true, pool: `unknown:${hash}` };
+  return { name: 'unknown', gate: 'enforce', pool: `unknown:${hash}`, runner: null };
 }
 
 /** Writes a job to the runner; resolves when every byte has gone to the operating system, or cannot any more. */
@@ -121,10 +127,13 @@ async function takeJob(deps: PollDeps, poller: Poller, answer: Answer, res: Serv
 
 async function takeAnswer(deps: PollDeps, poller: Poller, answer: Answer, res: ServerResponse | null): Promise<void> {
   const isJob = answer.status >= 200 && answer.status < 300 && answer.status !== 204;
-  if (isJob && poller.protected) await takeJob(deps, poller, answer, res);
+  if (poller.runner !== null && (isJob || answer.status === 204)) deps.tokens.works(poller.runner);
+  if (poller.runner !== null && answer.status === 403) deps.tokens.refused(poller.runner);
+  if (isJob && poller.gate === 'enforce') await takeJob(deps, poller, answer, res);
   else if (isJob && !answer.whole && res !== null)
     answerMessage(res, 502, '502 Bad Gateway: the answer of GitLab broke off');
-  else if (res !== null) passOn(res, answer);
+  else if (res !== null && (isJob || poller.runner === null)) passOn(res, answer);
+  else if (res !== null && poller.runner !== null) passOn(res, forRunner(answer, poller.runner));
 }
 
 async function handOutTo(parking: Parking, entry: Entry, res: ServerResponse): Promise<boolean> {
@@ -165,14 +174,20 @@ function releaseOrEnd(
   };
 }
 
-function ask(deps: PollDeps, req: IncomingMessage, body: Record<string, unknown>): Promise<Answer> {
-  const headers = forwardable(req.rawHeaders, REWRITTEN);
+function ask(deps: PollDeps, poller: Poller, req: IncomingMessage, body: Record<string, unknown>): Promise<Answer> {
+  const { runner } = poller;
+  const substituted = runner?.entry.gatewayToken !== undefined;
+  const headers =
+    runner !== null && substituted
+      ? substitutedHeaders(req, runner.real, REWRITTEN)
+      : forwardable(req.rawHeaders, REWRITTEN);
   headers.push('Content-Type', 'application/json', 'Accept-Encoding', 'identity');
+  const asked = runner !== null && substituted ? { ...body, token: runner.real } : body;
   return callFollowing(deps.upstream, deps.log, {
     method: 'POST',
     path: '/api/v4/jobs/request',
     headers,
-    body: JSON.stringify(body),
+    body: JSON.stringify(rewriteJobRequest(asked)),
     timeoutMs: POLL_TIMEOUT_MS,
     maxBytes: MAX_ANSWER_BYTES,
   });
@@ -196,8 +211,8 @@ export async function answerPoll(
     answerMessage(res, 503, '503 Service Unavailable: the agent is being stopped');
     return;
   }
-  if (!poller.protected) {
-    await takeAnswer(deps, poller, await ask(deps, req, rewriteJobRequest(body)), res);
+  if (poller.gate === 'none') {
+    await takeAnswer(deps, poller, await ask(deps, poller, req, body), res);
     return;
   }
   for (let entry = claimReleased(parking, poller.pool); entry !== null; entry = claimReleased(parking, poller.pool)) {
@@ -212,7 +227,7 @@ export async function answerPoll(
   const bell = releaseOrEnd(parking, poller.pool, res);
   // The one who takes the answer: the runner while it waits, nobody once it is gone or has got a released job.
   let taker: ServerResponse | null = res;
-  const asked = ask(deps, req, rewriteJobRequest(body));
+  const asked = ask(deps, poller, req, body);
   const settled = asked
     .then((answer) => takeAnswer(deps, poller, answer, taker))
     .catch((error: unknown) => {

@@ -1,7 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
+import { reasonOf } from '../../app/parking/parking.ts';
 import type { Log } from '../../ports/log.ts';
 import { forwardable, headerIn } from './headers.ts';
+import type { KnownRunner, RunnerTokens } from './runner-tokens.ts';
+import { forRunner, OTHER_TOKENS, readReset } from './substitution.ts';
 import { answerMessage } from './transfer.ts';
 import type { Answer, Call, Upstream } from './upstream.ts';
 
@@ -43,28 +46,42 @@ export async function callFollowing(upstream: Upstream, log: Log, call: Call): P
 }
 
 const REWRITTEN: ReadonlySet<string> = new Set(['content-length', 'accept-encoding']);
+const SUBSTITUTED: ReadonlySet<string> = new Set([...REWRITTEN, 'runner-token', ...OTHER_TOKENS]);
 
-/** One of the small endpoints that take a runner's token: verify, register, unregister, reset. */
-export async function answerRunnerEndpoint(
-  upstream: Upstream,
-  log: Log,
-  target: string,
-  body: Uint8Array | null,
-  req: IncomingMessage,
-  res: ServerResponse,
-): Promise<void> {
-  let answer: Answer;
+export interface RunnerEndpointDeps {
+  readonly upstream: Upstream;
+  readonly log: Log;
+  readonly tokens: RunnerTokens;
+  /** What GitLab still owes: a new token that arrives is kept, whoever is still there. */
+  readonly open: Set<Promise<unknown>>;
+}
+
+/** A question of a runner with one of the small endpoints. */
+export interface RunnerCall {
+  readonly target: string;
+  readonly body: Uint8Array | null;
+  readonly req: IncomingMessage;
+}
+
+async function send(deps: RunnerEndpointDeps, call: RunnerCall, headers: string[]): Promise<Answer | null> {
   try {
-    answer = await callFollowing(upstream, log, {
-      method: req.method as Dispatcher.HttpMethod,
-      path: target,
-      headers: [...forwardable(req.rawHeaders, REWRITTEN), 'Accept-Encoding', 'identity'],
-      body: body ?? undefined,
+    return await callFollowing(deps.upstream, deps.log, {
+      method: call.req.method as Dispatcher.HttpMethod,
+      path: call.target,
+      headers: [...headers, 'Accept-Encoding', 'identity'],
+      body: call.body ?? undefined,
       timeoutMs: CALL_MS,
       maxBytes: MAX_ANSWER_BYTES,
     });
   } catch (error) {
-    log.warn({ target, code: (error as NodeJS.ErrnoException).code }, 'GitLab could not be reached');
+    const code = (error as NodeJS.ErrnoException).code;
+    deps.log.warn({ target: call.target, code }, 'GitLab could not be reached');
+    return null;
+  }
+}
+
+function passOn(res: ServerResponse, answer: Answer | null): void {
+  if (answer === null) {
     answerMessage(res, 502, '502 Bad Gateway: GitLab could not be reached');
     return;
   }
@@ -79,4 +96,80 @@ export async function answerRunnerEndpoint(
   if (!empty) headers.push('Content-Length', String(answer.body.length));
   res.writeHead(answer.status, headers);
   res.end(empty ? undefined : answer.body);
+}
+
+/** One of the small endpoints that take a runner's token: verify, register, unregister, reset. */
+export async function answerRunnerEndpoint(
+  deps: RunnerEndpointDeps,
+  call: RunnerCall,
+  res: ServerResponse,
+): Promise<void> {
+  passOn(res, await send(deps, call, forwardable(call.req.rawHeaders, REWRITTEN)));
+}
+
+/** The headers of a substituted call: the real token where the runner sent its own, and no other token beside it. */
+export function substitutedHeaders(req: IncomingMessage, real: string, drop: ReadonlySet<string>): string[] {
+  const headers = forwardable(req.rawHeaders, new Set([...drop, 'runner-token', ...OTHER_TOKENS]));
+  if (req.headers['runner-token'] !== undefined) headers.push('RUNNER-TOKEN', real);
+  return headers;
+}
+
+function bodyWith(body: Record<string, unknown>, token: string): Buffer {
+  return Buffer.from(JSON.stringify({ ...body, token }));
+}
+
+/** `verify` of a runner that has a token of this gateway: asked with the real one, answered with its own (T54). */
+export async function verifySubstituted(
+  deps: RunnerEndpointDeps,
+  runner: KnownRunner,
+  target: string,
+  body: Record<string, unknown>,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
+  const { real } = runner;
+  const headers = substitutedHeaders(req, real, SUBSTITUTED);
+  const answer = await send(deps, { target, req, body: bodyWith(body, real) }, headers);
+  if (answer?.status === 200) deps.tokens.works(runner);
+  if (answer?.status === 403) deps.tokens.refused(runner);
+  passOn(res, answer === null ? null : forRunner(answer, runner));
+}
+
+/** A reset: the new token is stored here, the runner keeps its own and is told the new end. */
+export async function resetSubstituted(
+  deps: RunnerEndpointDeps,
+  runner: KnownRunner,
+  target: string,
+  body: Record<string, unknown>,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
+  let reply: Answer | null = null;
+  const reset = deps.tokens.reset(runner, async (real) => {
+    const answer = await send(
+      deps,
+      { target, req, body: bodyWith(body, real) },
+      substitutedHeaders(req, real, SUBSTITUTED),
+    );
+    if (answer === null) return 'lost';
+    const read = readReset(answer);
+    if (typeof read === 'object') {
+      const json = { token: runner.entry.gatewayToken, token_expires_at: read.expiresAt };
+      reply = { ...answer, headers: ['Content-Type', 'application/json'], body: Buffer.from(JSON.stringify(json)) };
+    } else if (read === 'refused') {
+      reply = forRunner(answer, runner);
+    }
+    return read;
+  });
+  deps.open.add(reset);
+  try {
+    await reset;
+  } catch (error) {
+    deps.log.error({ runner: runner.entry.name, reason: reasonOf(error) }, 'GitLab was not asked for a new token');
+    answerMessage(res, 503, '503 Service Unavailable: the agent could not keep a new token, see its log');
+    return;
+  } finally {
+    deps.open.delete(reset);
+  }
+  passOn(res, reply);
 }
