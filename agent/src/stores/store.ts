@@ -1,11 +1,12 @@
 import { chmodSync, closeSync, openSync } from 'node:fs';
 import Database from 'better-sqlite3';
-import { Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely';
+import { Kysely, SqliteDialect, sql } from 'kysely';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Store, StoreReader, StoreWriter } from '../ports/store.ts';
 import { migrate } from './migrate.ts';
 import { reader } from './reader.ts';
 import type { Schema } from './schema.ts';
+import { remembering } from './statements.ts';
 import { writer } from './writer.ts';
 
 /** Where the store is. */
@@ -20,9 +21,6 @@ const OPEN_TIMEOUT_MS = 5_000;
 const BUSY_MS = 10_000;
 /** Between two tries; SQLite's own waiting would stop the whole process, heartbeats included. */
 const BUSY_PAUSE_MS = 10;
-
-/** Statements kept ready; the store has about a hundred, some of them in a few lengths. */
-const MAX_STATEMENTS = 500;
 
 /** Opens (and where needed creates or migrates) the store. Rejects with `store_unavailable` in words when it cannot. */
 export async function openStore({ path }: StoreOptions): Promise<Store> {
@@ -98,26 +96,6 @@ function open(path: string): Database.Database {
   } catch (cause) {
     throw translated(cause, path);
   }
-}
-
-/**
- * The same database, which prepares each statement once: preparing takes longer than running most of them. Lists of ids
- * make a statement for each length, so the number that is kept is bounded.
- */
-function remembering(database: Database.Database): SqliteDatabase {
-  const statements = new Map<string, Database.Statement>();
-  return {
-    prepare(text) {
-      let statement = statements.get(text);
-      if (statement === undefined) {
-        statement = database.prepare(text);
-        if (statements.size >= MAX_STATEMENTS) statements.clear();
-        statements.set(text, statement);
-      }
-      return statement as ReturnType<SqliteDatabase['prepare']>;
-    },
-    close: () => void database.close(),
-  };
 }
 
 /** The same reads, their database errors in words. */

@@ -1,0 +1,31 @@
+import type Database from 'better-sqlite3';
+import { type SqliteDatabase, sql } from 'kysely';
+
+/**
+ * Everything native that was ever made stays reachable to the end of the process. Since Node 24.19 an object of
+ * better-sqlite3 that is collected as garbage ends the process (an assertion in RemoveEnvironmentCleanupHook: the
+ * collector runs without an environment). There are some hundred statements to a store, and one store to a process.
+ */
+const KEPT_FOR_EVER: unknown[] = [];
+
+/** The same database, which prepares each statement once: preparing takes longer than running most of them. */
+export function remembering(database: Database.Database): SqliteDatabase {
+  const statements = new Map<string, Database.Statement>();
+  KEPT_FOR_EVER.push(database, statements);
+  return {
+    prepare(text) {
+      let statement = statements.get(text);
+      if (statement === undefined) {
+        statement = database.prepare(text);
+        statements.set(text, statement);
+      }
+      return statement as ReturnType<SqliteDatabase['prepare']>;
+    },
+    close: () => void database.close(),
+  };
+}
+
+/** A list to look for with `in`, as one parameter: lists of all lengths, the empty one too, share one statement. */
+export function among<T extends number | string>(values: readonly T[]) {
+  return sql<T>`(select value from json_each(${JSON.stringify(values)}))`;
+}
