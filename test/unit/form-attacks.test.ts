@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { diffConfigurations } from '../../agent/src/domain/configuration-diff.ts';
+import { diffConfigurations, distance, summarizeChanges } from '../../agent/src/domain/configuration-diff.ts';
+import type { JsonObject } from '../../agent/src/domain/json.ts';
+import { diffLines } from '../../agent/src/domain/line-diff.ts';
 import { addVariable, fixture, read, readOk, type TestPayload } from './form/payload.ts';
 
 const TYPED = { public: false, masked: false };
@@ -20,6 +22,49 @@ describe('what an attacker makes of a variable that is sent more than once', () 
       differ(before, after);
     });
   }
+});
+
+describe('what an attacker makes of spellings', () => {
+  it('T53 which spelling comes last moves the digest, and the diff says so', () => {
+    const [before, after] = [fixture(), fixture()];
+    for (const key of ['Target', 'TARGET']) addVariable(before, key, key);
+    for (const key of ['TARGET', 'Target']) addVariable(after, key, key);
+    differ(before, after);
+    const words = diffConfigurations(readOk(before).configuration, readOk(after).configuration).map((c) => c.words);
+    expect(words).toEqual(['the order of the spellings of variable target changed']);
+  });
+
+  it('T45 a member called constructor is added, not changed from what objects inherit', () => {
+    const [before, after] = [{ image: { a: 1 } }, { image: { a: 1, constructor: 'x' } }] as unknown as JsonObject[];
+    expect(diffConfigurations(before!, after!)).toMatchObject([{ kind: 'added', path: 'image.constructor' }]);
+  });
+
+  it('T33 steps whose names hold the sign between names are still in another order', () => {
+    const of = (...names: string[]) => ({ steps: names.map((name) => ({ name })) }) as unknown as JsonObject;
+    expect(diffConfigurations(of('a', 'b', 'a, b'), of('a, b', 'a', 'b'))).toHaveLength(1);
+  });
+});
+
+describe('what explain says', () => {
+  it('T33 of two long names that are shown alike, and of what a list, run and inputs keep', () => {
+    const p = fixture();
+    const long = 'n'.repeat(80);
+    p.odd = { [`${long}1`]: 'plain', [`${long}2`]: 's3cr3t-kube-token-value', list: [null, {}], none: null };
+    p.run = '[{"env":null}]';
+    addVariable(p, 'Twin', 'a', { unknown: 'says more' });
+    addVariable(p, 'TWIN', 'b');
+    const rows = readOk(p).explain();
+    const outcomes = (start: string) => rows.filter((row) => row.path.startsWith(start)).map((row) => row.outcome);
+    expect(rows.find((row) => row.value === 'plain')?.outcome).toBe('covered');
+    expect(outcomes('odd.list')).toEqual(['covered', 'covered']);
+    expect(outcomes('odd.none')).toEqual(['removed']);
+    expect(outcomes('run[')).toEqual(['covered']);
+    expect(rows.filter((row) => /^variables\.twin/i.test(row.path)).map((row) => [row.path, row.value])).toEqual([
+      ['variables.Twin', 'a'],
+      ['variables.Twin.unknown', 'says more'],
+      ['variables.TWIN', 'b'],
+    ]);
+  });
 });
 
 describe('what an attacker makes of folding', () => {
@@ -48,12 +93,13 @@ describe('what an attacker makes of folding', () => {
 });
 
 describe('T30 what an attacker makes to keep the gate busy', () => {
-  /** What two cores that other tests share need; the gate takes a tenth of it on a machine of its own. */
-  const MAX_MS = 4_000;
+  /** Of the processor, not of the clock: two cores are shared with other tests, and a machine of its own takes a fifth. */
+  const MAX_MS = 5_000;
   function timed<T>(run: () => T): T {
-    const before = performance.now();
+    const before = process.cpuUsage();
     const result = run();
-    expect(performance.now() - before).toBeLessThan(MAX_MS);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1_000).toBeLessThan(MAX_MS);
     return result;
   }
 
@@ -98,6 +144,56 @@ describe('T30 what an attacker makes to keep the gate busy', () => {
       if (key === 'X') expect(reading).toMatchObject({ ok: false, code: 'payload_refused' });
       else if (reading.ok) expect(JSON.stringify(reading.facts)).not.toContain('abcdefgh');
     }
+  });
+
+  it('configurations that are dear to compare: many steps, entries, levels, lines, and long names', () => {
+    const pair = (make: (side: string) => object) => {
+      const [before, after] = [make('a'), make('b')] as JsonObject[];
+      timed(() => {
+        const changes = diffConfigurations(before!, after!);
+        expect(changes).not.toEqual([]);
+        expect(summarizeChanges(changes, before!, after!)).not.toBe('');
+        expect(distance(before!, after!)).toBeGreaterThan(0);
+        expect(JSON.stringify(changes).length).toBeLessThan(100_000_000);
+      });
+    };
+    const many = (count: number, one: (i: number) => unknown) => Array.from({ length: count }, (_, i) => one(i));
+    pair((side) => ({ steps: many(30_000, () => ({ name: 'script', when: side })) }));
+    pair((side) => ({ variables: many(40_000, (i) => ({ key: 'A', value: side + i })) }));
+    pair((side) => ({ run: { ['N'.repeat(1_000_000)]: many(50_000, (i) => side + i) } }));
+    pair((side) => ({ variables: [{ key: 'K'.repeat(1_000_000), list: many(50_000, (i) => side + i) }] }));
+    let deep: (side: string) => unknown = (side) => many(1_000, (i) => 'y'.repeat(2_000) + side + i);
+    for (let depth = 0; depth < 55; depth++) {
+      const inner = deep;
+      deep = (side) => [`${side}1`, inner(side), `${side}2`];
+    }
+    pair((side) => ({ odd: deep(side) }));
+    pair((side) => ({
+      steps: [
+        {
+          name: 'script',
+          script: many(150_000, (i) =>
+            i % 5_000 === 0 ? `anchor ${i}` : `line ${(i * (side === 'a' ? 7 : 11)) % 53}`,
+          ),
+        },
+      ],
+    }));
+  });
+
+  it('anchors between anchors, as deep as there are lines, do not fill the stack', () => {
+    let [before, after]: [string[], string[]] = [['x'], ['y']];
+    const [left, right]: [string[], string[]] = [[], []];
+    for (let k = 0; k < 25_000; k++) {
+      left.push(`u${k + 1}`, `u${k}`, `p${k}`);
+      right.push(`q${k}`, `u${k + 1}`, `u${k}`);
+    }
+    [before, after] = [
+      [...left, ...before],
+      [...right, ...after],
+    ];
+    const hunks = timed(() => diffLines(before, after));
+    const kept = hunks.filter((hunk) => hunk.kind !== 'added').reduce((sum, hunk) => sum + hunk.to - hunk.from, 0);
+    expect(kept).toBe(before.length);
   });
 
   it('but no job is refused for large certificates and a commit message with lines under its headings', () => {

@@ -1,7 +1,8 @@
-import { canonicalJson } from './canonical-json.ts';
+import { caseFold } from './case-fold.ts';
 import { isJsonList, isJsonObject, type Json, type JsonList, type JsonObject } from './json.ts';
-import { diffLines } from './line-diff.ts';
+import { type DiffBudget, diffLines, wholeDiffBudget } from './line-diff.ts';
 import { isSegments, readable } from './segments.ts';
+import { ValueNumbers } from './value-numbers.ts';
 
 export const SECTIONS = ['script', 'image', 'services', 'variables', 'artifacts', 'cache', 'secrets', 'rest'] as const;
 export type Section = (typeof SECTIONS)[number];
@@ -33,10 +34,9 @@ const SECTION_OF: ReadonlyMap<string, Section> = new Map<string, Section>([
 
 const EMPTY: JsonObject = Object.create(null);
 
-function same(a: Json | undefined, b: Json | undefined): boolean {
-  if (a === b) return true;
-  if (a === undefined || b === undefined || typeof a !== 'object' || typeof b !== 'object') return false;
-  return canonicalJson(a) === canonicalJson(b);
+/** Own members only: a baseline from the store has a prototype, and that a `constructor` (T45). */
+function memberOf(object: JsonObject, name: string): Json | undefined {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
 function isLeaf(value: Json): boolean {
@@ -48,7 +48,19 @@ function namesOf(...objects: readonly JsonObject[]): readonly string[] {
   return [...new Set(objects.flatMap((object) => Object.keys(object)))].sort();
 }
 
-function below(path: string, name: string): string {
+/** GitLab's limit for the name of a variable; a longer name is cut, or a hundred thousand paths would each repeat it. */
+const MAX_NAME_CHARACTERS = 255;
+const MAX_PATH_CHARACTERS = 400;
+
+/** Cut in the middle: the end says which element it is. */
+function cut(text: string, characters: number): string {
+  if (text.length <= characters) return text;
+  const half = characters >> 1;
+  return `${text.slice(0, half)}…${text.slice(1 - half)}`;
+}
+
+function below(path: string, whole: string): string {
+  const name = cut(whole, MAX_NAME_CHARACTERS);
   if (/^[A-Za-z_][\w-]*$/.test(name)) return path === '' ? name : `${path}.${name}`;
   return `${path}[${JSON.stringify(name)}]`;
 }
@@ -57,12 +69,20 @@ function below(path: string, name: string): string {
 class Differ {
   readonly changes: Change[] = [];
   private readonly section: Section;
+  private readonly numbers: ValueNumbers;
+  private readonly budget: DiffBudget;
 
-  constructor(section: Section) {
+  constructor(section: Section, numbers: ValueNumbers, budget: DiffBudget) {
     this.section = section;
+    this.numbers = numbers;
+    this.budget = budget;
   }
 
-  private push(path: string, before: Json | undefined, after: Json | undefined, subject: string): void {
+  private same(a: Json | undefined, b: Json | undefined): boolean {
+    return a === b || (a !== undefined && b !== undefined && this.numbers.of(a) === this.numbers.of(b));
+  }
+
+  push(path: string, before: Json | undefined, after: Json | undefined, subject: string): void {
     const kind = before === undefined ? 'added' : after === undefined ? 'removed' : 'changed';
     const [was, is] = [before === undefined ? null : readable(before), after === undefined ? null : readable(after)];
     // A text that says `${NAME}` and this run's value of that name look alike (T33).
@@ -70,16 +90,16 @@ class Differ {
       kind === 'changed' && was === is ? ': both read alike, but one is text and the other a value of the run' : '';
     this.changes.push({
       section: this.section,
-      path,
+      path: cut(path, MAX_PATH_CHARACTERS),
       kind,
       before: was,
       after: is,
-      words: `${subject} ${kind}${alike}`,
+      words: `${cut(subject, MAX_PATH_CHARACTERS)} ${kind}${alike}`,
     });
   }
 
   value(path: string, before: Json | undefined, after: Json | undefined): void {
-    if (same(before, after)) return;
+    if (this.same(before, after)) return;
     if (before === undefined || after === undefined) {
       this.whole(path, before, after);
     } else if (isLeaf(before) || isLeaf(after)) {
@@ -90,11 +110,17 @@ class Differ {
       }
     } else if (isJsonList(before) && isJsonList(after)) this.list(path, before, after);
     else if (isJsonObject(before) && isJsonObject(after)) {
-      for (const name of namesOf(before, after)) this.value(below(path, name), before[name], after[name]);
+      for (const name of namesOf(before, after))
+        this.value(below(path, name), memberOf(before, name), memberOf(after, name));
     } else {
       this.whole(path, before, undefined);
       this.whole(path, undefined, after);
     }
+  }
+
+  /** A difference that no other rule tells, whole. */
+  rest(path: string, before: Json | undefined, after: Json | undefined): void {
+    if (!this.same(before, after)) this.push(path, before, after, path);
   }
 
   /** Every leaf of something that is on one side only. */
@@ -127,6 +153,7 @@ class Differ {
       return;
     }
     const [was, is] = [before ?? [], after ?? []];
+    if (this.same(was, is)) return;
     this.hunks(was, is, (i, j) => {
       const line = `line ${(j ?? i)! + 1} of ${subject}`;
       this.push(`${path}[${j ?? i}]`, i === null ? undefined : was[i], j === null ? undefined : is[j], line);
@@ -135,8 +162,8 @@ class Differ {
 
   /** Calls back for each difference of two lists: a pair where as many came as went, else one side at a time. */
   private hunks(before: JsonList, after: JsonList, each: (i: number | null, j: number | null) => void): void {
-    const text = (element: Json) => canonicalJson(element);
-    const hunks = diffLines(before.map(text), after.map(text));
+    const number = (element: Json) => String(this.numbers.of(element));
+    const hunks = diffLines(before.map(number), after.map(number), this.budget);
     for (let h = 0; h < hunks.length; h++) {
       const hunk = hunks[h]!;
       const next = hunks[h + 1];
@@ -161,19 +188,26 @@ class Differ {
       if (!is.has(key)) this.step(`${path}[${index}]`, `${path} ${JSON.stringify(key)}`, step, undefined);
     }
     const order = (map: ReadonlyMap<string, unknown>, other: ReadonlyMap<string, unknown>) =>
-      [...map.keys()].filter((key) => other.has(key)).join(', ');
-    const [orderBefore, orderAfter] = [order(was, is), order(is, was)];
-    if (orderBefore !== orderAfter) this.push(path, orderBefore, orderAfter, `the order of ${path}`);
+      [...map.keys()].filter((key) => other.has(key));
+    this.order(path, order(was, is), order(is, was), `the order of ${path}`);
+  }
+
+  private order(path: string, before: readonly string[], after: readonly string[], subject: string): void {
+    if (this.same(before, after)) return;
+    this.push(path, before.join(', '), after.join(', '), subject);
   }
 
   private step(path: string, subject: string, before: Json | undefined, after: Json | undefined): void {
+    if (this.same(before, after)) return;
     if ((before !== undefined && !isJsonObject(before)) || (after !== undefined && !isJsonObject(after))) {
       this.value(path, before, after);
       return;
     }
     const [was, is] = [before ?? EMPTY, after ?? EMPTY];
-    this.lines(`${path}.script`, subject, was.script, is.script);
-    for (const name of namesOf(was, is)) if (name !== 'script') this.value(below(path, name), was[name], is[name]);
+    this.lines(`${path}.script`, subject, memberOf(was, 'script'), memberOf(is, 'script'));
+    for (const name of namesOf(was, is)) {
+      if (name !== 'script') this.value(below(path, name), memberOf(was, name), memberOf(is, name));
+    }
   }
 
   variables(before: JsonList, after: JsonList): void {
@@ -186,14 +220,24 @@ class Differ {
         this.variable(at, key, old[index], now[index]);
       }
     }
+    // Which spelling comes last decides where the environment does not tell cases apart (T53).
+    const [spelt, spells] = [spellings(before), spellings(after)];
+    for (const [folded, keys] of spells) {
+      const old = spelt.get(folded) ?? [];
+      const isOne = new Set([...old, ...keys]).size < 2;
+      if (old.length > 0 && !isOne) {
+        this.order(below('variables', folded), old, keys, `the order of the spellings of variable ${folded}`);
+      }
+    }
   }
 
   private variable(path: string, key: string, before: JsonObject | undefined, after: JsonObject | undefined): void {
     if (before !== undefined && after !== undefined) {
       for (const name of namesOf(before, after)) {
-        if (same(before[name], after[name])) continue;
-        if (name === 'value') this.push(`${path}.value`, before.value, after.value, `the value of variable ${key}`);
-        else this.value(below(path, name), before[name], after[name]);
+        const [was, is] = [memberOf(before, name), memberOf(after, name)];
+        if (this.same(was, is)) continue;
+        if (name === 'value') this.push(`${path}.value`, was, is, `the value of variable ${key}`);
+        else this.value(below(path, name), was, is);
       }
       return;
     }
@@ -209,10 +253,16 @@ class Differ {
 
 function named(list: JsonList): ReadonlyMap<string, readonly [Json, number]> {
   const map = new Map<string, readonly [Json, number]>();
+  const counts = new Map<string, number>();
   list.forEach((element, index) => {
-    const name = isJsonObject(element) ? readable(element.name ?? '') : '';
-    let key = name;
-    for (let n = 2; map.has(key); n++) key = `${name} (${n})`;
+    const name = isJsonObject(element) ? readable(memberOf(element, 'name') ?? '') : '';
+    let count = counts.get(name) ?? 0;
+    let key: string;
+    do {
+      count += 1;
+      key = count === 1 ? name : `${name} (${count})`;
+    } while (map.has(key));
+    counts.set(name, count);
     map.set(key, [element, index]);
   });
   return map;
@@ -222,10 +272,22 @@ function keyed(list: JsonList): ReadonlyMap<string, readonly JsonObject[]> {
   const map = new Map<string, JsonObject[]>();
   for (const element of list) {
     if (!isJsonObject(element)) continue;
+    const entries = map.get(String(element.key));
+    if (entries === undefined) map.set(String(element.key), [element]);
+    else entries.push(element);
+  }
+  return map;
+}
+
+/** The keys of entries by what they fold to, in the order of the list. */
+function spellings(list: JsonList): ReadonlyMap<string, readonly string[]> {
+  const map = new Map<string, string[]>();
+  for (const element of list) {
+    if (!isJsonObject(element)) continue;
     const key = String(element.key);
-    const entries = map.get(key) ?? [];
-    entries.push(element);
-    map.set(key, entries);
+    const keys = map.get(caseFold(key));
+    if (keys === undefined) map.set(caseFold(key), [key]);
+    else keys.push(key);
   }
   return map;
 }
@@ -235,41 +297,53 @@ const listOr = (value: Json | undefined): JsonList => (isJsonList(value) ? value
 /** Differences from `before` (null: there is none yet) to `after`, ordered by section; scripts line by line. */
 export function diffConfigurations(before: JsonObject | null, after: JsonObject): readonly Change[] {
   const was = before ?? EMPTY;
-  const differs = new Map(SECTIONS.map((section) => [section, new Differ(section)]));
+  const [numbers, budget] = [new ValueNumbers(), wholeDiffBudget()];
+  const differs = new Map(SECTIONS.map((section) => [section, new Differ(section, numbers, budget)]));
   for (const name of namesOf(was, after)) {
     // A first configuration is not news for being of this form.
     if (name === 'form' && before === null) continue;
     const differ = differs.get(SECTION_OF.get(name) ?? 'rest')!;
-    if (name === 'steps' || name === 'hooks') differ.steps(name, listOr(was[name]), listOr(after[name]));
-    else if (name === 'variables') differ.variables(listOr(was[name]), listOr(after[name]));
-    else differ.value(name, was[name], after[name]);
+    const [old, now] = [memberOf(was, name), memberOf(after, name)];
+    const count = differ.changes.length;
+    if (name === 'steps' || name === 'hooks') differ.steps(name, listOr(old), listOr(now));
+    else if (name === 'variables') differ.variables(listOr(old), listOr(now));
+    else differ.value(name, old, now);
+    // Whatever the rules above do not look at: a difference is never silent (T33).
+    if (differ.changes.length === count) differ.rest(name, old, now);
   }
   return SECTIONS.flatMap((section) => differs.get(section)!.changes);
 }
 
-/** How often each leaf stands in a configuration; the place in a list does not count. */
-function leafBag(configuration: JsonObject): Map<string, number> {
-  const bag = new Map<string, number>();
-  const visit = (path: string, value: Json): void => {
+/** How often each leaf stands in a configuration, by number; the place in a list does not count. */
+function leafBag(configuration: JsonObject, numbers: ValueNumbers): Map<number, number> {
+  const bag = new Map<number, number>();
+  const visit = (path: number, value: Json): void => {
     if (isLeaf(value)) {
-      const leaf = `${path}=${canonicalJson(value)}`;
+      const leaf = numbers.ofText(`=${path} ${numbers.of(value)}`);
       bag.set(leaf, (bag.get(leaf) ?? 0) + 1);
-    } else if (isJsonList(value)) for (const element of value) visit(`${path}[]`, element);
-    else for (const name of Object.keys(value as JsonObject)) visit(below(path, name), (value as JsonObject)[name]!);
+    } else if (isJsonList(value)) {
+      const element = numbers.below(path, null);
+      for (const inner of value) visit(element, inner);
+    } else {
+      for (const name of Object.keys(value as JsonObject))
+        visit(numbers.below(path, name), (value as JsonObject)[name]!);
+    }
   };
+  const top = numbers.ofText('/');
   for (const name of Object.keys(configuration)) {
     if (name === 'form') continue;
-    if (name !== 'variables') visit(name, configuration[name]!);
+    const path = numbers.below(top, name);
+    if (name !== 'variables') visit(path, configuration[name]!);
     else
       for (const [key, entries] of keyed(listOr(configuration[name])))
-        for (const entry of entries) visit(`variables.${key}`, entry);
+        for (const entry of entries) visit(numbers.below(path, key), entry);
   }
   return bag;
 }
 
-const sizeOf = (bag: ReadonlyMap<string, number>) => [...bag.values()].reduce((sum, count) => sum + count, 0);
+const sizeOf = (bag: ReadonlyMap<number, number>) => [...bag.values()].reduce((sum, count) => sum + count, 0);
 
-function common(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): number {
+function common(a: ReadonlyMap<number, number>, b: ReadonlyMap<number, number>): number {
   let count = 0;
   for (const [leaf, times] of a) count += Math.min(times, b.get(leaf) ?? 0);
   return count;
@@ -277,7 +351,8 @@ function common(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>):
 
 /** How far two configurations are apart: the number of leaves that only one of them has. 0 does not prove them equal. */
 export function distance(a: JsonObject, b: JsonObject): number {
-  const [bagA, bagB] = [leafBag(a), leafBag(b)];
+  const numbers = new ValueNumbers();
+  const [bagA, bagB] = [leafBag(a, numbers), leafBag(b, numbers)];
   return sizeOf(bagA) + sizeOf(bagB) - 2 * common(bagA, bagB);
 }
 
@@ -310,7 +385,8 @@ export function summarizeChanges(changes: readonly Change[], before: JsonObject 
       );
     }
   }
-  const unchanged = before === null ? 0 : common(leafBag(before), leafBag(after));
+  const numbers = new ValueNumbers();
+  const unchanged = before === null ? 0 : common(leafBag(before, numbers), leafBag(after, numbers));
   const rest = `${unchanged} ${unchanged === 1 ? 'leaf' : 'leaves'} unchanged.`;
   if (before === null) return `The first configuration: ${parts.join(', ')}.`;
   return parts.length === 0 ? `No change; ${rest}` : `${parts.join(', ')}; ${rest}`;

@@ -7,8 +7,23 @@ export interface Hunk {
 
 /** Cells of the table that is worked through at once: some tenths of a second; beyond it lines that stand once are anchors. */
 const MAX_CELLS = 30_000_000;
+/** Cells of all tables of one diff together, for the same reason. */
+const MAX_ALL_CELLS = 120_000_000;
+/** Anchors are looked for again between anchors: so many times, then what is left counts as replaced. */
+const MAX_ANCHORED = 16;
 
-type Emit = (kind: Hunk['kind'], from: number, to: number) => void;
+/** What is left to a diff of one or several lists. */
+export interface DiffBudget {
+  cells: number;
+  anchored: number;
+}
+
+/** The whole budget of one diff. */
+export function wholeDiffBudget(): DiffBudget {
+  return { cells: MAX_ALL_CELLS, anchored: MAX_ANCHORED };
+}
+
+type Emit = ((kind: Hunk['kind'], from: number, to: number) => void) & { readonly budget: DiffBudget };
 
 /** Lengths of the longest common subsequences of a[a0..a1) with every prefix of b[b0..b1), in linear memory. */
 function prefixLengths(a: Int32Array, a0: number, a1: number, b: Int32Array, b0: number, b1: number): Uint32Array {
@@ -96,20 +111,24 @@ function diffMiddle(a: Int32Array, a0: number, a1: number, b: Int32Array, b0: nu
     emit('added', b0, b1);
     return;
   }
-  if ((a1 - a0) * (b1 - b0) > MAX_CELLS) {
+  const { budget } = emit;
+  const cells = (a1 - a0) * (b1 - b0);
+  if (cells > Math.min(MAX_CELLS, budget.cells)) {
     let [atA, atB] = [a0, b0];
-    const chain = anchors(a, a0, a1, b, b0, b1);
+    const chain = budget.anchored === 0 ? [] : anchors(a, a0, a1, b, b0, b1);
     if (chain.length === 0) {
       emit('removed', a0, a1);
       emit('added', b0, b1);
       return;
     }
+    budget.anchored -= 1;
     for (const [i, j] of chain) {
       diffRange(a, atA, i, b, atB, j, emit);
       emit('equal', i, i + 1);
       [atA, atB] = [i + 1, j + 1];
     }
     diffRange(a, atA, a1, b, atB, b1, emit);
+    budget.anchored += 1;
     return;
   }
   if (a1 - a0 === 1) {
@@ -124,6 +143,7 @@ function diffMiddle(a: Int32Array, a0: number, a1: number, b: Int32Array, b0: nu
     }
     return;
   }
+  budget.cells -= cells;
   // Hirschberg: where a longest common subsequence crosses the middle of a.
   const middle = (a0 + a1) >> 1;
   const left = prefixLengths(a, a0, middle, b, b0, b1);
@@ -138,7 +158,11 @@ function diffMiddle(a: Int32Array, a0: number, a1: number, b: Int32Array, b0: nu
  * A longest common subsequence of two lists of texts as hunks in order; removed before added. Linear memory. Beyond some
  * thousand differing lines on both sides, lines that stand once on each side anchor it, and what is left counts as replaced.
  */
-export function diffLines(before: readonly string[], after: readonly string[]): readonly Hunk[] {
+export function diffLines(
+  before: readonly string[],
+  after: readonly string[],
+  budget: DiffBudget = wholeDiffBudget(),
+): readonly Hunk[] {
   const numbers = new Map<string, number>();
   const number = (line: string) => {
     const known = numbers.get(line) ?? numbers.size;
@@ -148,7 +172,7 @@ export function diffLines(before: readonly string[], after: readonly string[]): 
   const a = Int32Array.from(before, number);
   const b = Int32Array.from(after, number);
   const hunks: { kind: Hunk['kind']; from: number; to: number }[] = [];
-  const emit: Emit = (kind, from, to) => {
+  const write = (kind: Hunk['kind'], from: number, to: number): void => {
     if (from === to) return;
     // Within one change the removed lines come first, and neighbours become one hunk.
     const last = hunks.at(-1);
@@ -159,6 +183,6 @@ export function diffLines(before: readonly string[], after: readonly string[]): 
       else hunks.splice(hunks.length - 1, 0, { kind, from, to });
     } else hunks.push({ kind, from, to });
   };
-  diffRange(a, 0, a.length, b, 0, b.length, emit);
+  diffRange(a, 0, a.length, b, 0, b.length, Object.assign(write, { budget }));
   return hunks;
 }
