@@ -6,6 +6,7 @@ import type { Form } from './form.ts';
 import { clip, eachLeaf, plainText } from './form-text.ts';
 import { ignoredReason, removedLeaf } from './not-covered.ts';
 import type { Scrub } from './scrub.ts';
+import { isKnownMember } from './variables.ts';
 
 /** What became of one leaf (or one variable) of the payload; no secret stands in it. */
 export interface ExplainRow {
@@ -35,11 +36,19 @@ function rewriteReason(path: JsonPath, names: readonly string[]): string {
   }
 }
 
+/** True for what says nothing: null and empty as members; elements of lists and what is inside `run` and `inputs` never. */
+function folds(path: JsonPath, leaf: Json): boolean {
+  if (typeof leaf !== 'object' || typeof path.at(-1) === 'number') return false;
+  return path[0] === 'run' ? path.length === 1 && leaf === null : path[0] !== 'inputs' || path.length === 1;
+}
+
 /** What became of every leaf and every variable of a payload, in the payload's order. */
 export function explainForm(form: Form, scrub: Scrub): readonly ExplainRow[] {
   const rows: ExplainRow[] = [];
   const show = (value: Json): string => clip(plainText(value), MAX_VALUE_CHARACTERS);
-  const rewrites = new Map(form.cover.rewrites.map((rewrite) => [pathText(rewrite.path), rewrite]));
+  // By the whole path: two long names that are shown alike are still two places.
+  const keyOf = (path: JsonPath): string => JSON.stringify(path);
+  const rewrites = new Map(form.cover.rewrites.map((rewrite) => [keyOf(rewrite.path), rewrite]));
 
   for (const top of Object.keys(form.payload)) {
     if (top === 'variables') continue;
@@ -53,7 +62,7 @@ export function explainForm(form: Form, scrub: Scrub): readonly ExplainRow[] {
             ? REMOVED_PASSWORD
             : null;
         const why = removed ?? password;
-        const rewrite = rewrites.get(at);
+        const rewrite = rewrites.get(keyOf(path));
         if (why !== null) {
           const value =
             why.hidden === true || leaf === null ? null : clip(scrub.text(plainText(leaf)), MAX_VALUE_CHARACTERS);
@@ -63,7 +72,7 @@ export function explainForm(form: Form, scrub: Scrub): readonly ExplainRow[] {
           rows.push({ path: at, outcome: 'rewritten', value: show(rewrite.after), reason: rewriteReason(path, names) });
         } else if (isHiddenInput(form, path)) {
           rows.push({ path: at, outcome: 'rewritten', value: null, reason: rewriteReason(path, []) });
-        } else if (leaf === null || (typeof leaf === 'object' && top !== 'inputs' && top !== 'run')) {
+        } else if (folds(path, leaf)) {
           rows.push({ path: at, outcome: 'removed', value: null, reason: 'null and empty are as good as absent' });
         } else rows.push({ path: at, outcome: 'covered', value: show(leaf), reason: '' });
       },
@@ -71,26 +80,32 @@ export function explainForm(form: Form, scrub: Scrub): readonly ExplainRow[] {
     );
   }
   for (const { group, ignored, entries } of [...form.variables]) {
-    const path = `variables.${group.entries[0].key}`;
     if (ignored !== null) {
       const [variable] = group.entries;
       const value = variable.public ? clip(scrub.text(variable.value), MAX_VALUE_CHARACTERS) : null;
-      rows.push({ path, outcome: 'ignored', value, reason: ignoredReason(ignored) });
+      rows.push({ path: `variables.${variable.key}`, outcome: 'ignored', value, reason: ignoredReason(ignored) });
       continue;
     }
+    const covered = form.ignorable.reason(group);
     for (const entry of entries) {
       const isPlain = typeof entry.value === 'string';
-      const names = rewrites.get(path)?.found?.values.map((known) => known.name) ?? [];
+      const rewrite = rewrites.get(keyOf(['variables', String(entry.key)]));
+      const names = rewrite?.found?.values.map((known) => known.name) ?? [];
       const reasons = [
         isPlain ? '' : rewriteReason(['variables'], names),
-        form.ignorable.reason(group) === null ? '' : `not ignored: ${form.ignorable.reason(group)}`,
+        covered === null ? '' : `not ignored: ${covered}`,
       ];
+      const path = `variables.${String(entry.key)}`;
       rows.push({
         path,
         outcome: isPlain ? 'covered' : 'rewritten',
         value: show(entry.value ?? null),
         reason: reasons.filter((reason) => reason !== '').join('; '),
       });
+      for (const name of Object.keys(entry)) {
+        if (!isKnownMember(name))
+          rows.push({ path: `${path}.${name}`, outcome: 'covered', value: show(entry[name]!), reason: '' });
+      }
     }
   }
   return rows;

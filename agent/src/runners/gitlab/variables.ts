@@ -77,6 +77,11 @@ export function groupVariables(list: Json | undefined): ReadonlyMap<string, Vari
   return groups;
 }
 
+/** True for one of the members that the runner knows. */
+export function isKnownMember(name: string): boolean {
+  return SIX.has(name);
+}
+
 /** True for a variable whose value never leaves the agent. */
 export function isSecret(variable: Variable): boolean {
   return !variable.public || variable.masked;
