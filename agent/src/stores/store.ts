@@ -28,7 +28,7 @@ export async function openStore({ path }: StoreOptions): Promise<Store> {
   const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: remembering(database) }) });
   try {
     await migrate(db, path);
-    database.pragma('busy_timeout = 0');
+    database.exec('pragma busy_timeout = 0');
   } catch (cause) {
     await db.destroy();
     throw translated(cause, path);
@@ -87,11 +87,11 @@ function open(path: string): Database.Database {
       chmodSync(path, 0o600);
     }
     const database = new Database(path, { timeout: OPEN_TIMEOUT_MS });
-    database.pragma('journal_mode = WAL');
+    database.exec('pragma journal_mode = WAL');
     // A vote that was answered must survive a power cut.
-    database.pragma('synchronous = FULL');
-    database.pragma('foreign_keys = ON');
-    database.pragma('trusted_schema = OFF');
+    database.exec('pragma synchronous = FULL');
+    database.exec('pragma foreign_keys = ON');
+    database.exec('pragma trusted_schema = OFF');
     return database;
   } catch (cause) {
     throw translated(cause, path);

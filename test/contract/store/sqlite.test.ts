@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { verifyAudit } from '../../../agent/src/app/verify-audit.ts';
 import { openStore } from '../../../agent/src/stores/store.ts';
 import { hubWorld } from '../../support/hub-world.ts';
+import { rawDatabase } from '../../support/raw-database.ts';
 import { storeContract } from './store-contract.ts';
 
 storeContract({
@@ -35,7 +35,7 @@ describe('a SQLite file that was tampered with', () => {
 
   /** Verifies after the statements were run by somebody with the file and without scruples. */
   async function verifiedAfter(...statements: string[]) {
-    const raw = new Database(path);
+    const raw = rawDatabase(path);
     raw.exec('drop trigger if exists audit_no_update; drop trigger if exists audit_no_delete;');
     for (const statement of statements) raw.exec(statement);
     raw.close();
@@ -83,14 +83,14 @@ describe('a SQLite file that was tampered with', () => {
   });
 
   it('T34 audit rows cannot be changed or removed while the triggers stand', () => {
-    const raw = new Database(path);
+    const raw = rawDatabase(path);
     expect(() => raw.exec("update audit set actor = 'x'")).toThrow(/append-only/);
     expect(() => raw.exec('delete from audit')).toThrow(/append-only/);
     raw.close();
   });
 
   it('refuses a schema that is newer than this program, in words', async () => {
-    const raw = new Database(path);
+    const raw = rawDatabase(path);
     raw.exec('insert into schema_version values (999)');
     raw.close();
     await expect(openStore({ path })).rejects.toMatchObject({
@@ -112,8 +112,8 @@ describe('a SQLite file that was tampered with', () => {
 
   it('is readable by its owner alone, and writes through to the disk', async () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
-    const raw = new Database(path);
-    expect(raw.pragma('journal_mode', { simple: true })).toBe('wal');
+    const raw = rawDatabase(path);
+    expect(raw.value('pragma journal_mode')).toBe('wal');
     raw.close();
   });
 });
