@@ -93,6 +93,8 @@ const agent = createAgent({
   runners: [{ name: 'builder', token: config.token, protected: true }],
   parking: {
     maxHolds: 100,
+    maxHoldsPerProject: 100,
+    maxHoldsPerTrigger: 100,
     liveMs: 3_600_000,
     liveFloorMs: 600_000,
     handoverConfirmMs: config.handoverConfirmMs,

@@ -63,6 +63,8 @@ export function skippingClock(): Clock & { skip(ms: number): void } {
 
 export const LIMITS: ParkingLimits = {
   maxHolds: 100,
+  maxHoldsPerProject: 100,
+  maxHoldsPerTrigger: 100,
   liveMs: 3_600_000,
   liveFloorMs: 600_000,
   handoverConfirmMs: 90_000,

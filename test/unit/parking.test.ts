@@ -12,7 +12,7 @@ import {
   isLive,
   liveUntil,
   needsPayload,
-  overLimit,
+  overLimits,
   timeoutLeftS,
 } from '../../agent/src/domain/parking.ts';
 import { readPayload } from '../../agent/src/runners/gitlab/configuration.ts';
@@ -145,39 +145,90 @@ describe('T31: the time GitLab gives', () => {
   });
 });
 
-describe('T30: the limit of parked jobs', () => {
+describe('T30: the limits of parked jobs', () => {
   const person = fc.constantFrom('id:1', 'id:2', 'id:3', null);
+  const project = fc.constantFrom(1, 2, 3);
   const jobs = fc
-    .array(person, { maxLength: 40 })
-    .map((people) => people.map((who, n) => job({ jobId: n + 1, person: who, receivedAt: n })));
+    .array(fc.tuple(person, project), { maxLength: 40 })
+    .map((list) => list.map(([who, of], n) => job({ jobId: n + 1, person: who, project: of, receivedAt: n })));
+  const agentOnly = (maxHolds: number) => ({ maxHolds, maxHoldsPerProject: 1_000, maxHoldsPerTrigger: 1_000 });
+  const who = (each: ParkedJob) => each.person ?? `unknown:${each.project}`;
+  const ids = (list: readonly ParkedJob[], limits: Parameters<typeof overLimits>[1]) =>
+    overLimits(list, limits).map(({ jobId }) => jobId);
 
-  it('takes out exactly what is over it, always the oldest of whoever has most', () => {
+  it('of the agent take out exactly what is over, always the oldest of whoever has most', () => {
     fc.assert(
       fc.property(jobs, fc.nat({ max: 40 }), (list, max) => {
-        const out = overLimit(list, max);
+        const out = ids(list, agentOnly(max));
         expect(out).toHaveLength(Math.max(0, list.length - max));
         let left = [...list];
         for (const jobId of out) {
-          const count = (who: string | null) => left.filter((each) => each.person === who).length;
+          const count = (of: string) => left.filter((each) => who(each) === of).length;
           const victim = left.find((each) => each.jobId === jobId)!;
-          expect(count(victim.person)).toBe(Math.max(...left.map((each) => count(each.person))));
-          expect(left.find((each) => each.person === victim.person)).toBe(victim);
+          expect(count(who(victim))).toBe(Math.max(...left.map((each) => count(who(each)))));
+          expect(left.find((each) => who(each) === who(victim))).toBe(victim);
           left = left.filter((each) => each !== victim);
         }
       }),
     );
   });
 
-  it('never touches a person who has no more than their share', () => {
+  it('hold all three at once, and take out nobody who is within all of them', () => {
+    const limit = fc.integer({ min: 1, max: 20 });
     fc.assert(
-      fc.property(fc.integer({ min: 2, max: 30 }), (flood) => {
-        const list = [
-          job({ jobId: 1, person: 'id:quiet', receivedAt: 0 }),
-          ...Array.from({ length: flood }, (_, n) => job({ jobId: n + 2, person: 'id:loud', receivedAt: n + 1 })),
-        ];
-        expect(overLimit(list, 2)).not.toContain(1);
+      fc.property(jobs, limit, limit, limit, (list, maxHolds, maxHoldsPerProject, maxHoldsPerTrigger) => {
+        const out = overLimits(list, { maxHolds, maxHoldsPerProject, maxHoldsPerTrigger });
+        const gone = new Set(out.map(({ jobId }) => jobId));
+        expect(gone.size).toBe(out.length);
+        const left = list.filter((each) => !gone.has(each.jobId));
+        expect(left.length).toBeLessThanOrEqual(maxHolds);
+        for (const each of list) {
+          expect(left.filter((one) => who(one) === who(each)).length).toBeLessThanOrEqual(maxHoldsPerTrigger);
+          expect(left.filter((one) => one.project === each.project).length).toBeLessThanOrEqual(maxHoldsPerProject);
+        }
+        const within = list.every(
+          (each) =>
+            list.filter((one) => who(one) === who(each)).length <= maxHoldsPerTrigger &&
+            list.filter((one) => one.project === each.project).length <= maxHoldsPerProject,
+        );
+        if (within && list.length <= maxHolds) expect(out).toEqual([]);
       }),
     );
+  });
+
+  it('never touch a person who has no more than their share, in the flooded project or another', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 3, max: 30 }), fc.constantFrom(1, 2), (flood, of) => {
+        const list = [
+          job({ jobId: 1, person: 'id:quiet', project: of, receivedAt: 0 }),
+          ...Array.from({ length: flood }, (_, n) =>
+            job({ jobId: n + 2, person: 'id:loud', project: 1, receivedAt: n + 1 }),
+          ),
+        ];
+        for (const limits of [
+          { maxHolds: 3, maxHoldsPerProject: 99, maxHoldsPerTrigger: 99 },
+          { maxHolds: 99, maxHoldsPerProject: 2, maxHoldsPerTrigger: 99 },
+          { maxHolds: 99, maxHoldsPerProject: 99, maxHoldsPerTrigger: 1 },
+        ])
+          expect(ids(list, limits)).not.toContain(1);
+      }),
+    );
+  });
+
+  it('say which one it was, the narrowest first', () => {
+    const list = Array.from({ length: 6 }, (_, n) => job({ jobId: n + 1, person: 'id:1', project: 1, receivedAt: n }));
+    expect(overLimits(list, { maxHolds: 1, maxHoldsPerProject: 2, maxHoldsPerTrigger: 4 })).toEqual([
+      { jobId: 1, limit: 'trigger' },
+      { jobId: 2, limit: 'trigger' },
+      { jobId: 3, limit: 'project' },
+      { jobId: 4, limit: 'project' },
+      { jobId: 5, limit: 'agent' },
+    ]);
+  });
+
+  it('count triggers that nobody confirms together, but of each project apart', () => {
+    const list = [1, 1, 1, 2].map((of, n) => job({ jobId: n + 1, person: null, project: of, receivedAt: n }));
+    expect(ids(list, { maxHolds: 99, maxHoldsPerProject: 99, maxHoldsPerTrigger: 2 })).toEqual([1]);
   });
 });
 

@@ -36,6 +36,8 @@ export interface AgentConfig {
   readonly keys: { readonly variable: string; readonly seal: string };
   readonly parking: {
     readonly maxHolds: number;
+    readonly maxHoldsPerProject: number;
+    readonly maxHoldsPerTrigger: number;
     readonly liveMs: number;
     readonly liveFloorMs: number;
     readonly handoverConfirmMs: number;
@@ -141,6 +143,8 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
     keys: { variable: path('keys.variable', inState), seal: path('keys.seal', inState) },
     parking: {
       maxHolds: number('parking.max_holds'),
+      maxHoldsPerProject: number('parking.max_holds_per_project'),
+      maxHoldsPerTrigger: number('parking.max_holds_per_trigger'),
       liveMs: number('parking.live'),
       liveFloorMs: number('parking.live_floor'),
       handoverConfirmMs: number('parking.handover_confirm'),

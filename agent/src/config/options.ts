@@ -79,6 +79,20 @@ export const OPTIONS: readonly ConfigOption[] = [
     default: '1000',
     range: [1, 100_000],
   }),
+  // A flood detaches the flooder's own Holds long before it is the agent that is full.
+  option('parking.max_holds_per_project', 'integer', 'jobs of one project parked at the same time, at most', {
+    default: '500',
+    range: [1, 100_000],
+  }),
+  option(
+    'parking.max_holds_per_trigger',
+    'integer',
+    'jobs that one person triggered parked at the same time, at most',
+    {
+      default: '200',
+      range: [1, 100_000],
+    },
+  ),
   // GitLab's own job timeout counts while a job is parked, and is a month at most.
   option('parking.live', 'duration', 'how long a parked job is kept running for GitLab; 0s: not at all', {
     default: '1h',

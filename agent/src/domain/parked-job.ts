@@ -63,6 +63,8 @@ export interface ParkedJob {
   readonly state: ParkedJobState;
   /** Who triggered it, for fair limits; null when nothing is known. */
   readonly person: string | null;
+  /** Its project, for fair limits; absent or null until the payload has been read. */
+  readonly project?: number | null;
   /** Epoch ms. */
   readonly receivedAt: number;
   /** Epoch ms of the end of the live stage. */

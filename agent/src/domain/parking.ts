@@ -4,6 +4,10 @@ import type { OwedReport, ParkedJob, ParkedJobState } from './parked-job.ts';
 export interface ParkingLimits {
   /** Jobs parked live at once; over it the oldest of the person with most is detached. */
   readonly maxHolds: number;
+  /** The same for the jobs of one project. */
+  readonly maxHoldsPerProject: number;
+  /** The same for the jobs that one person triggered: their oldest is detached. */
+  readonly maxHoldsPerTrigger: number;
   /** Longest live stage; 0 detaches at once. */
   readonly liveMs: number;
   /** What must be left of the job's timeout at hand-out, at most a third of it. */
@@ -180,21 +184,35 @@ export function detached(job: ParkedJob, reason: string, at: string): ParkedJob 
   return failing(job, { note: detachNote(job, reason), report });
 }
 
-/**
- * Who has to leave when more than `maxHolds` jobs are parked: the oldest of the person with most, so that nobody is
- * pushed out by another's flood (T30). Job ids, one per job over the limit.
- */
-export function overLimit(jobs: readonly ParkedJob[], maxHolds: number): number[] {
-  const live = jobs.filter((job) => isLive(job.state));
-  const byPerson = new Map<string, ParkedJob[]>();
-  for (const job of [...live].sort((a, b) => a.receivedAt - b.receivedAt || a.jobId - b.jobId)) {
-    const key = job.person ?? '';
-    const theirs = byPerson.get(key);
-    if (theirs === undefined) byPerson.set(key, [job]);
-    else theirs.push(job);
+/** Which limit somebody is over. */
+export type ParkingLimit = 'trigger' | 'project' | 'agent';
+
+/** A job that has to leave, and for which limit. */
+export interface Surplus {
+  readonly jobId: number;
+  readonly limit: ParkingLimit;
+}
+
+/** Whom a job counts against: a trigger that nobody confirms is one for each project, since a variable can claim to be anybody (T17). */
+export function flooderOf(job: ParkedJob): string {
+  return job.person ?? `unknown:${job.project ?? ''}`;
+}
+
+function groups<K>(jobs: readonly ParkedJob[], key: (job: ParkedJob) => K): Map<K, ParkedJob[]> {
+  const out = new Map<K, ParkedJob[]>();
+  for (const job of jobs) {
+    const known = out.get(key(job));
+    if (known === undefined) out.set(key(job), [job]);
+    else known.push(job);
   }
+  return out;
+}
+
+/** The oldest of whoever has most, one after the other, until `max` are left; `oldestFirst` is sorted. */
+function surplusOf(oldestFirst: readonly ParkedJob[], max: number): number[] {
+  const byPerson = groups(oldestFirst, flooderOf);
   const out: number[] = [];
-  for (let over = live.length - maxHolds; over > 0; over--) {
+  for (let over = oldestFirst.length - max; over > 0; over--) {
     let most: ParkedJob[] = [];
     for (const theirs of byPerson.values()) if (theirs.length > most.length) most = theirs;
     const oldest = most.shift();
@@ -202,6 +220,42 @@ export function overLimit(jobs: readonly ParkedJob[], maxHolds: number): number[
     out.push(oldest.jobId);
   }
   return out;
+}
+
+/**
+ * Who has to leave: what one trigger has too much of first, then one project, then the agent, so that a flood pushes out
+ * the flooder's own jobs and nobody is refused because of another's (T30). One entry per job over a limit.
+ */
+export function overLimits(
+  jobs: readonly ParkedJob[],
+  limits: Pick<ParkingLimits, 'maxHolds' | 'maxHoldsPerProject' | 'maxHoldsPerTrigger'>,
+): readonly Surplus[] {
+  const out: Surplus[] = [];
+  let live = jobs.filter((job) => isLive(job.state)).sort((a, b) => a.receivedAt - b.receivedAt || a.jobId - b.jobId);
+  const take = (limit: ParkingLimit, ids: readonly number[]): void => {
+    const gone = new Set(ids);
+    for (const jobId of ids) out.push({ jobId, limit });
+    if (gone.size > 0) live = live.filter((job) => !gone.has(job.jobId));
+  };
+  for (const theirs of groups(live, flooderOf).values()) take('trigger', surplusOf(theirs, limits.maxHoldsPerTrigger));
+  for (const [project, theirs] of groups(live, (job) => job.project ?? null))
+    if (project !== null) take('project', surplusOf(theirs, limits.maxHoldsPerProject));
+  take('agent', surplusOf(live, limits.maxHolds));
+  return out;
+}
+
+/** Why a job over a limit leaves, for its log. */
+export function surplusReason(limit: ParkingLimit, limits: ParkingLimits): string {
+  switch (limit) {
+    case 'trigger':
+      return `more than ${limits.maxHoldsPerTrigger} jobs that one person triggered wait on this host`;
+    case 'project':
+      return `more than ${limits.maxHoldsPerProject} jobs of this project wait on this host`;
+    case 'agent':
+      return `more than ${limits.maxHolds} jobs wait on this host`;
+    default:
+      return limit satisfies never;
+  }
 }
 
 /** How the CI server has a job. */

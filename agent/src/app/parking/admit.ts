@@ -1,6 +1,15 @@
 import type { Facts } from '../../domain/facts.ts';
 import type { ParkedJob } from '../../domain/parked-job.ts';
-import { detached, endNote, failing, isLive, liveUntil, overLimit } from '../../domain/parking.ts';
+import {
+  detached,
+  endNote,
+  failing,
+  flooderOf,
+  isLive,
+  liveUntil,
+  overLimits,
+  surplusReason,
+} from '../../domain/parking.ts';
 import type { PayloadReading } from '../../ports/ci-server.ts';
 import type { AdmitAnswer } from '../../ports/gatekeeper.ts';
 import { change, type Entry, later, type Parking, reasonOf, stamp } from './parking.ts';
@@ -8,9 +17,10 @@ import { Altered, giveUp, storedPayload } from './stored.ts';
 
 type Read = Extract<PayloadReading, { ok: true }>;
 
-/** Whom a job counts against. */
+/** Whom a job counts against; nobody for a trigger that a variable alone names, or anybody could fill another's share (T17, T30). */
 function personOf(facts: Facts): string | null {
-  const { id, username } = facts.trigger;
+  const { id, username, verified } = facts.trigger;
+  if (verified === 'unverified') return null;
   if (id !== null) return `id:${id}`;
   return username === null ? null : `name:${username}`;
 }
@@ -35,6 +45,7 @@ function afterVerdict(parking: Parking, job: ParkedJob, read: Read, facts: Facts
     timeoutS: read.job.timeoutS,
     failureReasons: read.job.failureReasons,
     person: personOf(facts),
+    project: facts.project.id,
     parkedUntil,
     hold: answer.hold,
     url: answer.url,
@@ -58,15 +69,29 @@ function afterVerdict(parking: Parking, job: ParkedJob, read: Read, facts: Facts
   }
 }
 
-/** Over the limit the oldest job of the person with most is detached; its Hold goes on waiting (T30). */
-export function enforceLimit(parking: Parking): void {
-  // Asked with every job: below the limit nobody has to leave, and who would is a question as long as the list of jobs.
-  if (parking.entries.size <= parking.limits.maxHolds) return;
+/** Whether a job that has just come can have taken somebody over a limit: asked with every job, so it sorts nothing. */
+function canBeOver({ entries, limits }: Parking, newest: ParkedJob): boolean {
+  if (entries.size > limits.maxHolds) return true;
+  const [who, project] = [flooderOf(newest), newest.project ?? null];
+  let [ofPerson, ofProject] = [0, 0];
+  for (const { job } of entries.values()) {
+    if (!isLive(job.state)) continue;
+    if (flooderOf(job) === who) ofPerson++;
+    if (project !== null && job.project === project) ofProject++;
+  }
+  return ofPerson > limits.maxHoldsPerTrigger || ofProject > limits.maxHoldsPerProject;
+}
+
+/** Over a limit the flooder's oldest jobs are detached; their Holds go on waiting (T30). */
+export function enforceLimits(parking: Parking, newest: ParkedJob): void {
+  const { limits } = parking;
+  if (!canBeOver(parking, newest)) return;
   const jobs = [...parking.entries.values()].filter((entry) => !entry.claimed).map((entry) => entry.job);
-  for (const jobId of overLimit(jobs, parking.limits.maxHolds)) {
+  for (const { jobId, limit } of overLimits(jobs, limits)) {
     const entry = parking.entries.get(jobId);
     if (entry === undefined) continue;
-    const reason = `more than ${parking.limits.maxHolds} jobs wait on this host`;
+    const reason = surplusReason(limit, limits);
+    parking.log.warn({ job: jobId, hold: entry.job.hold, person: entry.job.person, limit }, `detached: ${reason}`);
     void change(parking, entry, 'soon', (job) =>
       isLive(job.state) && !entry.claimed ? detached(job, reason, stamp(parking)) : job,
     );
@@ -85,6 +110,7 @@ export function admit(parking: Parking, entry: Entry): Promise<Uint8Array | null
 
 async function askForVerdict(parking: Parking, entry: Entry): Promise<Uint8Array | null> {
   const { jobId } = entry.job;
+  let known: Facts | null = null;
   try {
     const payload = entry.payload ?? (await storedPayload(parking, entry.job));
     const read = await parking.ci.read(payload, entry.job.runner);
@@ -103,6 +129,7 @@ async function askForVerdict(parking: Parking, entry: Entry): Promise<Uint8Array
       return null;
     }
     const { facts } = verified;
+    known = facts;
     const request = { digest: read.digest, configuration: read.configuration, facts };
     const answer = await parking.gatekeeper.admit(request);
     // A hold is on the disk before anybody is told; a pass needs no write: the hand-out is one.
@@ -117,19 +144,28 @@ async function askForVerdict(parking: Parking, entry: Entry): Promise<Uint8Array
       { job: jobId, hold: after.hold, digest: after.digest, outcome: answer.outcome, reason },
       'verdict',
     );
-    enforceLimit(parking);
+    enforceLimits(parking, after);
     return after.state === 'released' ? payload : null;
   } catch (error) {
     if (error instanceof Altered) {
       await giveUp(parking, entry, error.message);
       return null;
     }
+    if (known !== null) await countAgainst(parking, entry, known);
     const failures = later(parking, entry, 'admit');
     const fields = { job: jobId, failures, reason: reasonOf(error) };
     if (failures === 1) parking.log.warn(fields, 'no verdict: the job is held and asked for again');
     else parking.log.debug(fields, 'still no verdict');
     return null;
   }
+}
+
+/** The hub is away, and the job is counted all the same: a flood must not hide among jobs of nobody (T30). */
+async function countAgainst(parking: Parking, entry: Entry, facts: Facts): Promise<void> {
+  const [person, project] = [personOf(facts), facts.project.id];
+  await change(parking, entry, 'memory', (job) =>
+    job.state === 'received' && (job.person !== person || job.project !== project) ? { ...job, person, project } : job,
+  );
 }
 
 async function refuse(parking: Parking, entry: Entry, reason: string, path: string | null): Promise<void> {

@@ -1,5 +1,5 @@
 import { liveUntil } from '../../domain/parking.ts';
-import { admit, enforceLimit } from './admit.ts';
+import { admit, enforceLimits } from './admit.ts';
 import { addEntry, type Entry, type Parking, sealNow } from './parking.ts';
 import { payloadHash } from './stored.ts';
 
@@ -68,7 +68,7 @@ export async function receive(
   entry.busy.delete('admit');
   if (pass !== null && entry.job.state === 'released') return { outcome: 'pass', entry, payload: pass };
   letGo(parking, entry);
-  enforceLimit(parking);
+  enforceLimits(parking, entry.job);
   return { outcome: 'held' };
 }
 
