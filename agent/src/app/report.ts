@@ -34,7 +34,8 @@ async function take(s: Settlement, agent: string, said: HoldReport): Promise<rea
   if (!(await s.tx.noteReport({ hold: hold.id, jobId, event, at: said.at }))) return [statusOf(hold, jobId)];
   if (alreadySo(hold, said)) return [statusOf(hold, jobId)];
   try {
-    const moved = await s.move(hold, commandFor(hold, said), `job_${event}`, { job_id: jobId, ...reasonOf(said) });
+    const command = (await isSetBack(s, hold, said)) ? overTwice(jobId) : commandFor(hold, said);
+    const moved = await s.move(hold, command, `job_${event}`, { job_id: jobId, ...reasonOf(said) });
     return [statusOf(await settled(s, moved), jobId)];
   } catch (error) {
     // Only what the pure transition refuses: it throws before anything of this report was written.
@@ -43,6 +44,26 @@ async function take(s: Settlement, agent: string, said: HoldReport): Promise<rea
     return [statusOf(hold, jobId)];
   }
 }
+
+/** So many of the newest rows of a Hold are looked at; a Hold has a dozen, and each hand-out few. */
+const MAX_ROWS = 10_000;
+
+/**
+ * True for an agent that says `undelivered` of a job whose runner has shown itself: its parking lot was set back to before
+ * the hand-out, by a restored machine or by somebody who can write there. Handed out once more, the job would run twice (T41).
+ */
+async function isSetBack(s: Settlement, hold: Hold, { event, jobId }: HoldReport): Promise<boolean> {
+  if (event !== 'undelivered' || hold.state !== 'running') return false;
+  const rows = await s.tx.auditRows({ hold: hold.id, sight: null }, { after: 0, limit: MAX_ROWS });
+  return rows.some((row) => row.event === 'job_confirmed' && row.detail.job_id === jobId);
+}
+
+const overTwice = (jobId: number): HoldCommand => ({
+  type: 'finish',
+  jobId,
+  status: 'failed',
+  reason: 'its agent was set back to before the hand-over: the job is failed, so that it does not run twice',
+});
 
 const reasonOf = ({ detail }: HoldReport) => ({ reason: detail.reason ?? detail.status ?? null });
 

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { RawData, WebSocket } from 'ws';
 import { admit } from '../app/admit.ts';
-import type { HubContext } from '../app/hub-context.ts';
+import { agentActor, type HubContext } from '../app/hub-context.ts';
 import { report } from '../app/report.ts';
 import { sync } from '../app/sync.ts';
 import { HoldpointError } from '../domain/errors.ts';
@@ -35,7 +35,7 @@ export interface LinkConnection {
 /** Whoever connects proves who they are within this time. */
 const PROVE_MS = 10_000;
 /** `hello` and `prove` are small; who sends more before the proof is nobody of ours. */
-const MAX_UNPROVED_BYTES = 256 * 1024;
+export const MAX_UNPROVED_BYTES = 256 * 1024;
 /** Frames read but not yet worked on; above the first no more are read, below the second again. */
 const MAX_QUEUED = 32;
 const RESUME_QUEUED = 8;
@@ -176,10 +176,20 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
   async function welcome(hello: Hello): Promise<void> {
     const { agent, version, runners, cursor } = hello;
     const now = clock.now();
-    await store.write(async (tx) => {
+    const isBehind = await store.write(async (tx) => {
       await tx.putAgent({ name: agent, version, runners, seenAt: now });
-      await tx.acknowledge(agent, cursor);
+      if (!(await tx.acknowledge(agent, cursor))) return false;
+      const about = { hold: null, review: null, approval: null, digest: null, policy: context.policy().version };
+      const [actor, detail] = [agentActor(agent), { cursor }];
+      await tx.audit({ at: now, actor, address: null, event: 'store_behind', ...about, detail });
+      return true;
     });
+    if (isBehind) {
+      // What was revoked since then is approved again, and nothing here can know of it: somebody has to look (T29).
+      const message =
+        'an agent has acted on more than this store ever said: was an older copy of the store put back? Approvals revoked since then count again: compare them with an audit export';
+      log.error({ agent, cursor }, message);
+    }
     if (!open) return;
     sentSeq = cursor;
     stage = { at: 'ready', agent };

@@ -3,13 +3,17 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { HubContext } from '../app/hub-context.ts';
+import { HoldpointError } from '../domain/errors.ts';
 import type { Log } from '../ports/log.ts';
 import { CLOSE, MAX_FRAME_BYTES } from '../wire/link.ts';
 import { agentKeys } from './link-auth.ts';
-import { type LinkConnection, serveAgent } from './link-connection.ts';
+import { type LinkConnection, MAX_UNPROVED_BYTES, serveAgent } from './link-connection.ts';
+import { refuse } from './viewers.ts';
 
-/** Sockets that have not proved yet: agents come one at a time, a crowd is an attack. */
+/** Sockets that have not proved yet: agents come one at a time, a crowd is an attack; the oldest of it makes room. */
 const MAX_UNPROVED = 64;
+/** Of one that has not proved itself: a frame is not gathered up to its full size for a stranger. */
+const MAX_UNPROVED_SOCKET_BYTES = 2 * MAX_UNPROVED_BYTES;
 
 /** The hub's end of all links. */
 export interface LinkServer {
@@ -19,6 +23,13 @@ export interface LinkServer {
   connectedSince(agent: string): number | null;
   connected(): number;
   close(): Promise<void>;
+}
+
+/** A socket of which nobody knows yet whose it is. */
+interface Unproved {
+  /** It has proved itself, or is gone: nothing is counted any more. */
+  forget(): void;
+  cut(): void;
 }
 
 /** What the link server is made of. */
@@ -41,6 +52,7 @@ export function createLinkServer({ context, agents, variableKey, heartbeatMs, lo
   const keys = agentKeys(agents);
   const all = new Set<LinkConnection>();
   const byAgent = new Map<string, LinkConnection>();
+  const unproved = new Map<LinkConnection, Unproved>();
   const changed = (state: string) => context.push.changed({ type: 'agent', id: 0, state, projectId: null });
   const shared = {
     context,
@@ -50,6 +62,7 @@ export function createLinkServer({ context, agents, variableKey, heartbeatMs, lo
     log,
     nonce: () => randomBytes(32).toString('base64url'),
     ready(agent: string, connection: LinkConnection) {
+      unproved.get(connection)?.forget();
       const older = byAgent.get(agent);
       byAgent.set(agent, connection);
       older?.close(CLOSE.going_away, 'a newer connection of this agent has taken over');
@@ -64,14 +77,38 @@ export function createLinkServer({ context, agents, variableKey, heartbeatMs, lo
   };
   return {
     upgrade(request, socket, head) {
-      if (all.size - byAgent.size >= MAX_UNPROVED) {
-        socket.end('HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\n\r\n');
+      // An agent is no browser: a page that somebody visits has no business here, not even to take places (T23, T30).
+      if (request.headers.origin !== undefined) {
+        refuse(socket, new HoldpointError('forbidden', 'no web page may open the link of agents'));
         return;
       }
       server.handleUpgrade(request, socket, head, (accepted) => {
+        // Whoever holds places without a proof must not keep an agent out: it needs one for a moment only (T30).
+        const [oldest] = unproved.size >= MAX_UNPROVED ? unproved.values() : [];
+        oldest?.cut();
         const connection = serveAgent(accepted, shared);
         all.add(connection);
-        accepted.on('close', () => all.delete(connection));
+        let bytes = head.length;
+        const count = (part: Buffer): void => {
+          bytes += part.length;
+          if (bytes > MAX_UNPROVED_SOCKET_BYTES) accepted.terminate();
+        };
+        const forget = (): void => {
+          socket.off('data', count);
+          unproved.delete(connection);
+        };
+        socket.on('data', count);
+        unproved.set(connection, {
+          forget,
+          cut: () => {
+            forget();
+            accepted.terminate();
+          },
+        });
+        accepted.on('close', () => {
+          forget();
+          all.delete(connection);
+        });
       });
     },
     wake: (agent) => byAgent.get(agent)?.wake(),

@@ -139,8 +139,11 @@ export interface StoreWriter extends StoreReader {
   }): Promise<boolean>;
   /** Puts a push into the outbox; one that waits there for the same Hold and job is replaced, so it stays bounded. */
   push(agent: string, push: NewPush): Promise<void>;
-  /** Forgets what the agent has acted on. A `seq` above all that were given moves the counter up, never down (T29). */
-  acknowledge(agent: string, seq: number): Promise<void>;
+  /**
+   * Forgets what the agent has acted on. A `seq` above all that were given moves the counter up, never down, and the answer
+   * is true: this store is older than what the agent knows (T29).
+   */
+  acknowledge(agent: string, seq: number): Promise<boolean>;
   /** Forgets this one push: the agent has acted on it. */
   acknowledgeOne(agent: string, seq: number): Promise<void>;
   putAgent(agent: Pick<AgentRecord, 'name' | 'version' | 'runners' | 'seenAt'>): Promise<void>;

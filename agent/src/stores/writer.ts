@@ -179,12 +179,13 @@ export function writer(db: Kysely<Schema>): StoreWriter {
     },
     async acknowledge(agent, seq) {
       await db.deleteFrom('outbox').where('agent', '=', agent).where('seq', '<=', seq).execute();
-      await db
+      const moved = await db
         .updateTable('agents')
         .set({ last_seq: seq })
         .where('name', '=', agent)
         .where('last_seq', '<', seq)
-        .execute();
+        .executeTakeFirst();
+      return moved.numUpdatedRows > 0n;
     },
     async acknowledgeOne(agent, seq) {
       await db.deleteFrom('outbox').where('agent', '=', agent).where('seq', '=', seq).execute();
