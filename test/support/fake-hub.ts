@@ -66,7 +66,8 @@ export async function startFakeHub(token: string | null = null): Promise<FakeHub
     });
   };
   const listed = (hold: HoldDetail) => {
-    const { configuration, facts, attempts, votes, rules, may_vote, diff, history, ...rest } = hold;
+    const { configuration, facts, attempts, votes, rules, may_vote, diff, history, ...more } = hold;
+    const { hidden, inputs, scope, unknown, ...rest } = more;
     return rest;
   };
 
@@ -212,12 +213,13 @@ export function aHold(id: number, more: Partial<HoldDetail> = {}): HoldDetail {
       instance: 'https://gitlab.example.com',
       project: { id: 42, path: 'acme/shop' },
       job: { id: 9001, name: 'deploy-production', stage: 'deploy', url: null },
-      pipeline: { id: 812, source: 'push', url: null },
+      pipeline: { id: 812, source: 'push', url: null, verified: true },
       ref: { full: 'refs/heads/main', name: 'main', type: 'branch', protected: true },
       commit: {
         sha: '8f14e45fceea167a5a36dedd4bea2543f0a1b2c3',
         title: 'Ship it',
         author: 'Alice Adams <alice@example.com>',
+        people: [{ role: 'author', id: 12, name: 'Alice Adams', email: 'alice@example.com' }],
       },
       environment: {
         name: 'production',
@@ -228,6 +230,7 @@ export function aHold(id: number, more: Partial<HoldDetail> = {}): HoldDetail {
         verified: false,
       },
       trigger: { ...person(12, 'alice', 'Alice Adams'), verified: 'gitlab' },
+      roles: ['developer'],
       runner: 'prod-deployer-01',
       timeout_s: 3600,
       dependencies: [],
@@ -250,6 +253,19 @@ export function aHold(id: number, more: Partial<HoldDetail> = {}): HoldDetail {
     votes: [],
     rules: [{ name: 'maintainers', need: 1, have: 0, eligible: [person(7, 'maria', 'Maria Moss')] }],
     may_vote: { allowed: true, reason: null },
+    hidden: [],
+    inputs: { class: 'admitted', dependencies: [] },
+    scope: {
+      usual: 'ref=exact inputs=same_pipeline',
+      words: [
+        'refs/heads/main only (protected)',
+        'environment production only',
+        'artifacts only from jobs of the same pipeline',
+      ],
+      max_inputs: 'any',
+      max_ref: 'exact',
+    },
+    unknown: [],
     diff: { approval: null, digest: null, summary: '', changes: [] },
     history: [],
     ...more,
@@ -269,6 +285,8 @@ export function anApproval(id: number, configuration: JsonObject, more: Partial<
     ref: 'refs/heads/main',
     ref_protected: true,
     environment: 'production',
+    scope: 'ref=exact inputs=same_pipeline',
+    scope_words: ['refs/heads/main only (protected)'],
     lifetime: 'standing',
     until: null,
     hold: null,
@@ -278,6 +296,7 @@ export function anApproval(id: number, configuration: JsonObject, more: Partial<
         decision: 'approve',
         comment: null,
         lifetime: 'standing',
+        scope: 'ref=exact inputs=same_pipeline',
         at: '2026-05-12T09:00:00Z',
       },
     ],

@@ -102,6 +102,10 @@ export interface JobSpec {
   readonly protected?: boolean;
   readonly environment?: string;
   readonly agent?: string;
+  readonly runner?: string;
+  readonly people?: Facts['commit']['people'];
+  readonly dependencies?: Facts['dependencies'];
+  readonly behaviour?: readonly string[];
   readonly extra?: JsonObject;
 }
 
@@ -123,24 +127,25 @@ export function factsFor(job: JobSpec): Facts {
     instance: 'https://gitlab.example.com',
     project: { id: project, path: project === 4242 ? 'acme/payments/api' : 'acme/web' },
     job: { id: job.id, name: job.name ?? 'build', stage: 'build', url: `https://gitlab.example.com/-/jobs/${job.id}` },
-    pipeline: { id: job.pipeline === undefined ? 100 : job.pipeline, source: 'push', url: null },
+    pipeline: { id: job.pipeline === undefined ? 100 : job.pipeline, source: 'push', url: null, verified: true },
     ref: {
       full: ref,
       name: ref.split('/').slice(2).join('/'),
       type: ref.startsWith('refs/tags/') ? 'tag' : 'branch',
       protected: job.protected ?? true,
     },
-    commit: { sha: 'a'.repeat(40), title: 'Change', author: null },
+    commit: { sha: 'a'.repeat(40), title: 'Change', author: null, people: job.people === undefined ? [] : job.people },
     environment:
       job.environment === undefined
         ? null
         : { name: job.environment, slug: job.environment, tier: null, action: 'start', url: null, verified: true },
     trigger: { id: person?.id ?? null, username: by, name: by, verified: job.verified ?? 'gitlab' },
-    runner: 'prod',
+    roles: ['developer'],
+    runner: job.runner ?? 'prod',
     timeoutS: 3600,
-    dependencies: [],
+    dependencies: job.dependencies ?? [],
     blind: [],
-    behaviour: [],
+    behaviour: job.behaviour ?? [],
     notCovered: [],
     warnings: [],
   };
@@ -224,6 +229,7 @@ export async function hubWorld(given: { store?: Store; clock?: ReturnType<typeof
         decision: 'approve' as const,
         comment: null,
         lifetime: null,
+        scope: null,
         remember: false,
         ...more,
       };
@@ -236,6 +242,7 @@ export async function hubWorld(given: { store?: Store; clock?: ReturnType<typeof
         decision: 'reject' as const,
         comment: 'no',
         lifetime: null,
+        scope: null,
         remember: false,
         ...more,
       };

@@ -108,6 +108,7 @@ export function memoryGatekeeper(options: { connected?: boolean } = {}): MemoryG
     onPush(listener) {
       pushed = listener;
     },
+    onReveal() {},
     onConnect(listener) {
       welcomed.push(listener);
     },

@@ -12,11 +12,17 @@ const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   token_expired: 'The token has ended; make a new one.',
   forbidden: 'The token has not the scope for it, or the person not the access.',
   not_eligible: 'No rule counts the vote of this person for this Hold; the Hold names who can help.',
-  self_approval: 'Whoever triggered a job does not approve it; ask somebody else.',
+  self_approval: 'Whoever triggered a job or wrote its commit does not approve it; ask somebody else.',
   not_found: 'There is no such thing, or this person may not see it.',
   digest_mismatch: 'The Hold has another digest than the one that was looked at: look at it again.',
   wrong_state: 'The Hold, Review, Approval or token has ended or moved on; the message says where it is.',
   hold_conflict: 'Somebody else decided at the same moment, several times over: look again and repeat.',
+  scope_not_allowed: 'The policy does not allow so wide a scope; the message says how wide it may be.',
+  scope_too_narrow:
+    'An approval with this scope would not let the Hold go itself; the message says with which scope it does.',
+  blind_values:
+    'Nobody has seen a value that whoever started the pipeline may have typed; look at it with `holdpoint holds reveal`.',
+  cannot_reveal: 'Hidden values can be shown only while their job is parked at an agent that is connected.',
   lifetime_not_allowed: 'The policy does not allow so long a lifetime; the message says how long it may be.',
   too_large: 'A body or an answer is larger than the limit.',
   rate_limited: 'Too many requests in a short time; wait and repeat.',

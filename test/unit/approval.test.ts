@@ -17,6 +17,7 @@ const approval = (lifetime: Lifetime, more: Partial<Approval> = {}): Approval =>
   projectPath: null,
   digest,
   place,
+  scope: { ref: { kind: 'exact' }, inputs: 'same_pipeline', runners: null },
   lifetime,
   hold: lifetime.kind === 'run' ? 5 : null,
   votes: [],
@@ -27,7 +28,7 @@ const approval = (lifetime: Lifetime, more: Partial<Approval> = {}): Approval =>
   revoked: null,
   ...more,
 });
-const question = { subject, digest, place, hold: 5 };
+const question = { subject, digest, place, hold: 5, inputs: 'same_pipeline', runner: 'prod' } as const;
 const standing = approval({ kind: 'standing' });
 
 describe('what an approval covers', () => {
@@ -158,13 +159,19 @@ describe('people', () => {
 describe('who is excluded', () => {
   const trigger = { id: 9, username: 'zoe', name: 'Zoë', verified: 'gitlab' } as const;
   it('T18 is the verified trigger, where the policy forbids self-approval', () => {
-    expect(requirementFor(DEFAULT_POLICY, trigger).excluded).toEqual([9]);
-    expect(requirementFor(DEFAULT_POLICY, { ...trigger, verified: 'payload' }).excluded).toEqual([9]);
-    expect(requirementFor({ ...DEFAULT_POLICY, selfApproval: 'allow' }, trigger).excluded).toEqual([]);
+    const people = [] as const;
+    expect(requirementFor(DEFAULT_POLICY, { trigger, people }).excluded).toEqual([9]);
+    expect(requirementFor(DEFAULT_POLICY, { trigger: { ...trigger, verified: 'payload' }, people }).excluded).toEqual([
+      9,
+    ]);
+    expect(requirementFor({ ...DEFAULT_POLICY, selfApproval: 'allow' }, { trigger, people }).excluded).toEqual([]);
   });
   it('T17 is in every mode whom only a variable names', () => {
     expect(
-      requirementFor({ ...DEFAULT_POLICY, selfApproval: 'allow' }, { ...trigger, verified: 'unverified' }).excluded,
+      requirementFor(
+        { ...DEFAULT_POLICY, selfApproval: 'allow' },
+        { trigger: { ...trigger, verified: 'unverified' }, people: [] },
+      ).excluded,
     ).toEqual([9]);
   });
 });

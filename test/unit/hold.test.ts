@@ -34,6 +34,7 @@ const base: Hold = {
   stage: 'build',
   digest: `sha256:${'0'.repeat(64)}`,
   place: { ref: 'refs/heads/main', refProtected: true, environment: null },
+  inputs: 'admitted',
   pipelineId: 100,
   trigger: factsFor({ id: 1 }).trigger,
   review: 5,
@@ -57,7 +58,7 @@ const commands: readonly HoldCommand[] = [
   { type: 'expire' },
   { type: 'cancel', reason: 'superseded' },
   { type: 'revoke', review: 6, reason: 'revoked' },
-  { type: 'attach', attempt: { ...attempt, jobId: 2 } },
+  { type: 'attach', attempt: { ...attempt, jobId: 2 }, inputs: 'any' },
   { type: 'park', jobId: 1, parkedUntil: START + 5 },
   { type: 'detach', jobId: 1, reason: 'live stage over' },
   { type: 'hand_out', jobId: 1 },
@@ -140,19 +141,20 @@ describe('the states of a hold', () => {
   );
 
   it('ends the older job when another takes its place, and keeps the trigger of the first', () => {
-    const next = transition(base, { type: 'attach', attempt: { ...attempt, jobId: 2 } }, START + 10);
+    const next = transition(base, { type: 'attach', attempt: { ...attempt, jobId: 2 }, inputs: 'any' }, START + 10);
     expect(next.attempts.map((a) => [a.jobId, a.ended])).toEqual([
       [1, 'replaced'],
       [2, null],
     ]);
     expect(next.trigger).toEqual(base.trigger);
+    expect(next.inputs).toBe('any');
   });
 
   it('lets only the job run from waiting that was released when its approval was revoked', () => {
     const revoked = transition(holdIn('pending'), { type: 'revoke', review: 6, reason: 'revoked' }, START);
     expect(revoked).toMatchObject({ crossing: 1, review: 6, approval: null });
     expect(transition(revoked, { type: 'hand_out', jobId: 1 }, START).state).toBe('running');
-    const other = transition(revoked, { type: 'attach', attempt: { ...attempt, jobId: 2 } }, START);
+    const other = transition(revoked, { type: 'attach', attempt: { ...attempt, jobId: 2 }, inputs: 'any' }, START);
     expect(() => transition(other, { type: 'hand_out', jobId: 2 }, START)).toThrow(/wrong|not possible/);
   });
 

@@ -15,6 +15,7 @@ const vote = (id: number, decision: Vote['decision'] = 'approve', at = 0): Vote 
   decision,
   hold: null,
   lifetime: { kind: 'standing' },
+  scope: { ref: { kind: 'exact' }, inputs: 'same_pipeline', runners: null },
   comment: null,
   at,
 });
@@ -24,7 +25,10 @@ const requirement = (rules: readonly ApprovalRule[], excluded: readonly number[]
   selfApproval: 'forbid',
   policy: 'p',
   trigger: { id: null, username: null, name: null, verified: 'gitlab' },
+  people: [],
+  authors: [],
   excluded,
+  unknown: [],
 });
 
 const arbitraryRules = fc

@@ -1,5 +1,6 @@
-import { matches } from '../domain/approval.ts';
+import { matches, questionOf } from '../domain/approval.ts';
 import { canonicalJson } from '../domain/canonical-json.ts';
+import { identified } from '../domain/commit-people.ts';
 import { digestOfText } from '../domain/digest.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Facts } from '../domain/facts.ts';
@@ -7,6 +8,7 @@ import { type Attempt, type Hold, liveAttempt } from '../domain/hold.ts';
 import { type Requirement, requirementFor } from '../domain/policy.ts';
 import { printable } from '../domain/printable.ts';
 import type { Denial } from '../domain/review.ts';
+import { type Inputs, inputsOf } from '../domain/scope.ts';
 import { placeOf, subjectOf } from '../domain/subject.ts';
 import type { AdmitAnswer, AdmitRequest } from '../ports/gatekeeper.ts';
 import { holdNote } from './hold-note.ts';
@@ -50,11 +52,30 @@ export async function admit(context: HubContext, agent: string, request: AdmitRe
       `job ${request.facts.job.id}: its configuration has digest ${digest}, the agent says ${request.digest}: are agent and hub of the same version?`,
     );
   }
+  const named = await withPeople(context, request);
   const decision = await retrying(() => {
     const deciding = { actor: agentActor(agent), address: null, now: context.clock.now(), policy: context.policy() };
-    return settle(context, deciding, (s) => decide(s, agent, request, canonical));
+    return settle(context, deciding, (s) => decide(s, agent, named, canonical));
   });
-  return answer(context, request, decision);
+  return answer(context, named, decision);
+}
+
+/** The request with whom the directory knows of those in the commit: they may not approve what they wrote (T18). */
+async function withPeople(context: HubContext, request: AdmitRequest): Promise<AdmitRequest> {
+  const { facts } = request;
+  if (facts.commit.people === null) return request;
+  const members = await context.directory.members(facts.project.id);
+  const people = identified(
+    facts.commit.people,
+    members.map((member) => member.person),
+  );
+  return { ...request, facts: { ...facts, commit: { ...facts.commit, people } } };
+}
+
+/** Where the artifacts come from that the job takes in; that they ran under an Approval is known here alone (T48). */
+async function inputsFor(s: Settlement, facts: Facts): Promise<Inputs> {
+  const jobs = facts.dependencies.flatMap(({ jobId }) => (jobId === null ? [] : [jobId]));
+  return inputsOf(facts.dependencies, await s.tx.admittedJobs(facts.instance, facts.project.id, jobs));
 }
 
 async function decide(
@@ -78,6 +99,7 @@ async function decide(
     return { outcome: 'refuse', hold: null, reason: deniedWords(denial) };
   }
   await s.tx.putConfiguration(digest, canonical);
+  const inputs = await inputsFor(s, facts);
   const attempt: Attempt = {
     jobId: facts.job.id,
     agent,
@@ -91,15 +113,19 @@ async function decide(
   };
   const open = await s.tx.openHold({ subject, pipelineId: facts.pipeline.id, jobId: facts.job.id, digest });
   if (open !== null) {
-    const joined = await join(s, open, attempt, facts);
+    const joined = await join(s, open, attempt, inputs, facts);
     if (joined !== null) return joined;
   }
   const approval = (await s.tx.approvalsOf(subject, digest, 1_000)).find((a) =>
-    matches(a, { subject, digest, place, hold: null }, s.now),
+    matches(a, { subject, digest, place, inputs, runner: facts.runner, hold: null }, s.now),
   );
   const review =
     approval === undefined
-      ? await reviewFor(s, { subject, digest, place, projectPath: facts.project.path, trigger: facts.trigger })
+      ? await reviewFor(
+          s,
+          { subject, digest, place, projectPath: facts.project.path, trigger: facts.trigger },
+          facts.commit.people,
+        )
       : null;
   const hold = await s.tx.insertHold(
     {
@@ -110,6 +136,7 @@ async function decide(
       stage: facts.job.stage,
       digest,
       place,
+      inputs,
       pipelineId: facts.pipeline.id,
       trigger: facts.trigger,
       review: review?.id ?? null,
@@ -127,7 +154,7 @@ async function decide(
   await s.audit(
     approval === undefined ? 'hold_opened' : 'job_passed',
     { hold },
-    { job_id: attempt.jobId, project_id: subject.projectId, runner: attempt.runner },
+    { job_id: attempt.jobId, project_id: subject.projectId, runner: attempt.runner, inputs },
   );
   s.changed({ type: 'hold', id: hold.id, state: hold.state, projectId: subject.projectId });
   return { outcome: approval === undefined ? 'hold' : 'pass', hold, requirement: review?.requirement ?? null };
@@ -137,7 +164,13 @@ async function decide(
  * A new GitLab job takes its place in the open Hold of its key (T44): the older one is over. Null when it cannot be the
  * same: the older Hold is closed then, and the job is looked at as a new one.
  */
-async function join(s: Settlement, open: Hold, attempt: Attempt, facts: Facts): Promise<Decision | null> {
+async function join(
+  s: Settlement,
+  open: Hold,
+  attempt: Attempt,
+  inputs: Inputs,
+  facts: Facts,
+): Promise<Decision | null> {
   const place = placeOf(facts);
   if (open.state === 'running') {
     // GitLab makes a second job of the same name only after the first has ended: the report of that end is late or lost.
@@ -155,9 +188,9 @@ async function join(s: Settlement, open: Hold, attempt: Attempt, facts: Facts): 
   const older = liveAttempt(open);
   const joined = await s.move(
     open,
-    { type: 'attach', attempt },
+    { type: 'attach', attempt, inputs },
     'job_joined',
-    { job_id: attempt.jobId, runner: attempt.runner },
+    { job_id: attempt.jobId, runner: attempt.runner, inputs },
     facts,
   );
   if (older !== null) await s.tell('cancel', joined, older, `job ${attempt.jobId} has taken its place`);
@@ -166,7 +199,7 @@ async function join(s: Settlement, open: Hold, attempt: Attempt, facts: Facts): 
 
 /** A waiting Hold waits, unless an Approval covers it; a pending one passes while its Approval counts. */
 async function verdictOnOpen(s: Settlement, hold: Hold): Promise<Decision> {
-  const question = { subject: hold.subject, digest: hold.digest, place: hold.place, hold: hold.id };
+  const question = questionOf(hold);
   if (hold.state === 'pending') {
     const approval = hold.approval === null ? null : await s.tx.approval(hold.approval);
     const still = approval !== null && matches(approval, question, s.now);
@@ -260,7 +293,8 @@ async function answer(
   const { hold } = decision;
   const common = { hold: hold.id, approval: hold.approval, url, reason: hold.reason };
   if (decision.outcome === 'pass') return { ...common, outcome: 'pass', expires: null, note: null };
-  const requirement = decision.requirement ?? requirementFor(context.policy(), hold.trigger);
+  const opener = { trigger: hold.trigger, people: facts.commit.people };
+  const requirement = decision.requirement ?? requirementFor(context.policy(), opener);
   const members = await context.directory.members(facts.project.id);
   const diff = await nearestDiff(context.store, hold.subject, configuration);
   const note = holdNote(hold, requirement, members, diff, url ?? '');

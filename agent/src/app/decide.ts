@@ -1,4 +1,4 @@
-import type { Approval } from '../domain/approval.ts';
+import { type Approval, questionOf } from '../domain/approval.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { type Hold, liveAttempt, wrongState } from '../domain/hold.ts';
 import { type Lifetime, lifetimeText, narrowest, parseLifetime, requireWithin } from '../domain/lifetime.ts';
@@ -7,8 +7,18 @@ import { defaultLifetime, lifetimeLimit, type Policy, type Requirement, requirem
 import type { Member } from '../domain/principal.ts';
 import { tally } from '../domain/quorum.ts';
 import type { Review } from '../domain/review.ts';
+import {
+  defaultScope,
+  narrowestScope,
+  requireCovers,
+  requireScope,
+  type Scope,
+  type ScopeWish,
+  scopeText,
+} from '../domain/scope.ts';
 import type { Token } from '../domain/token.ts';
 import { type Vote, withVote } from '../domain/vote.ts';
+import { blindNames, hiddenOf } from './blind.ts';
 import { type Caller, type HubContext, retrying, userActor } from './hub-context.ts';
 import { answerReviews } from './release.ts';
 import { visibleHold } from './see.ts';
@@ -23,6 +33,8 @@ export interface Decision {
   readonly comment: string | null;
   /** As `run`, `standing`, `until:DATE`; null: the policy's default. */
   readonly lifetime: string | null;
+  /** What the approval shall cover beside the place; what is absent is the policy's default. */
+  readonly scope: ScopeWish | null;
   /** Deny the digest for a while, so that later jobs with it are refused at once (T15). */
   readonly remember: boolean;
 }
@@ -94,7 +106,7 @@ async function groundOf(context: HubContext, caller: Caller, decision: Decision)
   if (review === null || review.state !== 'open' || hold.state !== 'waiting_for_approval')
     throw wrongState(hold, decision.decision);
   const policy = context.policy();
-  const current = requirementFor(policy, review.requirement.trigger);
+  const current = requirementFor(policy, review.requirement);
   const members = await context.directory.members(hold.subject.projectId);
   const votes = await context.store.votes(review.id);
   return { hold, review, current, members, votes, policy, now: context.clock.now() };
@@ -122,7 +134,40 @@ function require(may: MayVote, hold: Hold): void {
 
 const memberOf = (members: readonly Member[], id: number) => members.find((member) => member.person.id === id);
 
-async function recordVote(s: Settlement, vote: Vote, hold: Hold, token: Token): Promise<void> {
+/** What the vote covers: what was wished, and where nothing was, what the policy gives here. */
+function scopeFor(policy: Policy, hold: Hold, wish: ScopeWish | null): Scope {
+  const usual = defaultScope(policy.scopes, questionOf(hold));
+  return {
+    ref: wish?.ref ?? usual.ref,
+    inputs: wish?.inputs ?? usual.inputs,
+    runners: wish?.runners === undefined ? usual.runners : wish.runners,
+  };
+}
+
+/** A value that nobody has seen is approved by nobody, or a typed one would be approved as its tag (T57). */
+async function requireSeen(s: Settlement, hold: Hold): Promise<void> {
+  const blind = blindNames(await hiddenOf(s.tx, s.policy, hold, s.now));
+  if (blind.length === 0) return;
+  const more = blind.length > 20 ? ` and ${blind.length - 20} more` : '';
+  throw new HoldpointError(
+    'blind_values',
+    `hold ${hold.id}: nobody has seen the value of ${blind.slice(0, 20).join(', ')}${more}, and whoever started the pipeline may have typed it: look at it with "holdpoint holds reveal ${hold.id}", then approve; or the policy names it under variables.opaque`,
+  );
+}
+
+/** The exception to the rule against self-approval that this person's vote makes use of, null for none. */
+function exceptionOf({ selfApproval, trigger, authors }: Requirement, person: number): string | null {
+  if (trigger.id === person) return `${selfApproval}: voter triggered the job`;
+  return authors.includes(person) ? `${selfApproval}: voter stands in the commit` : null;
+}
+
+async function recordVote(
+  s: Settlement,
+  vote: Vote,
+  hold: Hold,
+  token: Token,
+  selfApproval: string | null,
+): Promise<void> {
   await s.tx.putVote(vote);
   await s.audit(
     vote.decision === 'approve' ? 'vote_approve' : 'vote_reject',
@@ -135,6 +180,8 @@ async function recordVote(s: Settlement, vote: Vote, hold: Hold, token: Token): 
       comment: vote.comment,
       lifetime: vote.decision === 'approve' ? lifetimeText(vote.lifetime) : null,
       covers: vote.hold === null ? 'configuration' : 'this_hold',
+      scope: vote.decision === 'approve' ? scopeText(vote.scope) : null,
+      ...(selfApproval === null ? {} : { self_approval: selfApproval }),
     },
   );
   s.changed({ type: 'review', id: vote.review, state: 'open', projectId: hold.subject.projectId });
@@ -146,9 +193,10 @@ function voteOf(
   { review, now }: Ground,
   hold: number | null,
   lifetime: Lifetime,
+  scope: Scope,
 ): Vote {
   const { id, username, name } = caller.person;
-  return { review: review.id, person: { id, username, name }, decision, hold, lifetime, comment, at: now };
+  return { review: review.id, person: { id, username, name }, decision, hold, lifetime, scope, comment, at: now };
 }
 
 async function approve(s: Settlement, caller: Caller, decision: Decision, ground: Ground): Promise<void> {
@@ -159,8 +207,13 @@ async function approve(s: Settlement, caller: Caller, decision: Decision, ground
   const lifetime =
     decision.lifetime === null ? defaultLifetime(policy, environment, now) : parseLifetime(decision.lifetime);
   requireWithin(lifetime, lifetimeLimit(policy, environment), now);
-  const vote = voteOf(caller, decision, ground, lifetime.kind === 'run' ? hold.id : null, lifetime);
-  await recordVote(s, vote, hold, caller.token);
+  const origin = questionOf(hold);
+  const scope = scopeFor(policy, hold, decision.scope);
+  requireScope(scope, policy.scopes, hold.place);
+  requireCovers(hold.id, scope, origin);
+  await requireSeen(s, hold);
+  const vote = voteOf(caller, decision, ground, lifetime.kind === 'run' ? hold.id : null, lifetime, scope);
+  await recordVote(s, vote, hold, caller.token, exceptionOf(review.requirement, caller.person.id));
 
   const votes = withVote(ground.votes, vote);
   // The configuration votes alone may let every Hold of the Review go; votes for this Hold count for it only.
@@ -187,6 +240,7 @@ async function writeApproval(
   const [first, ...rest] = votes;
   if (first === undefined) throw new HoldpointError('internal', `hold ${hold.id}: an approval needs votes`);
   const lifetime = narrowest([first.lifetime, ...rest.map((vote) => vote.lifetime)]);
+  const scope = narrowestScope([first.scope, ...rest.map((vote) => vote.scope)]);
   const approval = await s.tx.insertApproval({
     version: 1,
     review: review.id,
@@ -194,6 +248,7 @@ async function writeApproval(
     projectPath: hold.projectPath,
     digest: hold.digest,
     place: review.place,
+    scope,
     lifetime,
     hold: lifetime.kind === 'run' ? hold.id : null,
     votes,
@@ -208,6 +263,7 @@ async function writeApproval(
     { hold, approval: approval.id },
     {
       lifetime: lifetimeText(lifetime),
+      scope: scopeText(scope),
       ref: review.place.ref,
       ref_protected: review.place.refProtected,
       environment: review.place.environment,
@@ -222,8 +278,9 @@ async function writeApproval(
 async function reject(s: Settlement, caller: Caller, decision: Decision, ground: Ground): Promise<void> {
   const { hold, review, current, members, policy, now } = ground;
   require(mayReject(hold, review, current, memberOf(members, caller.person.id)), hold);
-  const vote = voteOf(caller, decision, ground, null, { kind: 'run' });
-  await recordVote(s, vote, hold, caller.token);
+  const scope = defaultScope(policy.scopes, questionOf(hold));
+  const vote = voteOf(caller, decision, ground, null, { kind: 'run' }, scope);
+  await recordVote(s, vote, hold, caller.token, null);
   const by = caller.person.username;
   const reason = decision.comment ?? `rejected by ${by}`;
   for (const waiting of await s.tx.waitingOn(review.id)) {

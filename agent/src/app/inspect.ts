@@ -1,4 +1,4 @@
-import type { Approval } from '../domain/approval.ts';
+import { type Approval, questionOf } from '../domain/approval.ts';
 import type { AuditRow } from '../domain/audit.ts';
 import type { Change } from '../domain/configuration-diff.ts';
 import { HoldpointError } from '../domain/errors.ts';
@@ -11,7 +11,9 @@ import { type Requirement, requirementFor } from '../domain/policy.ts';
 import { ACCESS_LEVELS, type Member, type Person } from '../domain/principal.ts';
 import { entitled, satisfies, tally } from '../domain/quorum.ts';
 import type { Review } from '../domain/review.ts';
+import { defaultScope, type Scope, type ScopePolicy } from '../domain/scope.ts';
 import type { Vote } from '../domain/vote.ts';
+import { type HiddenOfHold, hiddenOf } from './blind.ts';
 import type { Caller, HubContext } from './hub-context.ts';
 import { nearestDiff, readConfiguration } from './nearest.ts';
 import { notFound, sightOf, visibleHold } from './see.ts';
@@ -36,6 +38,14 @@ export interface HoldInspection {
   readonly votes: readonly Vote[];
   readonly rules: readonly RuleView[];
   readonly mayVote: MayVote;
+  /** Values that the form does not show and that may have been typed. */
+  readonly hidden: readonly HiddenOfHold[];
+  /** Jobs whose artifacts it takes in, and whether the hub knows each as run under an Approval. */
+  readonly dependencies: readonly (Facts['dependencies'][number] & { readonly admitted: boolean })[];
+  /** What an approve covers that names no scope, and how far it may be widened. */
+  readonly scope: { readonly usual: Scope; readonly policy: ScopePolicy };
+  /** What nobody could tell of who triggered or wrote what opened the Review. */
+  readonly unknown: readonly string[];
   readonly diff: {
     readonly approval: number | null;
     readonly digest: string | null;
@@ -82,7 +92,10 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
   const members = await directory.members(hold.subject.projectId);
   const member = members.find(({ person }) => person.id === caller.person.id);
   const votes = review === null ? [] : await store.votes(review.id);
-  const current = requirementFor(context.policy(), review?.requirement.trigger ?? hold.trigger);
+  const current = requirementFor(
+    context.policy(),
+    review?.requirement ?? { trigger: hold.trigger, people: facts.commit.people },
+  );
   const denial = await store.denial(hold.subject, hold.digest, context.clock.now());
   const frozen = review?.requirement ?? current;
   // Whoever may reject may see what it is about, their own job included.
@@ -92,9 +105,19 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
   const mayVote: MayVote = caller.token.scopes.includes('approve')
     ? may
     : { allowed: false, code: 'forbidden', reason: 'your token has no scope approve: use one that has' };
+  const jobs = facts.dependencies.flatMap(({ jobId }) => (jobId === null ? [] : [jobId]));
+  const admitted = await store.admittedJobs(hold.subject.instance, hold.subject.projectId, jobs);
+  const policy = context.policy();
   return {
     hold,
     facts,
+    hidden: await hiddenOf(store, policy, hold, context.clock.now()),
+    dependencies: facts.dependencies.map((one) => ({
+      ...one,
+      admitted: one.jobId !== null && admitted.has(one.jobId),
+    })),
+    scope: { usual: defaultScope(policy.scopes, questionOf(hold)), policy: policy.scopes },
+    unknown: frozen.unknown,
     configuration: sees ? configuration : hideTags(configuration),
     votes,
     rules: review === null ? [] : rulesOf(frozen, votes, members),

@@ -1,7 +1,7 @@
-import { type Approval, matches } from '../domain/approval.ts';
+import { type Approval, matches, questionOf } from '../domain/approval.ts';
 import { type Hold, liveAttempt } from '../domain/hold.ts';
-import { samePlace } from '../domain/subject.ts';
-import { cancelHold, close, closeIfEmpty, noteUse, reviewFor, type Settlement } from './settle.ts';
+import { placeCovered } from '../domain/scope.ts';
+import { cancelHold, closeIfEmpty, noteUse, peopleOf, reviewFor, type Settlement } from './settle.ts';
 
 /**
  * A new Approval answers every open Review in its scope: all their waiting Holds are released, in ascending pipeline id.
@@ -11,12 +11,10 @@ import { cancelHold, close, closeIfEmpty, noteUse, reviewFor, type Settlement } 
 export async function answerReviews(s: Settlement, approval: Approval): Promise<readonly Hold[]> {
   const released: Hold[] = [];
   const reviews = (await s.tx.openReviews(approval.subject, approval.digest)).filter((review) =>
-    samePlace(review.place, approval.place),
+    placeCovered(approval.scope, approval.place, review.place),
   );
   const waiting = (await Promise.all(reviews.map((review) => s.tx.waitingOn(review.id)))).flat();
-  const covered = waiting.filter((hold) =>
-    matches(approval, { subject: hold.subject, digest: hold.digest, place: hold.place, hold: hold.id }, s.now),
-  );
+  const covered = waiting.filter((hold) => matches(approval, questionOf(hold), s.now));
   for (const hold of covered.sort(byPipeline)) {
     const newest = covered.at(-1)!;
     if (hold.place.environment !== null && age(hold) < age(newest)) {
@@ -25,12 +23,8 @@ export async function answerReviews(s: Settlement, approval: Approval): Promise<
     }
     released.push(await releaseHold(s, hold, approval.id));
   }
-  for (const review of reviews) {
-    const current = await s.tx.review(review.id);
-    if (current?.state !== 'open') continue;
-    if (approval.lifetime.kind === 'run') await closeIfEmpty(s, review.id, 'approved');
-    else await close(s, current, 'approved');
-  }
+  // What the scope does not reach (artifacts from elsewhere, another runner) goes on waiting for its answer (T48).
+  for (const review of reviews) await closeIfEmpty(s, review.id, 'approved');
   await noteUse(s, approval, released.length);
   return released;
 }
@@ -50,13 +44,14 @@ export async function releaseHold(s: Settlement, hold: Hold, approval: number): 
  * it; a running one is only marked. Answers the Hold as it is afterwards.
  */
 export async function fallBack(s: Settlement, hold: Hold, reason: string): Promise<Hold> {
-  const question = { subject: hold.subject, digest: hold.digest, place: hold.place, hold: hold.id };
   if (hold.state === 'running') {
     return s.move(hold, { type: 'revoke', review: hold.review ?? 0, reason }, 'approval_gone', { reason });
   }
-  const review = await reviewFor(s, hold);
+  const review = await reviewFor(s, hold, await peopleOf(s, hold));
   const waiting = await s.move(hold, { type: 'revoke', review: review.id, reason }, 'hold_fell_back', { reason });
-  const other = (await s.tx.approvalsOf(hold.subject, hold.digest, 100)).find((a) => matches(a, question, s.now));
+  const other = (await s.tx.approvalsOf(hold.subject, hold.digest, 100)).find((a) =>
+    matches(a, questionOf(hold), s.now),
+  );
   if (other !== undefined) {
     const pending = await releaseHold(s, waiting, other.id);
     await closeIfEmpty(s, review.id, 'approved');

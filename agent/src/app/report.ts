@@ -2,7 +2,7 @@ import { HoldpointError } from '../domain/errors.ts';
 import { type Hold, type HoldCommand, isFinal, liveAttempt } from '../domain/hold.ts';
 import type { HoldReport, HoldStatus } from '../ports/gatekeeper.ts';
 import { agentActor, type HubContext, retrying } from './hub-context.ts';
-import { closeIfEmpty, reviewFor, type Settlement, settle } from './settle.ts';
+import { closeIfEmpty, peopleOf, reviewFor, type Settlement, settle } from './settle.ts';
 
 /**
  * Takes what an agent tells of a Hold and answers how the Hold stands. The same report twice changes nothing twice.
@@ -135,7 +135,8 @@ async function settled(s: Settlement, hold: Hold): Promise<Hold> {
   }
   const review = hold.review === null ? null : await s.tx.review(hold.review);
   if (review?.state === 'open') return hold;
-  const again = { ...hold, version: hold.version + 1, review: (await reviewFor(s, hold)).id };
+  const opened = await reviewFor(s, hold, await peopleOf(s, hold));
+  const again = { ...hold, version: hold.version + 1, review: opened.id };
   await s.tx.updateHold(again);
   return again;
 }

@@ -3,7 +3,7 @@ import type { AuditEntry } from '../domain/audit.ts';
 import type { Facts } from '../domain/facts.ts';
 import { type Attempt, type Hold, type HoldCommand, liveAttempt, transition } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
-import { type Policy, requirementFor } from '../domain/policy.ts';
+import { type Opener, type Policy, requirementFor } from '../domain/policy.ts';
 import { printable } from '../domain/printable.ts';
 import { closeReview, type Review, type ReviewState } from '../domain/review.ts';
 import type { HubPush } from '../ports/gatekeeper.ts';
@@ -101,17 +101,24 @@ function settlement(deciding: Deciding, tx: StoreWriter, agents: Set<string>, ch
   };
 }
 
+/** Who stands in the commit of a Hold, as its first job had it. */
+export async function peopleOf(s: Settlement, hold: Hold): Promise<Opener['people']> {
+  const [first] = hold.attempts;
+  return first === undefined ? null : ((await s.tx.facts(hold.id, first.jobId))?.commit.people ?? null);
+}
+
 /** The open Review of the Hold's question: the one that is open for exactly its Place, or a new one that this Hold opens. */
 export async function reviewFor(
   s: Settlement,
   hold: Pick<Hold, 'subject' | 'digest' | 'place' | 'projectPath' | 'trigger'>,
+  people: Opener['people'],
 ): Promise<Review> {
   const { ref, refProtected, environment } = hold.place;
   const open = (await s.tx.openReviews(hold.subject, hold.digest)).find(
     ({ place }) => place.ref === ref && place.refProtected === refProtected && place.environment === environment,
   );
   if (open !== undefined) return open;
-  const requirement = requirementFor(s.policy, hold.trigger);
+  const requirement = requirementFor(s.policy, { trigger: hold.trigger, people });
   const review = await s.tx.insertReview({
     version: 1,
     state: 'open',
@@ -133,6 +140,7 @@ export async function reviewFor(
       rules: requirement.rules.map(({ name, accessLevel, count }) => ({ name, access_level: accessLevel, count })),
       self_approval: requirement.selfApproval,
       excluded: requirement.excluded,
+      unknown: requirement.unknown,
     },
   );
   s.changed({ type: 'review', id: review.id, state: 'open', projectId: review.subject.projectId });

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { digestOfText } from '../domain/digest.ts';
 import type { LifetimeLimit } from '../domain/lifetime.ts';
-import { DEFAULT_POLICY, type Policy, SELF_APPROVAL, SUPERSEDED } from '../domain/policy.ts';
+import { DEFAULT_POLICY, type Policy, SELF_APPROVAL, SUPERSEDED, UNKNOWN_AUTHOR } from '../domain/policy.ts';
 import { accessLevel } from '../domain/principal.ts';
+import { INPUTS, REF_LIMITS } from '../domain/scope.ts';
 import type { Log } from '../ports/log.ts';
 import { readStrictYaml } from './strict-yaml.ts';
 import { watchedFile } from './watched-file.ts';
@@ -45,6 +46,20 @@ const schema = z.strictObject({
     .max(50)
     .optional(),
   self_approval: z.enum(SELF_APPROVAL).optional(),
+  unknown_author: z.enum(UNKNOWN_AUTHOR).optional(),
+  scopes: z
+    .strictObject({
+      inputs: z
+        .strictObject({
+          default: z.enum(INPUTS).optional(),
+          environments: z.enum(INPUTS).optional(),
+          max: z.enum(INPUTS).optional(),
+        })
+        .optional(),
+      refs: z.enum(REF_LIMITS).optional(),
+    })
+    .optional(),
+  variables: z.strictObject({ opaque: z.array(z.string().min(1).max(255)).max(1_000).optional() }).optional(),
   request_ttl: duration.optional(),
   lifetimes: z
     .strictObject({ default: limit.optional(), max: limit.optional(), environments: limit.optional() })
@@ -56,11 +71,21 @@ const schema = z.strictObject({
 /** Reads policy.yaml; what it does not say is as in the default policy. Throws `bad_config` with all problems, each with its line. */
 export function readPolicy(text: string, name: string): Policy {
   const file = readStrictYaml(text, name, schema);
-  const { rules, lifetimes } = DEFAULT_POLICY;
+  const { rules, lifetimes, scopes } = DEFAULT_POLICY;
   return {
     version: digestOfText(text),
     rules: file.rules?.map((rule) => ({ name: rule.name, accessLevel: rule.access_level, count: rule.count })) ?? rules,
     selfApproval: file.self_approval ?? DEFAULT_POLICY.selfApproval,
+    unknownAuthor: file.unknown_author ?? DEFAULT_POLICY.unknownAuthor,
+    scopes: {
+      inputs: {
+        default: file.scopes?.inputs?.default ?? scopes.inputs.default,
+        environments: file.scopes?.inputs?.environments ?? scopes.inputs.environments,
+        max: file.scopes?.inputs?.max ?? scopes.inputs.max,
+      },
+      refs: file.scopes?.refs ?? scopes.refs,
+    },
+    opaque: file.variables?.opaque ?? DEFAULT_POLICY.opaque,
     requestTtlMs: file.request_ttl ?? DEFAULT_POLICY.requestTtlMs,
     lifetimes: {
       default: file.lifetimes?.default ?? lifetimes.default,

@@ -22,7 +22,13 @@ const member = z.strictObject({ user: z.union([z.string(), id]), access_level: l
 const schema = z
   .strictObject({
     users: z.array(
-      z.strictObject({ id, username: z.string().min(1), name: z.string().optional(), blocked: z.boolean().optional() }),
+      z.strictObject({
+        id,
+        username: z.string().min(1),
+        name: z.string().optional(),
+        emails: z.array(z.string().min(3).max(320)).max(100).optional(),
+        blocked: z.boolean().optional(),
+      }),
     ),
     groups: z.array(z.strictObject({ id, path, members: z.array(member).default([]) })).default([]),
     projects: z.array(z.strictObject({ id, path, members: z.array(member).default([]) })).default([]),
@@ -72,6 +78,7 @@ export function readPrincipals(text: string, name: string): Principals {
       id: user.id,
       username: user.username,
       name: user.name ?? user.username,
+      ...(user.emails === undefined ? {} : { emails: user.emails }),
       blocked: user.blocked ?? false,
     })),
     groups: membered(file.groups),

@@ -1,5 +1,7 @@
+import type { Hold } from './hold.ts';
 import { type Lifetime, STANDING_UNUSED_MS } from './lifetime.ts';
-import { type Place, type Subject, samePlace } from './subject.ts';
+import { type Origin, type Scope, scopeCovers } from './scope.ts';
+import type { Place, Subject } from './subject.ts';
 import type { Vote } from './vote.ts';
 
 /** The standing result for a Digest: what it covers, for how long, who voted, under which rules. */
@@ -11,6 +13,7 @@ export interface Approval {
   readonly projectPath: string | null;
   readonly digest: string;
   readonly place: Place;
+  readonly scope: Scope;
   readonly lifetime: Lifetime;
   /** The only Hold it covers when the lifetime is `run`, else null. */
   readonly hold: number | null;
@@ -25,12 +28,23 @@ export interface Approval {
 }
 
 /** What a job asks of an Approval. */
-export interface Question {
+export interface Question extends Origin {
   readonly subject: Subject;
   readonly digest: string;
-  readonly place: Place;
   /** Id of the job's Hold, null for one that has none yet: a `run` Approval never covers that. */
   readonly hold: number | null;
+}
+
+/** What a Hold asks of an Approval, as its newest job has it. */
+export function questionOf(hold: Hold): Question {
+  return {
+    subject: hold.subject,
+    digest: hold.digest,
+    place: hold.place,
+    inputs: hold.inputs,
+    runner: hold.attempts.at(-1)?.runner ?? '',
+    hold: hold.id,
+  };
 }
 
 /** When it stops to count by itself (epoch ms), null for `run`, which ends with its Hold. */
@@ -53,7 +67,7 @@ export function isValid(approval: Approval, now: number): boolean {
   return approval.revoked === null && (end === null || now < end);
 }
 
-/** True when this Approval lets exactly this run (T10, T11, T51). */
+/** True when this Approval lets exactly this run (T10, T11, T48, T51). */
 export function matches(approval: Approval, question: Question, now: number): boolean {
   const a = approval.subject;
   const b = question.subject;
@@ -63,7 +77,7 @@ export function matches(approval: Approval, question: Question, now: number): bo
     a.instance === b.instance &&
     a.projectId === b.projectId &&
     a.job === b.job &&
-    samePlace(approval.place, question.place) &&
+    scopeCovers(approval.scope, approval.place, question) &&
     (approval.lifetime.kind === 'run' ? approval.hold !== null && approval.hold === question.hold : true)
   );
 }

@@ -1,3 +1,12 @@
+/** Somebody whose name stands in the commit of a run. */
+export interface CommitPerson {
+  readonly role: 'author' | 'committer';
+  /** Id of the user that this is, null while nobody could tell. */
+  readonly id: number | null;
+  readonly name: string;
+  readonly email: string | null;
+}
+
 /**
  * What is known of one run of a job and is *not* part of its Configuration.
  * Every string in it has had the payload's secrets taken out before it leaves the agent.
@@ -12,7 +21,13 @@ export interface Facts {
     readonly stage: string | null;
     readonly url: string | null;
   };
-  readonly pipeline: { readonly id: number | null; readonly source: string | null; readonly url: string | null };
+  readonly pipeline: {
+    readonly id: number | null;
+    readonly source: string | null;
+    readonly url: string | null;
+    /** True when GitLab itself named the source; a variable alone may have been typed (T17). */
+    readonly verified: boolean;
+  };
   readonly ref: {
     /** `refs/heads/main`, `refs/tags/v1`, `refs/merge-requests/12/head`; from `git_info`, never from a variable. */
     readonly full: string;
@@ -21,7 +36,13 @@ export interface Facts {
     /** `null` in the payload counts as false. */
     readonly protected: boolean;
   };
-  readonly commit: { readonly sha: string; readonly title: string | null; readonly author: string | null };
+  readonly commit: {
+    readonly sha: string;
+    readonly title: string | null;
+    readonly author: string | null;
+    /** Author and committers; null when nothing names them. */
+    readonly people: readonly CommitPerson[] | null;
+  };
   /** Null for a job without an environment. `verified` is true when GitLab itself confirmed the name. */
   readonly environment: {
     readonly name: string;
@@ -38,11 +59,18 @@ export interface Facts {
     /** `gitlab`: read from GitLab with the job's own token; `payload`: job_info.user_id; `unverified`: a variable alone. */
     readonly verified: 'gitlab' | 'payload' | 'unverified';
   };
+  /** What the trigger is in the project, in GitLab's words; empty when GitLab did not say. For reading, never for a right. */
+  readonly roles: readonly string[];
   /** The agent's own name for the `runners[]` entry that was given the job. */
   readonly runner: string;
   readonly timeoutS: number;
-  readonly dependencies: readonly { readonly name: string; readonly jobId: number | null }[];
-  /** Variables whose value nobody has seen (non-public, unmasked): name only. */
+  /** Jobs whose artifacts are unpacked over the checkout; `samePipeline` only where GitLab said so (T48). */
+  readonly dependencies: readonly {
+    readonly name: string;
+    readonly jobId: number | null;
+    readonly samePipeline: boolean;
+  }[];
+  /** Values that a person may have typed and that the form does not show (non-public, unmasked): names only. */
   readonly blind: readonly string[];
   /** Covered variables that change how a runner or a shell behaves: name only. */
   readonly behaviour: readonly string[];

@@ -1,5 +1,6 @@
 import { HoldpointError } from './errors.ts';
 import type { Facts } from './facts.ts';
+import type { Inputs } from './scope.ts';
 import type { Place, Subject } from './subject.ts';
 
 /**
@@ -65,6 +66,8 @@ export interface Hold {
   readonly stage: string | null;
   readonly digest: string;
   readonly place: Place;
+  /** Where the artifacts come from that its newest job takes in (T48). */
+  readonly inputs: Inputs;
   readonly pipelineId: number | null;
   /** Of the first attempt, whoever retried it (T17, T52). */
   readonly trigger: Facts['trigger'];
@@ -88,7 +91,7 @@ export type HoldCommand =
   | { readonly type: 'expire' }
   | { readonly type: 'cancel'; readonly reason: string }
   | { readonly type: 'revoke'; readonly review: number; readonly reason: string }
-  | { readonly type: 'attach'; readonly attempt: Attempt }
+  | { readonly type: 'attach'; readonly attempt: Attempt; readonly inputs: Inputs }
   | { readonly type: 'park'; readonly jobId: number; readonly parkedUntil: number | null }
   | { readonly type: 'detach'; readonly jobId: number; readonly reason: string }
   | { readonly type: 'hand_out'; readonly jobId: number }
@@ -197,6 +200,7 @@ function apply(hold: Hold, command: HoldCommand, now: number): Hold {
     case 'attach':
       return {
         ...hold,
+        inputs: command.inputs,
         attempts: [...withLive(hold, { endedAt: now, ended: 'replaced' }), command.attempt],
         crossing: null,
       };

@@ -44,7 +44,9 @@ export function mayApproveEver(
     if (requirement.excluded.includes(personId)) {
       return no(
         'self_approval',
-        'you triggered the job that opened this review, and the policy forbids to approve it oneself: ask somebody else',
+        requirement.authors.includes(personId) && requirement.trigger.id !== personId
+          ? 'you are author or committer of the commit that opened this review, and the policy forbids to approve it oneself: ask somebody else'
+          : 'you triggered the job that opened this review, and the policy forbids to approve it oneself: ask somebody else',
       );
     }
   }

@@ -32,6 +32,8 @@ export interface Person {
   readonly id: number;
   readonly username: string;
   readonly name: string;
+  /** Addresses that their commits carry, to know what they wrote (T18). */
+  readonly emails?: readonly string[];
   /** A blocked person may do nothing, whatever their membership says. */
   readonly blocked: boolean;
 }

@@ -1,4 +1,5 @@
 import type { Lifetime } from './lifetime.ts';
+import type { Scope } from './scope.ts';
 
 /** One person's approve or reject of a Review. Voting again replaces. */
 export interface Vote {
@@ -9,6 +10,8 @@ export interface Vote {
   /** The Hold alone that it speaks for (`--lifetime run`); null: the configuration. */
   readonly hold: number | null;
   readonly lifetime: Lifetime;
+  /** What it would have covered beside the Review's own place. */
+  readonly scope: Scope;
   readonly comment: string | null;
   /** Epoch ms. */
   readonly at: number;

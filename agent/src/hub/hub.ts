@@ -82,6 +82,7 @@ export function createHub(options: HubOptions): Hub {
   const metrics = createMetrics(link.connected, viewers.count);
   const table: readonly Route[] = routes({
     hub: context,
+    agents: link,
     connectedSince: link.connectedSince,
     exportAudit: () => Readable.from(auditLines(store)),
     metrics: metrics.text,

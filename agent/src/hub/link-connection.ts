@@ -5,6 +5,7 @@ import { agentActor, type HubContext } from '../app/hub-context.ts';
 import { report } from '../app/report.ts';
 import { sync } from '../app/sync.ts';
 import { HoldpointError } from '../domain/errors.ts';
+import type { RevealedValue, RevealQuestion } from '../ports/agents.ts';
 import type { Log } from '../ports/log.ts';
 import { type AgentFrame, CLOSE, frameText, type HubFrame, PROTOCOL, parseAgentFrame } from '../wire/link.ts';
 import { proves } from './link-auth.ts';
@@ -28,6 +29,8 @@ export interface LinkConnection {
   /** The outbox has something new. */
   wake(): void;
   close(code: number, reason: string): void;
+  /** Asks the agent for hidden values of a job. Rejects with `cannot_reveal`. */
+  reveal(question: RevealQuestion): Promise<readonly RevealedValue[]>;
   /** Resolves when nothing of this connection is being worked on any more. */
   idle(): Promise<void>;
 }
@@ -44,6 +47,10 @@ const MAX_UNACKED = 256;
 /** An agent that does not read: pushes stop at the first, the connection ends at the second. */
 const MAX_BUFFERED_BYTES = 8 * 1024 * 1024;
 const MAX_SLOW_BYTES = 64 * 1024 * 1024;
+/** A person waits for the answer; an agent reads one payload for it. */
+const REVEAL_MS = 15_000;
+/** Questions for hidden values that wait at once on one agent; each is a person who looks. */
+const MAX_REVEALS = 32;
 /** After a close frame the peer gets this long to answer it. */
 const CLOSE_MS = 2_000;
 
@@ -51,6 +58,7 @@ type Stage =
   | { readonly at: 'hello' }
   | { readonly at: 'prove'; readonly hello: Hello; readonly nonce: string }
   | { readonly at: 'ready'; readonly agent: string };
+type Answer = Extract<AgentFrame, { type: 'revealed' }>;
 type Hello = Extract<AgentFrame, { type: 'hello' }>;
 
 /** Serves one socket of an agent: frames strictly one after the other, in the order of the protocol, or the socket is closed. */
@@ -59,6 +67,8 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
   const { clock, store } = context;
   const queue: string[] = [];
   const unacked = new Set<number>();
+  const reveals = new Map<string, (answer: Answer | null) => void>();
+  let requests = 0;
   let stage: Stage = { at: 'hello' };
   let open = true;
   let working: Promise<void> | null = null;
@@ -85,6 +95,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
     queue.length = 0;
     cancelProof();
     cancelBeat();
+    for (const answered of [...reveals.values()]) answered(null);
     if (stage.at === 'ready') shared.gone(stage.agent, connection);
   }
 
@@ -168,9 +179,33 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
         unacked.delete(frame.seq);
         return flush();
       }
+      case 'revealed':
+        // An answer that nobody waits for any more is dropped unread.
+        reveals.get(frame.request)?.(frame);
+        return;
       default:
         return frame satisfies never;
     }
+  }
+
+  function reveal(question: RevealQuestion): Promise<readonly RevealedValue[]> {
+    const refuse = (why: string): HoldpointError =>
+      new HoldpointError('cannot_reveal', `hold ${question.hold}: ${why}`);
+    if (!open || reveals.size >= MAX_REVEALS) {
+      return Promise.reject(refuse('its agent has too many such questions at once: try again in a minute'));
+    }
+    const request = `${++requests}`;
+    return new Promise((resolve, reject) => {
+      const settle = (answer: Answer | null, why: string): void => {
+        cancel();
+        reveals.delete(request);
+        if (answer?.values) resolve(answer.values);
+        else reject(refuse(answer?.reason ?? why));
+      };
+      const cancel = clock.after(REVEAL_MS, () => settle(null, 'its agent did not answer in time: try again'));
+      reveals.set(request, (answer) => settle(answer, 'its agent went away: try again when it is back'));
+      send({ type: 'reveal', request, ...question, names: [...question.names] });
+    });
   }
 
   async function welcome(hello: Hello): Promise<void> {
@@ -255,6 +290,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
     since: clock.now(),
     wake: flush,
     close: end,
+    reveal,
     async idle() {
       while (working !== null || flushing !== null) await Promise.all([working, flushing]);
     },

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { HubContext } from '../app/hub-context.ts';
 import { HoldpointError } from '../domain/errors.ts';
+import type { Agents } from '../ports/agents.ts';
 import type { Log } from '../ports/log.ts';
 import { CLOSE, MAX_FRAME_BYTES } from '../wire/link.ts';
 import { agentKeys } from './link-auth.ts';
@@ -16,7 +17,7 @@ const MAX_UNPROVED = 64;
 const MAX_UNPROVED_SOCKET_BYTES = 2 * MAX_UNPROVED_BYTES;
 
 /** The hub's end of all links. */
-export interface LinkServer {
+export interface LinkServer extends Agents {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   wake(agent: string): void;
   /** Epoch ms, null for an agent that is not connected. */
@@ -112,6 +113,14 @@ export function createLinkServer({ context, agents, variableKey, heartbeatMs, lo
       });
     },
     wake: (agent) => byAgent.get(agent)?.wake(),
+    async reveal(agent, question) {
+      const connection = byAgent.get(agent);
+      if (connection !== undefined) return connection.reveal(question);
+      throw new HoldpointError(
+        'cannot_reveal',
+        `hold ${question.hold}: agent ${agent}, which has the job, is not connected: try again when it is`,
+      );
+    },
     connectedSince: (agent) => byAgent.get(agent)?.since ?? null,
     connected: () => byAgent.size,
     async close() {

@@ -5,12 +5,15 @@ import type { Caller, HubContext } from '../app/hub-context.ts';
 import { holdUrl } from '../app/hub-context.ts';
 import { inspectApproval, inspectHold, inspectReview, visibleReview } from '../app/inspect.ts';
 import { issueToken, revokeToken } from '../app/issue-token.ts';
+import { reveal } from '../app/reveal.ts';
 import { revoke } from '../app/revoke.ts';
 import { sightOf } from '../app/see.ts';
 import { verifyAudit } from '../app/verify-audit.ts';
 import { HOLD_STATES, type Hold } from '../domain/hold.ts';
 import { REVIEW_STATES } from '../domain/review.ts';
+import { parseScopeWish } from '../domain/scope.ts';
 import type { TokenScope } from '../domain/token.ts';
+import type { Agents } from '../ports/agents.ts';
 import * as api from '../wire/api.ts';
 import type { Demand, Identity } from './auth.ts';
 import * as views from './views.ts';
@@ -18,6 +21,7 @@ import * as views from './views.ts';
 /** What routes need besides the verbs. */
 export interface RouteContext {
   readonly hub: HubContext;
+  readonly agents: Agents;
   /** Since when an agent is connected (epoch ms), null when it is not. */
   readonly connectedSince: (agent: string) => number | null;
   /** The whole chain as lines of JSON. */
@@ -137,17 +141,24 @@ function holdHelp(id: number): string {
 }
 
 /** Every route of the hub but the two websockets. */
-export function routes({ hub, connectedSince, exportAudit, metrics }: RouteContext): readonly Route[] {
+export function routes({ hub, agents, connectedSince, exportAudit, metrics }: RouteContext): readonly Route[] {
   const { store, clock } = hub;
   const view = (hold: Hold) => views.holdView(hold, holdUrl(hub, hold.id));
   const wish = (
     hold: number,
-    b: { digest: string; comment?: string | undefined; lifetime?: string | undefined; remember?: boolean | undefined },
+    b: {
+      digest: string;
+      comment?: string | undefined;
+      lifetime?: string | undefined;
+      scope?: string | undefined;
+      remember?: boolean | undefined;
+    },
   ) => ({
     hold,
     digest: b.digest,
     comment: b.comment ?? null,
     lifetime: b.lifetime ?? null,
+    scope: b.scope === undefined ? null : parseScopeWish([b.scope]),
     remember: b.remember ?? false,
   });
   return [
@@ -185,6 +196,20 @@ export function routes({ hub, connectedSince, exportAudit, metrics }: RouteConte
       reply: api.holdSchema,
       handle: async ({ params, body, caller }) =>
         view(await decide(hub, caller, { ...wish(params.id, body), decision: 'reject' })),
+    }),
+    route('POST', '/api/v1/holds/:id/reveal', 'Hidden values of a parked job, for whoever may approve it', votes, {
+      params: idParam,
+      body: api.revealBody,
+      reply: api.revealedSchema,
+      handle: async ({ params, body, caller }) => {
+        const wished = { hold: params.id, digest: body.digest, names: body.names ?? null };
+        const values = await reveal(hub, agents, caller, wished);
+        return {
+          hold: params.id,
+          digest: body.digest,
+          values: values.map(({ name, value, hidden }) => ({ name, value, hidden: [...hidden] })),
+        };
+      },
     }),
     route('POST', '/api/v1/reviews/decide', 'Decide several Holds, each by its own rules', votes, {
       body: api.decideBody,

@@ -7,6 +7,7 @@ import { type Hold, liveAttempt } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { lifetimeText } from '../domain/lifetime.ts';
 import type { Person } from '../domain/principal.ts';
+import { scopeText, scopeWords } from '../domain/scope.ts';
 import { isUsable, type Token } from '../domain/token.ts';
 import type { Vote } from '../domain/vote.ts';
 import type { AgentRecord } from '../ports/store.ts';
@@ -66,6 +67,7 @@ function voteView(vote: Vote) {
     decision: vote.decision,
     comment: vote.comment,
     lifetime: vote.decision === 'approve' ? lifetimeText(vote.lifetime) : null,
+    scope: vote.decision === 'approve' ? scopeText(vote.scope) : null,
     at: time(vote.at),
   };
 }
@@ -91,6 +93,23 @@ export function holdDetail(of: HoldInspection, url: string): HoldDetail {
     votes: of.votes.map(voteView),
     rules: rulesView(of.rules),
     may_vote: of.mayVote.allowed ? { allowed: true, reason: null } : { allowed: false, reason: of.mayVote.reason },
+    hidden: of.hidden.map(({ name, state, behaviour }) => ({ name, state, behaviour })),
+    inputs: {
+      class: of.hold.inputs,
+      dependencies: of.dependencies.map(({ name, jobId, samePipeline, admitted }) => ({
+        name,
+        job_id: jobId,
+        same_pipeline: samePipeline,
+        admitted,
+      })),
+    },
+    scope: {
+      usual: scopeText(of.scope.usual),
+      words: [...scopeWords(of.scope.usual, of.hold.place)],
+      max_inputs: of.scope.policy.inputs.max,
+      max_ref: of.scope.policy.refs,
+    },
+    unknown: [...of.unknown],
     diff: { ...of.diff, changes: of.diff.changes.map((change) => ({ ...change })) },
     history: of.history.map(auditView),
   };
@@ -129,6 +148,8 @@ export function approvalView(approval: Approval, now: number): ApprovalView {
     ref: approval.place.ref,
     ref_protected: approval.place.refProtected,
     environment: approval.place.environment,
+    scope: scopeText(approval.scope),
+    scope_words: [...scopeWords(approval.scope, approval.place)],
     lifetime: lifetimeText(approval.lifetime),
     until: approval.lifetime.kind === 'until' ? time(approval.lifetime.at) : null,
     hold: approval.hold,

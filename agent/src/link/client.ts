@@ -1,4 +1,5 @@
 import { HoldpointError } from '../domain/errors.ts';
+import type { RevealedValue, RevealQuestion } from '../ports/agents.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Gatekeeper, HubPush } from '../ports/gatekeeper.ts';
 import type { Log } from '../ports/log.ts';
@@ -58,6 +59,9 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
   let refs = 0;
   let acted = 0;
   let cancelRetry: () => void = () => {};
+  let revealing: (question: RevealQuestion) => Promise<readonly RevealedValue[]> = async () => {
+    throw new HoldpointError('cannot_reveal', 'the agent is only starting: try again');
+  };
   const connects: (() => void)[] = [];
   let listen: (listener: (push: HubPush) => Promise<void>) => void = () => {};
   // A push that comes before anybody listens waits for who does.
@@ -109,6 +113,7 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
       answerMs: options.answerMs ?? ANSWER_MS,
       onWelcome: (welcome) => takeWelcome(welcome, () => session === mine && welcomed),
       onPush: takePush,
+      onReveal: (question) => revealing(question),
       onEnd: (why) => {
         welcomed = false;
         session = null;
@@ -156,6 +161,9 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
     },
     variableKey: () => key,
     onPush: (each) => listen(each),
+    onReveal: (each) => {
+      revealing = each;
+    },
     onConnect: (each) => {
       connects.push(each);
     },

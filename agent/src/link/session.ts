@@ -1,5 +1,6 @@
 import { WebSocket } from 'ws';
 import { ERRORS, type ErrorCode, HoldpointError } from '../domain/errors.ts';
+import type { RevealedValue, RevealQuestion } from '../ports/agents.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { toSnake } from '../wire/case.ts';
@@ -10,6 +11,7 @@ import {
   frameText,
   type HubFrame,
   MAX_FRAME_BYTES,
+  MAX_REVEALED_CHARS,
   PROTOCOL,
   PROVE_CONTEXT,
   type Push,
@@ -33,6 +35,8 @@ export interface SessionOptions {
   readonly onWelcome: (welcome: Extract<HubFrame, { type: 'welcome' }>) => void;
   /** Resolves when the push has been acted upon; it is acknowledged then. A rejection ends the session, so that it comes again. */
   readonly onPush: (push: Push) => Promise<void>;
+  /** Hidden values for one person at the hub; a HoldpointError says there why there are none. */
+  readonly onReveal: (question: RevealQuestion) => Promise<readonly RevealedValue[]>;
   readonly onEnd: (why: string) => void;
 }
 
@@ -121,6 +125,27 @@ export function openSession(options: SessionOptions): Session {
     });
   }
 
+  async function takeReveal({
+    request,
+    hold,
+    jobId,
+    digest,
+    names,
+  }: Extract<HubFrame, { type: 'reveal' }>): Promise<void> {
+    const told = await options.onReveal({ hold, jobId, digest, names }).then(
+      (values) => {
+        const chars = values.reduce((sum, each) => sum + each.name.length + each.value.length, 0);
+        if (chars <= MAX_REVEALED_CHARS) return { values, reason: null };
+        return { values: null, reason: `the values have ${chars} characters together: ask for fewer names at once` };
+      },
+      (error: unknown) => ({
+        values: null,
+        reason: error instanceof HoldpointError ? error.message : 'the agent failed at it: its log says more',
+      }),
+    );
+    if (phase === 'welcomed') write({ type: 'revealed', request, ...told } as AgentFrame);
+  }
+
   function answered(ref: string, settle: (each: Waiting) => void): void {
     const each = waiting.get(ref);
     if (each === undefined) return;
@@ -168,6 +193,9 @@ export function openSession(options: SessionOptions): Session {
       case 'revoke':
       case 'cancel':
         takePush(frame);
+        return;
+      case 'reveal':
+        void takeReveal(frame);
         return;
       default:
         frame satisfies never;

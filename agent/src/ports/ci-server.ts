@@ -1,5 +1,6 @@
 import type { Facts } from '../domain/facts.ts';
 import type { JsonObject } from '../domain/json.ts';
+import type { RevealedValue } from './agents.ts';
 
 /** What it takes to speak to the CI server for one job. */
 export interface CiJob {
@@ -20,6 +21,8 @@ export type PayloadReading =
         readonly timeoutS: number;
         readonly failureReasons: readonly string[];
       };
+      /** Hidden values of the payload by name; names without one are left out. */
+      readonly reveal: (names: readonly string[]) => readonly RevealedValue[];
     }
   | { readonly ok: false; readonly retry: false; readonly path: string; readonly reason: string }
   /** Something that reading needs is not there yet (the variable key, the key set of id tokens): try again. */

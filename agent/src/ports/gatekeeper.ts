@@ -1,6 +1,7 @@
 import type { Facts } from '../domain/facts.ts';
 import type { HoldState } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
+import type { RevealedValue, RevealQuestion } from './agents.ts';
 
 export interface AdmitRequest {
   readonly digest: string;
@@ -72,6 +73,8 @@ export interface Gatekeeper {
   variableKey(): Uint8Array | null;
   /** Called for each push; it is acknowledged when the promise resolves, and sent again otherwise. */
   onPush(listener: (push: HubPush) => Promise<void>): void;
+  /** Called when a person who may approve a job asks for hidden values of it; a rejection is told to them in its words. */
+  onReveal(listener: (question: RevealQuestion) => Promise<readonly RevealedValue[]>): void;
   /** Called after each welcome, the first and every one after a drop. */
   onConnect(listener: () => void): void;
   connected(): boolean;

@@ -100,6 +100,11 @@ export interface StoreReader {
   /** Approvals with an end in time (`until`, `standing`) that are not revoked and whose end is at or before `now`. */
   dueApprovals(now: number, limit: number): Promise<readonly Approval[]>;
 
+  /** Those of these jobs of a project that were handed out under an Approval. */
+  admittedJobs(instance: string, projectId: number, jobs: readonly number[]): Promise<ReadonlySet<number>>;
+  /** Hidden values of this Digest that somebody has seen, by name. */
+  reveals(subject: Subject, digest: string): Promise<readonly { readonly name: string; readonly person: number }[]>;
+
   /** Canonical text of a Configuration. */
   configuration(digest: string): Promise<string | null>;
   agents(): Promise<readonly AgentRecord[]>;
@@ -128,6 +133,15 @@ export interface StoreWriter extends StoreReader {
   putVote(vote: Vote): Promise<void>;
   insertApproval(approval: Omit<Approval, 'id'>): Promise<Approval>;
   updateApproval(approval: Approval): Promise<void>;
+  /** Notes that a person has seen these hidden values; the same again changes nothing. */
+  putReveal(reveal: {
+    readonly subject: Subject;
+    readonly digest: string;
+    readonly names: readonly string[];
+    readonly person: number;
+    readonly hold: number;
+    readonly at: number;
+  }): Promise<void>;
   insertDenial(denial: Omit<Denial, 'id'>): Promise<void>;
   putConfiguration(digest: string, canonical: string): Promise<void>;
   /** Notes a report of an agent; false when the very same one was noted before. */

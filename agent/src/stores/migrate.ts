@@ -2,10 +2,11 @@ import { type Kysely, sql } from 'kysely';
 import { HoldpointError } from '../domain/errors.ts';
 import { statements as first } from './migrations/0001-first.ts';
 import { statements as retries } from './migrations/0002-retries.ts';
+import { statements as scopes } from './migrations/0003-scopes.ts';
 import type { Schema } from './schema.ts';
 
 /** In order, forward only; a number is given once and for ever. */
-const MIGRATIONS: readonly (readonly string[])[] = [first, retries];
+const MIGRATIONS: readonly (readonly string[])[] = [first, retries, scopes];
 
 /** The schema that this program writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

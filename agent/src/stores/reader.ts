@@ -16,10 +16,11 @@ import {
   voteOf,
 } from './rows.ts';
 import type { HoldTable, Schema } from './schema.ts';
+import { among } from './statements.ts';
 
 const OPEN = ['waiting_for_approval', 'pending', 'running'];
-/** SQL has no empty list; no project has this id. */
-const listed = (ids: readonly number[]): readonly number[] => (ids.length === 0 ? [-1] : ids);
+/** SQLite takes some 32,000 values in one statement; GitLab's own limit is 50 needs. */
+const MAX_IN_LIST = 1_000;
 
 /** Reads of a store, on the whole database or within one transaction. */
 export function reader(db: Kysely<Schema>): StoreReader {
@@ -30,11 +31,7 @@ export function reader(db: Kysely<Schema>): StoreReader {
       .selectFrom('attempts')
       .select(['hold', 'position', 'instance', 'project_id', 'job_id', 'agent', 'runner', 'url', 'at'])
       .select(['parked_until', 'handed_out_at', 'ended_at', 'ended'])
-      .where(
-        'hold',
-        'in',
-        rows.map((row) => row.id),
-      )
+      .where('hold', 'in', among(rows.map((row) => row.id)))
       .orderBy('position')
       .execute();
     const lists = new Map<number, (typeof attempts)[number][]>();
@@ -45,7 +42,7 @@ export function reader(db: Kysely<Schema>): StoreReader {
     row === undefined ? null : ((await withAttempts([row]))[0] ?? null);
   const visible = (sight: Sight) => (eb: ExpressionBuilder<Schema, 'holds'>) =>
     eb.or([
-      eb('holds.project_id', 'in', listed(sight.projects)),
+      eb('holds.project_id', 'in', among(sight.projects)),
       // What a variable alone claims gives nobody sight (T17).
       eb.and([eb('holds.trigger_id', '=', sight.trigger), eb('holds.trigger_verified', '<>', 'unverified')]),
     ]);
@@ -91,7 +88,7 @@ export function reader(db: Kysely<Schema>): StoreReader {
     },
     async holds(filter, page) {
       let query = db.selectFrom('holds').selectAll().where('id', '>', page.after).orderBy('id').limit(page.limit);
-      if (filter.states !== undefined) query = query.where('state', 'in', [...filter.states]);
+      if (filter.states !== undefined) query = query.where('state', 'in', among(filter.states));
       if (filter.job !== undefined) query = query.where('job', '=', filter.job);
       if (filter.ref !== undefined) query = query.where('ref', '=', filter.ref);
       if (typeof filter.project === 'number') query = query.where('project_id', '=', filter.project);
@@ -252,11 +249,11 @@ export function reader(db: Kysely<Schema>): StoreReader {
     async reviews(filter, page) {
       let query = db.selectFrom('reviews').selectAll().where('id', '>', page.after).orderBy('id').limit(page.limit);
       const { states, sight } = filter;
-      if (states !== undefined) query = query.where('state', 'in', [...states]);
+      if (states !== undefined) query = query.where('state', 'in', among(states));
       if (sight !== null) {
         query = query.where((eb) =>
           eb.or([
-            eb('project_id', 'in', listed(sight.projects)),
+            eb('project_id', 'in', among(sight.projects)),
             eb(
               'id',
               'in',
@@ -307,7 +304,7 @@ export function reader(db: Kysely<Schema>): StoreReader {
       let query = db.selectFrom('approvals').selectAll().where('id', '>', page.after).orderBy('id').limit(page.limit);
       if (typeof filter.project === 'number') query = query.where('project_id', '=', filter.project);
       if (typeof filter.project === 'string') query = query.where('project_path', '=', filter.project);
-      if (filter.sight !== null) query = query.where('project_id', 'in', [...listed(filter.sight.projects)]);
+      if (filter.sight !== null) query = query.where('project_id', 'in', among(filter.sight.projects));
       return (await query.execute()).map(approvalOf);
     },
     async dueApprovals(now, limit) {
@@ -329,6 +326,34 @@ export function reader(db: Kysely<Schema>): StoreReader {
         .limit(limit)
         .execute();
       return rows.map(approvalOf);
+    },
+    async admittedJobs(instance, projectId, jobs) {
+      const admitted = new Set<number>();
+      for (let from = 0; from < jobs.length; from += MAX_IN_LIST) {
+        const rows = await db
+          .selectFrom('attempts')
+          .innerJoin('holds', 'holds.id', 'attempts.hold')
+          .select('attempts.job_id')
+          .where('attempts.instance', '=', instance)
+          .where('attempts.project_id', '=', projectId)
+          .where('attempts.job_id', 'in', among(jobs.slice(from, from + MAX_IN_LIST)))
+          .where('attempts.handed_out_at', 'is not', null)
+          .where('holds.approval', 'is not', null)
+          .execute();
+        for (const row of rows) admitted.add(row.job_id);
+      }
+      return admitted;
+    },
+    async reveals(subject, digest) {
+      const rows = await db
+        .selectFrom('reveals')
+        .select(['name', 'person_id'])
+        .where(ofSubject(subject))
+        .where('digest', '=', digest)
+        .orderBy('at')
+        .orderBy('name')
+        .execute();
+      return rows.map((row) => ({ name: row.name, person: row.person_id }));
     },
     async configuration(digest) {
       const row = await db
@@ -398,10 +423,7 @@ export function reader(db: Kysely<Schema>): StoreReader {
               eb(
                 'approval',
                 'in',
-                db
-                  .selectFrom('approvals')
-                  .select('id')
-                  .where('project_id', 'in', [...listed(sight.projects)]),
+                db.selectFrom('approvals').select('id').where('project_id', 'in', among(sight.projects)),
               ),
             ]),
             eb.and([
@@ -409,10 +431,7 @@ export function reader(db: Kysely<Schema>): StoreReader {
               eb(
                 'review',
                 'in',
-                db
-                  .selectFrom('reviews')
-                  .select('id')
-                  .where('project_id', 'in', [...listed(sight.projects)]),
+                db.selectFrom('reviews').select('id').where('project_id', 'in', among(sight.projects)),
               ),
             ]),
           ]),

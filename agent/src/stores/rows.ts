@@ -73,6 +73,7 @@ export function holdOf(row: Row<HoldTable>, attempts: readonly Omit<Row<AttemptT
     stage: row.stage,
     digest: row.digest,
     place: place(row),
+    inputs: row.inputs as Hold['inputs'],
     pipelineId: row.pipeline_id,
     trigger: {
       id: row.trigger_id,
@@ -117,6 +118,7 @@ export function holdChanges(hold: Hold) {
     state: hold.state,
     review: hold.review,
     approval: hold.approval,
+    inputs: hold.inputs,
     expires_at: hold.expiresAt,
     ended_at: hold.endedAt,
     reason: hold.reason,
@@ -195,6 +197,7 @@ export function voteOf(row: Row<VoteTable>): Vote {
     decision: row.decision as Vote['decision'],
     hold: row.hold,
     lifetime: parseLifetime(row.lifetime),
+    scope: JSON.parse(row.scope) as Vote['scope'],
     comment: row.comment,
     at: row.at,
   };
@@ -210,6 +213,7 @@ export function voteColumns(vote: Vote) {
     decision: vote.decision,
     hold: vote.hold,
     lifetime: lifetimeText(vote.lifetime),
+    scope: JSON.stringify(vote.scope),
     comment: vote.comment,
     at: vote.at,
   };
@@ -225,6 +229,7 @@ export function approvalOf(row: Row<ApprovalTable>): Approval {
     projectPath: row.project_path,
     digest: row.digest,
     place: place(row),
+    scope: JSON.parse(row.scope) as Approval['scope'],
     lifetime: parseLifetime(row.lifetime),
     hold: row.hold,
     votes: JSON.parse(row.votes) as Approval['votes'],
@@ -244,6 +249,7 @@ export function approvalColumns(approval: Omit<Approval, 'id'>) {
     version: approval.version,
     review: approval.review,
     lifetime: lifetimeText(approval.lifetime),
+    scope: JSON.stringify(approval.scope),
     ends_at: endsAt(approval as Approval),
     hold: approval.hold,
     votes: JSON.stringify(approval.votes),

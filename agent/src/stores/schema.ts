@@ -26,6 +26,7 @@ export interface HoldTable extends SubjectColumns {
   trigger_name: string | null;
   review: number | null;
   approval: number | null;
+  inputs: string;
   opened_at: number;
   expires_at: number;
   ended_at: number | null;
@@ -67,6 +68,7 @@ export interface VoteTable {
   decision: string;
   hold: number | null;
   lifetime: string;
+  scope: string;
   comment: string | null;
   at: number;
 }
@@ -76,6 +78,7 @@ export interface ApprovalTable extends SubjectColumns {
   version: number;
   review: number;
   lifetime: string;
+  scope: string;
   /** When it stops to count by itself. */
   ends_at: number | null;
   hold: number | null;
@@ -167,6 +170,17 @@ export interface CiStatusTable {
   state: string;
   at: number;
 }
+/** One hidden value that somebody has seen. */
+export interface RevealTable {
+  instance: string;
+  project_id: number;
+  job: string;
+  digest: string;
+  name: string;
+  person_id: number;
+  hold: number;
+  at: number;
+}
 /** All tables by name. */
 export interface Schema {
   schema_version: { version: number };
@@ -182,6 +196,7 @@ export interface Schema {
   agents: AgentTable;
   tokens: TokenTable;
   retries: RetryTable;
+  reveals: RevealTable;
   ci_statuses: CiStatusTable;
   audit: AuditTable;
   audit_head: { one: number; seq: number; hash: string };

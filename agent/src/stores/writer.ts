@@ -124,6 +124,16 @@ export function writer(db: Kysely<Schema>): StoreWriter {
         .executeTakeFirstOrThrow();
       requireOne(result, `approval ${approval.id}`);
     },
+    async putReveal({ subject, digest, names, person, hold, at }) {
+      const of = { instance: subject.instance, project_id: subject.projectId, job: subject.job, digest };
+      for (const name of names) {
+        await db
+          .insertInto('reveals')
+          .values({ ...of, name, person_id: person, hold, at })
+          .onConflict((conflict) => conflict.doNothing())
+          .execute();
+      }
+    },
     async insertDenial(denial) {
       const { subject, digest, review, by, reason, at, until } = denial;
       await db

@@ -1,6 +1,7 @@
 /** Bodies of the native HTTP API `/api/v1/`; snake_case on the wire, times RFC 3339 in UTC, ids integers of the store. */
 import { z } from 'zod';
 import { HOLD_STATES } from '../domain/hold.ts';
+import { INPUTS, REF_LIMITS } from '../domain/scope.ts';
 import { factsSchema } from './facts.ts';
 
 const id = z.number().int().positive();
@@ -15,13 +16,37 @@ export const lifetimeSchema = z
   .string()
   .regex(/^(run|standing|until:\d{4}-\d\d-\d\d(T[0-9:.]+Z)?)$/, 'run, standing or until:YYYY-MM-DD');
 
+/**
+ * What the approval covers beside the place: `ref` alone is the exact full ref; `inputs=admitted|same_pipeline|any`,
+ * `ref=exact|protected|any|PATTERN`, `runners=NAME,NAME`, several with a blank between. What is absent is the policy's default.
+ */
+export const scopeSchema = z.string().max(2_000);
+
+/** Which hidden values to give; absent: those that block an approve, or all where none does. */
+export const revealBody = z.strictObject({
+  digest: digestSchema,
+  names: z.array(z.string().min(1).max(8_192)).min(1).max(200).optional(),
+});
+/** The only answer that ever carries hidden values. */
+export const revealedSchema = z.strictObject({
+  hold: id,
+  digest: digestSchema,
+  values: z.array(
+    z.strictObject({
+      name: text,
+      /** Secrets of others within it stand as `[hidden:NAME]`; `hidden` names them. */
+      value: z.string(),
+      hidden: z.array(text),
+    }),
+  ),
+});
+
 export const approveBody = z.strictObject({
   /** The full digest that was shown to whoever approves. */
   digest: digestSchema,
   comment: z.string().max(4_000).optional(),
   lifetime: lifetimeSchema.optional(),
-  /** Only `ref` (the exact full ref of the Review, the default) for now. */
-  scope: z.enum(['ref']).optional(),
+  scope: scopeSchema.optional(),
 });
 export const rejectBody = z.strictObject({
   digest: digestSchema,
@@ -38,6 +63,7 @@ export const decideBody = z.strictObject({
         decision: z.enum(['approve', 'reject']),
         comment: z.string().max(4_000).optional(),
         lifetime: lifetimeSchema.optional(),
+        scope: scopeSchema.optional(),
         remember: z.boolean().optional(),
       }),
     )
@@ -68,6 +94,8 @@ export const voteSchema = z.strictObject({
   decision: z.enum(['approve', 'reject']),
   comment: text.nullable(),
   lifetime: text.nullable(),
+  /** As `ref=exact inputs=same_pipeline`; null for a reject. */
+  scope: text.nullable(),
   at: time,
 });
 export const ruleSchema = z.strictObject({
@@ -163,6 +191,39 @@ export const holdDetailSchema = holdSchema.extend({
   votes: z.array(voteSchema),
   rules: z.array(ruleSchema),
   may_vote: mayVoteSchema,
+  /**
+   * Values that the configuration does not show and that somebody may have typed. `blind` ones block an approve until
+   * they are revealed.
+   */
+  hidden: z.array(
+    z.strictObject({
+      name: text,
+      state: z.enum(['blind', 'revealed', 'approved', 'opaque']),
+      /** The name changes how a runner or a shell behaves. */
+      behaviour: z.boolean(),
+    }),
+  ),
+  /** Where the artifacts come from that the job takes in; `class` is the narrowest scope that covers them all. */
+  inputs: z.strictObject({
+    class: z.enum(INPUTS),
+    dependencies: z.array(
+      z.strictObject({
+        name: text,
+        job_id: z.number().int().nullable(),
+        same_pipeline: z.boolean(),
+        admitted: z.boolean(),
+      }),
+    ),
+  }),
+  /** What an approve without a scope lets run, in words too, and the widest that the policy allows. */
+  scope: z.strictObject({
+    usual: text,
+    words: z.array(text),
+    max_inputs: z.enum(INPUTS),
+    max_ref: z.enum(REF_LIMITS),
+  }),
+  /** What nobody could tell of who triggered or wrote it, in words; every rule asks for one more person then. */
+  unknown: z.array(text),
   diff: diffSchema,
   history: z.array(auditRowSchema),
 });
@@ -193,6 +254,10 @@ export const approvalSchema = z.strictObject({
   ref: text,
   ref_protected: z.boolean(),
   environment: text.nullable(),
+  /** As `ref=exact inputs=same_pipeline`. */
+  scope: text,
+  /** The same in lines for people. */
+  scope_words: z.array(text),
   lifetime: text,
   /** Null for standing and run. */
   until: time.nullable(),

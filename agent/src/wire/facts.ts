@@ -8,14 +8,34 @@ export const factsSchema = z.strictObject({
   instance: text,
   project: z.strictObject({ id: integer, path: text.nullable() }),
   job: z.strictObject({ id: integer, name: text, stage: text.nullable(), url: text.nullable() }),
-  pipeline: z.strictObject({ id: integer.nullable(), source: text.nullable(), url: text.nullable() }),
+  pipeline: z.strictObject({
+    id: integer.nullable(),
+    source: text.nullable(),
+    url: text.nullable(),
+    verified: z.boolean(),
+  }),
   ref: z.strictObject({
     full: text,
     name: text,
     type: z.enum(['branch', 'tag', 'merge_request']),
     protected: z.boolean(),
   }),
-  commit: z.strictObject({ sha: text, title: text.nullable(), author: text.nullable() }),
+  commit: z.strictObject({
+    sha: text,
+    title: text.nullable(),
+    author: text.nullable(),
+    people: z
+      .array(
+        z.strictObject({
+          role: z.enum(['author', 'committer']),
+          id: integer.nullable(),
+          name: text,
+          email: text.nullable(),
+        }),
+      )
+      .max(1_000)
+      .nullable(),
+  }),
   environment: z
     .strictObject({
       name: text,
@@ -32,9 +52,12 @@ export const factsSchema = z.strictObject({
     name: text.nullable(),
     verified: z.enum(['gitlab', 'payload', 'unverified']),
   }),
+  roles: z.array(text).max(100),
   runner: text,
   timeout_s: integer,
-  dependencies: z.array(z.strictObject({ name: text, job_id: integer.nullable() })).max(10_000),
+  dependencies: z
+    .array(z.strictObject({ name: text, job_id: integer.nullable(), same_pipeline: z.boolean() }))
+    .max(10_000),
   blind: z.array(text).max(100_000),
   behaviour: z.array(text).max(100_000),
   not_covered: z.array(z.strictObject({ path: text, value: text.nullable(), reason: text })).max(200_000),

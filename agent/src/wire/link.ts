@@ -5,6 +5,7 @@
  *   admit{ref}  → verdict{ref}          asked again with another ref after a drop; idempotent per (agent, job_id)
  *   report{ref} → state{ref, holds}     the answer acknowledges it; idempotent per (hold, job_id, event)
  *   sync{ref}   → state{ref, holds}     all that the agent holds, after each welcome
+ *   reveal{request} → revealed{request} hub to agent, answered once or not at all
  *   push{seq}   → ack{seq}              release, reject, expire, revoke, cancel: at least once, ordered, kept in the
  *                                       hub's outbox until acknowledged; sent again after a drop from `cursor`
  * A push is a hint, the store is the truth: both sides act on the state, never on a count of frames.
@@ -19,6 +20,8 @@ import { factsSchema } from './facts.ts';
 export const PROTOCOL = 1;
 /** 10 MiB: a canonical form of 6 MiB with its envelope and Facts. */
 export const MAX_FRAME_BYTES = 10 * 1024 * 1024;
+/** All values of one `revealed` together fit a frame, whatever characters they are made of: JSON writes one with six at most. */
+export const MAX_REVEALED_CHARS = 1024 * 1024;
 /** What the agent signs to prove its key: this, then a zero byte, the nonce, a zero byte and the agent's name. */
 export const PROVE_CONTEXT = 'holdpoint.link/v1';
 
@@ -99,6 +102,22 @@ const agentFrames = [
       .max(100_000),
   }),
   z.strictObject({ type: z.literal('ack'), seq }),
+  /** Answers `reveal`; `values` null: the agent cannot, `reason` says why. Neither end keeps or logs it. */
+  z.strictObject({
+    type: z.literal('revealed'),
+    request: ref,
+    values: z
+      .array(
+        z.strictObject({
+          name: z.string().max(8_192),
+          value: z.string().max(MAX_REVEALED_CHARS),
+          hidden: z.array(text).max(10_000),
+        }),
+      )
+      .max(200)
+      .nullable(),
+    reason: text.nullable(),
+  }),
 ] as const;
 
 const push = { seq, hold: id, job_id: id, digest, reason: text.nullable(), note: text.nullable() };
@@ -150,6 +169,15 @@ const hubFrames = [
   z.strictObject({ type: z.literal('expire'), ...push }),
   z.strictObject({ type: z.literal('revoke'), ...push }),
   z.strictObject({ type: z.literal('cancel'), ...push }),
+  /** Values of a job that the agent has parked, for one answer to one person; not kept in the outbox, never sent again. */
+  z.strictObject({
+    type: z.literal('reveal'),
+    request: ref,
+    hold: id,
+    job_id: id,
+    digest,
+    names: z.array(z.string().max(8_192)).max(200),
+  }),
   z.strictObject({ type: z.literal('error'), ref: ref.nullable(), code: text, message: text }),
 ] as const;
 

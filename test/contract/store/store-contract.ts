@@ -126,6 +126,7 @@ export function storeContract({ name, create }: StoreUnderTest): void {
         projectPath,
         digest,
         place,
+        scope: { ref: { kind: 'exact' as const }, inputs: 'same_pipeline' as const, runners: null },
         lifetime: { kind: 'standing' as const },
         hold: null,
         votes: [],

@@ -2,6 +2,7 @@ import { afterPush } from '../../domain/parking.ts';
 import type { HubPush } from '../../ports/gatekeeper.ts';
 import { addEntry, change, type Parking, reasonOf } from './parking.ts';
 import { flushReports, syncItem, takeStatus } from './report.ts';
+import { revealValues } from './reveal.ts';
 
 /** The frame of a sync takes no more; the rest is asked for in the next one. */
 const MAX_SYNC_HOLDS = 50_000;
@@ -89,5 +90,6 @@ export function followHub(parking: Parking): void {
   };
   parking.gatekeeper.onConnect(welcome);
   parking.gatekeeper.onPush((push) => takePush(parking, push));
+  parking.gatekeeper.onReveal((question) => revealValues(parking, question));
   if (parking.gatekeeper.connected() && generation === 0) welcome();
 }

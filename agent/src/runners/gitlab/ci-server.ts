@@ -1,4 +1,5 @@
 import { HoldpointError } from '../../domain/errors.ts';
+import type { Facts } from '../../domain/facts.ts';
 import type { CiJob, CiJobStatus, CiServer, PayloadReading } from '../../ports/ci-server.ts';
 import type { Log } from '../../ports/log.ts';
 import { headerIn } from './headers.ts';
@@ -33,6 +34,35 @@ function json(answer: Answer | null): unknown {
   } catch {
     return null;
   }
+}
+
+/** GitLab's own limit is 50 needs; a pipeline of more pages than this is not looked through to its end. */
+const MAX_PAGES = 10;
+const PAGE_JOBS = 100;
+
+/**
+ * Ids of the jobs of the pipeline that GitLab has this job in, as far as they are needed; null when it does not say.
+ * Newer servers let a job's token ask that of its own project; with older ones nothing is known to be of the same pipeline.
+ */
+async function jobsOfPipeline(
+  job: unknown,
+  facts: Facts,
+  ask: (path: string) => Promise<Answer | null>,
+): Promise<ReadonlySet<number> | null> {
+  const pipeline = (job as { pipeline?: { id?: unknown } } | null)?.pipeline?.id;
+  if (typeof pipeline !== 'number' || !Number.isSafeInteger(pipeline)) return null;
+  const wanted = new Set(facts.dependencies.map((one) => one.jobId));
+  const found = new Set<number>();
+  for (let page = 1; page <= MAX_PAGES; page++) {
+    const query = `include_retried=true&per_page=${PAGE_JOBS}&page=${page}`;
+    const list = json(await ask(`/api/v4/projects/${facts.project.id}/pipelines/${pipeline}/jobs?${query}`));
+    if (!Array.isArray(list)) return page === 1 ? null : found;
+    for (const each of list as ({ id?: unknown; pipeline?: { id?: unknown } } | null)[]) {
+      if (typeof each?.id === 'number' && each.pipeline?.id === pipeline) found.add(each.id);
+    }
+    if (list.length < PAGE_JOBS || [...wanted].every((id) => id !== null && found.has(id))) return found;
+  }
+  return found;
 }
 
 export interface CiServerOptions {
@@ -104,7 +134,9 @@ export function createCiServer({ upstream, keySet, payloads, variableKey, log }:
           return null;
         });
       const [about, agents] = await Promise.all([ask('/api/v4/job'), ask('/api/v4/job/allowed_agents')]);
-      return verifiedFacts(facts, { job: json(about), agents: json(agents) });
+      const told = { job: json(about), agents: json(agents) };
+      const pipelineJobs = facts.dependencies.length === 0 ? null : await jobsOfPipeline(told.job, facts, ask);
+      return verifiedFacts(facts, { ...told, pipelineJobs });
     },
     keepAlive,
     async status(job) {

@@ -6,11 +6,13 @@ import type { Facts } from '../../domain/facts.ts';
 import { isJsonList, isJsonObject, type Json, type JsonObject } from '../../domain/json.ts';
 import { walkJsonText } from '../../domain/json-text.ts';
 import { readStrictJson } from '../../domain/strict-json.ts';
+import type { RevealedValue } from '../../ports/agents.ts';
 import { type ExplainRow, explainForm } from './explain.ts';
 import { PAYLOAD } from './fields.ts';
 import { formOf } from './form.ts';
 import { factsOf, hasSuspendKey } from './payload-facts.ts';
 import { PayloadRefusal } from './refusal.ts';
+import { revealFrom } from './reveal.ts';
 import { createScrub } from './scrub.ts';
 
 /** What a reader of payloads must be told; the form depends on none of it but `variableKey` and the verifier. */
@@ -48,6 +50,8 @@ export type Reading =
       readonly explain: () => readonly ExplainRow[];
       /** Takes the payload's secrets out of a text. */
       readonly scrub: (text: string) => string;
+      /** Hidden values by name, for an approver alone. */
+      readonly reveal: (names: readonly string[]) => readonly RevealedValue[];
     }
   | {
       readonly ok: false;
@@ -96,6 +100,7 @@ export function readPayload(bytes: Uint8Array, options: ReadOptions): Reading {
       },
       explain: () => explainForm(form, scrub),
       scrub: scrub.text,
+      reveal: (names) => revealFrom(form, names),
     };
   } catch (error) {
     if (error instanceof PayloadRefusal)

@@ -32,7 +32,8 @@ function environmentSlug(name: string): string {
   return (/^[a-z]/.test(plain) ? plain : `env-${plain}`).replace(/-+/g, '-');
 }
 
-function isSlugOf(slug: string, name: string): boolean {
+/** True for a slug that GitLab could have given an environment of this name. */
+export function isSlugOf(slug: string, name: string): boolean {
   const whole = environmentSlug(name);
   if (slug === whole || slug === whole.replace(/-$/, '')) return true;
   const short = whole.slice(0, 17);

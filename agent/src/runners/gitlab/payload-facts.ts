@@ -44,6 +44,13 @@ function checkFacts(form: Form): void {
   }
 }
 
+/** `Name <email>` as one person. */
+function authorOf(text: string | null): Facts['commit']['people'] {
+  if (text === null || text === '') return null;
+  const [, name = text, email = null] = /^(.*?)\s*<([^<>]*)>$/s.exec(text) ?? [];
+  return [{ role: 'author', id: null, name, email }];
+}
+
 /** What the payload itself says of this run; GitLab's own answer is put over it later. Throws PayloadRefusal. */
 export function factsOf(form: Form, scrub: Scrub, options: { instance: string; runner: string }): Facts {
   checkFacts(form);
@@ -52,7 +59,8 @@ export function factsOf(form: Form, scrub: Scrub, options: { instance: string; r
     value === null ? null : clip(scrub.text(value), MAX_TEXT_CHARACTERS);
   /** The value that the runner would see, if everybody may. */
   const plain = (key: string): string | null => {
-    const variable = groups.get(key.toLowerCase())?.entries.at(-1);
+    // Another spelling is another variable to most runners: it must not lie about this one.
+    const variable = groups.get(key.toLowerCase())?.entries.findLast((entry) => entry.key === key);
     return variable?.public === true && !variable.masked && variable.value !== '' ? variable.value : null;
   };
   const text = (value: Json): string | null => (typeof value === 'string' ? value : null);
@@ -60,6 +68,8 @@ export function factsOf(form: Form, scrub: Scrub, options: { instance: string; r
   const { full, type } = fullRef(fields);
   const environments = new Set(groups.get('ci_environment_name')?.entries.map((variable) => variable.value));
   const environmentValue = [...environments][0] ?? '';
+  // Once public, the same value sent again as a typed one must not hide which environment this is.
+  const isOpen = groups.get('ci_environment_name')?.entries.some((entry) => entry.public && !entry.masked) === true;
   // Ignorable only if it is the payload's own user id, where that has one: then login and name are of the same person.
   const statedId = ignorable.value('GITLAB_USER_ID');
   const ofUser = (key: string) => (statedId === null ? null : ignorable.value(key));
@@ -82,6 +92,7 @@ export function factsOf(form: Form, scrub: Scrub, options: { instance: string; r
       id: fields.pipelineId,
       source: ignorable.value('CI_PIPELINE_SOURCE'),
       url: free(ignorable.value('CI_PIPELINE_URL')),
+      verified: false,
     },
     ref: {
       full: scrub.name(full),
@@ -93,12 +104,13 @@ export function factsOf(form: Form, scrub: Scrub, options: { instance: string; r
       sha: scrub.name(fields.sha),
       title: free(ignorable.value('CI_COMMIT_TITLE')),
       author: free(ignorable.value('CI_COMMIT_AUTHOR')),
+      people: authorOf(free(ignorable.value('CI_COMMIT_AUTHOR'))),
     },
     environment:
       environmentValue === ''
         ? null
         : {
-            name: plain('CI_ENVIRONMENT_NAME') === null ? '[hidden:CI_ENVIRONMENT_NAME]' : scrub.name(environmentValue),
+            name: isOpen ? scrub.name(environmentValue) : '[hidden:CI_ENVIRONMENT_NAME]',
             slug: free(plain('CI_ENVIRONMENT_SLUG')),
             tier: free(plain('CI_ENVIRONMENT_TIER')),
             action: free(plain('CI_ENVIRONMENT_ACTION')),
@@ -111,11 +123,13 @@ export function factsOf(form: Form, scrub: Scrub, options: { instance: string; r
       name: free(ofUser('GITLAB_USER_NAME')),
       verified: fields.userId === null ? 'unverified' : 'payload',
     },
+    roles: [],
     runner: options.runner,
     timeoutS: fields.timeoutS,
     dependencies: dependencies.filter(isJsonObject).map((dependency) => ({
       name: scrub.name(text(dependency.name ?? null) ?? ''),
       jobId: typeof dependency.id === 'number' ? dependency.id : null,
+      samePipeline: false,
     })),
     blind: covered
       .filter(({ group, entries }) => group.entries.some((v) => !v.public && !v.masked) && entries.some(isHashed))

@@ -1,0 +1,22 @@
+/** One hidden value as an approver may see it. */
+export interface RevealedValue {
+  /** Name of the variable, or `inputs.` and the key of a job input. */
+  readonly name: string;
+  /** The value; secrets within it that are not its own stand as `[hidden:NAME]`. */
+  readonly value: string;
+  /** Names of those secrets: a text that only looks like one is not among them (T33). */
+  readonly hidden: readonly string[];
+}
+/** Which hidden values of a parked job are asked for. */
+export interface RevealQuestion {
+  readonly hold: number;
+  readonly jobId: number;
+  readonly digest: string;
+  readonly names: readonly string[];
+}
+
+/** Agents as the hub asks them while they are connected. */
+export interface Agents {
+  /** The values, for one answer to one person and nothing else. Rejects with `cannot_reveal` when the agent is away or has the payload no more. */
+  reveal(agent: string, question: RevealQuestion): Promise<readonly RevealedValue[]>;
+}
