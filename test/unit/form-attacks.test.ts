@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { diffConfigurations, distance, summarizeChanges } from '../../agent/src/domain/configuration-diff.ts';
 import type { JsonObject } from '../../agent/src/domain/json.ts';
 import { diffLines } from '../../agent/src/domain/line-diff.ts';
-import { addVariable, fixture, read, readOk, type TestPayload } from './form/payload.ts';
+import { addVariable, entryOf, fixture, read, readOk, setVariable, type TestPayload } from './form/payload.ts';
 
 const TYPED = { public: false, masked: false };
 
@@ -43,6 +43,34 @@ describe('what an attacker makes of spellings', () => {
     const of = (...names: string[]) => ({ steps: names.map((name) => ({ name })) }) as unknown as JsonObject;
     expect(diffConfigurations(of('a', 'b', 'a, b'), of('a, b', 'a', 'b'))).toHaveLength(1);
   });
+});
+
+describe('what facts say of the environment', () => {
+  it('T37 neither another spelling of a variable nor the same name typed again changes it', () => {
+    const was = readOk(fixture()).facts.environment;
+    expect(was).toMatchObject({ name: 'production', tier: 'production' });
+    const p = fixture();
+    addVariable(p, 'ci_environment_tier', 'development');
+    addVariable(p, 'Ci_Environment_Slug', 'other');
+    addVariable(p, 'CI_ENVIRONMENT_NAME', 'production', TYPED);
+    expect(readOk(p).facts.environment).toEqual(was);
+  });
+});
+
+describe('what a commit title may hold', () => {
+  for (const [name, key, title] of [
+    ['env is a name too where no shell of Windows reads it', 'env', 'fix $env:nothing'],
+    ['PowerShell', 'NAME', 'fix $env:NAME'],
+    ['a name with other signs in braces', 'MY-NAME', `fix $\{MY-NAME}`],
+    ['the second of two', 'NAME', 'fix %other%NAME%'],
+  ] as const) {
+    it(`T49 no reference to a variable of the payload: ${name}`, () => {
+      const p = fixture();
+      addVariable(p, key, 'x');
+      setVariable(p, 'CI_COMMIT_TITLE', title);
+      expect(entryOf(readOk(p).configuration, 'CI_COMMIT_TITLE')?.value).toBe(title);
+    });
+  }
 });
 
 describe('what explain says', () => {

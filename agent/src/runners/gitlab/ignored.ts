@@ -13,8 +13,10 @@ const PATTERNS: ReadonlyMap<string, RegExp> = new Map(
 );
 /** A longer value is no version, time or list of features; it is covered rather than matched. */
 const MAX_SHAPED_CHARACTERS = 65_536;
-/** `$N`, `${N}`, `%N%`, and PowerShell's `$env:N`; the closing sign of one may open the next. */
-const REFERENCE = /\$\{?(?:env:)?(\w+)|%(\w+)(?=%)/gi;
+/** `$N`, `${N}`, `%N%`, and PowerShell's `$env:N`, which is `$env` to others; the closing sign of one may open the next. */
+const REFERENCE = /\$\{?(\w+)(?::(\w+))?|%(\w+)(?=%)/g;
+/** What the runner takes for a name between braces, whatever its signs. */
+const BRACED = /\$\{([^{}]+)\}/g;
 
 /** GitLab's slug of a ref or a time: lower case, other than [a-z0-9] becomes `-`, first 63, no `-` at the ends. */
 export function slug(text: string): string {
@@ -103,8 +105,9 @@ export function createIgnorable(
   };
 
   const isText = (text: string): string | null => {
-    for (const match of /[$%]/.test(text) ? text.matchAll(REFERENCE) : []) {
-      if (groups.has(caseFold(match[1] ?? match[2] ?? '')))
+    const references = /[$%]/.test(text) ? [...text.matchAll(REFERENCE), ...text.matchAll(BRACED)] : [];
+    for (const [, ...names] of references) {
+      if (names.some((name) => name !== undefined && groups.has(caseFold(name))))
         return 'it names a variable of this payload, which GitLab may expand';
     }
     return holdsSecret(text) === null ? null : 'it holds a secret of this payload';

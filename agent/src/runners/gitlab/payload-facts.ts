@@ -57,6 +57,9 @@ export function factsOf(form: Form, scrub: Scrub, options: { instance: string; r
   const { fields, groups, ignorable } = form;
   const free = (value: string | null): string | null =>
     value === null ? null : clip(scrub.text(value), MAX_TEXT_CHARACTERS);
+  // Rules ask for it: a typed variable whose value is `production` must not take that word out of the tier.
+  const scope = (value: string | null): string | null =>
+    value === null ? null : clip(scrub.name(value), MAX_TEXT_CHARACTERS);
   /** The value that the runner would see, if everybody may. */
   const plain = (key: string): string | null => {
     // Another spelling is another variable to most runners: it must not lie about this one.
@@ -68,6 +71,8 @@ export function factsOf(form: Form, scrub: Scrub, options: { instance: string; r
   const { full, type } = fullRef(fields);
   const environments = new Set(groups.get('ci_environment_name')?.entries.map((variable) => variable.value));
   const environmentValue = [...environments][0] ?? '';
+  // Once public, the same value sent again as a typed one must not hide which environment this is.
+  const isOpen = groups.get('ci_environment_name')?.entries.some((entry) => entry.public && !entry.masked) === true;
   // Once public, the same value sent again as a typed one must not hide which environment this is.
   const isOpen = groups.get('ci_environment_name')?.entries.some((entry) => entry.public && !entry.masked) === true;
   // Ignorable only if it is the payload's own user id, where that has one: then login and name are of the same person.
@@ -111,9 +116,9 @@ export function factsOf(form: Form, scrub: Scrub, options: { instance: string; r
         ? null
         : {
             name: isOpen ? scrub.name(environmentValue) : '[hidden:CI_ENVIRONMENT_NAME]',
-            slug: free(plain('CI_ENVIRONMENT_SLUG')),
-            tier: free(plain('CI_ENVIRONMENT_TIER')),
-            action: free(plain('CI_ENVIRONMENT_ACTION')),
+            slug: scope(plain('CI_ENVIRONMENT_SLUG')),
+            tier: scope(plain('CI_ENVIRONMENT_TIER')),
+            action: scope(plain('CI_ENVIRONMENT_ACTION')),
             url: free(plain('CI_ENVIRONMENT_URL')),
             verified: false,
           },
