@@ -73,8 +73,6 @@ export function factsOf(form: Form, scrub: Scrub, options: { instance: string; r
   const environmentValue = [...environments][0] ?? '';
   // Once public, the same value sent again as a typed one must not hide which environment this is.
   const isOpen = groups.get('ci_environment_name')?.entries.some((entry) => entry.public && !entry.masked) === true;
-  // Once public, the same value sent again as a typed one must not hide which environment this is.
-  const isOpen = groups.get('ci_environment_name')?.entries.some((entry) => entry.public && !entry.masked) === true;
   // Ignorable only if it is the payload's own user id, where that has one: then login and name are of the same person.
   const statedId = ignorable.value('GITLAB_USER_ID');
   const ofUser = (key: string) => (statedId === null ? null : ignorable.value(key));
