@@ -4,7 +4,7 @@ import type { Dispatcher } from 'undici';
 import { reasonOf } from '../../app/parking/parking.ts';
 import { readBody } from './body.ts';
 import { forwardable } from './headers.ts';
-import { answerTrace, answerUpdate, type JobDeps } from './job-endpoints.ts';
+import { answerTrace, answerUpdate, type JobDeps, refuseParked } from './job-endpoints.ts';
 import { MAX_JOB_REQUEST_BYTES, readRunnerBody } from './job-request.ts';
 import { answerPoll, type PollDeps, pollerOf } from './poll.ts';
 import { type Route, routeOf } from './routes.ts';
@@ -32,7 +32,7 @@ async function withRunnerBody(
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
-  const bytes = await readBody(req, MAX_JOB_REQUEST_BYTES);
+  const bytes = await readBody(req, MAX_JOB_REQUEST_BYTES, deps.parking.clock);
   if (bytes === null) {
     answerMessage(res, 413, '413 Request Entity Too Large');
     return;
@@ -105,7 +105,7 @@ async function answer(deps: GatewayDeps, route: Route, req: IncomingMessage, res
     case 'runner':
       return withRunnerBody(deps, route, req, res);
     case 'reset_by_id': {
-      const bytes = await readBody(req, MAX_JOB_REQUEST_BYTES);
+      const bytes = await readBody(req, MAX_JOB_REQUEST_BYTES, deps.parking.clock);
       if (bytes === null) return answerMessage(res, 413, '413 Request Entity Too Large');
       if (deps.tokens.substitutes) {
         // The answer would name a new real token, and the agent would be left with a dead one (T54).
@@ -122,6 +122,7 @@ async function answer(deps: GatewayDeps, route: Route, req: IncomingMessage, res
     case 'job_trace':
       return answerTrace(deps, route.id, route.target, req, res);
     case 'artifacts': {
+      if (refuseParked(deps, deps.parking.entries.get(route.id), res)) return;
       const body = req.method === 'POST' && hasBody(req) ? req : null;
       const method = req.method as Dispatcher.HttpMethod;
       const headers = forwardable(req.rawHeaders);

@@ -21,16 +21,20 @@ export interface JobDeps {
 }
 
 /** The job is here and nobody has been given it: whoever speaks for it did not get its token from this gateway. */
-function refuseParked(deps: JobDeps, entry: Entry, res: ServerResponse): boolean {
-  if (!isLive(entry.job.state)) return false;
+export function refuseParked(deps: JobDeps, entry: Entry | undefined, res: ServerResponse): boolean {
+  if (entry === undefined || !isLive(entry.job.state)) return false;
   deps.log.error({ job: entry.job.jobId, hold: entry.job.hold }, 'somebody speaks for a job that is parked: refused');
   answerMessage(res, 403, '403 Forbidden - Job is not processing on runner');
   return true;
 }
 
-/** GitLab is asked how the job stands when its answer says, or may mean, that it has ended. */
-function followUp(deps: JobDeps, entry: Entry, final: boolean) {
+/**
+ * GitLab is asked how the job stands when its answer says, or may mean, that it has ended; not because of what somebody
+ * without the job's token tries, who could use up with it what GitLab allows the job (T30).
+ */
+function followUp(deps: JobDeps, entry: Entry, final: boolean, own: boolean) {
   return (status: number, headers: readonly string[]): void => {
+    if (!own) return;
     const said = headerIn(headers, 'job-status') ?? '';
     if (status === 403 || ENDED.test(said) || (final && status === 200)) lookNow(deps.parking, entry);
   };
@@ -68,14 +72,15 @@ export async function answerUpdate(
     return;
   }
   if (refuseParked(deps, entry, res)) return;
-  const bytes = await readBody(req, MAX_UPDATE_BYTES);
+  const bytes = await readBody(req, MAX_UPDATE_BYTES, parking.clock);
   if (bytes === null) {
     answerMessage(res, 413, '413 Request Entity Too Large');
     return;
   }
   const body = parsed(bytes);
   const token = req.headers['job-token'] ?? body?.token;
-  if (token === entry.job.token && (body?.token === undefined || body.token === token)) confirm(parking, entry);
+  const own = token === entry.job.token && (body?.token === undefined || body.token === token);
+  if (own) confirm(parking, entry);
   const edited =
     body !== null && entry.job.noteBytes > 0 ? Buffer.from(JSON.stringify(withoutLogChecksum(body))) : bytes;
   const headers = forwardable(req.rawHeaders, LENGTH);
@@ -84,7 +89,7 @@ export async function answerUpdate(
   pass(
     upstream,
     res,
-    { method: 'PUT', path: target, headers, body: edited, redirects: false, done: followUp(deps, entry, final) },
+    { method: 'PUT', path: target, headers, body: edited, redirects: false, done: followUp(deps, entry, final, own) },
     log,
   );
 }
@@ -106,7 +111,8 @@ export function answerTrace(
     return;
   }
   if (refuseParked(deps, entry, res)) return;
-  if (req.headers['job-token'] === entry.job.token) confirm(parking, entry);
+  const own = req.headers['job-token'] === entry.job.token;
+  if (own) confirm(parking, entry);
   const by = entry.job.noteBytes;
   if (by > 0) headers = withHeader(headers, 'content-range', (value) => shiftContentRange(value, by));
   pass(
@@ -118,7 +124,7 @@ export function answerTrace(
       headers,
       body,
       redirects: false,
-      done: followUp(deps, entry, false),
+      done: followUp(deps, entry, false, own),
       ...(by > 0 ? { edit: (raw: string[]) => withHeader(raw, 'range', (value) => unshiftRange(value, by)) } : {}),
     },
     log,

@@ -24,6 +24,11 @@ const REWRITTEN: ReadonlySet<string> = new Set([
   'accept-encoding',
 ]);
 
+/** Polls of one runner that GitLab has not answered: all its managers together have fewer jobs at once. */
+const MAX_POLLS_OF_RUNNER = 1_000;
+/** Of all that no `runners[]` entry names together: a flood of them must not take the connections of the others (T30). */
+const MAX_POLLS_OF_STRANGERS = 100;
+
 /** Whose poll it is. */
 export interface Poller {
   readonly name: string;
@@ -174,6 +179,14 @@ function releaseOrEnd(
   };
 }
 
+/** What its runner gave up still counts: GitLab has not answered it. */
+function hasTooMany({ waiting }: Parking, poller: Poller): boolean {
+  if (poller.runner !== null) return (waiting.get(poller.pool)?.size ?? 0) >= MAX_POLLS_OF_RUNNER;
+  let strangers = 0;
+  for (const [pool, bells] of waiting) if (pool.startsWith('unknown:')) strangers += bells.size;
+  return strangers >= MAX_POLLS_OF_STRANGERS;
+}
+
 function ask(deps: PollDeps, poller: Poller, req: IncomingMessage, body: Record<string, unknown>): Promise<Answer> {
   const { runner } = poller;
   const substituted = runner?.entry.gatewayToken !== undefined;
@@ -220,7 +233,7 @@ export async function answerPoll(
     if (res.destroyed || entry.job.state === 'released') break;
   }
   if (res.destroyed) return;
-  if (parking.closing || isFull(parking)) {
+  if (parking.closing || isFull(parking) || hasTooMany(parking, poller)) {
     answerMessage(res, 503, '503 Service Unavailable: no job can be taken in now, see the log of the agent');
     return;
   }
