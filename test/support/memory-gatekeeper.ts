@@ -64,6 +64,11 @@ export function memoryGatekeeper(options: { connected?: boolean } = {}): MemoryG
       if (!up) away();
       await self.fault?.('admit', request);
       self.admitted.push(request);
+      if (request.monitor === true) {
+        const passes = self.approved.has(request.digest);
+        const outcome = passes ? ('pass' as const) : ('hold' as const);
+        return { outcome, hold: null, approval: null, expires: null, reason: null, note: null, url: null };
+      }
       const jobId = request.facts.job.id;
       let hold = [...self.holds.values()].find((each) => each.jobId === jobId);
       if (hold === undefined) {

@@ -42,14 +42,25 @@ projects:
 /** Writes agent.yml and principals.yaml of an agent beside this GitLab; ports are free ones unless given. */
 export function writeAgentFolder(options: {
   readonly gitlabUrl: string;
-  readonly runners: readonly { readonly name: string; readonly token: string; readonly protected: boolean }[];
+  readonly runners: readonly {
+    readonly name: string;
+    readonly token: string;
+    readonly protected: boolean;
+    /** More members of the entry, as they stand in YAML: `, mode: monitor`. */
+    readonly more?: string;
+  }[];
   readonly extra?: string;
+  /** Files beside agent.yml, by name. */
+  readonly files?: Readonly<Record<string, string>>;
   readonly gatewayPort?: number;
   readonly hubPort?: number;
 }): string {
   const folder = mkdtempSync(join(tmpdir(), 'holdpoint-scene-'));
   const runners = options.runners
-    .map(({ name, token, protected: guarded }) => `  - { name: ${name}, token: ${token}, protected: ${guarded} }\n`)
+    .map(
+      ({ name, token, protected: guarded, more = '' }) =>
+        `  - { name: ${name}, token: ${token}, protected: ${guarded}${more} }\n`,
+    )
     .join('');
   const text = `gitlab: { url: ${options.gitlabUrl} }
 gateway: { listen: 127.0.0.1:${options.gatewayPort ?? 0} }
@@ -61,6 +72,7 @@ runners:
 ${runners}`;
   writeFileSync(join(folder, 'agent.yml'), text, { mode: 0o600 });
   writeFileSync(join(folder, 'principals.yaml'), PRINCIPALS, { mode: 0o600 });
+  for (const [name, content] of Object.entries(options.files ?? {})) writeFileSync(join(folder, name), content);
   return folder;
 }
 
@@ -131,7 +143,14 @@ export interface Scene {
 }
 
 export async function openScene(
-  options: { readonly extra?: string; readonly gitlab?: FakeGitlabOptions; readonly clock?: Clock } = {},
+  options: {
+    readonly extra?: string;
+    readonly files?: Readonly<Record<string, string>>;
+    /** More members of the protected runner's entry. */
+    readonly runner?: string;
+    readonly gitlab?: FakeGitlabOptions;
+    readonly clock?: Clock;
+  } = {},
 ): Promise<Scene> {
   const gitlab = await startFakeGitlab(options.gitlab ?? {});
   const protectedToken = gitlab.runnerToken('prod-deployer-01');
@@ -139,10 +158,11 @@ export async function openScene(
   const folder = writeAgentFolder({
     gitlabUrl: gitlab.url,
     runners: [
-      { name: 'prod-deployer-01', token: protectedToken, protected: true },
+      { name: 'prod-deployer-01', token: protectedToken, protected: true, more: options.runner ?? '' },
       { name: 'open-01', token: openToken, protected: false },
     ],
     ...(options.extra === undefined ? {} : { extra: options.extra }),
+    ...(options.files === undefined ? {} : { files: options.files }),
   });
   const log = keepingLog();
   const clock = options.clock ?? createClock();

@@ -16,6 +16,7 @@ import { agentActor, type HubContext, holdUrl, retrying } from './hub-context.ts
 import { nearestDiff } from './nearest.ts';
 import { fallBack, releaseHold } from './release.ts';
 import { cancelHold, noteUse, reviewFor, type Settlement, settle } from './settle.ts';
+import { type Diverted, diverted, divertTarget, type Monitored, monitored } from './ungated.ts';
 
 /** Another form would give the same job another digest, and old approvals another meaning (T4). */
 const FORM = 'holdpoint.configuration/v1';
@@ -24,7 +25,9 @@ const MAX_FORM_BYTES = 6 * 1024 * 1024;
 
 type Decision =
   | { readonly outcome: 'pass' | 'hold'; readonly hold: Hold; readonly requirement: Requirement | null }
-  | { readonly outcome: 'refuse'; readonly hold: Hold | null; readonly reason: string };
+  | { readonly outcome: 'refuse'; readonly hold: Hold | null; readonly reason: string }
+  | Diverted
+  | Monitored;
 
 /**
  * The verdict on a job that an agent was given: pass, hold or refuse. Asking again about the same job is answered by its
@@ -81,7 +84,7 @@ async function inputsFor(s: Settlement, facts: Facts): Promise<Inputs> {
 async function decide(
   s: Settlement,
   agent: string,
-  { digest, facts }: AdmitRequest,
+  { digest, facts, monitor = false, divert = [] }: AdmitRequest,
   canonical: string,
 ): Promise<Decision> {
   const subject = subjectOf(facts);
@@ -91,6 +94,7 @@ async function decide(
 
   const denial = await s.tx.denial(subject, digest, s.now);
   if (denial !== null) {
+    if (monitor) return monitored(s, digest, facts, 'refuse', deniedWords(denial));
     await s.audit(
       'job_refused',
       { digest, review: denial.review },
@@ -111,7 +115,10 @@ async function decide(
     endedAt: null,
     ended: null,
   };
-  const open = await s.tx.openHold({ subject, pipelineId: facts.pipeline.id, jobId: facts.job.id, digest });
+  // A job that runs already takes nobody's place.
+  const open = monitor
+    ? null
+    : await s.tx.openHold({ subject, pipelineId: facts.pipeline.id, jobId: facts.job.id, digest });
   if (open !== null) {
     const joined = await join(s, open, attempt, inputs, facts);
     if (joined !== null) return joined;
@@ -119,6 +126,9 @@ async function decide(
   const approval = (await s.tx.approvalsOf(subject, digest, 1_000)).find((a) =>
     matches(a, { subject, digest, place, inputs, runner: facts.runner, hold: null }, s.now),
   );
+  if (monitor) return monitored(s, digest, facts, approval === undefined ? 'hold' : 'pass', null);
+  const to = approval === undefined ? divertTarget(s.policy, facts, divert) : null;
+  if (to !== null) return diverted(s, digest, facts, to);
   const review =
     approval === undefined
       ? await reviewFor(
@@ -290,6 +300,11 @@ async function answer(
       url,
     };
   }
+  const none = { hold: null, approval: null, expires: null, note: null, url: null };
+  if (decision.outcome === 'monitored') {
+    return { ...none, outcome: decision.would, reason: decision.reason && printable(decision.reason) };
+  }
+  if (decision.outcome === 'divert') return { ...none, outcome: 'divert', reason: null, runner: decision.runner };
   const { hold } = decision;
   const common = { hold: hold.id, approval: hold.approval, url, reason: hold.reason };
   if (decision.outcome === 'pass') return { ...common, outcome: 'pass', expires: null, note: null };

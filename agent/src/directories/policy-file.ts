@@ -65,6 +65,15 @@ const schema = z.strictObject({
     .strictObject({ default: limit.optional(), max: limit.optional(), environments: limit.optional() })
     .optional(),
   remember: duration.optional(),
+  on_unmatched: z
+    .array(
+      z.strictObject({
+        project: z.union([z.number().int().positive(), z.string().min(1).max(1_000)]),
+        divert: z.string().min(1).max(100),
+      }),
+    )
+    .max(1_000)
+    .optional(),
   superseded: z.enum(SUPERSEDED).optional(),
 });
 
@@ -93,6 +102,9 @@ export function readPolicy(text: string, name: string): Policy {
       environments: file.lifetimes?.environments ?? lifetimes.environments,
     },
     rememberMs: file.remember ?? DEFAULT_POLICY.rememberMs,
+    ...(file.on_unmatched === undefined
+      ? {}
+      : { divert: file.on_unmatched.map(({ project, divert }) => ({ project, runner: divert })) }),
     superseded: file.superseded ?? DEFAULT_POLICY.superseded,
   };
 }

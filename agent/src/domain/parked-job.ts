@@ -49,6 +49,8 @@ export interface ParkedJob {
   readonly jobId: number;
   /** The job's own token: sealed on disk, never logged. */
   readonly token: string;
+  /** The unprotected runner that gets it although nobody approved it; absent or null for a job that is gated. */
+  readonly divertedTo?: string | null;
   /** Whose poll may get it: the runner's name, or `unknown:` and a hash of the token of a runner nobody named. */
   readonly pool: string;
   /** Name of the `runners[]` entry, `unknown` where there is none. */

@@ -178,6 +178,39 @@ export function detachNote(job: ParkedJob, reason: string): string {
   ].join('\n');
 }
 
+/** A job that nobody approved waits at least so long for a poll of the runner that takes it, whatever the live stage is. */
+const MIN_DIVERT_MS = 10 * 60_000;
+
+/** The job as one for the next poll of an unprotected runner: nobody is asked, and no Hold is kept of it. */
+export function diverted(job: ParkedJob, runner: string, limits: ParkingLimits): ParkedJob {
+  return {
+    ...job,
+    state: 'released',
+    hold: null,
+    url: null,
+    divertedTo: runner,
+    pool: poolOf(runner),
+    parkedUntil: liveUntil(job.receivedAt, job.timeoutS, { ...limits, liveMs: Math.max(limits.liveMs, MIN_DIVERT_MS) }),
+    pendingNote: joinNotes(
+      job.pendingNote,
+      [
+        `Holdpoint: nobody has approved this configuration for ${job.runner}, so it is diverted to the unprotected runner ${runner}.`,
+        'Nobody was asked. It is approved, or held, where it runs on a protected ref.',
+      ].join('\n'),
+    ),
+  };
+}
+
+/** The job as it was before it was diverted: to be asked for again, by whatever the policy says then. */
+export function undiverted(job: ParkedJob): ParkedJob {
+  return { ...job, state: 'received', divertedTo: null, pool: poolOf(job.runner) };
+}
+
+/** The pool of a runner that an entry of the configuration names. */
+export function poolOf(runner: string): string {
+  return `runner:${runner}`;
+}
+
 /** The job at the end of its live stage, or pushed out by a limit: failed at the CI server, its Hold kept. */
 export function detached(job: ParkedJob, reason: string, at: string): ParkedJob {
   const report: OwedReport | null = job.hold === null ? null : { event: 'detached', at, detail: { reason } };

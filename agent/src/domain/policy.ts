@@ -51,6 +51,8 @@ export interface Policy {
   };
   /** How long a reject with `remember` denies the digest. */
   readonly rememberMs: number;
+  /** Projects (id or full path) whose unapproved jobs an unprotected runner gets, where nothing in them forbids it. */
+  readonly divert?: readonly { readonly project: number | string; readonly runner: string }[];
   /** What becomes of a run that a newer one has overtaken while it waited: ended, or run all the same. */
   readonly superseded: Superseded;
 }

@@ -159,8 +159,9 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
       case 'prove':
         return wrongOrder('a frame of work');
       case 'admit': {
-        const { ref, digest, configuration, facts } = frame;
-        return send({ type: 'verdict', ref, ...(await admit(context, agent, { digest, configuration, facts })) });
+        const { ref, digest, configuration, facts, monitor = false, divert = [] } = frame;
+        const request = { digest, configuration, facts, monitor, divert };
+        return send({ type: 'verdict', ref, ...(await admit(context, agent, request)) });
       }
       case 'report': {
         const { ref, hold, jobId, event, at, detail } = frame;

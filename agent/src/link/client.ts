@@ -140,12 +140,13 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
   );
 
   return {
-    async admit({ digest, configuration, facts }) {
-      const frame = { type: 'admit', ref: nextRef(), digest, configuration, facts, policy } as const;
+    async admit({ digest, configuration, facts, monitor, divert }) {
+      const more = { ...(monitor === undefined ? {} : { monitor }), ...(divert === undefined ? {} : { divert }) };
+      const frame = { type: 'admit', ref: nextRef(), digest, configuration, facts, policy, ...more } as const;
       const answer = await ask(frame as unknown as Parameters<Session['ask']>[0]);
       if (answer.type !== 'verdict') throw wrongAnswer(answer);
-      const { outcome, hold, approval, expires, reason, note, url: link } = answer;
-      return { outcome, hold, approval, expires, reason, note, url: link };
+      const { outcome, hold, approval, expires, reason, note, url: link, runner = null } = answer;
+      return { outcome, hold, approval, expires, reason, note, url: link, runner };
     },
     async report({ hold, jobId, event, at, detail }) {
       const frame = { type: 'report', ref: nextRef(), hold, jobId, event, at, detail };

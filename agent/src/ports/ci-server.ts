@@ -21,6 +21,8 @@ export type PayloadReading =
         readonly timeoutS: number;
         readonly failureReasons: readonly string[];
       };
+      /** Whether nothing in the payload was made for a protected runner; absent is no. */
+      readonly divertible?: () => boolean;
       /** Hidden values of the payload by name; names without one are left out. */
       readonly reveal: (names: readonly string[]) => readonly RevealedValue[];
     }

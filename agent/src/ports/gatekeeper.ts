@@ -7,9 +7,15 @@ export interface AdmitRequest {
   readonly digest: string;
   readonly configuration: JsonObject;
   readonly facts: Facts;
+  /** The job runs already: what would have become of it is recorded, nobody is asked and nothing is kept. */
+  readonly monitor?: boolean;
+  /** Names of unprotected runners that may be given the job instead of parking it; absent where it must not be diverted. */
+  readonly divert?: readonly string[];
 }
 export interface AdmitAnswer {
-  readonly outcome: 'pass' | 'hold' | 'refuse';
+  readonly outcome: 'pass' | 'hold' | 'refuse' | 'divert';
+  /** With `divert` the runner that gets it: one of those offered. */
+  readonly runner?: string | null;
   readonly hold: number | null;
   readonly approval: number | null;
   readonly expires: string | null;

@@ -69,7 +69,18 @@ const agentFrames = [
   }),
   /** Ed25519 over PROVE_CONTEXT 00 nonce 00 agent, base64url. */
   z.strictObject({ type: z.literal('prove'), signature: z.string().max(200) }),
-  z.strictObject({ type: z.literal('admit'), ref, digest, configuration, facts: factsSchema, policy: text.nullable() }),
+  z.strictObject({
+    type: z.literal('admit'),
+    ref,
+    digest,
+    configuration,
+    facts: factsSchema,
+    policy: text.nullable(),
+    /** The job runs already (`mode: monitor`): what would have become of it is recorded, nobody is asked. */
+    monitor: z.boolean().optional(),
+    /** Unprotected runners of this agent that may be given the job instead of parking it. */
+    divert: z.array(text).max(1_000).optional(),
+  }),
   z.strictObject({
     type: z.literal('report'),
     ref,
@@ -136,8 +147,10 @@ const hubFrames = [
   z.strictObject({
     type: z.literal('verdict'),
     ref,
-    outcome: z.enum(['pass', 'hold', 'refuse']),
-    /** The Hold the job hangs on; every job that reached a gate has one. Null only when refused. */
+    outcome: z.enum(['pass', 'hold', 'refuse', 'divert']),
+    /** With `divert`: the runner that gets the job, one of those offered. */
+    runner: text.nullable().optional(),
+    /** The Hold the job hangs on; every job that reached a gate has one. Null only when refused, diverted or monitored. */
     hold: id.nullable(),
     approval: id.nullable(),
     /** Request TTL of the Hold; null unless outcome is hold. */

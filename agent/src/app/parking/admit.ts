@@ -2,12 +2,14 @@ import type { Facts } from '../../domain/facts.ts';
 import type { ParkedJob } from '../../domain/parked-job.ts';
 import {
   detached,
+  diverted,
   endNote,
   failing,
   flooderOf,
   isLive,
   liveUntil,
   overLimits,
+  poolOf,
   surplusReason,
 } from '../../domain/parking.ts';
 import type { PayloadReading } from '../../ports/ci-server.ts';
@@ -35,8 +37,28 @@ function refused(job: ParkedJob, at: string, reason: string, path: string | null
   return failing(job, { note, report: { event: 'refused', at, detail } });
 }
 
+/**
+ * The runners that a job may be diverted to: none unless its ref is unprotected and it carries nothing that was made for
+ * the protected runner (T55). A runner that no entry names is not spoken for.
+ */
+function divertOffer(parking: Parking, job: ParkedJob, read: Read, facts: Facts): readonly string[] {
+  const may =
+    job.pool === poolOf(job.runner) &&
+    !facts.ref.protected &&
+    facts.environment === null &&
+    read.divertible?.() === true;
+  return may ? (parking.divertTo ?? []) : [];
+}
+
 /** The job after the hub's verdict. Unknown means hold: a pass without a Hold is no pass. */
-function afterVerdict(parking: Parking, job: ParkedJob, read: Read, facts: Facts, answer: AdmitAnswer): ParkedJob {
+function afterVerdict(
+  parking: Parking,
+  job: ParkedJob,
+  read: Read,
+  facts: Facts,
+  offered: readonly string[],
+  answer: AdmitAnswer,
+): ParkedJob {
   const at = stamp(parking);
   const parkedUntil = liveUntil(job.receivedAt, read.job.timeoutS, parking.limits);
   const known: ParkedJob = {
@@ -58,6 +80,12 @@ function afterVerdict(parking: Parking, job: ParkedJob, read: Read, facts: Facts
     case 'pass':
       if (answer.hold === null) throw new Error('the hub passed a job without naming its hold');
       return { ...known, state: 'released' };
+    case 'divert': {
+      const { runner } = answer;
+      if (runner == null || !offered.includes(runner))
+        throw new Error('the hub diverts a job that must not be diverted');
+      return diverted(known, runner, parking.limits);
+    }
     case 'hold': {
       if (answer.hold === null) throw new Error('the hub holds a job without naming its hold');
       const detail = { parkedUntil: new Date(parkedUntil).toISOString() };
@@ -130,12 +158,14 @@ async function askForVerdict(parking: Parking, entry: Entry): Promise<Uint8Array
     }
     const { facts } = verified;
     known = facts;
-    const request = { digest: read.digest, configuration: read.configuration, facts };
+    const offered = divertOffer(parking, entry.job, read, facts);
+    const divert = offered.length === 0 ? {} : { divert: offered };
+    const request = { digest: read.digest, configuration: read.configuration, facts, ...divert };
     const answer = await parking.gatekeeper.admit(request);
     // A hold is on the disk before anybody is told; a pass needs no write: the hand-out is one.
     const durability = answer.outcome === 'pass' ? 'memory' : 'soon';
     const after = await change(parking, entry, durability, (job) =>
-      job.state === 'received' ? afterVerdict(parking, job, read, facts, answer) : job,
+      job.state === 'received' ? afterVerdict(parking, job, read, facts, offered, answer) : job,
     );
     entry.due.delete('admit');
     if (after === null) return null;
@@ -145,7 +175,8 @@ async function askForVerdict(parking: Parking, entry: Entry): Promise<Uint8Array
       'verdict',
     );
     enforceLimits(parking, after);
-    return after.state === 'released' ? payload : null;
+    // A diverted job is not for the poll that it came with.
+    return after.state === 'released' && after.divertedTo == null ? payload : null;
   } catch (error) {
     if (error instanceof Altered) {
       await giveUp(parking, entry, error.message);

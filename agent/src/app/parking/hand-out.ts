@@ -68,7 +68,8 @@ async function takeBack(parking: Parking, entry: Entry, why: string): Promise<vo
   await change(parking, entry, 'soon', (job) => {
     if (job.state !== 'handed_out') return job;
     const report = { event: 'undelivered', at: stamp(parking), detail: {} } as const;
-    return { ...job, state: 'parked', handedOutAt: null, reports: [...job.reports, report] };
+    const state = job.divertedTo == null ? 'parked' : 'released';
+    return { ...job, state, handedOutAt: null, reports: [...job.reports, report] };
   });
 }
 
@@ -97,7 +98,8 @@ export async function handOut(
     const bytes = lowered < entry.job.timeoutS ? parking.ci.lowerTimeout(payload, lowered) : payload;
     if (!(await markHandedOut(parking, entry))) return false;
     try {
-      if (fresh === null && !(await hubAgrees(parking, entry))) {
+      // Of a diverted job the hub counts nothing: it was never asked about.
+      if (fresh === null && entry.job.divertedTo == null && !(await hubAgrees(parking, entry))) {
         await takeBack(parking, entry, 'the hub did not agree to the hand-out');
         return false;
       }

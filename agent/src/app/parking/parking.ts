@@ -44,6 +44,8 @@ export interface ParkingDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly limits: ParkingLimits;
+  /** Names of unprotected runners, which may be given what nobody approved where the policy says so. */
+  readonly divertTo?: readonly string[];
   /** 0 to 1, for jitter. */
   readonly random: () => number;
 }
@@ -52,6 +54,8 @@ export interface ParkingDeps {
 export interface Parking extends ParkingDeps {
   readonly entries: Map<number, Entry>;
   readonly ended: Map<number, true>;
+  /** Jobs that ran on a runner in `mode: monitor` and of which the hub has not been told yet. */
+  readonly unrecorded: Set<number>;
   /** What runs outside the queues, to be waited for at the end. */
   readonly tasks: Set<Promise<unknown>>;
   /** Polls that wait for a release, by pool; called when one may be there. */
@@ -127,8 +131,11 @@ export function change(
   step: (job: ParkedJob) => ParkedJob,
 ): Promise<ParkedJob | null> {
   const run = async (): Promise<ParkedJob | null> => {
-    const next = step(entry.job);
-    if (next === entry.job) return null;
+    const stepped = step(entry.job);
+    if (stepped === entry.job) return null;
+    // The hub has no Hold of a diverted job: there is nobody to tell.
+    const told = stepped.divertedTo == null || stepped.reports.length === 0;
+    const next = told ? stepped : { ...stepped, reports: [] };
     if (durability !== 'memory') {
       try {
         await persist(parking, entry, next);

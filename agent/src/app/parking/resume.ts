@@ -1,4 +1,4 @@
-import { afterPush } from '../../domain/parking.ts';
+import { afterPush, isLive, undiverted } from '../../domain/parking.ts';
 import type { HubPush } from '../../ports/gatekeeper.ts';
 import { addEntry, change, type Parking, reasonOf } from './parking.ts';
 import { flushReports, syncItem, takeStatus } from './report.ts';
@@ -16,7 +16,8 @@ export async function resume(parking: Parking): Promise<void> {
     // Released or not is the hub's to say again; a runner that was given the job gets its time to show once more.
     const state = job.state === 'released' ? 'parked' : job.state;
     const handedOutAt = state === 'handed_out' ? now : job.handedOutAt;
-    addEntry(parking, { ...job, state, handedOutAt }, null, true);
+    const waits = job.divertedTo != null && isLive(job.state);
+    addEntry(parking, waits ? undiverted(job) : { ...job, state, handedOutAt }, null, true);
   }
   if (records.length > 0 || damaged.length > 0) {
     parking.log.info({ parked: records.length, damaged: damaged.length }, 'taken up from the parking lot');

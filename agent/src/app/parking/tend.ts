@@ -143,6 +143,7 @@ function overdue(parking: Parking, job: ParkedJob): ParkedJob {
   if (deadline === null || parking.clock.now() < deadline) return job;
   const at = stamp(parking);
   if (job.state !== 'handed_out') {
+    if (job.divertedTo != null) return detached(job, `no poll of the unprotected runner ${job.divertedTo} took it`, at);
     const minutes = Math.round((parking.clock.now() - job.receivedAt) / 60_000);
     return detached(job, `it waited ${minutes} min for approval and GitLab gives no more time`, at);
   }
@@ -196,6 +197,7 @@ export function createParking(deps: ParkingDeps): Parking {
     ...deps,
     entries: new Map(),
     ended: new Map(),
+    unrecorded: new Set(),
     tasks: new Set(),
     waiting: new Map(),
     synced: false,

@@ -66,6 +66,7 @@ export function createAgent(options: AgentOptions): Agent {
     clock,
     log,
     limits: options.parking,
+    divertTo: options.runners.filter((runner) => !runner.protected).map((runner) => runner.name),
     random: Math.random,
   });
   const open = new Set<Promise<unknown>>();

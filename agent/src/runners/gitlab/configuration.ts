@@ -7,6 +7,7 @@ import { isJsonList, isJsonObject, type Json, type JsonObject } from '../../doma
 import { walkJsonText } from '../../domain/json-text.ts';
 import { readStrictJson } from '../../domain/strict-json.ts';
 import type { RevealedValue } from '../../ports/agents.ts';
+import { isDivertible } from './divertible.ts';
 import { type ExplainRow, explainForm } from './explain.ts';
 import { PAYLOAD } from './fields.ts';
 import { formOf } from './form.ts';
@@ -50,6 +51,8 @@ export type Reading =
       readonly explain: () => readonly ExplainRow[];
       /** Takes the payload's secrets out of a text. */
       readonly scrub: (text: string) => string;
+      /** Whether nothing in it was made for a protected runner. */
+      readonly divertible: () => boolean;
       /** Hidden values by name, for an approver alone. */
       readonly reveal: (names: readonly string[]) => readonly RevealedValue[];
     }
@@ -101,6 +104,7 @@ export function readPayload(bytes: Uint8Array, options: ReadOptions): Reading {
       explain: () => explainForm(form, scrub),
       scrub: scrub.text,
       reveal: (names) => revealFrom(form, names),
+      divertible: () => isDivertible(form.payload, form.fields.token),
     };
   } catch (error) {
     if (error instanceof PayloadRefusal)

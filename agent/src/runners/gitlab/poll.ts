@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gunzipSync } from 'node:zlib';
 import { failUnread } from '../../app/parking/fail-unread.ts';
 import { claimReleased, type Delivery, handOut } from '../../app/parking/hand-out.ts';
+import { monitor } from '../../app/parking/monitor.ts';
 import { type Entry, isFull, type Parking, reasonOf } from '../../app/parking/parking.ts';
 import { letGo, receive } from '../../app/parking/receive.ts';
 import type { Log } from '../../ports/log.ts';
@@ -137,8 +138,11 @@ async function takeAnswer(deps: PollDeps, poller: Poller, answer: Answer, res: S
   if (isJob && poller.gate === 'enforce') await takeJob(deps, poller, answer, res);
   else if (isJob && !answer.whole && res !== null)
     answerMessage(res, 502, '502 Bad Gateway: the answer of GitLab broke off');
-  else if (res !== null && (isJob || poller.runner === null)) passOn(res, answer);
-  else if (res !== null && poller.runner !== null) passOn(res, forRunner(answer, poller.runner));
+  else if (res !== null && (isJob || poller.runner === null)) {
+    passOn(res, answer);
+    const payload = isJob && poller.gate === 'monitor' ? bodyOf(answer) : null;
+    if (payload !== null) monitor(deps.parking, payload, poller.name);
+  } else if (res !== null && poller.runner !== null) passOn(res, forRunner(answer, poller.runner));
 }
 
 async function handOutTo(parking: Parking, entry: Entry, res: ServerResponse): Promise<boolean> {
@@ -224,15 +228,16 @@ export async function answerPoll(
     answerMessage(res, 503, '503 Service Unavailable: the agent is being stopped');
     return;
   }
-  if (poller.gate === 'none') {
-    await takeAnswer(deps, poller, await ask(deps, poller, req, body), res);
-    return;
-  }
+  // Also for a runner that is not gated: it may be given what was diverted to it.
   for (let entry = claimReleased(parking, poller.pool); entry !== null; entry = claimReleased(parking, poller.pool)) {
     if (await handOutTo(parking, entry, res)) return;
     if (res.destroyed || entry.job.state === 'released') break;
   }
   if (res.destroyed) return;
+  if (poller.gate !== 'enforce') {
+    await takeAnswer(deps, poller, await ask(deps, poller, req, body), res);
+    return;
+  }
   if (parking.closing || isFull(parking) || hasTooMany(parking, poller)) {
     answerMessage(res, 503, '503 Service Unavailable: no job can be taken in now, see the log of the agent');
     return;
