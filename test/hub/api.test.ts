@@ -138,7 +138,7 @@ describe('the HTTP API', () => {
   });
 
   it('T32 shows tags of hidden values to who may vote; everybody else learns only that they changed', async () => {
-    const tag = (byte: string) => ({ variables: [{ key: 'KEY', value: [{ hmac: byte.repeat(32) }] }] });
+    const tag = (byte: string) => ({ variables: [{ key: 'KEY', masked: true, value: [{ hmac: byte.repeat(32) }] }] });
     await hub.world.admit({ id: 5, pipeline: 5, name: 'v', extra: tag('ce') });
     await hub.world.approve('maria', 2);
     await hub.world.admit({ id: 6, pipeline: 6, name: 'v', extra: tag('df') });

@@ -34,7 +34,7 @@ commit        8f14e45fceea "Ship it" Alice Adams <alice@example.com>
 pipeline      812 (push)
 environment   production, tier production (GitLab did not confirm it)
 runner        prod-deployer-01
-triggered by  alice (Alice Adams, user 12), as GitLab says
+triggered by  alice (Alice Adams, user 12), as GitLab says; there developer
 opened        2026-11-22 07:00 UTC, 3h ago
 expires       2026-12-22 07:00 UTC
 attempt       job 9001 at embedded, kept running for GitLab until 2026-11-22 08:00 UTC
@@ -52,8 +52,8 @@ image
   + image.name: registry.example.com/build:1.5
 
 Warnings
-  ! nobody has seen the value of DEPLOY_FLAGS: whoever started the pipeline may have typed it
-  ! these variables change how the runner or a shell behaves: GIT_STRATEGY
+  ! nobody has seen the value of DEPLOY_FLAGS: whoever started the pipeline may have typed it; before you approve: holdpoint holds reveal 12
+  ! GIT_STRATEGY changes how the runner or a shell behaves
   ! a script line has CI_COMMIT_TITLE in it
 
 Rules
@@ -70,6 +70,11 @@ History
 
 To approve exactly this configuration:
   holdpoint approve 12 --digest DIGEST
+It then may run, until revoked or over, with:
+  refs/heads/main only (protected)
+  environment production only
+  artifacts only from jobs of the same pipeline
+  Otherwise: --scope inputs=… (at most any), --scope ref=… (at most exact), --scope runners=…
 To reject it:
   holdpoint reject 12 --comment WHY
 `;

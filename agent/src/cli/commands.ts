@@ -40,7 +40,7 @@ export const COMMANDS: readonly {
   },
   {
     name: 'holds',
-    usage: '[list|show ID|watch]',
+    usage: '[list|show ID|reveal ID|watch]',
     summary: 'list, show and follow what waits for approval',
     load: () => import('./commands/holds.ts'),
   },

@@ -1,8 +1,9 @@
 import { type Change, diffConfigurations, SECTIONS, summarizeChanges } from '../domain/configuration-diff.ts';
 import { printable } from '../domain/printable.ts';
 import type { HoldDetail } from '../wire/api.ts';
+import { hiddenText, shownValue, takenInText, writersText } from './hold-facts.ts';
 import { age, fields, minute, names, type Paint } from './render.ts';
-import { shownAs } from './shown-configuration.ts';
+import { configurationOf, shownAs } from './shown-configuration.ts';
 
 /** The nearest approved configuration, which the Hold's is compared with. */
 export interface Baseline {
@@ -86,14 +87,23 @@ function headText(hold: HoldDetail, now: number): string {
     ['commit', commit],
     [
       'pipeline',
-      [hold.pipeline_id, facts.pipeline.source && `(${facts.pipeline.source})`].filter(Boolean).join(' ') || null,
+      [
+        hold.pipeline_id,
+        facts.pipeline.source && `(${facts.pipeline.source}${facts.pipeline.verified ? '' : ', as a variable says'})`,
+      ]
+        .filter(Boolean)
+        .join(' ') || null,
     ],
     [
       'environment',
       environment ? `${environment.name}${environment.tier ? `, tier ${environment.tier}` : ''}${confirmed}` : null,
     ],
     ['runner', hold.runner],
-    ['triggered by', `${personText(hold.trigger)}, ${since[hold.trigger.verified]}`],
+    [
+      'triggered by',
+      `${personText(hold.trigger)}, ${since[hold.trigger.verified]}${facts.roles.length > 0 ? `; there ${facts.roles.at(-1)}` : ''}`,
+    ],
+    ['written by', writersText(facts.commit)],
     ['opened', `${minute(hold.opened_at)}, ${age(now - Date.parse(hold.opened_at))} ago`],
     ['expires', hold.ended_at === null ? minute(hold.expires_at) : null],
     ['ended', hold.ended_at === null ? null : minute(hold.ended_at)],
@@ -124,14 +134,12 @@ function rulesText(hold: HoldDetail): string {
 }
 
 function warningsText(hold: HoldDetail, paint: Paint): string {
-  const { blind, behaviour, warnings } = hold.facts;
+  const { behaviour, warnings } = hold.facts;
+  const configuration = configurationOf(hold.configuration);
   const lines = [
-    ...(blind.length > 0
-      ? [`nobody has seen the value of ${names(blind, 50)}: whoever started the pipeline may have typed it`]
-      : []),
-    ...(behaviour.length > 0
-      ? [`these variables change how the runner or a shell behaves: ${names(behaviour, 50)}`]
-      : []),
+    ...hold.unknown.map((what) => `nobody could tell ${what}: every rule asks for one more person`),
+    ...hiddenText(hold),
+    ...behaviour.map((name) => `${name} changes how the runner or a shell behaves${shownValue(configuration, name)}`),
     ...warnings,
   ];
   if (lines.length === 0) return '';
@@ -198,7 +206,10 @@ function decisionText(hold: HoldDetail): string {
   const approve = checked
     ? `To approve exactly this configuration:\n  holdpoint approve ${hold.id} --digest ${hold.digest}\n`
     : 'Not to be approved from here: the digest cannot be computed from what is shown to you.\n';
-  return `${approve}To reject it:\n  holdpoint reject ${hold.id} --comment WHY\n`;
+  const scope = checked
+    ? `It then may run, until revoked or over, with:\n${hold.scope.words.map((line) => `  ${printable(line)}\n`).join('')}  Otherwise: --scope inputs=… (at most ${hold.scope.max_inputs}), --scope ref=… (at most ${hold.scope.max_ref}), --scope runners=…\n`
+    : '';
+  return `${approve}${scope}To reject it:\n  holdpoint reject ${hold.id} --comment WHY\n`;
 }
 
 /** A Hold as people decide on it: what changed first, then who may decide, what is not covered, and how to decide. */
@@ -217,6 +228,7 @@ export function holdPage(
     `\n${printable(comparison.verdict)}\n${comparison.note}`,
     comparison.changes.length > 0 ? `\n${changesText(comparison.changes, paint)}` : '',
     warningsText(hold, paint),
+    takenInText(hold),
     `\n${rulesText(hold)}`,
     notCoveredText(hold, all),
     historyText(hold),

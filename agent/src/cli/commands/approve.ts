@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { HoldpointError } from '../../domain/errors.ts';
 import { printable } from '../../domain/printable.ts';
+import { INPUTS, parseScopeWish } from '../../domain/scope.ts';
 import { type HoldDetail, holdDetailSchema } from '../../wire/api.ts';
 import { connectHub, idOf, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
@@ -10,7 +11,7 @@ import { commentOf, fullDigest, holdWithDigest, lifetimeOf } from '../decide.ts'
 interface Flags {
   readonly digest: string;
   readonly comment?: string;
-  readonly scope?: string;
+  readonly scope: readonly string[];
   readonly lifetime?: string;
 }
 
@@ -34,10 +35,7 @@ async function approve(texts: readonly string[], command: Command, { io, json }:
   const digest = fullDigest(flags.digest);
   const lifetime = lifetimeOf(flags.lifetime);
   const comment = commentOf(flags.comment);
-  if (flags.scope !== undefined && flags.scope !== 'ref') {
-    const why = 'this version approves for the exact ref only';
-    throw new HoldpointError('bad_usage', `--scope: ${why}; wanted ref`);
-  }
+  parseScopeWish(flags.scope);
   const hub = connectHub(command, io);
   // All are looked at before the first vote is sent, so that a wrong one among them sends none.
   for (const id of ids) await holdWithDigest(hub, id, digest);
@@ -50,7 +48,7 @@ async function approve(texts: readonly string[], command: Command, { io, json }:
     if (!answered) {
       const body = {
         digest,
-        ...(flags.scope !== undefined && { scope: flags.scope }),
+        ...(flags.scope.length > 0 && { scope: flags.scope.join(' ') }),
         ...(lifetime !== undefined && { lifetime }),
         ...(comment !== undefined && { comment }),
       };
@@ -69,7 +67,12 @@ export function define(command: Command, context: CommandContext): void {
     .argument('<id...>', 'Holds that have this digest')
     .requiredOption('--digest <sha256>', 'the whole digest that was shown, 64 hex digits')
     .option('--comment <text>', 'why')
-    .option('--scope <scope>', 'ref: the exact ref of the Hold (the default)')
+    .option(
+      '--scope <scope>',
+      `inputs=${INPUTS.join('|')} (whose artifacts), ref=exact|protected|any|PATTERN, runners=NAME,NAME; may be given several times`,
+      (text: string, before: readonly string[]) => [...before, text],
+      [],
+    )
     .option('--lifetime <lifetime>', 'run (this Hold only), until:YYYY-MM-DD or standing')
     .action((ids: string[], _, own: Command) => approve(ids, own, context));
 }

@@ -2,12 +2,20 @@ import type { Command } from 'commander';
 import { HoldpointError } from '../../domain/errors.ts';
 import { HOLD_STATES, type HoldState } from '../../domain/hold.ts';
 import { printable } from '../../domain/printable.ts';
-import { approvalDetailSchema, type HoldDetail, type HoldView, holdDetailSchema, holdSchema } from '../../wire/api.ts';
+import {
+  approvalDetailSchema,
+  type HoldDetail,
+  type HoldView,
+  holdDetailSchema,
+  holdSchema,
+  revealedSchema,
+} from '../../wire/api.ts';
 import type { HubClient } from '../client.ts';
 import { connectHub, idOf, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
 import { type Baseline, holdPage } from '../hold-page.ts';
 import { age, clip, paint, shortRef, table } from '../render.ts';
+import { revealed } from '../revealed.ts';
 
 /** What still may move, in the order in which people care. */
 const OPEN: readonly HoldState[] = ['waiting_for_approval', 'pending', 'running'];
@@ -94,6 +102,20 @@ async function show(text: string, command: Command, { io, json, exitWith }: Comm
   }
 }
 
+async function reveal(
+  text: string,
+  names: readonly string[],
+  command: Command,
+  { io, json }: CommandContext,
+): Promise<void> {
+  const id = idOf(text, 'hold');
+  const hub = connectHub(command, io);
+  const { digest } = await hub.get(`/api/v1/holds/${id}`, holdDetailSchema);
+  const body = { digest, ...(names.length > 0 && { names }) };
+  const answer = await hub.post(`/api/v1/holds/${id}/reveal`, revealedSchema, body);
+  await io.out(json ? `${JSON.stringify(answer)}\n` : revealed(answer));
+}
+
 function watchLine(hold: HoldView, now: number, columns: number): string {
   const time = new Date(now).toISOString().slice(11, 19);
   const head = `${time}  ${String(hold.id).padStart(4)}  ${hold.state.padEnd(20)}  `;
@@ -121,7 +143,7 @@ function listed(hold: HoldView): unknown {
   return Object.fromEntries(Object.keys(holdSchema.shape).map((key) => [key, hold[key as keyof HoldView]]));
 }
 
-/** `holdpoint holds [list|show ID|watch]`. */
+/** `holdpoint holds [list|show ID|reveal ID|watch]`. */
 export function define(command: Command, context: CommandContext): void {
   withHub(command.command('list', { isDefault: true }))
     .description('what waits, the oldest first, then what is released or runs')
@@ -133,6 +155,11 @@ export function define(command: Command, context: CommandContext): void {
     .argument('<id>')
     .option('--all', 'every row of what the digest does not cover')
     .action((id: string, _, own: Command) => show(id, own, context));
+  withHub(command.command('reveal'))
+    .description('values that a Hold hides and that somebody may have typed; for who may approve it, and audited')
+    .argument('<id>')
+    .argument('[name...]', 'names of variables; default: those that block an approve')
+    .action((id: string, names: string[], _, own: Command) => reveal(id, names, own, context));
   withHub(command.command('watch'))
     .description('follow every change until Ctrl-C; with --json one object a line')
     .action((_, own: Command) => watch(own, context));

@@ -15,6 +15,9 @@ const CALL_MS = 10_000;
 const FACTS_MS = 5_000;
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
+/** Held until the set was fetched once for the key that a token names: at most a minute, or until GitLab answers. */
+const KEY_UNKNOWN = 'the key of an id token is not known yet, and GitLab was asked for its keys a moment ago';
+
 const ENDED: readonly string[] = ['canceled', 'failed', 'success'];
 
 /** How GitLab has a job, by the header of an answer; null when it says nothing that ends or cancels it. */
@@ -102,7 +105,10 @@ export function createCiServer({ upstream, keySet, payloads, variableKey, log }:
     throw unexpected('a heartbeat', answer);
   };
 
-  const readOnce = (payload: Uint8Array, runner: string): { reading: PayloadReading; missed: boolean } => {
+  const readOnce = (
+    payload: Uint8Array,
+    runner: string,
+  ): { reading: PayloadReading; view: ReturnType<KeySet['view']> } => {
     const view = keySet.view();
     const reading = payloads.readPayload(payload, {
       instance: upstream.origin,
@@ -110,17 +116,34 @@ export function createCiServer({ upstream, keySet, payloads, variableKey, log }:
       variableKey: variableKey(),
       verifyIdToken: view.verify,
     });
-    if (reading.ok) return { reading, missed: view.missed() };
+    if (reading.ok) return { reading, view };
     const { path, reason } = reading;
-    if (reading.code === 'variable_key_needed') return { reading: { ok: false, retry: true, reason }, missed: false };
-    return { reading: { ok: false, retry: false, path, reason }, missed: view.missed() };
+    if (reading.code === 'variable_key_needed') return { reading: { ok: false, retry: true, reason }, view };
+    return { reading: { ok: false, retry: false, path, reason }, view };
   };
 
   return {
     async read(payload, runner) {
-      const first = readOnce(payload, runner);
-      if (!first.missed || !(await keySet.refresh())) return first.reading;
-      return readOnce(payload, runner).reading;
+      const { reading, view } = readOnce(payload, runner);
+      const need = view.need();
+      switch (need) {
+        case 'none':
+          return reading;
+        case 'stale':
+          // What GitLab does not give again is relied on a while longer: it is away, and the job with it.
+          await keySet.refresh();
+          return readOnce(payload, runner).reading;
+        case 'missing': {
+          // Without the key the token would be hashed as it is: another digest than the job has with it.
+          if (!(await keySet.refresh())) return { ok: false, retry: true, reason: KEY_UNKNOWN };
+          const again = readOnce(payload, runner);
+          keySet.settle(again.view);
+          return again.reading;
+        }
+        default:
+          need satisfies never;
+          return reading;
+      }
     },
     identity: (payload) => payloads.jobIdentity(payload),
     lowerTimeout: (payload, timeoutS) => payloads.lowerTimeout(payload, timeoutS),
