@@ -41,9 +41,8 @@ describe('T30: a flood', () => {
 
   it('of one project leaves the other projects alone, and the agent’s limit the person with least', async () => {
     const one = await scene({ limits: { maxHoldsPerProject: 2, maxHolds: 3 } });
-    const other = await park(one, alice, (payload) => {
-      (payload.job_info as { project_id: number }).project_id = 77;
-    });
+    const other = one.fake.enqueue(fixture('build-image.run1'), { user: alice });
+    expect((await one.poll()).status).toBe(204);
     const loud = [await park(one, zoe), await park(one, zoe), await park(one, zoe)];
     await until(
       'one to be failed',

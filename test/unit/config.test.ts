@@ -66,7 +66,14 @@ describe('agent.yml', () => {
       policy: null,
       runners: [{ name: 'shell', token: TOKEN, protected: true }],
       keys: { variable: join(folder, 'state/variable.key'), seal: join(folder, 'state/seal.key') },
-      parking: { maxHolds: 1000, maxHoldsPerProject: 500, maxHoldsPerTrigger: 200, liveMs: 3_600_000, liveFloorMs: 600_000, handoverConfirmMs: 90_000 },
+      parking: {
+        maxHolds: 1000,
+        maxHoldsPerProject: 500,
+        maxHoldsPerTrigger: 200,
+        liveMs: 3_600_000,
+        liveFloorMs: 600_000,
+        handoverConfirmMs: 90_000,
+      },
       log: { level: 'info', format: 'text' },
       warnings: [],
     });
