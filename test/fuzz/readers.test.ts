@@ -18,7 +18,12 @@ describe('whatever is read', () => {
     '%s: is taken for what it says or refused in words, and nothing else happens',
     { timeout: FOR_MS + 60_000 },
     async (_, target) => {
+      const warnings: string[] = [];
+      const keep = (warning: Error): void => void warnings.push(warning.message);
+      process.on('warning', keep);
       const report = await fuzz(target, FOR_MS, SEED);
+      process.off('warning', keep);
+      expect(warnings).toEqual([]);
       if (MINUTES > 0)
         console.log(`${target.name}: ${report.executions} executions, ${report.ways} ways, seed ${SEED}`);
       expect(report.executions).toBeGreaterThan(target.seeds.length);

@@ -5,7 +5,9 @@ import { HoldpointError } from '../domain/errors.ts';
 /** A YAML file read against a schema. Throws `bad_config` with all problems at once, each with its line and path. */
 export function readStrictYaml<T extends z.ZodType>(text: string, name: string, schema: T): z.output<T> {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, merge: false });
+  // Never to stderr past the log: what the parser says of a key of several parts quotes the file (T24).
+  const reading = { prettyErrors: false, uniqueKeys: true, merge: false, logLevel: 'error' } as const;
+  const document = parseDocument(text, { lineCounter: lines, ...reading });
   const lineAt = (offset: number | undefined): string =>
     offset === undefined ? name : `${name}:${lines.linePos(offset).line}`;
   const broken = [...document.errors, ...document.warnings];

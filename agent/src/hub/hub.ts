@@ -6,6 +6,8 @@ import type { FastifyInstance } from 'fastify';
 import { expire } from '../app/expire.ts';
 import type { HubContext } from '../app/hub-context.ts';
 import { issueBootstrapToken } from '../app/issue-token.ts';
+import { steadyClock } from '../app/steady-clock.ts';
+import { verifyApprovals } from '../app/verify-approvals.ts';
 import { verifyAudit } from '../app/verify-audit.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Policy } from '../domain/policy.ts';
@@ -57,7 +59,8 @@ const EXPORT_ROWS_AT_A_TIME = 500;
 
 /** The hub: HTTP API, viewers' events and the agents' link over one listening port. The store stays the caller's to close. */
 export function createHub(options: HubOptions): Hub {
-  const { store, directory, policy, clock, log, variableKey } = options;
+  const { store, directory, policy, log, variableKey } = options;
+  const clock = steadyClock(options.clock, log);
   if (variableKey.length !== 32)
     throw new HoldpointError('bad_config', `the variable key has ${variableKey.length} bytes, it must have 32`);
   const heartbeatMs = options.heartbeatMs ?? HEARTBEAT_MS;
@@ -102,6 +105,17 @@ export function createHub(options: HubOptions): Hub {
         (error) => log.error({ error: String(error) }, 'the audit chain could not be read'),
       )
       .then(() => {});
+  /** Only ever asks more of a job, so it may act: an approval that the audit does not know is revoked (T28). */
+  const checkApprovals = (): Promise<void> =>
+    verifyApprovals(context)
+      .then(
+        (struck) => {
+          for (const { approval, fault } of struck)
+            log.error({ approval, fault }, `approval ${approval} was changed in the store: it is revoked`);
+        },
+        (error) => log.error({ error: String(error) }, 'the approvals could not be compared with the audit'),
+      )
+      .then(() => {});
   const expireAndAgain = (): void => {
     expiring = expire(context)
       .then(
@@ -143,7 +157,7 @@ export function createHub(options: HubOptions): Hub {
       const reached = host === '0.0.0.0' || host === '::' ? hostname() : host;
       const name = reached.includes(':') ? `[${reached}]` : reached;
       listening = `http://${name}:${taken}`;
-      checking = checkAudit();
+      checking = checkAudit().then(checkApprovals);
       expireAndAgain();
       return { port: taken };
     },

@@ -1,0 +1,77 @@
+import type { Approval } from '../domain/approval.ts';
+import type { AuditRow } from '../domain/audit.ts';
+import type { StoreReader } from '../ports/store.ts';
+import { type HubContext, retrying } from './hub-context.ts';
+import { fallBack } from './release.ts';
+import { settle } from './settle.ts';
+
+/** Rows read at a time: some megabytes at most. */
+const ROWS_AT_A_TIME = 1_000;
+
+type Counting = Pick<Approval, 'digest' | 'place'>;
+/** What is wrong with an Approval, in words. */
+export interface ApprovalFault {
+  readonly approval: number;
+  readonly fault: string;
+}
+
+async function countingOf(store: Pick<StoreReader, 'approvals'>): Promise<Map<number, Counting>> {
+  const counting = new Map<number, Counting>();
+  for (let after = 0; ; ) {
+    const page = await store.approvals({ sight: null }, { after, limit: ROWS_AT_A_TIME });
+    if (page.length === 0) return counting;
+    for (const { id, revoked, digest, place } of page) if (revoked === null) counting.set(id, { digest, place });
+    after = page.at(-1)!.id;
+  }
+}
+
+function faultIn({ event, digest, detail }: AuditRow, approval: Counting): string | null {
+  if (event === 'approval_revoked') return 'the audit says that it was revoked';
+  const { ref, environment } = approval.place;
+  const fits = digest === approval.digest && detail.ref === ref && detail.environment === environment;
+  return fits ? null : 'the audit says that it covers something else';
+}
+
+/**
+ * Compares every Approval that counts with what the audit says of it, and revokes those that somebody put or changed
+ * there (T28). Whoever can write the store can write the audit as well: it finds who did not, and a store that was put
+ * together from two. Answers what it revoked.
+ */
+export async function verifyApprovals(context: HubContext): Promise<readonly ApprovalFault[]> {
+  // Before the audit: each of these has its row there by then.
+  const counting = await countingOf(context.store);
+  const faults = new Map<number, string>([...counting.keys()].map((id) => [id, 'the audit knows of no such approval']));
+  for (let after = 0; counting.size > 0; ) {
+    const rows = await context.store.auditRows({ sight: null }, { after, limit: ROWS_AT_A_TIME });
+    if (rows.length === 0) break;
+    after = rows.at(-1)!.seq;
+    for (const row of rows) {
+      const approval = row.approval === null ? undefined : counting.get(row.approval);
+      if (approval === undefined || !/^approval_(created|revoked)$/.test(row.event)) continue;
+      const fault = faultIn(row, approval);
+      if (fault === null) faults.delete(row.approval!);
+      else faults.set(row.approval!, fault);
+    }
+  }
+  const struck: ApprovalFault[] = [];
+  for (const [approval, fault] of faults) if (await strike(context, approval, fault)) struck.push({ approval, fault });
+  return struck;
+}
+
+/** False when it was revoked meanwhile as it should be. */
+function strike(context: HubContext, id: number, fault: string): Promise<boolean> {
+  const [now, policy] = [context.clock.now(), context.policy()];
+  return retrying(() =>
+    settle(context, { actor: 'system', address: null, now, policy }, async (s) => {
+      const approval = await s.tx.approval(id);
+      if (approval === null || approval.revoked !== null) return false;
+      const reason = `its row does not fit the audit: ${fault}`;
+      const revoked = { at: now, by: 'system', reason };
+      await s.tx.updateApproval({ ...approval, version: approval.version + 1, revoked });
+      await s.audit('approval_revoked', { approval: id, review: approval.review, digest: approval.digest }, { reason });
+      s.changed({ type: 'approval', id, state: 'revoked', projectId: approval.subject.projectId });
+      for (const hold of await s.tx.passedWith(id)) await fallBack(s, hold, `approval ${id}: ${reason}`);
+      return true;
+    }),
+  );
+}
