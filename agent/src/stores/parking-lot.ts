@@ -16,6 +16,9 @@ const VERSION = 1;
 /** A payload of at most 16 MiB and its record: whatever is bigger was not written by this program. */
 const MAX_FILE_BYTES = 24 * 1024 * 1024;
 
+/** Files read side by side at a start: the disk and the threads that read it have enough to do, memory is bounded. */
+const READ_AT_ONCE = 32;
+
 /** Bound to each file, so that the sealed job 7 cannot be put in the place of job 8 (T13). */
 const contextOf = (jobId: number): string => `holdpoint.parked-job/v1 ${jobId}`;
 
@@ -156,20 +159,31 @@ class FolderLot implements ParkingLot {
     const records: ParkedRecord[] = [];
     const damaged: DamagedRecord[] = [];
     await this.#adoptTemporaries();
-    for (const name of (await readdir(this.#dir)).sort()) {
-      if (name === 'lock' || name === 'damaged' || TEMPORARY.test(name)) continue;
-      const jobId = Number(JOB_FILE.exec(name)?.[1] ?? Number.NaN);
-      try {
-        if (!Number.isSafeInteger(jobId)) throw new HoldpointError('bad_input', 'no name of a parked job');
-        records.push(await this.#open(join(this.#dir, name), jobId));
-      } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        const path = (await this.#moveAside(name)) ?? join(this.#dir, name);
-        this.#log.error({ path, reason }, 'a file in the parking lot cannot be trusted and was set aside');
-        damaged.push({ jobId: Number.isSafeInteger(jobId) ? jobId : null, path, reason });
+    const names = (await readdir(this.#dir))
+      .sort()
+      .filter((name) => name !== 'lock' && name !== 'damaged' && !TEMPORARY.test(name));
+    for (let from = 0; from < names.length; from += READ_AT_ONCE) {
+      const some = names.slice(from, from + READ_AT_ONCE);
+      for (const each of await Promise.all(some.map((name) => this.#take(name)))) {
+        if ('job' in each) records.push(each);
+        else damaged.push(each);
       }
     }
     return { records, damaged };
+  }
+
+  /** One file of the folder; what cannot be trusted is set aside. */
+  async #take(name: string): Promise<ParkedRecord | DamagedRecord> {
+    const jobId = Number(JOB_FILE.exec(name)?.[1] ?? Number.NaN);
+    try {
+      if (!Number.isSafeInteger(jobId)) throw new HoldpointError('bad_input', 'no name of a parked job');
+      return await this.#open(join(this.#dir, name), jobId);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      const path = (await this.#moveAside(name)) ?? join(this.#dir, name);
+      this.#log.error({ path, reason }, 'a file in the parking lot cannot be trusted and was set aside');
+      return { jobId: Number.isSafeInteger(jobId) ? jobId : null, path, reason };
+    }
   }
 
   /**

@@ -4,8 +4,11 @@ import { addEntry, change, type Parking, reasonOf } from './parking.ts';
 import { flushReports, syncItem, takeStatus } from './report.ts';
 import { revealValues } from './reveal.ts';
 
-/** The frame of a sync takes no more; the rest is asked for in the next one. */
-const MAX_SYNC_HOLDS = 50_000;
+/** The hub looks each of them up: so many are answered well within the time that an answer may take, and others get their turn. */
+const MAX_SYNC_HOLDS = 500;
+/** First heartbeats after a start: so many at a time, or ten thousand parked jobs would open as many connections to GitLab at once. */
+const FIRST_HEARTBEATS = 50;
+const FIRST_HEARTBEATS_EVERY_MS = 100;
 const RETRY_MS = 2_000;
 
 /** Takes up what lies in the lot, as it was when the process ended. */
@@ -22,8 +25,12 @@ export async function resume(parking: Parking): Promise<void> {
   if (records.length > 0 || damaged.length > 0) {
     parking.log.info({ parked: records.length, damaged: damaged.length }, 'taken up from the parking lot');
   }
-  // The first heartbeat of each is due now: GitLab may have ended jobs meanwhile, and heard nothing of the others.
-  for (const entry of [...parking.entries.values()]) parking.tend(entry);
+  // The first heartbeat of each is due as soon as may be: GitLab may have ended jobs meanwhile, and heard nothing of the others.
+  for (const [index, entry] of [...parking.entries.values()].entries()) {
+    const wait = Math.floor(index / FIRST_HEARTBEATS) * FIRST_HEARTBEATS_EVERY_MS;
+    if (wait > 0) entry.due.set('heartbeat', { at: now + wait, failures: 0 });
+    parking.tend(entry);
+  }
 }
 
 async function synchronize(parking: Parking, isStale: () => boolean): Promise<void> {
