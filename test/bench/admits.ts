@@ -7,6 +7,7 @@ import type { AdmitRequest } from '../../agent/src/ports/gatekeeper.ts';
 import { readPayload } from '../../agent/src/runners/gitlab/configuration.ts';
 import { openStore } from '../../agent/src/stores/store.ts';
 import { hubWorld, type World } from '../support/hub-world.ts';
+import { durableInsert } from './disk.ts';
 import { digits, duration, median, percentile } from './measure.ts';
 import { JOB, jobTemplate } from './payload.ts';
 import { atEnd } from './processes.ts';
@@ -82,21 +83,6 @@ async function open(folder: string, approvals: number): Promise<Level> {
   await world.approve('maria', held.hold, { lifetime: 'standing' });
   if (approvals > 1) multiply(path, approvals - 1);
   return { approvals, world, times: [] };
-}
-
-/** What a durable write costs on this disk, and nothing else. */
-function durableInsert(folder: string): () => number {
-  const db = new Database(join(folder, 'floor.sqlite'));
-  db.pragma('journal_mode = WAL');
-  db.pragma('synchronous = FULL');
-  db.exec('create table t (id integer primary key, text text)');
-  const insert = db.prepare('insert into t (text) values (?)');
-  const text = 'x'.repeat(200);
-  return () => {
-    const start = performance.now();
-    insert.run(text);
-    return performance.now() - start;
-  };
 }
 
 /** How quickly the hub answers with a pass while more and more approvals are stored. */

@@ -1,4 +1,5 @@
 import { approve, type BenchAgent, RUNNER_TOKEN, startBenchAgent } from './agent-process.ts';
+import { diskNote, MEMORY_FOLDER } from './disk.ts';
 import type { Fill, Steady, SteadyResult } from './load.ts';
 import { digits, duration, median, times } from './measure.ts';
 import { type Nginx, startNginx } from './nginx.ts';
@@ -11,7 +12,7 @@ const ROUND_MS = 900;
 /** A gated job costs more than a request: fewer of them make a round. */
 const JOB_ROUND_MS = 1_200;
 
-type Way = 'direct' | 'nginx' | 'gateway';
+type Way = 'direct' | 'nginx' | 'gateway' | 'gateway, disk in memory';
 type Kind = Steady['kind'];
 const WHAT: Readonly<Record<Kind, string>> = {
   put: 'PUT of a job’s state',
@@ -55,27 +56,42 @@ function middle(cells: readonly Cell[]): Cell {
 }
 
 type Results = Map<string, Cell>;
+/** An agent like the other, whose folder costs no disk. */
+async function agentIn(folder: string, gitlabPort: number): Promise<BenchAgent> {
+  const before = process.env.TMPDIR;
+  process.env.TMPDIR = folder;
+  try {
+    return await startBenchAgent({ gitlabPort });
+  } finally {
+    if (before === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = before;
+  }
+}
+
 const key = (kind: Kind, connections: number, way: Way) => `${kind} ${connections} ${way}`;
 
 function tableOf(kind: Kind, ways: readonly Way[], results: Results): Table {
   const rows = CONNECTIONS.flatMap((connections) =>
-    ways.map((way) => {
-      const cell = results.get(key(kind, connections, way))!;
+    ways.flatMap((way) => {
+      const cell = results.get(key(kind, connections, way));
+      if (cell === undefined) return [];
       const direct = results.get(key(kind, connections, 'direct'))!;
       const nginx = results.get(key(kind, connections, 'nginx'));
       const against = (pick: (c: Cell) => number) => (nginx === undefined ? '–' : times(pick(cell) / pick(nginx)));
       const added = (pick: (c: Cell) => number) =>
         way === 'direct' ? '–' : duration(Math.max(0, pick(cell) - pick(direct)));
       return [
-        `${connections} × ${way}`,
-        digits(cell.perSecond),
-        against((c) => c.perSecond),
-        duration(cell.p50),
-        added((c) => c.p50),
-        against((c) => c.p50),
-        duration(cell.p99),
-        added((c) => c.p99),
-        way === 'direct' ? '–' : `${digits(cell.cpu)} µs`,
+        [
+          `${connections} × ${way}`,
+          digits(cell.perSecond),
+          against((c) => c.perSecond),
+          duration(cell.p50),
+          added((c) => c.p50),
+          against((c) => c.p50),
+          duration(cell.p99),
+          added((c) => c.p99),
+          way === 'direct' ? '–' : `${digits(cell.cpu)} µs`,
+        ],
       ];
     }),
   );
@@ -91,19 +107,26 @@ export async function benchGateway(): Promise<Section> {
   const nginx: Nginx | null = await startNginx(upstreamPort);
   const agent = await startBenchAgent({ gitlabPort: upstreamPort });
   await openGate(agent, upstream, load);
+  const inMemory = MEMORY_FOLDER === null ? null : await agentIn(MEMORY_FOLDER, upstreamPort);
+  if (inMemory !== null) await openGate(inMemory, upstream, load);
   const take = { kind: 'take', port: agent.gatewayPort, connections: 1, polls: 64, runnerToken: RUNNER_TOKEN };
   const jobs = await load.ask<number[]>(take);
   const ports: [Way, number, () => readonly number[]][] = [['direct', upstreamPort, () => [upstream.pid]]];
   if (nginx !== null) ports.push(['nginx', nginx.port, () => nginx.pids()]);
   ports.push(['gateway', agent.gatewayPort, () => [agent.pid]]);
+  if (inMemory !== null) ports.push(['gateway, disk in memory', inMemory.gatewayPort, () => [inMemory.pid]]);
 
   const all = new Map<string, Cell[]>();
   for (let round = 0; round <= ROUNDS; round++) {
     for (const kind of ['put', 'patch', 'job'] as const) {
       for (const connections of CONNECTIONS) {
         for (const [way, port, pids] of ports) {
+          // Only the gate writes.
+          if (way === 'gateway, disk in memory' && kind !== 'job') continue;
+          const warm = kind === 'job' ? (connections > 32 ? 0 : 1) : 2;
           const ms = round === 0 ? 400 : kind === 'job' ? JOB_ROUND_MS : ROUND_MS;
-          const wanted = { kind, port, connections, ms, warm: 2, runnerToken: RUNNER_TOKEN, jobs };
+          const wanted = { kind, port, connections, ms, warm, runnerToken: RUNNER_TOKEN, jobs };
+          if (round === 0 && kind === 'job' && connections > 32) continue;
           const cell = await measured(load, wanted, pids());
           // The first round only warms: compilers and connections.
           if (round > 0) all.set(key(kind, connections, way), [...(all.get(key(kind, connections, way)) ?? []), cell]);
@@ -113,6 +136,7 @@ export async function benchGateway(): Promise<Section> {
   }
   const results: Results = new Map([...all].map(([name, cells]) => [name, middle(cells)]));
   await agent.end();
+  await inMemory?.end();
   const get = (kind: Kind, connections: number, way: Way) => results.get(key(kind, connections, way))!;
   const aims: Aim[] = [
     atMost('CPU of a gated 20 KB job, poll to end', 400, get('job', 32, 'gateway').cpu, (us) => `${digits(us)} µs`),
@@ -138,6 +162,6 @@ export async function benchGateway(): Promise<Section> {
       'which its CPU includes.',
     tables: (['put', 'patch', 'job'] as const).map((kind) => tableOf(kind, ways, results)),
     aims,
-    notes: nginx === null ? ['nginx is not on this machine: `apt-get install nginx-light`.'] : [],
+    notes: [diskNote(), ...(nginx === null ? ['nginx is not on this machine: `apt-get install nginx-light`.'] : [])],
   };
 }

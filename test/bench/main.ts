@@ -7,7 +7,7 @@ import { aimsText, machineText, type Section, sectionText } from './report.ts';
 import { ROOT } from './root.ts';
 
 /** No benchmark takes longer; one that hangs must not hang the others. */
-const LIMIT_MS = 5 * 60_000;
+const LIMIT_MS = 6 * 60_000;
 const PAGE = join(ROOT, 'agent/docs/benchmarks.md');
 
 /** Runs one benchmark in a process of its own: no other's warm code or full heap tells in its numbers. */
@@ -32,14 +32,14 @@ function runOne(name: string): Promise<Section> {
   });
 }
 
-function page(sections: readonly Section[], machine: string): string {
+function page(sections: readonly Section[], machine: string, failures: readonly string[]): string {
   return `# Benchmarks
 
 Written by \`npm run bench -- --write\`. Each number stands beside a baseline that was measured in the same run, on the same
 machine and in turns with it: read the ratios, not the milliseconds. Processes that serve, proxy and load share the cores.
 
 ${machine}
-
+${failures.map((failure) => `\n**Not measured:** ${failure}.\n`).join('')}
 ${aimsText(sections)}
 
 ${sections.map(sectionText).join('\n\n')}
@@ -58,7 +58,7 @@ async function main(args: readonly string[]): Promise<number> {
   const machine = machineText(ROOT);
   process.stdout.write(`${machine}\n`);
   const sections: Section[] = [];
-  let failed = 0;
+  const failures: string[] = [];
   for (const name of names) {
     const start = Date.now();
     try {
@@ -66,15 +66,15 @@ async function main(args: readonly string[]): Promise<number> {
       sections.push(section);
       process.stdout.write(`\n${sectionText(section)}\n\n(${name}: ${Math.round((Date.now() - start) / 1000)} s)\n`);
     } catch (error) {
-      failed += 1;
+      failures.push((error as Error).message);
       process.stderr.write(`${(error as Error).message}\n`);
     }
   }
   if (sections.length > 1) process.stdout.write(`\n${aimsText(sections)}\n`);
-  if (write && failed === 0 && asked.length === 0) writeFileSync(PAGE, page(sections, machine));
+  if (write && asked.length === 0) writeFileSync(PAGE, page(sections, machine, failures));
   else if (write) process.stderr.write('not written: the page is that of a whole run\n');
   // An aim that is missed is a finding, no failure.
-  return failed === 0 ? 0 : 1;
+  return failures.length === 0 ? 0 : 1;
 }
 
 process.exitCode = await main(process.argv.slice(2));

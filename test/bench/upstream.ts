@@ -98,6 +98,10 @@ function serve(socket: Socket): void {
   let body = '';
   socket.setNoDelay(true);
   socket.on('error', () => socket.destroy());
+  socket.on('close', () => {
+    const at = polls.findIndex((each) => each.socket === socket);
+    if (at >= 0) clearTimeout(polls.splice(at, 1)[0]?.timer);
+  });
   const answer = (): void => {
     const id = /JOB-TOKEN: glcbt-64_bench(\d+)/i.exec(head)?.[1] ?? '';
     if (line.startsWith('PUT /api/v4/jobs/')) {
