@@ -2,6 +2,7 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { join } from 'node:path';
 import type { AgentConfig } from './config/load.ts';
+import { readSecretFile } from './config/secret-file.ts';
 import { openPolicy } from './directories/policy-file.ts';
 import { openDirectory } from './directories/principals-file.ts';
 import { DEFAULT_POLICY } from './domain/policy.ts';
@@ -10,6 +11,7 @@ import { createLinkClient } from './link/client.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Log } from './ports/log.ts';
 import { createAgent } from './runners/gitlab/agent.ts';
+import { createPeopleApi } from './runners/gitlab/people-api.ts';
 import { openParkingLot } from './stores/parking-lot.ts';
 import { openRunnerTokens } from './stores/runner-tokens.ts';
 import { openStore } from './stores/store.ts';
@@ -54,6 +56,11 @@ export async function startAgent(config: AgentConfig, { log, clock, drainMs }: S
     const store = await openStore({ path: config.hub.store.path });
     stops.push(() => store.close());
     const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    const peopleApi = createPeopleApi({
+      url: config.gitlab.url,
+      ...(config.gitlab.ca === null ? {} : { ca: config.gitlab.ca }),
+    });
+    stops.push(() => peopleApi.close());
     const hub = createHub({
       store,
       directory,
@@ -61,6 +68,7 @@ export async function startAgent(config: AgentConfig, { log, clock, drainMs }: S
       variableKey,
       ...(config.hub.externalUrl === null ? {} : { externalUrl: config.hub.externalUrl }),
       agents: [{ name: EMBEDDED_AGENT, publicKey: rawPublicKey(publicKey) }],
+      ci: { api: peopleApi, botToken: botToken(config.hub.gitlabTokenFile, log) },
       clock,
       log: log.child({ part: 'hub' }),
       version: VERSION,
@@ -104,6 +112,19 @@ export async function startAgent(config: AgentConfig, { log, clock, drainMs }: S
     await stop();
     throw error;
   }
+}
+
+/** The bot's token as its file has it at each use: it is rotated once a year, and the agent runs on. */
+function botToken(path: string | null, log: Log): () => string | null {
+  if (path === null) return () => null;
+  let said = '';
+  return () => {
+    const reading = readSecretFile(path, path);
+    const problem = reading.ok ? '' : reading.message;
+    if (problem !== said && problem !== '') log.error({ reason: problem }, 'hub.gitlab_token_file cannot be used');
+    said = problem;
+    return reading.ok ? reading.value : null;
+  };
 }
 
 function rawPublicKey(key: ReturnType<typeof generateKeyPairSync>['publicKey']): Uint8Array {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { verifyChain } from '../../agent/src/domain/audit.ts';
 import { digestOf } from '../../agent/src/domain/digest.ts';
 import type { JsonObject } from '../../agent/src/domain/json.ts';
+import { openDetached } from '../../agent/src/hub/detached.ts';
 import { routes } from '../../agent/src/hub/routes.ts';
 import { approvalDetailSchema, auditRowSchema, holdDetailSchema, problemSchema } from '../../agent/src/wire/api.ts';
 import { eventually, startHub, type TestHub } from '../support/hub-server.ts';
@@ -314,12 +315,13 @@ describe('the HTTP API', () => {
       agents: { reveal: async () => [] },
       connectedSince: () => null,
       exportAudit: () => process.stdin,
+      detached: openDetached(hub.world.context, null, hub.log),
       metrics: async () => '',
     });
     expect(documented.sort()).toEqual(table.map((r) => `${r.method} ${r.url.replace(/:(\w+)/g, '{$1}')}`).sort());
     for (const { method, url, demand } of table) {
       const path = url.replace(':id', '1');
-      const answer = await hub.call(method, path, null, method === 'POST' ? {} : undefined);
+      const answer = await hub.call(method, path, null, method === 'POST' || method === 'PUT' ? {} : undefined);
       expect([path, answer.status]).toEqual([path, demand === null ? 200 : 401]);
     }
     expect((await hub.call('GET', '/api/v1/nothing', maria)).body.code).toBe('not_found');

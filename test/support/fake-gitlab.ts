@@ -42,6 +42,16 @@ export async function startFakeGitlab(options: FakeGitlabOptions = {}): Promise<
     port,
     objectStorageUrl: world.objectStorageUrl,
     apiToken: world.apiToken,
+    personToken(user, { may = ['read', 'retry', 'status'] } = {}) {
+      const token = `glpat-${createHash('sha256').update(randomBytes(16)).digest('base64url').slice(0, 20)}`;
+      world.personTokens.set(token, { user, may: new Set(may) });
+      return token;
+    },
+    revokePersonToken: (token) => void world.personTokens.delete(token),
+    statuses: world.statuses,
+    deletePipeline(id) {
+      for (const job of [...world.jobs.values()]) if (job.pipeline.id === id) world.jobs.delete(job.id);
+    },
     clock: { now: world.now, advance },
     runnerToken: (name = 'runner') => registerRunner(world, name).token,
     pauseRunner: (token, paused) => {
@@ -112,6 +122,8 @@ function createWorld(options: FakeGitlabOptions): { world: World; advance: (ms: 
     log: [],
     recent: new Map(),
     apiToken: `glpat-${createHash('sha256').update(randomBytes(16)).digest('base64url').slice(0, 20)}`,
+    personTokens: new Map(),
+    statuses: [],
     unpersistedChunks: options.unpersistedChunks ?? 0,
     objectStorageUrl: '',
     queueWatchers: new Set(),

@@ -67,7 +67,7 @@ export async function startFakeHub(token: string | null = null): Promise<FakeHub
   };
   const listed = (hold: HoldDetail) => {
     const { configuration, facts, attempts, votes, rules, may_vote, diff, history, ...more } = hold;
-    const { hidden, inputs, scope, unknown, ...rest } = more;
+    const { hidden, inputs, scope, unknown, retry, ...rest } = more;
     return rest;
   };
 
@@ -208,6 +208,7 @@ export function aHold(id: number, more: Partial<HoldDetail> = {}): HoldDetail {
     approval: null,
     reason: null,
     url: `http://127.0.0.1:8094/holds/${id}`,
+    retry: null,
     configuration,
     facts: {
       instance: 'https://gitlab.example.com',

@@ -39,6 +39,9 @@ projects:
       - { user: jonas, access_level: maintainer }
 `;
 
+/** The project bot whose token an operator may give the hub. */
+export const BOT = { id: 77, username: 'project_4242_bot', name: 'Holdpoint bot' };
+
 /** Writes agent.yml and principals.yaml of an agent beside this GitLab; ports are free ones unless given. */
 export function writeAgentFolder(options: {
   readonly gitlabUrl: string;
@@ -54,6 +57,8 @@ export function writeAgentFolder(options: {
   readonly files?: Readonly<Record<string, string>>;
   readonly gatewayPort?: number;
   readonly hubPort?: number;
+  /** Token of the bot that retries. */
+  readonly botToken?: string;
 }): string {
   const folder = mkdtempSync(join(tmpdir(), 'holdpoint-scene-'));
   const runners = options.runners
@@ -64,13 +69,14 @@ export function writeAgentFolder(options: {
     .join('');
   const text = `gitlab: { url: ${options.gitlabUrl} }
 gateway: { listen: 127.0.0.1:${options.gatewayPort ?? 0} }
-hub: { listen: 127.0.0.1:${options.hubPort ?? 0} }
+hub: { listen: 127.0.0.1:${options.hubPort ?? 0}${options.botToken === undefined ? '' : ', gitlab_token_file: bot.token'} }
 state_dir: ${join(folder, 'state')}
 principals: principals.yaml
 ${options.extra ?? ''}
 runners:
 ${runners}`;
   writeFileSync(join(folder, 'agent.yml'), text, { mode: 0o600 });
+  if (options.botToken !== undefined) writeFileSync(join(folder, 'bot.token'), options.botToken, { mode: 0o600 });
   writeFileSync(join(folder, 'principals.yaml'), PRINCIPALS, { mode: 0o600 });
   for (const [name, content] of Object.entries(options.files ?? {})) writeFileSync(join(folder, name), content);
   return folder;
@@ -81,6 +87,8 @@ export interface Person {
   readonly token: string;
   get<T>(path: string): Promise<{ status: number; body: T }>;
   post<T>(path: string, body: unknown): Promise<{ status: number; body: T }>;
+  put<T>(path: string, body: unknown): Promise<{ status: number; body: T }>;
+  remove<T>(path: string): Promise<{ status: number; body: T }>;
 }
 
 function person(hubUrl: () => string, token: string): Person {
@@ -95,7 +103,13 @@ function person(hubUrl: () => string, token: string): Person {
     });
     return { status: response.status, body: (await response.json()) as T };
   };
-  return { token, get: (path) => ask('GET', path), post: (path, body) => ask('POST', path, body) };
+  return {
+    token,
+    get: (path) => ask('GET', path),
+    post: (path, body) => ask('POST', path, body),
+    put: (path, body) => ask('PUT', path, body),
+    remove: (path) => ask('DELETE', path),
+  };
 }
 
 /** Log that keeps its lines, so that a test can look for what must not stand in them. */
@@ -137,8 +151,8 @@ export interface Scene {
   hold(jobId: number, state: HoldView['state'], timeoutMs?: number): Promise<HoldDetail>;
   /** Approves as a maintainer with the digest that is shown. */
   approve(jobId: number, extra?: object): Promise<HoldDetail>;
-  /** Stops the agent and starts it again on the same folder. */
-  restart(): Promise<void>;
+  /** Stops the agent and starts it again on the same folder; `meanwhile` happens while it is down. */
+  restart(meanwhile?: () => void): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -150,6 +164,8 @@ export async function openScene(
     readonly runner?: string;
     readonly gitlab?: FakeGitlabOptions;
     readonly clock?: Clock;
+    /** What GitLab lets the hub's bot do; without it the hub has none. */
+    readonly bot?: readonly ('read' | 'retry' | 'status')[];
   } = {},
 ): Promise<Scene> {
   const gitlab = await startFakeGitlab(options.gitlab ?? {});
@@ -163,6 +179,7 @@ export async function openScene(
     ],
     ...(options.extra === undefined ? {} : { extra: options.extra }),
     ...(options.files === undefined ? {} : { files: options.files }),
+    ...(options.bot === undefined ? {} : { botToken: gitlab.personToken(BOT, { may: options.bot }) }),
   });
   const log = keepingLog();
   const clock = options.clock ?? createClock();
@@ -185,7 +202,7 @@ export async function openScene(
     async as(username, scopes = ['read', 'approve']) {
       const url = () => scene.agent.hubUrl;
       const create = async (by: Person, user: string, wanted: readonly string[]) => {
-        const made = await by.post<{ token: string }>('tokens', { user, scopes: wanted });
+        const made = await by.post<{ token: string }>('tokens', { user, scopes: wanted, expires_in_s: 30 * 86_400 });
         if (made.status !== 201) throw new Error(`no token for ${user}: ${made.status} ${JSON.stringify(made.body)}`);
         return person(url, made.body.token);
       };
@@ -230,8 +247,9 @@ export async function openScene(
       if (answer.status !== 200) throw new Error(`not approved: ${answer.status} ${JSON.stringify(answer.body)}`);
       return hold;
     },
-    async restart() {
+    async restart(meanwhile = () => {}) {
       await scene.agent.stop();
+      meanwhile();
       scene.agent = await start();
     },
     async close() {

@@ -60,6 +60,7 @@ describe('agent.yml', () => {
         listen: { host: '127.0.0.1', port: 8094 },
         externalUrl: null,
         store: { kind: 'sqlite', path: join(folder, 'state/hub.sqlite') },
+        gitlabTokenFile: null,
       },
       stateDir: join(folder, 'state'),
       principals: join(folder, 'principals.yaml'),

@@ -7,9 +7,10 @@ import type { Facts } from '../domain/facts.ts';
 import { type Attempt, type Hold, liveAttempt } from '../domain/hold.ts';
 import { type Requirement, requirementFor } from '../domain/policy.ts';
 import { printable } from '../domain/printable.ts';
+import { isDetached } from '../domain/retrying.ts';
 import type { Denial } from '../domain/review.ts';
 import { type Inputs, inputsOf } from '../domain/scope.ts';
-import { placeOf, subjectOf } from '../domain/subject.ts';
+import { placeOf, type Subject, subjectOf } from '../domain/subject.ts';
 import type { AdmitAnswer, AdmitRequest } from '../ports/gatekeeper.ts';
 import { holdNote } from './hold-note.ts';
 import { agentActor, type HubContext, holdUrl, retrying } from './hub-context.ts';
@@ -123,6 +124,8 @@ async function decide(
     const joined = await join(s, open, attempt, inputs, facts);
     if (joined !== null) return joined;
   }
+  await supersede(s, subject, facts, digest);
+  const trigger = await triggerOf(s, facts);
   const approval = (await s.tx.approvalsOf(subject, digest, 1_000)).find((a) =>
     matches(a, { subject, digest, place, inputs, runner: facts.runner, hold: null }, s.now),
   );
@@ -131,11 +134,7 @@ async function decide(
   if (to !== null) return diverted(s, digest, facts, to);
   const review =
     approval === undefined
-      ? await reviewFor(
-          s,
-          { subject, digest, place, projectPath: facts.project.path, trigger: facts.trigger },
-          facts.commit.people,
-        )
+      ? await reviewFor(s, { subject, digest, place, projectPath: facts.project.path, trigger }, facts.commit.people)
       : null;
   const hold = await s.tx.insertHold(
     {
@@ -148,7 +147,7 @@ async function decide(
       place,
       inputs,
       pipelineId: facts.pipeline.id,
-      trigger: facts.trigger,
+      trigger,
       review: review?.id ?? null,
       approval: approval?.id ?? null,
       attempts: [attempt],
@@ -168,6 +167,29 @@ async function decide(
   );
   s.changed({ type: 'hold', id: hold.id, state: hold.state, projectId: subject.projectId });
   return { outcome: approval === undefined ? 'hold' : 'pass', hold, requirement: review?.requirement ?? null };
+}
+
+/** A job that was retried into another configuration leaves no job for the Hold that waited for it: it cannot come back. */
+async function supersede(s: Settlement, subject: Subject, facts: Facts, digest: string): Promise<void> {
+  if (facts.pipeline.id === null) return;
+  for (const hold of await s.tx.holdsOfPipeline(subject.instance, subject.projectId, facts.pipeline.id)) {
+    if (hold.subject.job === subject.job && hold.digest !== digest && isDetached(hold))
+      await cancelHold(s, hold, 'superseded');
+  }
+}
+
+/**
+ * Who a job is for. One that runs in the name of a bot that retried here is for whoever triggered what the bot retried in
+ * this pipeline: the bot satisfies nothing, and must not be what stands between a trigger and their own vote (T18, T52).
+ */
+async function triggerOf(s: Settlement, facts: Facts): Promise<Facts['trigger']> {
+  const { instance, project, pipeline, trigger } = facts;
+  if (trigger.id === null || pipeline.id === null || !(await s.tx.isRetryBot(trigger.id))) return trigger;
+  for (const hold of await s.tx.holdsOfPipeline(instance, project.id, pipeline.id)) {
+    const byBot = (await s.tx.retriesOf(hold.id)).some((retry) => retry.credential === 'bot');
+    if (byBot) return hold.trigger;
+  }
+  return trigger;
 }
 
 /**

@@ -1,12 +1,13 @@
 import { type Approval, matches, questionOf } from '../domain/approval.ts';
 import { type Hold, liveAttempt } from '../domain/hold.ts';
+import { isDetached } from '../domain/retrying.ts';
 import { placeCovered } from '../domain/scope.ts';
 import { cancelHold, closeIfEmpty, noteUse, peopleOf, reviewFor, type Settlement } from './settle.ts';
 
 /**
  * A new Approval answers every open Review in its scope: all their waiting Holds are released, in ascending pipeline id.
- * Of several that wait for the same environment only the newest pipeline's is, the others are superseded: an older
- * deployment must not come after a newer one.
+ * Of several that wait for the same environment only the newest pipeline's is, and none that GitLab has ended and a newer
+ * pipeline has run meanwhile: an older run must not come after a newer one. The policy may say otherwise.
  */
 export async function answerReviews(s: Settlement, approval: Approval): Promise<readonly Hold[]> {
   const released: Hold[] = [];
@@ -16,8 +17,8 @@ export async function answerReviews(s: Settlement, approval: Approval): Promise<
   const waiting = (await Promise.all(reviews.map((review) => s.tx.waitingOn(review.id)))).flat();
   const covered = waiting.filter((hold) => matches(approval, questionOf(hold), s.now));
   for (const hold of covered.sort(byPipeline)) {
-    const newest = covered.at(-1)!;
-    if (hold.place.environment !== null && age(hold) < age(newest)) {
+    const newest = covered.findLast(({ place }) => place.environment === hold.place.environment) ?? hold;
+    if (s.policy.superseded === 'cancel' && (await isSuperseded(s, hold, newest))) {
       await cancelHold(s, hold, 'superseded');
       continue;
     }
@@ -27,6 +28,11 @@ export async function answerReviews(s: Settlement, approval: Approval): Promise<
   for (const review of reviews) await closeIfEmpty(s, review.id, 'approved');
   await noteUse(s, approval, released.length);
   return released;
+}
+
+async function isSuperseded(s: Settlement, hold: Hold, newest: Hold): Promise<boolean> {
+  if (hold.place.environment !== null && age(hold) < age(newest)) return true;
+  return isDetached(hold) && (await s.tx.overtaken(hold));
 }
 
 const age = (hold: Hold): number => hold.pipelineId ?? 0;

@@ -21,6 +21,8 @@ export interface HubClient {
   /** `path` begins with `/api/v1/`; the answer is checked against the schema. */
   get<T extends z.ZodType>(path: string, schema: T, query?: Query): Promise<z.output<T>>;
   post<T extends z.ZodType>(path: string, schema: T, body: unknown): Promise<z.output<T>>;
+  put<T extends z.ZodType>(path: string, schema: T, body: unknown): Promise<z.output<T>>;
+  remove<T extends z.ZodType>(path: string, schema: T): Promise<z.output<T>>;
   /** Every item of a paged list, in the hub's order, at most `maxItems`. */
   list<T extends z.ZodType>(path: string, item: T, query?: Query, maxItems?: number): Promise<z.output<T>[]>;
   /** The body as text chunks, for exports. */
@@ -118,7 +120,12 @@ function understood<T extends z.ZodType>(url: string, path: string, schema: T, t
 export function createHubClient(options: ClientOptions): HubClient {
   const { url, token, timeoutMs } = options;
 
-  async function ask(method: 'GET' | 'POST', path: string, query: Query, body?: unknown): Promise<Response> {
+  async function ask(
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+    path: string,
+    query: Query,
+    body?: unknown,
+  ): Promise<Response> {
     const target = new URL(url + path);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) target.searchParams.set(name, String(value));
@@ -157,6 +164,8 @@ export function createHubClient(options: ClientOptions): HubClient {
     token,
     get,
     post: async (path, schema, body) => understood(url, path, schema, await readAll(await ask('POST', path, {}, body))),
+    put: async (path, schema, body) => understood(url, path, schema, await readAll(await ask('PUT', path, {}, body))),
+    remove: async (path, schema) => understood(url, path, schema, await readAll(await ask('DELETE', path, {}))),
     list: async (path, item, query = {}, maxItems = MAX_LIST_ITEMS) => {
       const items: z.output<typeof item>[] = [];
       const seen = new Set<string>();

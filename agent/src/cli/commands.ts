@@ -40,8 +40,8 @@ export const COMMANDS: readonly {
   },
   {
     name: 'holds',
-    usage: '[list|show ID|reveal ID|watch]',
-    summary: 'list, show and follow what waits for approval',
+    usage: '[list|show ID|reveal ID|retry ID|watch]',
+    summary: 'what waits, and its way out',
     load: () => import('./commands/holds.ts'),
   },
   {
@@ -70,7 +70,7 @@ export const COMMANDS: readonly {
   },
   {
     name: 'token',
-    usage: '[list|create|revoke ID]',
+    usage: '[list|create|revoke ID|lend]',
     summary: 'list, create and revoke tokens',
     load: () => import('./commands/token.ts'),
   },

@@ -56,6 +56,13 @@ function tokenOf(options: Record<string, unknown>, io: Io): string | null {
   return token;
 }
 
+/** A GitLab credential from a file that nobody else can read; never from a flag, which would stand in ps (T24). */
+export function gitlabCredential(file: string, io: Io): string {
+  const reading = readSecretFile(resolve(io.cwd, file), file);
+  if (reading.ok) return reading.value;
+  throw new HoldpointError('bad_usage', `--gitlab-token-file: ${reading.message}`);
+}
+
 /** The hub that flags and environment name, with the token they name; `bad_usage` when either is no good. */
 export function connectHub(command: Command, io: Io, longRunning = false): HubClient {
   const options = command.optsWithGlobals() as Record<string, unknown>;

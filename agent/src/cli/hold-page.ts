@@ -75,7 +75,7 @@ function headText(hold: HoldDetail, now: number): string {
   const attempt = hold.attempt
     ? `job ${hold.attempt.job_id} at ${hold.attempt.agent}${hold.attempt.parked_until ? `, kept running for GitLab until ${minute(hold.attempt.parked_until)}` : ''}`
     : hold.ended_at === null
-      ? 'none: after approval, retry the job in GitLab'
+      ? 'none at present'
       : null;
   return fields([
     ['job', `${hold.job}${hold.stage ? ` (stage ${hold.stage})` : ''}`],
@@ -108,6 +108,8 @@ function headText(hold: HoldDetail, now: number): string {
     ['expires', hold.ended_at === null ? minute(hold.expires_at) : null],
     ['ended', hold.ended_at === null ? null : minute(hold.ended_at)],
     ['attempt', attempt],
+    ['to be done', hold.retry?.words ?? null],
+    ['retry page', hold.retry?.by === 'trigger' ? hold.retry.url : null],
     ['reason', hold.reason],
     ['job page', hold.job_url],
     ['this hold', hold.url],

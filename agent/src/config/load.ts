@@ -4,7 +4,7 @@ import { type ListenAddress, readKind } from './kinds.ts';
 import { type ConfigOption, DEFAULT_CONFIG_FILE, OPTIONS } from './options.ts';
 import { ConfigError, type ConfigProblem } from './problems.ts';
 import { type LoadedRunners, loadRunners, type RunnerConfig } from './runners.ts';
-import { quotablePath } from './secret-file.ts';
+import { quotablePath, readSecretFile } from './secret-file.ts';
 import { shapeProblems } from './shape.ts';
 import { type ConfigSources, openConfigFile, type Setting, settingOf, unknownVariables } from './sources.ts';
 import { systemErrorWords } from './system-error.ts';
@@ -25,6 +25,8 @@ export interface AgentConfig {
     /** Null: `http://` and the address the hub really listens on. */
     readonly externalUrl: string | null;
     readonly store: { readonly kind: 'sqlite'; readonly path: string };
+    /** Path of the file with the bot's token, null for none; its mode was checked, and it is read again at each use. */
+    readonly gitlabTokenFile: string | null;
   };
   readonly stateDir: string;
   /** Path of principals.yaml. */
@@ -124,6 +126,11 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
     const where = settings.get('hub.listen')?.where ?? settings.get('gateway.listen')?.where ?? '';
     problems.push({ where, path: 'hub.listen', message: 'gateway and hub cannot listen on the same address' });
   }
+  const bot = settings.get('hub.gitlab_token_file');
+  if (bot !== undefined) {
+    const reading = readSecretFile(path('hub.gitlab_token_file'), String(bot.value));
+    if (!reading.ok) problems.push({ where: bot.where, path: 'hub.gitlab_token_file', message: reading.message });
+  }
   const ca = pemText(settings.get('gitlab.ca'), path('gitlab.ca'), problems);
   if (problems.length > 0) throw new ConfigError(problems);
 
@@ -135,6 +142,7 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
       listen: hub,
       externalUrl: settings.has('hub.external_url') ? text('hub.external_url') : null,
       store: { kind: 'sqlite', path: path('hub.store', inState) },
+      gitlabTokenFile: settings.has('hub.gitlab_token_file') ? path('hub.gitlab_token_file') : null,
     },
     stateDir,
     principals,

@@ -61,6 +61,11 @@ export const OPTIONS: readonly ConfigOption[] = [
   option('gateway.listen', 'listen', 'where the runner finds the gateway', { default: '127.0.0.1:8093' }),
   option('hub.listen', 'listen', 'where people and the command line find the hub', { default: '127.0.0.1:8094' }),
   option('hub.external_url', 'url', 'address of the hub in links that people get', { default: 'http://{hub.listen}' }),
+  option(
+    'hub.gitlab_token_file',
+    'path',
+    'token of a project bot (scope api): retries approved jobs that GitLab has ended',
+  ),
   option('hub.store', 'store', "the hub's database", { default: 'sqlite:{state_dir}/hub.sqlite' }),
   option('state_dir', 'path', 'folder for parked jobs, keys and database; only its owner may read it', {
     default: '/var/lib/holdpoint',

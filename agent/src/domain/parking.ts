@@ -173,7 +173,7 @@ export function detachNote(job: ParkedJob, reason: string): string {
     `Holdpoint: ${reason}, so this job is failed; nothing of it ran.`,
     job.hold === null
       ? 'Retry it: it is asked for again then.'
-      : `Hold ${job.hold} goes on waiting for approval. Once it is approved, press Retry: the retried job joins it and starts at once.`,
+      : `Hold ${job.hold} goes on waiting for approval. Once it is approved, this job is run again: by Holdpoint where it has been given the right to retry, else whoever triggered it presses Retry here. The retried job joins the hold and starts at once.`,
     ...(job.url === null ? [] : [job.url]),
   ].join('\n');
 }

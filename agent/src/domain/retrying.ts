@@ -50,7 +50,7 @@ export type Seen =
 export type RetryStep =
   | { readonly do: 'retry'; readonly jobId: number }
   /** Somebody has retried it: the new job comes by itself when a runner asks. */
-  | { readonly do: 'await'; readonly jobId: number }
+  | { readonly do: 'expect'; readonly jobId: number }
   /** The CI server has not ended the job yet. */
   | { readonly do: 'look_again' }
   | { readonly do: 'cancel'; readonly reason: string }
@@ -80,11 +80,11 @@ export function retryStep(hold: Hold, seen: Seen, ownRetries: number): RetryStep
   switch (status) {
     case 'running':
     case 'canceling':
-      return known ? { do: 'look_again' } : { do: 'await', jobId: id };
+      return known ? { do: 'look_again' } : { do: 'expect', jobId: id };
     case 'created':
     case 'pending':
     case 'manual':
-      return { do: 'await', jobId: id };
+      return { do: 'expect', jobId: id };
     case 'canceled':
       return { do: 'cancel', reason: `job ${id} was canceled in GitLab` };
     case 'success':

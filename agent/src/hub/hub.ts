@@ -11,10 +11,12 @@ import { verifyApprovals } from '../app/verify-approvals.ts';
 import { verifyAudit } from '../app/verify-audit.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Policy } from '../domain/policy.ts';
+import type { CiApi } from '../ports/ci-api.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Directory } from '../ports/directory.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
+import { openDetached } from './detached.ts';
 import { createLinkServer } from './link-server.ts';
 import { createMetrics } from './metrics.ts';
 import { type Route, routes } from './routes.ts';
@@ -38,6 +40,8 @@ export interface HubOptions {
   readonly log: Log;
   /** Version of the program, for the API document. */
   readonly version: string;
+  /** The CI server's interface for people, for retries and commit statuses; without it people retry by themselves. */
+  readonly ci?: { readonly api: CiApi; readonly botToken: () => string | null };
   /** How often agents and viewers are pinged; default 15,000. Two misses close the link. */
   readonly heartbeatMs?: number;
 }
@@ -76,6 +80,7 @@ export function createHub(options: HubOptions): Hub {
       wake: (agent) => link.wake(agent),
       changed(event) {
         metrics.changed(event);
+        detached.noticed(event);
         viewers.publish(event);
       },
     },
@@ -83,9 +88,11 @@ export function createHub(options: HubOptions): Hub {
   const viewers = createViewers(context, heartbeatMs, log);
   const link = createLinkServer({ context, agents: options.agents, variableKey, heartbeatMs, log });
   const metrics = createMetrics(link.connected, viewers.count);
+  const detached = openDetached(context, options.ci ?? null, log);
   const table: readonly Route[] = routes({
     hub: context,
     agents: link,
+    detached,
     connectedSince: link.connectedSince,
     exportAudit: () => Readable.from(auditLines(store)),
     metrics: metrics.text,
@@ -159,12 +166,13 @@ export function createHub(options: HubOptions): Hub {
       listening = `http://${name}:${taken}`;
       checking = checkAudit().then(checkApprovals);
       expireAndAgain();
+      detached.start();
       return { port: taken };
     },
     async close() {
       stopped = true;
       cancelExpire();
-      await Promise.all([checking, expiring, link.close(), viewers.close()]);
+      await Promise.all([checking, expiring, detached.close(), link.close(), viewers.close()]);
       await app?.close();
     },
     async bootstrapToken() {

@@ -7,9 +7,10 @@ import { inspectApproval, inspectHold, inspectReview, visibleReview } from '../a
 import { issueToken, revokeToken } from '../app/issue-token.ts';
 import { reveal } from '../app/reveal.ts';
 import { revoke } from '../app/revoke.ts';
-import { sightOf } from '../app/see.ts';
+import { sightOf, visibleHold } from '../app/see.ts';
 import { verifyAudit } from '../app/verify-audit.ts';
 import { HOLD_STATES, type Hold } from '../domain/hold.ts';
+import type { RetryAdvice } from '../domain/retrying.ts';
 import { REVIEW_STATES } from '../domain/review.ts';
 import { parseScopeWish } from '../domain/scope.ts';
 import type { TokenScope } from '../domain/token.ts';
@@ -26,8 +27,19 @@ export interface RouteContext {
   readonly connectedSince: (agent: string) => number | null;
   /** The whole chain as lines of JSON. */
   readonly exportAudit: () => NodeJS.ReadableStream;
+  /** Holds whose job GitLab has ended. */
+  readonly detached: DetachedRoutes;
   /** Text of the metrics. */
   readonly metrics: () => Promise<string>;
+}
+/** What routes ask about detached Holds. */
+export interface DetachedRoutes {
+  advice(hold: Hold): RetryAdvice | null;
+  retryNow(caller: Caller, hold: number, own: string | null): Promise<void>;
+  /** Epoch ms of the end of what was lent. */
+  lend(caller: Caller, text: string, livesMs: number | null): Promise<number>;
+  until(caller: Caller): number | null;
+  forget(caller: Caller): Promise<void>;
 }
 /** One request, checked against its schemas. */
 export interface Input<P, Q, B> {
@@ -41,7 +53,7 @@ export interface Input<P, Q, B> {
 }
 /** One route as data; the API document and the server are made of it. */
 export interface Route {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly url: string;
   readonly summary: string;
   /** Null: anybody may ask. */
@@ -130,6 +142,9 @@ function paged<T, V>(
 const asks = (scope: TokenScope): Demand => ({ scope });
 const votes: Demand = { scope: 'approve', vote: true };
 
+/** One's own job that others have approved: no vote, and as few as votes. */
+const retries: Demand = { scope: 'read', vote: true };
+
 /** Nothing of the hold itself: whoever opens the link has not said who they are. */
 function holdHelp(id: number): string {
   return [
@@ -141,7 +156,14 @@ function holdHelp(id: number): string {
 }
 
 /** Every route of the hub but the two websockets. */
-export function routes({ hub, agents, connectedSince, exportAudit, metrics }: RouteContext): readonly Route[] {
+export function routes({
+  hub,
+  agents,
+  connectedSince,
+  exportAudit,
+  detached,
+  metrics,
+}: RouteContext): readonly Route[] {
   const { store, clock } = hub;
   const view = (hold: Hold) => views.holdView(hold, holdUrl(hub, hold.id));
   const wish = (
@@ -180,8 +202,10 @@ export function routes({ hub, agents, connectedSince, exportAudit, metrics }: Ro
     route('GET', '/api/v1/holds/:id', 'One Hold: configuration, difference, votes, rules, history', asks('read'), {
       params: idParam,
       reply: api.holdDetailSchema,
-      handle: async ({ params, caller }) =>
-        views.holdDetail(await inspectHold(hub, caller, params.id), holdUrl(hub, params.id)),
+      handle: async ({ params, caller }) => {
+        const found = await inspectHold(hub, caller, params.id);
+        return views.holdDetail(found, holdUrl(hub, params.id), detached.advice(found.hold));
+      },
     }),
     route('POST', '/api/v1/holds/:id/approve', 'Approve the configuration that was shown', votes, {
       params: idParam,
@@ -209,6 +233,17 @@ export function routes({ hub, agents, connectedSince, exportAudit, metrics }: Ro
           digest: body.digest,
           values: values.map(({ name, value, hidden }) => ({ name, value, hidden: [...hidden] })),
         };
+      },
+    }),
+    route('POST', '/api/v1/holds/:id/retry', "Have one's own approved Hold retried in GitLab now", retries, {
+      params: idParam,
+      body: api.retryBody.nullish(),
+      reply: api.retriedSchema,
+      handle: async ({ params, body, caller }) => {
+        await detached.retryNow(caller, params.id, body?.gitlab_token ?? null);
+        const hold = await visibleHold(hub, caller, params.id);
+        const advice = detached.advice(hold);
+        return { id: hold.id, state: hold.state, retry: advice && views.retryView(advice) };
       },
     }),
     route('POST', '/api/v1/reviews/decide', 'Decide several Holds, each by its own rules', votes, {
@@ -374,6 +409,44 @@ export function routes({ hub, agents, connectedSince, exportAudit, metrics }: Ro
           scopes: [...token.scopes],
           token_expires_at: new Date(token.expiresAt).toISOString(),
         }),
+      },
+    ),
+    route(
+      'GET',
+      '/api/v1/me/gitlab-credential',
+      'Whether the caller has lent a GitLab credential; never the credential',
+      { scope: null },
+      {
+        reply: api.lentSchema,
+        handle: async ({ caller }) => views.lentView(detached.until(caller)),
+      },
+    ),
+    route(
+      'PUT',
+      '/api/v1/me/gitlab-credential',
+      "Lend one's own GitLab credential, kept in memory only, to have one's own approved jobs retried",
+      // Guesses at GitLab's tokens through this hub are as few as votes.
+      { scope: null, vote: true },
+      {
+        body: api.lendBody,
+        reply: api.lentSchema,
+        handle: async ({ body, caller }) => {
+          const livesMs = body.expires_in_s === undefined ? null : body.expires_in_s * 1_000;
+          return views.lentView(await detached.lend(caller, body.token, livesMs));
+        },
+      },
+    ),
+    route(
+      'DELETE',
+      '/api/v1/me/gitlab-credential',
+      'Take a lent GitLab credential back',
+      { scope: null },
+      {
+        reply: api.lentSchema,
+        handle: async ({ caller }) => {
+          await detached.forget(caller);
+          return views.lentView(null);
+        },
       },
     ),
     route('GET', '/healthz', 'The process answers', null, {

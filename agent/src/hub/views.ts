@@ -7,6 +7,7 @@ import { type Hold, liveAttempt } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { lifetimeText } from '../domain/lifetime.ts';
 import type { Person } from '../domain/principal.ts';
+import type { RetryAdvice } from '../domain/retrying.ts';
 import { scopeText, scopeWords } from '../domain/scope.ts';
 import { isUsable, type Token } from '../domain/token.ts';
 import type { Vote } from '../domain/vote.ts';
@@ -75,10 +76,16 @@ function voteView(vote: Vote) {
 const rulesView = (rules: HoldInspection['rules']) =>
   rules.map((rule) => ({ name: rule.name, need: rule.need, have: rule.have, eligible: rule.eligible.map(person) }));
 
+/** What has to happen to a detached Hold. */
+export function retryView({ by, words, url, jobId }: RetryAdvice) {
+  return { by, words, url, job_id: jobId };
+}
+
 /** Everything about one Hold. */
-export function holdDetail(of: HoldInspection, url: string): HoldDetail {
+export function holdDetail(of: HoldInspection, url: string, retry: RetryAdvice | null): HoldDetail {
   return {
     ...holdView(of.hold, url),
+    retry: retry && retryView(retry),
     configuration: of.configuration,
     facts: toSnake(of.facts) as HoldDetail['facts'],
     attempts: of.hold.attempts.map((attempt) => ({
@@ -167,6 +174,11 @@ export function approvalView(approval: Approval, now: number): ApprovalView {
 /** An Approval with the configuration that it lets run. */
 export function approvalDetail(approval: Approval, configuration: JsonObject, now: number): ApprovalDetail {
   return { ...approvalView(approval, now), configuration };
+}
+
+/** Whether something is lent until then (epoch ms). */
+export function lentView(until: number | null) {
+  return { lent: until !== null, expires_at: timeOrNull(until) };
 }
 
 /** What is known of a token; never its text. */

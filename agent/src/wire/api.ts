@@ -83,6 +83,20 @@ export const createTokenBody = z.strictObject({
   name: z.string().max(100).optional(),
 });
 
+/** A GitLab credential is one word; it is never stored, logged or answered. */
+const credential = z.string().regex(/^[\x21-\x7e]{1,4096}$/, 'a credential is one word without blanks');
+export const lendBody = z.strictObject({
+  token: credential,
+  /** Seconds; default 28,800 (8 h), at most 43,200. */
+  expires_in_s: z.number().int().positive().optional(),
+});
+/** Whether the caller has lent a credential, and until when. */
+export const lentSchema = z.strictObject({ lent: z.boolean(), expires_at: time.nullable() });
+export const retryBody = z.strictObject({
+  /** The caller's own GitLab credential, used for this one retry and forgotten. */
+  gitlab_token: credential.optional(),
+});
+
 export const personSchema = z.strictObject({
   id: z.number().int().nullable(),
   username: text.nullable(),
@@ -173,7 +187,18 @@ export const auditRowSchema = z.strictObject({
   prev: z.string(),
   hash: z.string(),
 });
+/** What has to happen to a Hold whose job GitLab has ended while it waits; `words` are for people, `url` is the page with the Retry button. */
+export const retrySchema = z.strictObject({
+  /** `nobody_yet`: it is to be approved first; `holdpoint` retries it, or whoever triggered it does. */
+  by: z.enum(['nobody_yet', 'holdpoint', 'trigger']),
+  words: text,
+  url: text.nullable(),
+  /** Job that was made of it and waits for its runner. */
+  job_id: id.nullable(),
+});
 export const holdDetailSchema = holdSchema.extend({
+  /** Null unless no job stands for this open Hold at present. */
+  retry: retrySchema.nullable(),
   /** The canonical form, as an object: canonicalize and hash it to get `digest`. */
   configuration: z.unknown(),
   facts: factsSchema,
@@ -334,6 +359,9 @@ export const viewerEventSchema = z.strictObject({
 export type HoldView = z.output<typeof holdSchema>;
 export type HoldDetail = z.output<typeof holdDetailSchema>;
 export type ReviewView = z.output<typeof reviewSchema>;
+/** A Hold's state after a retry was asked for, and what happens next. */
+export const retriedSchema = z.strictObject({ id, state: z.enum(HOLD_STATES), retry: retrySchema.nullable() });
+
 export type ApprovalView = z.output<typeof approvalSchema>;
 export type ApprovalDetail = z.output<typeof approvalDetailSchema>;
 export type TokenView = z.output<typeof tokenSchema>;

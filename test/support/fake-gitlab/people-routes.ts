@@ -1,26 +1,85 @@
 import { jobOfToken } from './job-auth.ts';
 import { cancel, play, retry } from './jobs.ts';
 import { type Answer, type Job, json, refuse, type World } from './state.ts';
-import { jobView, pipelineView } from './views.ts';
+import type { FakeCommitStatus, FakeUser } from './types.ts';
+import { jobView, pipelineView, userView } from './views.ts';
 
 interface Credentials {
   readonly privateToken: string;
   readonly jobToken: string;
 }
 
-/** Routes below `/api/v4/projects/:id/…`; null if none is meant. */
-export function peopleRoute(world: World, method: string, path: string, who: Credentials): Answer | null {
-  const match = /^\/api\/v4\/projects\/([^/]+)\/(.+)$/.exec(path);
+/** Whoever asks, and what they may; null for a token that is none. */
+interface Asking {
+  readonly user: FakeUser | undefined;
+  readonly may: (what: 'read' | 'retry' | 'status') => boolean;
+}
+
+function asking(world: World, token: string): Asking | null {
+  if (token === '') return null;
+  if (token === world.apiToken) return { user: undefined, may: () => true };
+  const known = world.personTokens.get(token);
+  return known === undefined ? null : { user: known.user, may: (what) => known.may.has(what) };
+}
+
+/** Routes of people: `/api/v4/user` and those below `/api/v4/projects/:id`; null if none is meant. */
+export function peopleRoute(
+  world: World,
+  method: string,
+  path: string,
+  who: Credentials,
+  body: Record<string, unknown>,
+): Answer | null {
+  const person = asking(world, who.privateToken);
+  if (method === 'GET' && path === '/api/v4/user' && person?.user !== undefined)
+    return json(200, userView(person.user));
+  if (path === '/api/v4/user') return refuse(401, '401 Unauthorized');
+  const match = /^\/api\/v4\/projects\/([^/]+)(?:\/(.+))?$/.exec(path);
   if (match === null) return null;
   const project = decodeURIComponent(match[1] ?? '');
-  const person = who.privateToken !== '' && who.privateToken === world.apiToken;
   const asJob = world.options.jobTokensReadJobs ? jobOfToken(world, who.jobToken) : null;
-  if (!person && (asJob === null || method !== 'GET')) return refuse(401, '401 Unauthorized');
+  if (person === null && (asJob === null || method !== 'GET')) return refuse(401, '401 Unauthorized');
   const here = (job: Job) => String(job.projectId) === project || job.projectPath === project;
   // A job's token reaches its own project; everything else does not exist for it.
-  if (!person && asJob !== null && !here(asJob)) return refuse(404, '404 Project Not Found');
+  if (person === null && asJob !== null && !here(asJob)) return refuse(404, '404 Project Not Found');
+  // GitLab says 404 to whoever may not even see a project.
+  if (person !== null && !person.may('read')) return refuse(404, '404 Project Not Found');
   const rest = match[2] ?? '';
-  return pipelineRoute(world, method, rest, here) ?? jobRoute(world, method, rest, here);
+  if (rest === '' && method === 'GET') return json(200, { id: Number(project) });
+  return (
+    statusRoute(world, method, project, rest, person, body) ??
+    pipelineRoute(world, method, rest, here) ??
+    jobRoute(world, method, rest, here, person)
+  );
+}
+
+function statusRoute(
+  world: World,
+  method: string,
+  project: string,
+  rest: string,
+  person: Asking | null,
+  body: Record<string, unknown>,
+): Answer | null {
+  const match = /^statuses\/([0-9a-f]{40})$/.exec(rest);
+  if (match === null || method !== 'POST') return null;
+  if (person === null || !person.may('status')) return refuse(403, '403 Forbidden');
+  const status: FakeCommitStatus = {
+    projectId: Number(project),
+    sha: match[1] ?? '',
+    name: String(body.name),
+    state: String(body.state),
+    pipelineId: typeof body.pipeline_id === 'number' ? body.pipeline_id : null,
+    by: person.user?.username ?? 'root',
+  };
+  const last = world.statuses.findLast((one) => one.sha === status.sha && one.name === status.name);
+  if (last?.state === status.state)
+    return refuse(
+      400,
+      `Cannot transition status via :enqueue from :${status.state} (Reason(s): Status cannot transition)`,
+    );
+  world.statuses.push(status);
+  return json(201, { id: world.statuses.length, ...body });
 }
 
 function pipelineRoute(world: World, method: string, rest: string, here: (job: Job) => boolean): Answer | null {
@@ -35,7 +94,13 @@ function pipelineRoute(world: World, method: string, rest: string, here: (job: J
   return json(200, shown, { 'X-Total': String(shown.length), 'X-Page': '1', 'X-Total-Pages': '1', 'X-Next-Page': '' });
 }
 
-function jobRoute(world: World, method: string, rest: string, here: (job: Job) => boolean): Answer {
+function jobRoute(
+  world: World,
+  method: string,
+  rest: string,
+  here: (job: Job) => boolean,
+  person: Asking | null,
+): Answer {
   const match = /^jobs\/(\d+)(?:\/(trace|cancel|retry|play|erase))?$/.exec(rest);
   const job = match === null ? undefined : world.jobs.get(Number(match[1]));
   if (match === null || job === undefined || !here(job)) return refuse(404, '404 Not found');
@@ -48,7 +113,8 @@ function jobRoute(world: World, method: string, rest: string, here: (job: Job) =
       cancel(world, job, job.cancelGracefully);
       return json(201, jobView(job));
     case 'POST retry': {
-      const again = retry(world, job, undefined);
+      if (person?.may('retry') !== true) return refuse(403, '403 Forbidden');
+      const again = retry(world, job, person.user);
       return again === null ? refuse(403, '403 Forbidden - Job is not retryable') : json(201, jobView(again));
     }
     case 'POST play':

@@ -171,5 +171,5 @@ async function jobRoute(world: World, call: Call): Promise<Answer> {
   }
   const bearer = /^Bearer (.+)$/.exec(header('authorization'))?.[1] ?? '';
   const who = { privateToken: header('private-token') || bearer, jobToken: jobTokenOf(call) };
-  return peopleRoute(world, method, path, who) ?? json(404, { error: '404 Not Found' });
+  return peopleRoute(world, method, path, who, parsed(call.body)) ?? json(404, { error: '404 Not Found' });
 }

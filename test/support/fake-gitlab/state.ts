@@ -1,5 +1,12 @@
 import type { Signer } from './tokens.ts';
-import type { EnqueueOptions, FakeGitlabOptions, FakeUser, JobStatus, LoggedRequest } from './types.ts';
+import type {
+  EnqueueOptions,
+  FakeCommitStatus,
+  FakeGitlabOptions,
+  FakeUser,
+  JobStatus,
+  LoggedRequest,
+} from './types.ts';
 
 /** A registered runner. */
 export interface Runner {
@@ -93,6 +100,8 @@ export interface World {
   /** Requests of the last minute by kind and token. */
   readonly recent: Map<string, number[]>;
   readonly apiToken: string;
+  readonly personTokens: Map<string, { readonly user: FakeUser; readonly may: ReadonlySet<string> }>;
+  readonly statuses: FakeCommitStatus[];
   unpersistedChunks: number;
   objectStorageUrl: string;
   /** Told when a job became pending: long polls listen. */

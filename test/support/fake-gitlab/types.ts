@@ -55,6 +55,16 @@ export interface FakeArtifact {
   readonly hash: string;
 }
 
+/** A commit status as it was set. */
+export interface FakeCommitStatus {
+  readonly projectId: number;
+  readonly sha: string;
+  readonly name: string;
+  readonly state: string;
+  readonly pipelineId: number | null;
+  readonly by: string;
+}
+
 /** A picture of a job at this moment. */
 export interface FakeJob {
   readonly id: number;
@@ -161,6 +171,14 @@ export interface FakeGitlab {
   readonly port: number;
   /** Where downloads with direct_download=true are sent: another origin. */
   readonly objectStorageUrl: string;
+  /** A token of this person or bot; `may`: what GitLab lets them do beside asking who they are, default everything. */
+  personToken(user: FakeUser, options?: { readonly may?: readonly ('read' | 'retry' | 'status')[] }): string;
+  /** Takes a token away: 401 from now on. */
+  revokePersonToken(token: string): void;
+  /** Commit statuses, in the order in which they were set. */
+  readonly statuses: readonly FakeCommitStatus[];
+  /** Takes a pipeline with all its jobs away. */
+  deletePipeline(id: number): void;
   /** Token for the API of people (`PRIVATE-TOKEN`), with every right. */
   readonly apiToken: string;
   readonly clock: { now(): number; advance(ms: number): void };

@@ -96,7 +96,7 @@ export async function tryRetry(deps: DetachedDeps, id: number, own: string | nul
     refusals.push(refusedBy(offer, 'retry it', tried.status));
     // 401: it is over; whoever lent it lends another one.
     if (offer.kind === 'trigger' && tried.status === 401) deps.lent.forget(offer.user, offer.text);
-    log.info({ hold: id, credential: offer.kind, status: tried.status }, 'a retry was refused');
+    log.info({ hold: id, by: offer.kind, status: tried.status }, 'a retry was refused');
   }
   const reason = refusals.length === 0 ? 'it was lent no credential' : refusals.join(', ');
   return { at: 'person', reason };
@@ -113,7 +113,7 @@ async function tryWith(deps: DetachedDeps, hold: Hold, offer: Offer): Promise<Ci
     const asked = await hub.store.retriesOf(hold.id);
     const step = retryStep(hold, seen.value, asked.length);
     switch (step.do) {
-      case 'await':
+      case 'expect':
         return done({ at: 'queued', jobId: step.jobId });
       case 'look_again':
         return done({ at: 'again', reason: 'GitLab has not ended its job yet' });
@@ -131,7 +131,7 @@ async function tryWith(deps: DetachedDeps, hold: Hold, offer: Offer): Promise<Ci
           break;
         }
         await noteRetried(deps, hold.id, step.jobId, answer.value, offer);
-        deps.log.info({ hold: hold.id, job: answer.value, credential: offer.kind }, 'a detached job was retried');
+        deps.log.info({ hold: hold.id, job: answer.value, by: offer.kind }, 'a detached job was retried');
         return done({ at: 'queued', jobId: answer.value });
       }
       default:

@@ -35,6 +35,8 @@ interface Entry {
 
 /** The second stage of waiting: jobs that GitLab has ended while their Holds go on. */
 export interface Detached {
+  /** Begins to look; before it only what is asked for is done. */
+  start(): void;
   /** A hint that something has changed. */
   noticed(event: ChangedEvent): void;
   /** What has to happen to a Hold, in words; null unless it is detached. */
@@ -54,6 +56,7 @@ export function watchDetached(deps: DetachedDeps): Detached {
   const looked = new Map<number, number>();
   const refused = new Set<number>();
   const busy = new Map<number, Promise<Tried>>();
+  let started = false;
   let stopped = false;
   let statusDueAt = 0;
   let statusFailures = 0;
@@ -220,10 +223,13 @@ export function watchDetached(deps: DetachedDeps): Detached {
     }
   }
 
-  sweepAt(clock.now());
   return {
+    start() {
+      started = true;
+      sweepAt(clock.now());
+    },
     noticed(event) {
-      if (event.type === 'hold') sweepAt(clock.now() + GATHER_MS);
+      if (started && event.type === 'hold') sweepAt(clock.now() + GATHER_MS);
     },
     advice(hold) {
       const { id, verified } = hold.trigger;

@@ -145,7 +145,8 @@ function overdue(parking: Parking, job: ParkedJob): ParkedJob {
   if (job.state !== 'handed_out') {
     if (job.divertedTo != null) return detached(job, `no poll of the unprotected runner ${job.divertedTo} took it`, at);
     const minutes = Math.round((parking.clock.now() - job.receivedAt) / 60_000);
-    return detached(job, `it waited ${minutes} min for approval and GitLab gives no more time`, at);
+    const why = `it waited ${minutes} min for approval and GitLab gives no more time`;
+    return detached(job, parking.limits.liveMs === 0 ? 'jobs that wait are not kept running here' : why, at);
   }
   const seconds = Math.round(parking.limits.handoverConfirmMs / 1000);
   const note = `Holdpoint: the runner that was given this job did not show within ${seconds} s, so the job is failed. Retry it.`;

@@ -8,10 +8,11 @@ import {
   type HoldView,
   holdDetailSchema,
   holdSchema,
+  retriedSchema,
   revealedSchema,
 } from '../../wire/api.ts';
 import type { HubClient } from '../client.ts';
-import { connectHub, idOf, withHub } from '../connect.ts';
+import { connectHub, gitlabCredential, idOf, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
 import { type Baseline, holdPage } from '../hold-page.ts';
 import { age, clip, paint, shortRef, table } from '../render.ts';
@@ -116,6 +117,17 @@ async function reveal(
   await io.out(json ? `${JSON.stringify(answer)}\n` : revealed(answer));
 }
 
+async function retry(text: string, command: Command, { io, json }: CommandContext): Promise<void> {
+  const id = idOf(text, 'hold');
+  const { gitlabTokenFile: file } = command.opts<{ gitlabTokenFile?: string }>();
+  const body = file === undefined ? {} : { gitlab_token: gitlabCredential(file, io) };
+  const after = await connectHub(command, io).post(`/api/v1/holds/${id}/retry`, retriedSchema, body);
+  if (json) return io.out(`${JSON.stringify(after)}\n`);
+  const link = after.retry?.by === 'trigger' ? after.retry.url : null;
+  const words = `hold ${after.id} (${after.state}): ${after.retry?.words ?? 'nothing is to be retried'}`;
+  return io.out(`${printable(words)}\n${link === null ? '' : `${printable(link)}\n`}`);
+}
+
 function watchLine(hold: HoldView, now: number, columns: number): string {
   const time = new Date(now).toISOString().slice(11, 19);
   const head = `${time}  ${String(hold.id).padStart(4)}  ${hold.state.padEnd(20)}  `;
@@ -143,7 +155,7 @@ function listed(hold: HoldView): unknown {
   return Object.fromEntries(Object.keys(holdSchema.shape).map((key) => [key, hold[key as keyof HoldView]]));
 }
 
-/** `holdpoint holds [list|show ID|reveal ID|watch]`. */
+/** `holdpoint holds [list|show ID|reveal ID|retry ID|watch]`. */
 export function define(command: Command, context: CommandContext): void {
   withHub(command.command('list', { isDefault: true }))
     .description('what waits, the oldest first, then what is released or runs')
@@ -160,6 +172,11 @@ export function define(command: Command, context: CommandContext): void {
     .argument('<id>')
     .argument('[name...]', 'names of variables; default: those that block an approve')
     .action((id: string, names: string[], _, own: Command) => reveal(id, names, own, context));
+  withHub(command.command('retry'))
+    .description('have your own approved job run again that waited longer than GitLab waits')
+    .argument('<id>')
+    .option('--gitlab-token-file <file>', 'file with mode 600 with a GitLab token of yours, used this once')
+    .action((id: string, _, own: Command) => retry(id, own, context));
   withHub(command.command('watch'))
     .description('follow every change until Ctrl-C; with --json one object a line')
     .action((_, own: Command) => watch(own, context));

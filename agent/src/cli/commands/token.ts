@@ -6,8 +6,8 @@ import { durationMs } from '../../config/kinds.ts';
 import { systemErrorWords } from '../../config/system-error.ts';
 import { HoldpointError } from '../../domain/errors.ts';
 import { printable } from '../../domain/printable.ts';
-import { createdTokenSchema, tokenSchema } from '../../wire/api.ts';
-import { connectHub, idOf, withHub } from '../connect.ts';
+import { createdTokenSchema, lentSchema, tokenSchema } from '../../wire/api.ts';
+import { connectHub, gitlabCredential, idOf, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
 import { age, minute, table } from '../render.ts';
 
@@ -108,7 +108,32 @@ async function revoke(text: string, command: Command, { io, json }: CommandConte
   return io.out(json ? `${JSON.stringify({ id, revoked: true })}\n` : `token ${id}: revoked\n`);
 }
 
-/** `holdpoint token [create|list|revoke ID]`. */
+const CREDENTIAL = '/api/v1/me/gitlab-credential';
+
+function lifeOf(expires: string | undefined): Record<string, number> {
+  if (expires === undefined) return {};
+  const ms = durationMs(expires);
+  if (ms === null || ms < 60_000) throw new HoldpointError('bad_usage', '--expires: wanted a time like 30m or 8h');
+  return { expires_in_s: Math.floor(ms / 1_000) };
+}
+
+async function lend(command: Command, { io, json }: CommandContext): Promise<void> {
+  const flags = command.opts<{ gitlabTokenFile: string; expires?: string }>();
+  const body = { token: gitlabCredential(flags.gitlabTokenFile, io), ...lifeOf(flags.expires) };
+  const lent = await connectHub(command, io).put(CREDENTIAL, lentSchema, body);
+  if (json) return io.out(`${JSON.stringify(lent)}\n`);
+  const until = lent.expires_at === null ? '' : ` until ${minute(lent.expires_at)}`;
+  return io.out(
+    `lent${until}: the hub retries your own jobs with it once they are approved, and keeps it in memory only\n`,
+  );
+}
+
+async function takeBack(command: Command, { io, json }: CommandContext): Promise<void> {
+  const lent = await connectHub(command, io).remove(CREDENTIAL, lentSchema);
+  return io.out(json ? `${JSON.stringify(lent)}\n` : 'taken back: the hub has no GitLab credential of yours\n');
+}
+
+/** `holdpoint token [create|list|revoke ID|lend|take-back]`. */
 export function define(command: Command, context: CommandContext): void {
   withHub(command.command('list', { isDefault: true }))
     .description('tokens that are valid, with when and from where they were last used')
@@ -122,6 +147,14 @@ export function define(command: Command, context: CommandContext): void {
     .option('--name <name>', 'what it is for')
     .option('--out <file>', 'write it to a new file with mode 600 instead of standard output')
     .action((_, own: Command) => create(own, context));
+  withHub(command.command('lend'))
+    .description('lend your own GitLab token, so that the hub retries your jobs that waited longer than GitLab waits')
+    .requiredOption('--gitlab-token-file <file>', 'file with mode 600 with a GitLab token of yours, scope api')
+    .option('--expires <time>', 'for how long, at most 12h (default 8h)')
+    .action((_, own: Command) => lend(own, context));
+  withHub(command.command('take-back'))
+    .description('make the hub forget the GitLab token that you lent')
+    .action((_, own: Command) => takeBack(own, context));
   withHub(command.command('revoke'))
     .description('end a token now')
     .argument('<id>')
