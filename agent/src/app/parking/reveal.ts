@@ -11,6 +11,8 @@ export async function revealValues(parking: Parking, question: RevealQuestion): 
   const { hold, jobId, digest, names } = question;
   const refuse = (why: string): HoldpointError => new HoldpointError('cannot_reveal', why);
   const entry = parking.entries.get(jobId);
+  // A person can be quicker than the verdict: the hub shows the Hold before its agent has taken it in.
+  await entry?.admission;
   const job = entry?.job;
   if (job === undefined || job.hold !== hold || job.digest !== digest) {
     throw refuse('its job is not parked at the agent any more: let it be retried in GitLab, then reveal');
