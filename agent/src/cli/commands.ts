@@ -40,8 +40,8 @@ export const COMMANDS: readonly {
   },
   {
     name: 'holds',
-    usage: '[list|show ID|reveal ID|retry ID|watch]',
-    summary: 'what waits, and its way out',
+    usage: '[list|show|reveal|retry|watch]',
+    summary: 'list, show, reveal, retry and follow what waits for approval',
     load: () => import('./commands/holds.ts'),
   },
   {
