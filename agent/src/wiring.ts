@@ -15,7 +15,7 @@ import { createPeopleApi } from './runners/gitlab/people-api.ts';
 import { openParkingLot } from './stores/parking-lot.ts';
 import { openRunnerTokens } from './stores/runner-tokens.ts';
 import { openStore } from './stores/store.ts';
-import { openKeyFile } from './system/key-file.ts';
+import { openKeyFile, refuseNewKey } from './system/key-file.ts';
 import { sealUnder } from './system/seal.ts';
 import { cursorFile, openStateDir } from './system/state-dir.ts';
 import { VERSION } from './version.ts';
@@ -48,6 +48,10 @@ export async function startAgent(config: AgentConfig, { log, clock, drainMs }: S
   };
   try {
     openStateDir(config.stateDir);
+    const tokensDir = join(config.stateDir, 'runner-tokens');
+    const lotDir = join(config.stateDir, 'parking');
+    refuseNewKey(config.keys.variable, 'variable key', [config.hub.store.path]);
+    refuseNewKey(config.keys.seal, 'seal key', [lotDir, tokensDir]);
     const variableKey = openKeyFile(config.keys.variable, 'variable key', 'keys.variable');
     const seal = sealUnder(openKeyFile(config.keys.seal, 'seal key', 'keys.seal'));
     const directory = openDirectory({ path: config.principals, log });
@@ -68,6 +72,7 @@ export async function startAgent(config: AgentConfig, { log, clock, drainMs }: S
       variableKey,
       ...(config.hub.externalUrl === null ? {} : { externalUrl: config.hub.externalUrl }),
       agents: [{ name: EMBEDDED_AGENT, publicKey: rawPublicKey(publicKey) }],
+      local: [EMBEDDED_AGENT],
       ci: { api: peopleApi, botToken: botToken(config.hub.gitlabTokenFile, log) },
       clock,
       log: log.child({ part: 'hub' }),
@@ -87,13 +92,13 @@ export async function startAgent(config: AgentConfig, { log, clock, drainMs }: S
       log: log.child({ part: 'link' }),
     });
     stops.push(() => gatekeeper.close());
-    const parkingLot = await openParkingLot({ dir: join(config.stateDir, 'parking'), seal, log });
+    const parkingLot = await openParkingLot({ dir: lotDir, seal, log });
     stops.push(() => parkingLot.close());
     const agent = createAgent({
       gitlabUrl: config.gitlab.url,
       ...(config.gitlab.ca === null ? {} : { gitlabCa: config.gitlab.ca }),
       runners: config.runners,
-      runnerTokens: openRunnerTokens({ dir: join(config.stateDir, 'runner-tokens'), seal }),
+      runnerTokens: openRunnerTokens({ dir: tokensDir, seal }),
       parking: { ...config.parking, heartbeatMs: HEARTBEAT_MS },
       gatekeeper,
       parkingLot,

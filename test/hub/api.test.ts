@@ -314,6 +314,8 @@ describe('the HTTP API', () => {
       hub: hub.world.context,
       agents: { reveal: async () => [] },
       connectedSince: () => null,
+      problems: () => [],
+      local: [],
       exportAudit: () => process.stdin,
       detached: openDetached(hub.world.context, null, hub.log),
       metrics: async () => '',

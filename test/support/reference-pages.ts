@@ -27,6 +27,7 @@ const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   too_large: 'A body or an answer is larger than the limit.',
   rate_limited: 'Too many requests in a short time; wait and repeat.',
   audit_broken: 'A row of the audit was changed, removed or inserted; the message says which.',
+  not_ready: 'The hub answers, but jobs wait for something else of the same process; the message says for what.',
   store_unavailable: "The hub's database does not answer; its log says why. What is parked stays parked.",
   hub_unreachable: 'Nothing answers as a hub at this address; start one, or name another with `--hub`.',
   ci_unreachable: 'GitLab does not answer, or fails itself; nothing was done, and it can be tried again.',

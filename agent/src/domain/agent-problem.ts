@@ -2,11 +2,27 @@
 export const AGENT_PROBLEMS = ['disk', 'full', 'link', 'runner_token'] as const;
 export type AgentProblemCode = (typeof AGENT_PROBLEMS)[number];
 
-/** Something that people must look at, as the page of states, the list of agents and the log name it. */
+/** Something that people must look at, as the list of agents and the log name it. */
 export interface AgentProblem {
   readonly code: AgentProblemCode;
   /** True when jobs wait because of it: none is taken in, or none is handed out. */
   readonly blocks: boolean;
   /** A sentence with the way out; no secret. */
   readonly message: string;
+}
+
+/** A problem in words for whoever asks without a token: no name of a runner, a project or a path (T32). */
+export function problemWords(code: AgentProblemCode): string {
+  switch (code) {
+    case 'disk':
+      return 'the parking lot cannot be written: no job is taken in until its disk has room';
+    case 'full':
+      return 'as many jobs are parked as may be: each further one detaches the oldest of whoever has most';
+    case 'link':
+      return 'the agent of this process is not linked to its hub: nothing parked is handed out';
+    case 'runner_token':
+      return 'the token of a runner needs people: see "holdpoint agents"';
+    default:
+      return code satisfies never;
+  }
 }

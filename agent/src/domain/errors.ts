@@ -25,6 +25,7 @@ export const ERRORS = {
   too_large: { status: 413, exit: 2 },
   rate_limited: { status: 429, exit: 1 },
   audit_broken: { status: 500, exit: 1 },
+  not_ready: { status: 503, exit: 1 },
   store_unavailable: { status: 503, exit: 1 },
   hub_unreachable: { status: 502, exit: 6 },
   ci_unreachable: { status: 502, exit: 1 },

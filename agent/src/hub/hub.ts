@@ -36,6 +36,8 @@ export interface HubOptions {
   readonly externalUrl?: string;
   /** Agents that may connect: name and raw Ed25519 public key of 32 bytes. */
   readonly agents: readonly { readonly name: string; readonly publicKey: Uint8Array }[];
+  /** Names of those that run in this process: `/readyz` speaks for them too. */
+  readonly local?: readonly string[];
   readonly clock: Clock;
   readonly log: Log;
   /** Version of the program, for the API document. */
@@ -94,6 +96,8 @@ export function createHub(options: HubOptions): Hub {
     agents: link,
     detached,
     connectedSince: link.connectedSince,
+    problems: link.problems,
+    local: options.local ?? [],
     exportAudit: () => Readable.from(auditLines(store)),
     metrics: metrics.text,
   });

@@ -4,6 +4,7 @@ import { admit } from '../app/admit.ts';
 import { agentActor, type HubContext } from '../app/hub-context.ts';
 import { report } from '../app/report.ts';
 import { sync } from '../app/sync.ts';
+import type { AgentProblem } from '../domain/agent-problem.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { RevealedValue, RevealQuestion } from '../ports/agents.ts';
 import type { Log } from '../ports/log.ts';
@@ -31,6 +32,8 @@ export interface LinkConnection {
   close(code: number, reason: string): void;
   /** Asks the agent for hidden values of a job. Rejects with `cannot_reveal`. */
   reveal(question: RevealQuestion): Promise<readonly RevealedValue[]>;
+  /** What its agent says is wrong on its side. */
+  problems(): readonly AgentProblem[];
   /** Resolves when nothing of this connection is being worked on any more. */
   idle(): Promise<void>;
 }
@@ -69,6 +72,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
   const unacked = new Set<number>();
   const reveals = new Map<string, (answer: Answer | null) => void>();
   let requests = 0;
+  let problems: readonly AgentProblem[] = [];
   let stage: Stage = { at: 'hello' };
   let open = true;
   let working: Promise<void> | null = null;
@@ -180,6 +184,9 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
         unacked.delete(frame.seq);
         return flush();
       }
+      case 'health':
+        problems = frame.problems;
+        return;
       case 'revealed':
         // An answer that nobody waits for any more is dropped unread.
         reveals.get(frame.request)?.(frame);
@@ -291,6 +298,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
     since: clock.now(),
     wake: flush,
     close: end,
+    problems: () => problems,
     reveal,
     async idle() {
       while (working !== null || flushing !== null) await Promise.all([working, flushing]);

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { HubContext } from '../app/hub-context.ts';
+import type { AgentProblem } from '../domain/agent-problem.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Agents } from '../ports/agents.ts';
 import type { Log } from '../ports/log.ts';
@@ -23,6 +24,8 @@ export interface LinkServer extends Agents {
   /** Epoch ms, null for an agent that is not connected. */
   connectedSince(agent: string): number | null;
   connected(): number;
+  /** What a connected agent says is wrong on its side; nothing for one that is away. */
+  problems(agent: string): readonly AgentProblem[];
   close(): Promise<void>;
 }
 
@@ -123,6 +126,7 @@ export function createLinkServer({ context, agents, variableKey, heartbeatMs, lo
     },
     connectedSince: (agent) => byAgent.get(agent)?.since ?? null,
     connected: () => byAgent.size,
+    problems: (agent) => byAgent.get(agent)?.problems() ?? [],
     async close() {
       const open = [...all];
       for (const connection of open) connection.close(CLOSE.going_away, 'the hub stops');

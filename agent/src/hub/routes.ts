@@ -9,6 +9,8 @@ import { reveal } from '../app/reveal.ts';
 import { revoke } from '../app/revoke.ts';
 import { sightOf, visibleHold } from '../app/see.ts';
 import { verifyAudit } from '../app/verify-audit.ts';
+import { type AgentProblem, problemWords } from '../domain/agent-problem.ts';
+import { HoldpointError } from '../domain/errors.ts';
 import { HOLD_STATES, type Hold } from '../domain/hold.ts';
 import type { RetryAdvice } from '../domain/retrying.ts';
 import { REVIEW_STATES } from '../domain/review.ts';
@@ -25,6 +27,10 @@ export interface RouteContext {
   readonly agents: Agents;
   /** Since when an agent is connected (epoch ms), null when it is not. */
   readonly connectedSince: (agent: string) => number | null;
+  /** What a connected agent says is wrong on its side. */
+  readonly problems: (agent: string) => readonly AgentProblem[];
+  /** Agents of this very process: it is not ready while one of them is not. */
+  readonly local: readonly string[];
   /** The whole chain as lines of JSON. */
   readonly exportAudit: () => NodeJS.ReadableStream;
   /** Holds whose job GitLab has ended. */
@@ -155,11 +161,22 @@ function holdHelp(id: number): string {
   ].join('\n');
 }
 
+/** Ready, or ready with something that people must look at; throws `not_ready` while jobs wait for it. Names nobody (T32). */
+function readiness(found: readonly Pick<AgentProblem, 'code' | 'blocks'>[]) {
+  const codes = [...new Set(found.map(({ code }) => code))];
+  const blocking = codes.filter((code) => found.some((each) => each.code === code && each.blocks));
+  if (blocking.length > 0) throw new HoldpointError('not_ready', `not ready: ${blocking.map(problemWords).join('; ')}`);
+  const status = codes.length === 0 ? ('ok' as const) : ('degraded' as const);
+  return { status, problems: codes.map((code) => ({ code, message: problemWords(code) })) };
+}
+
 /** Every route of the hub but the two websockets. */
 export function routes({
   hub,
   agents,
   connectedSince,
+  problems,
+  local,
   exportAudit,
   detached,
   metrics,
@@ -368,7 +385,9 @@ export function routes({
       query: page,
       reply: api.pageOf(api.agentSchema),
       handle: async () => ({
-        items: (await store.agents()).map((agent) => views.agentView(agent, connectedSince(agent.name))),
+        items: (await store.agents()).map((agent) =>
+          views.agentView(agent, connectedSince(agent.name), problems(agent.name)),
+        ),
         next_cursor: null,
       }),
     }),
@@ -453,11 +472,15 @@ export function routes({
       reply: api.statusSchema,
       handle: async () => ({ status: 'ok' as const }),
     }),
-    route('GET', '/readyz', 'The store answers', null, {
-      reply: api.statusSchema,
+    route('GET', '/readyz', 'The store answers, and no agent of this process makes jobs wait', null, {
+      reply: api.readySchema,
       handle: async () => {
         await store.auditHead();
-        return { status: 'ok' as const };
+        return readiness(
+          local.flatMap((agent): readonly Pick<AgentProblem, 'code' | 'blocks'>[] =>
+            connectedSince(agent) === null ? [{ code: 'link', blocks: true }] : problems(agent),
+          ),
+        );
       },
     }),
     {

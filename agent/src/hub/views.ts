@@ -1,5 +1,6 @@
 /** Domain values as the API shows them: the one place where times become text and keys snake_case. */
 import type { HoldInspection, ReviewInspection } from '../app/inspect.ts';
+import type { AgentProblem } from '../domain/agent-problem.ts';
 import { type Approval, isValid } from '../domain/approval.ts';
 import type { ChainReport, AuditRow as DomainRow } from '../domain/audit.ts';
 import { ERRORS, type HoldpointError } from '../domain/errors.ts';
@@ -212,7 +213,7 @@ export function auditReport(report: ChainReport) {
 }
 
 /** An agent; `connectedSince` is epoch ms, null when it is away. */
-export function agentView(agent: AgentRecord, connectedSince: number | null) {
+export function agentView(agent: AgentRecord, connectedSince: number | null, problems: readonly AgentProblem[] = []) {
   return {
     name: agent.name,
     connected: connectedSince !== null,
@@ -220,6 +221,7 @@ export function agentView(agent: AgentRecord, connectedSince: number | null) {
     version: agent.version,
     runners: agent.runners.map(({ name, protected: isProtected }) => ({ name, protected: isProtected })),
     parked: agent.parked,
+    problems: problems.map((problem) => ({ ...problem })),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { AgentProblem } from '../domain/agent-problem.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { RevealedValue, RevealQuestion } from '../ports/agents.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -63,6 +64,7 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
     throw new HoldpointError('cannot_reveal', 'the agent is only starting: try again');
   };
   const connects: (() => void)[] = [];
+  let health: readonly AgentProblem[] = [];
   let listen: (listener: (push: HubPush) => Promise<void>) => void = () => {};
   // A push that comes before anybody listens waits for who does.
   const listener = new Promise<(push: HubPush) => Promise<void>>((resolve) => {
@@ -86,6 +88,7 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
       if (stay()) failures = 0;
     });
     welcomed = true;
+    session?.health(health);
     for (const each of connects) each();
   }
 
@@ -145,8 +148,8 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
       const frame = { type: 'admit', ref: nextRef(), digest, configuration, facts, policy, ...more } as const;
       const answer = await ask(frame as unknown as Parameters<Session['ask']>[0]);
       if (answer.type !== 'verdict') throw wrongAnswer(answer);
-      const { outcome, hold, approval, expires, reason, note, url: link, runner = null } = answer;
-      return { outcome, hold, approval, expires, reason, note, url: link, runner };
+      const { outcome, hold, approval, expires, reason, note, url: link, runner } = answer;
+      return { outcome, hold, approval, expires, reason, note, url: link, ...(runner == null ? {} : { runner }) };
     },
     async report({ hold, jobId, event, at, detail }) {
       const frame = { type: 'report', ref: nextRef(), hold, jobId, event, at, detail };
@@ -169,6 +172,10 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
       connects.push(each);
     },
     connected: () => welcomed,
+    health(problems) {
+      health = problems;
+      if (welcomed) session?.health(problems);
+    },
     async close() {
       closed = true;
       cancelRetry();

@@ -1,4 +1,5 @@
 import { WebSocket } from 'ws';
+import type { AgentProblem } from '../domain/agent-problem.ts';
 import { ERRORS, type ErrorCode, HoldpointError } from '../domain/errors.ts';
 import type { RevealedValue, RevealQuestion } from '../ports/agents.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -44,6 +45,8 @@ export interface SessionOptions {
 export interface Session {
   /** Sends a question; the answer has the same ref. Rejects with `hub_unreachable` when none comes in time. */
   ask(frame: Extract<AgentFrame, { ref: string }>): Promise<HubFrame>;
+  /** Says what is wrong on the agent's side. */
+  health(problems: readonly AgentProblem[]): void;
   close(): void;
 }
 
@@ -255,6 +258,9 @@ export function openSession(options: SessionOptions): Session {
         waiting.set(frame.ref, { resolve, reject, cancel });
         socket.send(text);
       });
+    },
+    health(problems) {
+      if (phase === 'welcomed') write({ type: 'health', problems: problems.map((problem) => ({ ...problem })) });
     },
     close: () => finish('closed by the agent', CLOSE.going_away),
   };

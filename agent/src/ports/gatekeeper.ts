@@ -1,3 +1,4 @@
+import type { AgentProblem } from '../domain/agent-problem.ts';
 import type { Facts } from '../domain/facts.ts';
 import type { HoldState } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
@@ -84,5 +85,7 @@ export interface Gatekeeper {
   /** Called after each welcome, the first and every one after a drop. */
   onConnect(listener: () => void): void;
   connected(): boolean;
+  /** What people must look at on the agent's side, whole; the hub is told at once, and after each welcome again. */
+  health?(problems: readonly AgentProblem[]): void;
   close(): Promise<void>;
 }

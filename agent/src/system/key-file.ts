@@ -1,5 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fstatSync, linkSync, openSync, readSync, unlinkSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  readSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
 import { HoldpointError } from '../domain/errors.ts';
 import { writeWhole } from './state-dir.ts';
 
@@ -37,6 +47,28 @@ export function openKeyFile(path: string, what: string, option: string): Uint8Ar
   } finally {
     closeSync(file);
   }
+}
+
+/** What a lock leaves behind is worth no key. */
+const WORTHLESS = /^lock/;
+
+function hasContent(path: string): boolean {
+  if (!existsSync(path)) return false;
+  return !statSync(path).isDirectory() || readdirSync(path).some((name) => !WORTHLESS.test(name));
+}
+
+/**
+ * Refuses to start with a new key where something is kept under the old one: it could not be opened, and would be given up.
+ * `kept` are files and folders; throws `bad_config` when the key file is gone and one of them has content.
+ */
+export function refuseNewKey(path: string, what: string, kept: readonly string[]): void {
+  if (existsSync(path)) return;
+  const [first] = kept.filter(hasContent);
+  if (first === undefined) return;
+  throw new HoldpointError(
+    'bad_config',
+    `${what} ${path} is gone, but ${first} was written with it: put the key back from your backup, or move ${first} away to start anew`,
+  );
 }
 
 function openOrMake(path: string): number {

@@ -1,5 +1,6 @@
 /** Bodies of the native HTTP API `/api/v1/`; snake_case on the wire, times RFC 3339 in UTC, ids integers of the store. */
 import { z } from 'zod';
+import { AGENT_PROBLEMS } from '../domain/agent-problem.ts';
 import { HOLD_STATES } from '../domain/hold.ts';
 import { INPUTS, REF_LIMITS } from '../domain/scope.ts';
 import { factsSchema } from './facts.ts';
@@ -321,6 +322,8 @@ export const agentSchema = z.strictObject({
   version: text.nullable(),
   runners: z.array(z.strictObject({ name: text, protected: z.boolean() })),
   parked: z.number().int(),
+  /** What the agent says is wrong on its side; empty while it is away. */
+  problems: z.array(z.strictObject({ code: z.enum(AGENT_PROBLEMS), blocks: z.boolean(), message: text })).default([]),
 });
 /** Every list: newest last for audit, oldest first for holds; `next_cursor` goes back as `?cursor=`. */
 export function pageOf<T extends z.ZodType>(item: T) {
@@ -346,7 +349,12 @@ export const auditReportSchema = z.strictObject({
   fault: z.enum(['changed', 'removed', 'inserted', 'truncated']).nullable(),
   message: text.nullable(),
 });
-/** Answer of `/readyz`; `/healthz` has the same. */
+/** Answer of `/readyz`: `degraded` names what people must look at although jobs go on. */
+export const readySchema = z.strictObject({
+  status: z.enum(['ok', 'degraded']),
+  problems: z.array(z.strictObject({ code: z.enum(AGENT_PROBLEMS), message: text })),
+});
+/** Answer of `/healthz`. */
 export const statusSchema = z.strictObject({ status: z.literal('ok') });
 /** Messages of the viewers' websocket `/api/v1/events`: a hint that something changed; read it again. */
 export const viewerEventSchema = z.strictObject({

@@ -6,12 +6,14 @@
  *   report{ref} → state{ref, holds}     the answer acknowledges it; idempotent per (hold, job_id, event)
  *   sync{ref}   → state{ref, holds}     all that the agent holds, after each welcome
  *   reveal{request} → revealed{request} hub to agent, answered once or not at all
+ *   health                              what is wrong on the agent's side; not answered
  *   push{seq}   → ack{seq}              release, reject, expire, revoke, cancel: at least once, ordered, kept in the
  *                                       hub's outbox until acknowledged; sent again after a drop from `cursor`
  * A push is a hint, the store is the truth: both sides act on the state, never on a count of frames.
  * Anything else, a frame over `MAX_FRAME_BYTES`, an unknown type or a wrong order closes the socket with a code below.
  */
 import { z } from 'zod';
+import { AGENT_PROBLEMS } from '../domain/agent-problem.ts';
 import { HOLD_STATES } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { type Camel, toCamel, toSnake } from './case.ts';
@@ -113,6 +115,11 @@ const agentFrames = [
       .max(100_000),
   }),
   z.strictObject({ type: z.literal('ack'), seq }),
+  /** What people must look at on the agent's side, whole, after each welcome and whenever it changes; not answered. */
+  z.strictObject({
+    type: z.literal('health'),
+    problems: z.array(z.strictObject({ code: z.enum(AGENT_PROBLEMS), blocks: z.boolean(), message: text })).max(1_100),
+  }),
   /** Answers `reveal`; `values` null: the agent cannot, `reason` says why. Neither end keeps or logs it. */
   z.strictObject({
     type: z.literal('revealed'),

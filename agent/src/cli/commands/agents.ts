@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { printable } from '../../domain/printable.ts';
 import { agentSchema } from '../../wire/api.ts';
 import { connectHub, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
@@ -25,7 +26,10 @@ async function list(command: Command, { io, json }: CommandContext): Promise<voi
     { title: 'PARKED', right: true },
     { title: 'RUNNERS', least: 10 },
   ];
-  return io.out(table(heads, rows, io.columns));
+  const problems = agents.flatMap(({ name, problems: list }) =>
+    list.map(({ message }) => `${name}: ${printable(message)}\n`),
+  );
+  return io.out(`${table(heads, rows, io.columns)}${problems.join('')}`);
 }
 
 /** `holdpoint agents [list]`. */

@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { lotProblems } from '../../app/parking/problems.ts';
 import { followHub, resume } from '../../app/parking/resume.ts';
 import { createParking, stopParking } from '../../app/parking/tend.ts';
 import type { AgentProblem } from '../../domain/agent-problem.ts';
@@ -52,6 +53,9 @@ export interface Agent {
 /** Workhorse keeps a poll for 50 s: what it answers to one that is open when the agent stops is still kept (T40). */
 const DRAIN_MS = 55_000;
 
+/** How soon whoever asks is told what is wrong. */
+const LOOK_MS = 2_000;
+
 /** Puts a gateway together; nothing runs before `listen`. The lot and the gatekeeper stay the caller's to close, after it. */
 export function createAgent(options: AgentOptions): Agent {
   const { clock, log, gatekeeper } = options;
@@ -73,11 +77,34 @@ export function createAgent(options: AgentOptions): Agent {
   const tokens = createRunnerTokens({ runners: options.runners, keep: options.runnerTokens ?? null, clock, log });
   const server = createGateway({ parking, upstream, log, open, tokens, tls: options.tls });
 
+  const problems = (): readonly AgentProblem[] => [
+    ...lotProblems(parking),
+    ...tokens.troubles().map(({ runner, reason }) => ({
+      code: 'runner_token' as const,
+      blocks: false,
+      message: `runner ${runner}: ${reason}`,
+    })),
+  ];
+  let told = '[]';
+  let cancelLook: () => void = () => {};
+  const look = (): void => {
+    const found = problems();
+    if (JSON.stringify(found) !== told) {
+      told = JSON.stringify(found);
+      const codes = found.map(({ code }) => code);
+      if (found.length > 0) log.warn({ problems: codes }, found.map(({ message }) => message).join('; '));
+      else log.info({}, 'nothing is wrong any more');
+      gatekeeper.health?.(found);
+    }
+    cancelLook = clock.after(LOOK_MS, look);
+  };
+
   return {
     async listen(host, port) {
       await tokens.load();
       await resume(parking);
       followHub(parking);
+      look();
       await new Promise<void>((resolve, reject) => {
         server.once('error', (cause: NodeJS.ErrnoException) => {
           const message = `gateway cannot listen on ${host}:${port} (${cause.code}): choose another gateway.listen`;
@@ -89,6 +116,7 @@ export function createAgent(options: AgentOptions): Agent {
     },
     async close({ drainMs = DRAIN_MS } = {}) {
       parking.closing = true;
+      cancelLook();
       const closed = server.listening ? new Promise<void>((resolve) => server.close(() => resolve())) : null;
       server.closeIdleConnections();
       let cancel: () => void = () => {};
@@ -109,12 +137,6 @@ export function createAgent(options: AgentOptions): Agent {
       for (const { job } of parking.entries.values()) counts[job.state] = (counts[job.state] ?? 0) + 1;
       return counts;
     },
-    problems: () => [
-      ...tokens.troubles().map(({ runner, reason }) => ({
-        code: 'runner_token' as const,
-        blocks: false,
-        message: `runner ${runner}: ${reason}`,
-      })),
-    ],
+    problems,
   };
 }
