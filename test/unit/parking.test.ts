@@ -286,6 +286,56 @@ describe('T17: facts that GitLab confirms', () => {
     expect(verifiedFacts(plain, { job: null, agents: {} }).ok).toBe(true);
   });
 
+  it.each([
+    ['project', { project: { id: 4243 } }, 'of project'],
+    ['pipeline', { pipeline: { id: 5 } }, 'of pipeline'],
+  ])('T50: are refused when GitLab has the job in another %s', (_what, agents, reason) => {
+    const answer = verifiedFacts(facts, { job: null, agents: { job: { id }, environment: production, ...agents } });
+    expect(answer).toMatchObject({ ok: false, reason: expect.stringContaining(reason) });
+  });
+
+  it.each([
+    ['Review/Feature X', 'review-feature-x-1a2b3c', true],
+    ['Review/Feature X', 'review-feature-y-1a2b3c', false],
+    ['production', 'staging', false],
+    ['production-eu', 'production-eu', true],
+  ])('T17: an environment %s that GitLab names by the slug %s: %s', (name, slug, ok) => {
+    const named = { ...facts, environment: { ...facts.environment!, name, slug: null, tier: null } };
+    expect(verifiedFacts(named, { job: null, agents: { job: { id }, environment: { slug } } }).ok).toBe(ok);
+  });
+
+  it('T18: name author and committer of the commit, as GitLab and the payload have them, each once', () => {
+    const commit = {
+      author_name: 'Maria Silva',
+      author_email: 'maria@example.com',
+      committer_name: 'Jonas Berg',
+      committer_email: 'jonas@example.com',
+    };
+    const own = { author_name: 'Zoë Müller', author_email: 'zoe@example.com' };
+    const answer = verifiedFacts(facts, { job: { id, user, commit }, agents: null, commits: [commit, own, 7] });
+    expect(answer.ok && answer.facts.commit.people?.map(({ role, name }) => `${role} ${name}`)).toEqual([
+      'author Maria Silva',
+      'committer Jonas Berg',
+      'author Zoë Müller',
+    ]);
+    const silent = verifiedFacts(
+      { ...facts, commit: { ...facts.commit, people: null } },
+      { job: { id }, agents: null },
+    );
+    expect(silent.ok && silent.facts.commit.people).toBeNull();
+  });
+
+  it('T48: tell of each dependency whether GitLab lists it in the same pipeline; unasked is no', () => {
+    const [dependency] = facts.dependencies;
+    const known = (pipelineJobs: ReadonlySet<number> | null) => {
+      const answer = verifiedFacts(facts, { job: { id, user }, agents: null, pipelineJobs });
+      return answer.ok && answer.facts.dependencies.map((one) => one.samePipeline);
+    };
+    expect(known(new Set([dependency!.jobId!]))).toEqual([true]);
+    expect(known(new Set([1]))).toEqual([false]);
+    expect(known(null)).toEqual([false]);
+  });
+
   it('T50: are refused when the token is another job’s', () => {
     expect(verifiedFacts(facts, { job: { id: id + 1, user }, agents: null }).ok).toBe(false);
   });
