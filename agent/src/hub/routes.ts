@@ -9,8 +9,7 @@ import { reveal } from '../app/reveal.ts';
 import { revoke } from '../app/revoke.ts';
 import { sightOf, visibleHold } from '../app/see.ts';
 import { verifyAudit } from '../app/verify-audit.ts';
-import { type AgentProblem, problemWords } from '../domain/agent-problem.ts';
-import { HoldpointError } from '../domain/errors.ts';
+import type { AgentProblem } from '../domain/agent-problem.ts';
 import { HOLD_STATES, type Hold } from '../domain/hold.ts';
 import type { RetryAdvice } from '../domain/retrying.ts';
 import { REVIEW_STATES } from '../domain/review.ts';
@@ -19,6 +18,7 @@ import type { TokenScope } from '../domain/token.ts';
 import type { Agents } from '../ports/agents.ts';
 import * as api from '../wire/api.ts';
 import type { Demand, Identity } from './auth.ts';
+import { readiness } from './readiness.ts';
 import * as views from './views.ts';
 
 /** What routes need besides the verbs. */
@@ -159,15 +159,6 @@ function holdHelp(id: number): string {
     `Reject it:          holdpoint reject ${id} --comment WHY`,
     '',
   ].join('\n');
-}
-
-/** Ready, or ready with something that people must look at; throws `not_ready` while jobs wait for it. Names nobody (T32). */
-function readiness(found: readonly Pick<AgentProblem, 'code' | 'blocks'>[]) {
-  const codes = [...new Set(found.map(({ code }) => code))];
-  const blocking = codes.filter((code) => found.some((each) => each.code === code && each.blocks));
-  if (blocking.length > 0) throw new HoldpointError('not_ready', `not ready: ${blocking.map(problemWords).join('; ')}`);
-  const status = codes.length === 0 ? ('ok' as const) : ('degraded' as const);
-  return { status, problems: codes.map((code) => ({ code, message: problemWords(code) })) };
 }
 
 /** Every route of the hub but the two websockets. */
@@ -476,11 +467,7 @@ export function routes({
       reply: api.readySchema,
       handle: async () => {
         await store.auditHead();
-        return readiness(
-          local.flatMap((agent): readonly Pick<AgentProblem, 'code' | 'blocks'>[] =>
-            connectedSince(agent) === null ? [{ code: 'link', blocks: true }] : problems(agent),
-          ),
-        );
+        return readiness(local, connectedSince, problems);
       },
     }),
     {
