@@ -69,9 +69,12 @@ runners:
   - name: prod-deployer-01
     token_file: prod-deployer-01.token   # mode 600; or token: glrt-…
     protected: true                      # the default: its jobs are gated
+    mode: enforce                        # the default; monitor: what would have been parked is recorded, nothing is parked
+    gateway_token_file: prod-deployer-01.gateway   # or gateway_token: what config.toml carries instead of GitLab's token
 \`\`\`
 
-Every name and every token stands once. A runner that asks with a token of no entry is treated as protected.
+Every name and every token stands once. A runner that asks with a token of no entry is treated as protected. One that has a
+gateway token is refused with its real one.
 
 Commands that talk to a hub take \`--hub URL\` or \`HOLDPOINT_HUB_URL\` (default \`http://127.0.0.1:8094\`), and the token from
 \`--token-file FILE\`, \`HOLDPOINT_TOKEN_FILE\` or \`HOLDPOINT_TOKEN\`, in this order; it is never a flag, since flags stand in \`ps\`.
