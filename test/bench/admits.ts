@@ -14,7 +14,7 @@ import { atEnd } from './processes.ts';
 import { type Aim, atMost, type Section } from './report.ts';
 
 const LEVELS = [1, 1_000, 10_000, 100_000] as const;
-const ROUNDS = 5;
+const ROUNDS = 3;
 const ADMITS = 120;
 /** A tenfold of what is stored may cost so much more: a logarithm, with room for the disk's mood. */
 const GROWTH = 1.5;

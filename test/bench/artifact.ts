@@ -7,7 +7,7 @@ import { type Aim, atLeast, atMost, type Section } from './report.ts';
 
 const GIB = 2 ** 30;
 const SMALL = 128 * 2 ** 20;
-const ROUNDS = 3;
+const ROUNDS = 2;
 
 type Way = 'direct' | 'nginx' | 'nginx tuned' | 'gateway';
 

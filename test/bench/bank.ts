@@ -10,7 +10,7 @@ import type { Section } from './report.ts';
 const PROJECTS = 50;
 const JOBS_PER_PROJECT = 8;
 const DAYS = 30;
-const PIPELINES_PER_WORKDAY = 2;
+const PIPELINES_PER_WORKDAY = 1;
 const JOBS_PER_PIPELINE = 4;
 const NIGHTLY_JOBS = 1;
 /** The day on which GitLab is upgraded to a release that says something new of every job. */

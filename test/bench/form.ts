@@ -79,7 +79,7 @@ export async function benchForm(): Promise<Section> {
   return {
     title: 'Reading a payload: strict read, canonical form, digest',
     about:
-      'Microseconds, medians of rounds in turns. Floor: `JSON.parse` + `JSON.stringify` + native SHA-256 of the same bytes, which checks nothing and leaves nothing out. ' +
+      'Microseconds of processor time (the collection of garbage included), medians of rounds in turns. Floor: `JSON.parse` + `JSON.stringify` + native SHA-256 of the same bytes, which checks nothing and leaves nothing out. ' +
       'Read + form + digest is what an approval rests on, with fast-json-stable-stringify and @noble/hashes (the same code hashes in a browser); the whole reading also makes the facts and takes secrets out of them.',
     tables: [
       {

@@ -7,10 +7,10 @@ import { cpuSeconds, type Worker, worker } from './processes.ts';
 import { type Aim, atLeast, atMost, type Section, type Table } from './report.ts';
 
 const CONNECTIONS = [1, 32, 256] as const;
-const ROUNDS = 3;
-const ROUND_MS = 900;
+const ROUNDS = 2;
+const ROUND_MS = 800;
 /** A gated job costs more than a request: fewer of them make a round. */
-const JOB_ROUND_MS = 1_200;
+const JOB_ROUND_MS = 1_000;
 
 type Way = 'direct' | 'nginx' | 'gateway' | 'gateway, disk in memory';
 type Kind = Steady['kind'];

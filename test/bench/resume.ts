@@ -20,7 +20,7 @@ import { atEnd, cpuSeconds, residentMib, type Worker, worker } from './processes
 import { atMost, type Section } from './report.ts';
 
 const LEVELS = [0, 1_000, 10_000] as const;
-const SAMPLES = 80;
+const SAMPLES = 60;
 /** The parked jobs are of so many configurations: one Review each. */
 const PARKED_VARIANTS = 100;
 /** A token may vote 60 times a minute. */

@@ -6,7 +6,7 @@ import { digits, duration, median, times } from './measure.ts';
 import { residentMib, worker } from './processes.ts';
 import { atMost, type Section } from './report.ts';
 
-const ROUNDS = 15;
+const ROUNDS = 11;
 const AGENT_ROUNDS = 7;
 /** What starting leaves behind has been collected by then. */
 const IDLE_MS = 3_000;

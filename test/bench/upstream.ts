@@ -71,7 +71,7 @@ function jobAnswer(id: string): string {
     name: 'test:unit',
     source: 'push',
     user: JOB.user,
-    pipeline: { id: 1, source: 'push' },
+    pipeline: { id: Number(id) + FIRST_PIPELINE - FIRST_JOB, source: 'push' },
   };
   return message('200 OK', JSON.stringify(view));
 }
