@@ -89,6 +89,21 @@ describe('a job that waits longer than GitLab waits', () => {
     expect(retries()).toHaveLength(1);
   });
 
+  it('runs every one of them where the policy says so', async () => {
+    scene = await openDetachedScene({
+      bot: ALL,
+      extra: 'policy: policy.yaml',
+      files: { 'policy.yaml': 'superseded: run\n' },
+    });
+    scene.runner();
+    const jobs = [scene.push('deploy-production'), scene.push('deploy-production')];
+    const holds: HoldDetail[] = [];
+    for (const job of jobs) holds.push(await scene.detached(job));
+    await approveHold(scene, holds[1]!);
+    for (const job of jobs) await scene.hold(await scene.retryOf(job), 'success');
+    expect(retries()).toHaveLength(2);
+  });
+
   it('T12 does not run an old push after a newer one of the same ref has run, however long nobody could retry it', async () => {
     scene = await openDetachedScene();
     scene.runner();

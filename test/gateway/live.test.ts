@@ -59,7 +59,9 @@ describe('a parked job', () => {
       () => one.fake.job(id),
     );
     expect(one.fake.job(id).failureReason).toBe('no_matching_runner');
-    expect(one.fake.job(id).trace).toMatch(/Hold 1 goes on waiting for approval\. Once it is approved, press Retry/);
+    expect(one.fake.job(id).trace).toMatch(
+      /Hold 1 goes on waiting for approval\. Once it is approved, this job is run again: by Holdpoint .* presses Retry/,
+    );
     await until('the report', () => told(one, id).includes('detached'));
     expect(told(one, id)).toEqual(['parked', 'detached']);
     expect(one.gate.gatekeeper.holdOf(id).state).toBe('waiting_for_approval');

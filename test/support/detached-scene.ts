@@ -41,12 +41,14 @@ export async function openDetachedScene(
     readonly bot?: readonly ('read' | 'retry' | 'status')[];
     readonly live?: string;
     readonly extra?: string;
+    readonly files?: Readonly<Record<string, string>>;
   } = {},
 ): Promise<DetachedScene> {
   const clock = turnableClock();
   const scene = await openScene({
     clock,
     ...(options.bot === undefined ? {} : { bot: options.bot }),
+    ...(options.files === undefined ? {} : { files: options.files }),
     extra: `parking: { live: ${options.live ?? '0s'} }\n${options.extra ?? ''}`,
   });
   const turn = (ms: number): void => {

@@ -124,7 +124,7 @@ async function retry(text: string, command: Command, { io, json }: CommandContex
   const after = await connectHub(command, io).post(`/api/v1/holds/${id}/retry`, retriedSchema, body);
   if (json) return io.out(`${JSON.stringify(after)}\n`);
   const link = after.retry?.by === 'trigger' ? after.retry.url : null;
-  const words = `hold ${after.id} (${after.state}): ${after.retry?.words ?? 'nothing is to be retried'}`;
+  const words = `hold ${after.id} (${after.state}): ${after.retry?.words ?? 'its job has been taken up again'}`;
   return io.out(`${printable(words)}\n${link === null ? '' : `${printable(link)}\n`}`);
 }
 
