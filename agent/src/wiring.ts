@@ -85,7 +85,11 @@ export async function startAgent(config: AgentConfig, { log, clock, drainMs }: S
       url: originOf(reachable(config.hub.listen.host), hubPort),
       agent: EMBEDDED_AGENT,
       version: VERSION,
-      runners: config.runners.map(({ name, protected: guarded }) => ({ name, protected: guarded })),
+      // A runner in mode monitor is not gated, whatever it is to become.
+      runners: config.runners.map(({ name, protected: guarded, mode }) => ({
+        name,
+        protected: guarded && mode !== 'monitor',
+      })),
       sign: (bytes) => sign(null, bytes, privateKey),
       cursor: cursorFile(join(config.stateDir, 'link-cursor')),
       clock,

@@ -65,6 +65,8 @@ describe('a runner in mode monitor', () => {
     expect(await holds()).toEqual([]);
     expect((await (await scene.as('maria')).get<{ items: unknown[] }>('reviews')).body.items).toEqual([]);
     expect(scene.gitlab.job(id).trace).not.toContain('Holdpoint');
+    const agents = await (await scene.as('maria')).get<{ items: { runners: object[] }[] }>('agents');
+    expect(agents.body.items[0]?.runners).toContainEqual({ name: 'prod-deployer-01', protected: false });
   });
 });
 

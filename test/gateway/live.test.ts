@@ -60,7 +60,7 @@ describe('a parked job', () => {
     );
     expect(one.fake.job(id).failureReason).toBe('no_matching_runner');
     expect(one.fake.job(id).trace).toMatch(
-      /Hold 1 goes on waiting for approval\. Once it is approved, this job is run again: by Holdpoint .* presses Retry/,
+      /Hold 1 goes on waiting for approval\. Once it is approved, this job is run again/,
     );
     await until('the report', () => told(one, id).includes('detached'));
     expect(told(one, id)).toEqual(['parked', 'detached']);

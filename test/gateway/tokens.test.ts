@@ -57,7 +57,7 @@ describe('a runner whose config.toml has a token of the gateway', () => {
     await until('the hold', () => [...one.gate.gatekeeper.holds.values()].some((hold) => hold.jobId === id));
     const asked = one.fake.log.find((line) => line.path === '/api/v4/jobs/request')!;
     expect([asked.headers['runner-token'], JSON.parse(asked.body).token]).toEqual([one.real, one.real]);
-    await until('its note', () => one.fake.job(id).trace !== '');
+    await until('its note', () => one.gate.log.lines.some((line) => line.message === 'a note was written'));
     await one.gate.gatekeeper.release(id);
     const job = await poll(one.gate.port, OWN);
     expect([job.status, seen(job).includes(one.real)]).toEqual([201, false]);
@@ -293,6 +293,24 @@ describe('a reset at a bad moment', () => {
     await until('the write', () => one.gate.agent.problems().length === 0, one.gate.agent.problems);
     one.gate = await one.gate.restart();
     expect((await verify(one, OWN)).status).toBe(200);
+  });
+
+  it('T54: a stop writes what the disk had not taken, when there is room again', async () => {
+    let full = false;
+    const one = await scene({
+      keep: (keep) => ({
+        load: keep.load,
+        async save(runner, record) {
+          if (full && !record.asked) throw new Error('ENOSPC');
+          await keep.save(runner, record);
+        },
+      }),
+    });
+    full = true;
+    await reset(one, OWN);
+    full = false;
+    one.gate = await one.gate.restart();
+    expect([(await verify(one, OWN)).status, one.gate.agent.problems()]).toEqual([200, []]);
   });
 
   it('T54: an answer that never came whole: the runner keeps its token, and the state says what people must do', async () => {

@@ -174,7 +174,8 @@ async function askForVerdict(parking: Parking, entry: Entry): Promise<Uint8Array
       { job: jobId, hold: after.hold, digest: after.digest, outcome: answer.outcome, reason },
       'verdict',
     );
-    enforceLimits(parking, after);
+    // A job whose poll still waits for it is looked at when that is answered: what passes leaves at once.
+    if (!entry.claimed) enforceLimits(parking, after);
     // A diverted job is not for the poll that it came with.
     return after.state === 'released' && after.divertedTo == null ? payload : null;
   } catch (error) {

@@ -129,7 +129,7 @@ export function createAgent(options: AgentOptions): Agent {
       await closed;
       await upstream.close();
       await Promise.allSettled([...open]);
-      tokens.close();
+      await tokens.close();
       await stopParking(parking);
     },
     counts() {

@@ -93,6 +93,7 @@ function namesGatewayToken(deps: GatewayDeps, req: IncomingMessage): boolean {
   for (let i = 1; i < rawHeaders.length; i += 2) {
     if (deps.tokens.isGatewayToken(rawHeaders[i]!.replace(/^Bearer\s+/i, ''))) return true;
   }
+  if (req.url?.includes('?') !== true) return false;
   const query = new URL(req.url ?? '', 'http://gateway.invalid').searchParams;
   return [...query.values()].some((value) => deps.tokens.isGatewayToken(value));
 }

@@ -62,7 +62,8 @@ export interface RunnerTokens {
   refused(runner: KnownRunner): void;
   /** Names of runners whose token needs people, with the reason. */
   troubles(): readonly { readonly runner: string; readonly reason: string }[];
-  close(): void;
+  /** Tries once more to write what the disk has not taken. */
+  close(): Promise<void>;
 }
 
 const RETRY_MS = 5_000;
@@ -214,6 +215,10 @@ export function createRunnerTokens(options: {
         const reason = trouble ?? (unsaved ? 'its new token is not on the disk yet: free the disk' : null);
         return reason === null ? [] : [{ runner: entry.name, reason }];
       }),
-    close: () => cancelRetry(),
+    async close() {
+      cancelRetry();
+      for (const runner of runners) if (runner.unsaved) await save(runner);
+      cancelRetry();
+    },
   };
 }
