@@ -73,7 +73,7 @@ export async function startAgent(config: AgentConfig, { log, clock, drainMs }: S
       ...(config.hub.externalUrl === null ? {} : { externalUrl: config.hub.externalUrl }),
       agents: [{ name: EMBEDDED_AGENT, publicKey: rawPublicKey(publicKey) }],
       local: [EMBEDDED_AGENT],
-      ci: { api: peopleApi, botToken: botToken(config.hub.gitlabTokenFile, log) },
+      ci: { api: peopleApi, botToken: tokenOf(config.hub.gitlabTokenFile, 'hub.gitlab_token_file', log) },
       clock,
       log: log.child({ part: 'hub' }),
       version: VERSION,
@@ -100,6 +100,7 @@ export async function startAgent(config: AgentConfig, { log, clock, drainMs }: S
     stops.push(() => parkingLot.close());
     const agent = createAgent({
       gitlabUrl: config.gitlab.url,
+      gitlabToken: tokenOf(config.gitlab.tokenFile, 'gitlab.token_file', log),
       ...(config.gitlab.ca === null ? {} : { gitlabCa: config.gitlab.ca }),
       runners: config.runners,
       runnerTokens: openRunnerTokens({ dir: tokensDir, seal }),
@@ -123,14 +124,14 @@ export async function startAgent(config: AgentConfig, { log, clock, drainMs }: S
   }
 }
 
-/** The bot's token as its file has it at each use: it is rotated once a year, and the agent runs on. */
-function botToken(path: string | null, log: Log): () => string | null {
+/** A token as its file has it at each use: it is rotated once a year, and the agent runs on. */
+function tokenOf(path: string | null, key: string, log: Log): () => string | null {
   if (path === null) return () => null;
   let said = '';
   return () => {
     const reading = readSecretFile(path, path);
     const problem = reading.ok ? '' : reading.message;
-    if (problem !== said && problem !== '') log.error({ reason: problem }, 'hub.gitlab_token_file cannot be used');
+    if (problem !== said && problem !== '') log.error({ reason: problem }, `${key} cannot be used`);
     said = problem;
     return reading.ok ? reading.value : null;
   };

@@ -1,5 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { HoldDetail, HoldView, Problem } from '../../agent/src/wire/api.ts';
@@ -143,9 +142,8 @@ describe('a value that nobody has seen', () => {
   });
 
   it('T7 T57 passes unseen where the policy names it, but never under a name that changes how a shell behaves', async () => {
-    const file = join(mkdtempSync(join(tmpdir(), 'holdpoint-opaque-')), 'policy.yaml');
-    writeFileSync(file, 'variables:\n  opaque: [DEPLOY_FLAGS, BASH_ENV]\n');
-    scene = await openScene({ extra: `policy: ${file}` });
+    const policy = 'variables:\n  opaque: [DEPLOY_FLAGS, BASH_ENV]\n';
+    scene = await openScene({ extra: 'policy: policy.yaml', files: { 'policy.yaml': policy } });
     scene.runner();
     const quiet = deploy([typed('DEPLOY_FLAGS', '--wait')]);
     const hold = await scene.hold(quiet, 'waiting_for_approval');

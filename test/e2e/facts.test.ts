@@ -129,6 +129,20 @@ describe('who triggered a job and where it goes, as GitLab says', () => {
     await ended(later, 'success');
   });
 
+  it('T18 asks with a token of the operator who wrote the other commits of the push, where there is one', async () => {
+    scene = await openScene({ readToken: true });
+    scene.runner();
+    const commits = [{ name: 'M. S.', email: 'maria@laptop.example' }];
+    const job = run('build-image.run1', undefined, { commits });
+    const hold = await scene.hold(job, 'waiting_for_approval');
+    expect(hold.facts.commit.people?.map((one) => one.id)).toContain(21);
+    expect(await approve('maria', hold)).toMatchObject({ status: 403, code: 'self_approval' });
+    const asked = scene.gitlab.log.find((one) => one.path.includes('/repository/compare'));
+    expect(asked?.path).toMatch(/compare\?from=[0-9a-f]{40}&to=[0-9a-f]{40}$/);
+    expect(asked?.headers['private-token']).toMatch(/^glpat-/);
+    expect(asked?.headers['job-token']).toBeUndefined();
+  });
+
   it('T11 takes protected tags for one class of refs, and a branch for no tag', async () => {
     scene = await openScene();
     scene.runner();
@@ -184,6 +198,13 @@ describe('where the artifacts come from that a job takes in', () => {
     const hold = await scene.hold(deploy(), 'waiting_for_approval');
     expect(hold.inputs.class).toBe('any');
     expect(await approve('maria', hold)).toMatchObject({ status: 409, code: 'scope_too_narrow' });
+  });
+
+  it('T48 asks with a token of the operator where a job may not ask itself', async () => {
+    scene = await openScene({ gitlab: { jobTokensReadJobs: false }, readToken: true });
+    scene.runner();
+    const hold = await scene.hold(deploy(), 'waiting_for_approval');
+    expect(hold.inputs.class).toBe('same_pipeline');
   });
 
   it('T48 asks of a deployment whose builds are gated that they always are', async () => {

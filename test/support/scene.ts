@@ -59,6 +59,8 @@ export function writeAgentFolder(options: {
   readonly hubPort?: number;
   /** Token of the bot that retries. */
   readonly botToken?: string;
+  /** Token of the agent's own, which may read. */
+  readonly readToken?: string;
 }): string {
   const folder = mkdtempSync(join(tmpdir(), 'holdpoint-scene-'));
   const runners = options.runners
@@ -67,7 +69,9 @@ export function writeAgentFolder(options: {
         `  - { name: ${name}, token: ${token}, protected: ${guarded}${more} }\n`,
     )
     .join('');
-  const text = `gitlab: { url: ${options.gitlabUrl} }
+  const tokenFile = options.readToken === undefined ? '' : ', token_file: read.token';
+  if (options.readToken !== undefined) writeFileSync(join(folder, 'read.token'), options.readToken, { mode: 0o600 });
+  const text = `gitlab: { url: ${options.gitlabUrl}${tokenFile} }
 gateway: { listen: 127.0.0.1:${options.gatewayPort ?? 0} }
 hub: { listen: 127.0.0.1:${options.hubPort ?? 0}${options.botToken === undefined ? '' : ', gitlab_token_file: bot.token'} }
 state_dir: ${join(folder, 'state')}
@@ -166,6 +170,8 @@ export async function openScene(
     readonly clock?: Clock;
     /** What GitLab lets the hub's bot do; without it the hub has none. */
     readonly bot?: readonly ('read' | 'retry' | 'status')[];
+    /** True: the agent has a token of its own that may read. */
+    readonly readToken?: boolean;
   } = {},
 ): Promise<Scene> {
   const gitlab = await startFakeGitlab(options.gitlab ?? {});
@@ -180,6 +186,7 @@ export async function openScene(
     ...(options.extra === undefined ? {} : { extra: options.extra }),
     ...(options.files === undefined ? {} : { files: options.files }),
     ...(options.bot === undefined ? {} : { botToken: gitlab.personToken(BOT, { may: options.bot }) }),
+    ...(options.readToken === true ? { readToken: gitlab.personToken(BOT, { may: ['read'] }) } : {}),
   });
   const log = keepingLog();
   const clock = options.clock ?? createClock();

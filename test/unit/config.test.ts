@@ -54,7 +54,7 @@ describe('agent.yml', () => {
   it('is read with ten lines, the rest being defaults', () => {
     expect(load(GOOD)).toEqual({
       file: join(folder, 'agent.yml'),
-      gitlab: { url: 'https://gitlab.example.com', ca: null },
+      gitlab: { url: 'https://gitlab.example.com', ca: null, tokenFile: null },
       gateway: { listen: { host: '127.0.0.1', port: 8093 } },
       hub: {
         listen: { host: '127.0.0.1', port: 8094 },

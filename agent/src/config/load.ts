@@ -18,6 +18,8 @@ export interface AgentConfig {
     readonly url: string;
     /** Text of PEM certificates to trust beside the usual ones. */
     readonly ca: string | null;
+    /** Path of the file with a token that may read; its mode was checked, and it is read again at each use. */
+    readonly tokenFile: string | null;
   };
   readonly gateway: { readonly listen: ListenAddress };
   readonly hub: {
@@ -126,17 +128,22 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
     const where = settings.get('hub.listen')?.where ?? settings.get('gateway.listen')?.where ?? '';
     problems.push({ where, path: 'hub.listen', message: 'gateway and hub cannot listen on the same address' });
   }
-  const bot = settings.get('hub.gitlab_token_file');
-  if (bot !== undefined) {
-    const reading = readSecretFile(path('hub.gitlab_token_file'), String(bot.value));
-    if (!reading.ok) problems.push({ where: bot.where, path: 'hub.gitlab_token_file', message: reading.message });
+  for (const key of ['hub.gitlab_token_file', 'gitlab.token_file']) {
+    const named = settings.get(key);
+    if (named === undefined) continue;
+    const reading = readSecretFile(path(key), String(named.value));
+    if (!reading.ok) problems.push({ where: named.where, path: key, message: reading.message });
   }
   const ca = pemText(settings.get('gitlab.ca'), path('gitlab.ca'), problems);
   if (problems.length > 0) throw new ConfigError(problems);
 
   return {
     file,
-    gitlab: { url: text('gitlab.url'), ca },
+    gitlab: {
+      url: text('gitlab.url'),
+      ca,
+      tokenFile: settings.has('gitlab.token_file') ? path('gitlab.token_file') : null,
+    },
     gateway: { listen: gateway },
     hub: {
       listen: hub,

@@ -58,6 +58,11 @@ const UNITS: Readonly<Record<OptionKind, string>> = {
 export const OPTIONS: readonly ConfigOption[] = [
   option('gitlab.url', 'url', 'address of GitLab', { required: true }),
   option('gitlab.ca', 'path', 'certificates (PEM) to trust for GitLab beside the usual ones'),
+  option(
+    'gitlab.token_file',
+    'path',
+    "token of a GitLab user (scope read_api): asks who wrote the commits of a run, and what a job's own token may not",
+  ),
   option('gateway.listen', 'listen', 'where the runner finds the gateway', { default: '127.0.0.1:8093' }),
   option('hub.listen', 'listen', 'where people and the command line find the hub', { default: '127.0.0.1:8094' }),
   option('hub.external_url', 'url', 'address of the hub in links that people get', { default: 'http://{hub.listen}' }),

@@ -47,6 +47,7 @@ export function peopleRoute(
   const rest = match[2] ?? '';
   if (rest === '' && method === 'GET') return json(200, { id: Number(project) });
   return (
+    compareRoute(world, method, rest, here) ??
     statusRoute(world, method, project, rest, person, body) ??
     pipelineRoute(world, method, rest, here) ??
     jobRoute(world, method, rest, here, person)
@@ -80,6 +81,19 @@ function statusRoute(
     );
   world.statuses.push(status);
   return json(201, { id: world.statuses.length, ...body });
+}
+
+/** `GET repository/compare`: the commits that jobs of the project were enqueued with. */
+function compareRoute(world: World, method: string, rest: string, here: (job: Job) => boolean): Answer | null {
+  if (rest !== 'repository/compare' || method !== 'GET') return null;
+  const commits = [...world.jobs.values()].filter(here).flatMap((job) => job.options.commits ?? []);
+  const shown = commits.map(({ name, email }) => ({
+    author_name: name,
+    author_email: email,
+    committer_name: name,
+    committer_email: email,
+  }));
+  return json(200, { commit: null, commits: shown, diffs: [], compare_timeout: false, compare_same_ref: false });
 }
 
 function pipelineRoute(world: World, method: string, rest: string, here: (job: Job) => boolean): Answer | null {

@@ -20,6 +20,8 @@ export interface EnqueueOptions {
   /** Default: what the fixture's CI_ENVIRONMENT_* variables say, null where it has none. */
   readonly environment?: { readonly name: string; readonly slug: string; readonly tier: string };
   readonly retryOf?: number;
+  /** Makers of the commits that the push brought beside its last. */
+  readonly commits?: readonly { readonly name: string; readonly email: string }[];
   /** Waits for {@link FakeGitlab.play} instead of being pending. */
   readonly manual?: boolean;
   /** Seconds; default the fixture's `runner_info.timeout`. */

@@ -24,6 +24,8 @@ export interface AgentOptions {
   readonly gitlabUrl: string;
   /** PEM of the authority of GitLab's certificate, where the system does not know it. */
   readonly gitlabCa?: string | undefined;
+  /** A token that may read, for what a job's own may not ask; null where there is none. */
+  readonly gitlabToken?: (() => string | null) | undefined;
   /** Certificate of the gateway itself, PEM; plain HTTP without. */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   readonly runners: readonly RunnerEntry[];
@@ -66,7 +68,7 @@ export function createAgent(options: AgentOptions): Agent {
   const parking = createParking({
     gatekeeper,
     lot: options.parkingLot,
-    ci: createCiServer({ upstream, keySet, payloads, variableKey, log }),
+    ci: createCiServer({ upstream, keySet, payloads, variableKey, log, token: options.gitlabToken ?? (() => null) }),
     clock,
     log,
     limits: options.parking,

@@ -1,9 +1,9 @@
 import { HoldpointError } from '../../domain/errors.ts';
-import type { Facts } from '../../domain/facts.ts';
 import type { CiJob, CiJobStatus, CiServer, PayloadReading } from '../../ports/ci-server.ts';
 import type { Log } from '../../ports/log.ts';
 import { headerIn } from './headers.ts';
 import type { KeySet } from './key-set.ts';
+import { commitsOfPipeline, jobsOfPipeline, pipelineIn } from './origins.ts';
 import type { PayloadReader } from './payload-reader.ts';
 import { sizeInRange } from './trace.ts';
 import type { Answer, Upstream } from './upstream.ts';
@@ -39,45 +39,18 @@ function json(answer: Answer | null): unknown {
   }
 }
 
-/** GitLab's own limit is 50 needs; a pipeline of more pages than this is not looked through to its end. */
-const MAX_PAGES = 10;
-const PAGE_JOBS = 100;
-
-/**
- * Ids of the jobs of the pipeline that GitLab has this job in, as far as they are needed; null when it does not say.
- * Newer servers let a job's token ask that of its own project; with older ones nothing is known to be of the same pipeline.
- */
-async function jobsOfPipeline(
-  job: unknown,
-  facts: Facts,
-  ask: (path: string) => Promise<Answer | null>,
-): Promise<ReadonlySet<number> | null> {
-  const pipeline = (job as { pipeline?: { id?: unknown } } | null)?.pipeline?.id;
-  if (typeof pipeline !== 'number' || !Number.isSafeInteger(pipeline)) return null;
-  const wanted = new Set(facts.dependencies.map((one) => one.jobId));
-  const found = new Set<number>();
-  for (let page = 1; page <= MAX_PAGES; page++) {
-    const query = `include_retried=true&per_page=${PAGE_JOBS}&page=${page}`;
-    const list = json(await ask(`/api/v4/projects/${facts.project.id}/pipelines/${pipeline}/jobs?${query}`));
-    if (!Array.isArray(list)) return page === 1 ? null : found;
-    for (const each of list as ({ id?: unknown; pipeline?: { id?: unknown } } | null)[]) {
-      if (typeof each?.id === 'number' && each.pipeline?.id === pipeline) found.add(each.id);
-    }
-    if (list.length < PAGE_JOBS || [...wanted].every((id) => id !== null && found.has(id))) return found;
-  }
-  return found;
-}
-
 export interface CiServerOptions {
   readonly upstream: Upstream;
   readonly keySet: KeySet;
   readonly payloads: PayloadReader;
   readonly variableKey: () => Uint8Array | null;
+  /** The operator's token for what a job's own may not ask; null where there is none. It only ever reads. */
+  readonly token: () => string | null;
   readonly log: Log;
 }
 
-/** GitLab as the parking of jobs needs it; everything with the job's own token. */
-export function createCiServer({ upstream, keySet, payloads, variableKey, log }: CiServerOptions): CiServer {
+/** GitLab as the parking of jobs needs it; with the job's own token, and only what that may not ask with the operator's. */
+export function createCiServer({ upstream, keySet, payloads, variableKey, token, log }: CiServerOptions): CiServer {
   const put = (job: CiJob, body: Record<string, unknown>): Promise<Answer> =>
     upstream.call({
       method: 'PUT',
@@ -88,15 +61,17 @@ export function createCiServer({ upstream, keySet, payloads, variableKey, log }:
       totalMs: CALL_MS,
       maxBytes: MAX_ANSWER_BYTES,
     });
-  const get = (job: CiJob, path: string, totalMs: number): Promise<Answer> =>
+  const getAs = (credential: readonly [string, string], path: string, totalMs: number): Promise<Answer> =>
     upstream.call({
       method: 'GET',
       path,
-      headers: ['JOB-TOKEN', job.token, 'User-Agent', 'holdpoint'],
+      headers: [...credential, 'User-Agent', 'holdpoint'],
       timeoutMs: totalMs,
       totalMs,
       maxBytes: MAX_ANSWER_BYTES,
     });
+  const get = (job: CiJob, path: string, totalMs: number): Promise<Answer> =>
+    getAs(['JOB-TOKEN', job.token], path, totalMs);
 
   const keepAlive = async (job: CiJob): Promise<CiJobStatus> => {
     const answer = await put(job, { state: 'running' });
@@ -148,18 +123,30 @@ export function createCiServer({ upstream, keySet, payloads, variableKey, log }:
     identity: (payload) => payloads.jobIdentity(payload),
     lowerTimeout: (payload, timeoutS) => payloads.lowerTimeout(payload, timeoutS),
     async verify(job, facts) {
-      const ask = (path: string): Promise<Answer | null> =>
-        get(job, path, FACTS_MS).catch((error: Error) => {
-          log.warn(
-            { job: job.jobId, path, code: error.name },
-            'GitLab could not be asked about a job: it stays unverified',
-          );
-          return null;
-        });
+      const operator = token();
+      const asking = (credential: readonly [string, string]) => async (path: string) =>
+        json(
+          await getAs(credential, path, FACTS_MS).catch((error: Error) => {
+            const fields = { job: job.jobId, path, code: error.name };
+            log.warn(fields, 'GitLab could not be asked about a job: it stays unverified');
+            return null;
+          }),
+        );
+      const ask = asking(['JOB-TOKEN', job.token]);
+      const askMore = operator === null ? null : asking(['PRIVATE-TOKEN', operator]);
       const [about, agents] = await Promise.all([ask('/api/v4/job'), ask('/api/v4/job/allowed_agents')]);
-      const told = { job: json(about), agents: json(agents) };
-      const pipelineJobs = facts.dependencies.length === 0 ? null : await jobsOfPipeline(told.job, facts, ask);
-      return verifiedFacts(facts, { ...told, pipelineJobs });
+      const pipeline = pipelineIn(about);
+      if (pipeline === null) return verifiedFacts(facts, { job: about, agents });
+      const jobs = async () => {
+        if (facts.dependencies.length === 0) return null;
+        const own = await jobsOfPipeline(facts, pipeline, ask);
+        return own ?? (askMore && jobsOfPipeline(facts, pipeline, askMore));
+      };
+      const [pipelineJobs, commits] = await Promise.all([
+        jobs(),
+        askMore && commitsOfPipeline(facts, pipeline, askMore),
+      ]);
+      return verifiedFacts(facts, { job: about, agents, pipelineJobs, commits });
     },
     keepAlive,
     async status(job) {
