@@ -44,7 +44,7 @@ function awayWith(what: string, why: string): HoldpointError {
 
 /** 401, 403, 404 and their like are said for good; what GitLab may answer otherwise in a minute is an error. */
 function refusal(what: string, { status }: Answer): { readonly ok: false; readonly status: number } {
-  if (status === 408 || status === 429 || status >= 500) throw awayWith(what, `it answered ${status}`);
+  if (status < 300 || status === 408 || status === 429 || status >= 500) throw awayWith(what, `it answered ${status}`);
   return { ok: false, status };
 }
 
