@@ -1,5 +1,5 @@
 import { fork } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BENCHES } from './benches.ts';
@@ -8,6 +8,8 @@ import { ROOT } from './root.ts';
 
 /** No benchmark takes longer; one that hangs must not hang the others. */
 const LIMIT_MS = 6 * 60_000;
+/** What people found out about these numbers; kept by hand. */
+const FINDINGS = join(ROOT, 'test/bench/findings.md');
 const PAGE = join(ROOT, 'agent/docs/benchmarks.md');
 
 /** Runs one benchmark in a process of its own: no other's warm code or full heap tells in its numbers. */
@@ -43,7 +45,8 @@ ${failures.map((failure) => `\n**Not measured:** ${failure}.\n`).join('')}
 ${aimsText(sections)}
 
 ${sections.map(sectionText).join('\n\n')}
-`;
+
+${readFileSync(FINDINGS, 'utf8')}`;
 }
 
 async function main(args: readonly string[]): Promise<number> {
