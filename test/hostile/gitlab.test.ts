@@ -181,12 +181,18 @@ describe('answers to the small calls', () => {
   });
 
   it('T30 a state that nobody knows neither ends nor frees what waits', async () => {
-    const { one } = await lied(() => http('201 Created', job('id')));
+    let beats = 0;
+    const { url } = await liar((text) => {
+      if (isPoll(text)) return http('201 Created', job('id'));
+      if (text.startsWith('PUT')) beats++;
+      return http('200 OK', '200', 'Job-Status: approved\r\n');
+    });
+    const one = await scene({ gitlabUrl: url });
     await ask(one);
     await waits(one);
     one.gate.clock.skip(120_000);
-    const odd = one.gate.gatekeeper.holdOf(ID);
-    expect(odd.state).toBe('waiting_for_approval');
+    await until('a heartbeat', () => beats > 0);
+    expect(one.gate.gatekeeper.holdOf(ID).state).toBe('waiting_for_approval');
     expect(one.gate.agent.counts()).toEqual({ parked: 1 });
   });
 });

@@ -139,12 +139,6 @@ const HELD: readonly [title: string, change: Change][] = [
     },
   ],
   [
-    'T10 another project',
-    (p) => {
-      p.job_info.project_id = 4242;
-    },
-  ],
-  [
     'T51 another branch with the same configuration',
     (p) => {
       p.git_info.ref = 'feature/evil';
@@ -208,6 +202,41 @@ describe('a job that was approved, changed by somebody who may push', () => {
     const job = start({ render });
     await ended(job, 'failed');
     expect(scene.gitlab.job(job).trace).toContain('Holdpoint: this job was refused');
+    expect(runner.started.slice(before)).toEqual([]);
+  });
+
+  it('T10 another project with the same configuration is another question', async () => {
+    const before = runner.started.length;
+    const payload = JSON.parse(fixture('test-unit.run1')) as Payload;
+    payload.job_info.project_id = 4242;
+    const job = scene.gitlab.enqueue(payload, { runner: scene.protectedToken, user: zoe });
+    expect((await scene.hold(job, 'waiting_for_approval')).project_id).toBe(4242);
+    expect(runner.started.slice(before)).toEqual([]);
+  });
+
+  it('T10 T17 a payload that names another project than GitLab has the job in is failed', async () => {
+    const before = runner.started.length;
+    const job = start({
+      mutate: (p: Payload) => {
+        p.job_info.project_id = 4242;
+      },
+    });
+    await ended(job, 'failed');
+    expect(scene.gitlab.job(job).trace).toContain('it says that it is of project 4242');
+    expect(runner.started.slice(before)).toEqual([]);
+  });
+
+  it('T10 the same job in an environment is another question', async () => {
+    const before = runner.started.length;
+    const environment = { name: 'production', slug: 'production', tier: 'production' };
+    const job = start({
+      environment,
+      mutate: (p: Payload) => {
+        for (const [part, value] of Object.entries(environment))
+          p.variables.push({ key: `CI_ENVIRONMENT_${part.toUpperCase()}`, value, public: true, masked: false });
+      },
+    });
+    expect((await scene.hold(job, 'waiting_for_approval')).environment).toBe('production');
     expect(runner.started.slice(before)).toEqual([]);
   });
 

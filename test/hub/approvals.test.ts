@@ -239,12 +239,12 @@ const stories: readonly Story[] = [
     ],
   },
   {
-    title: 'a hand-out that crosses the revocation is recorded as what it is: running',
+    title: 'T29 a hand-out that crosses the revocation is recorded as what it is, and not agreed to',
     steps: [
       { who: 'agent', does: admits(one), expect: ['hold', 1, null] },
       { who: 'maria', does: approves('maria', 1), expect: 'pending' },
       { who: 'jonas', does: revokes('jonas', 1), expect: 'jonas' },
-      { who: 'agent', does: says('handed_out', 1, 1), expect: 'running' },
+      { who: 'agent', does: says('handed_out', 1, 1), expect: 'running not current' },
       { who: 'agent', does: says('undelivered', 1, 1), expect: 'waiting_for_approval' },
       { who: 'jonas', does: approves('jonas', 1), expect: 'pending' },
     ],

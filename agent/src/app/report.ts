@@ -36,7 +36,10 @@ async function take(s: Settlement, agent: string, said: HoldReport): Promise<rea
   try {
     const command = (await isSetBack(s, hold, said)) ? overTwice(jobId) : commandFor(hold, said);
     const moved = await s.move(hold, command, `job_${event}`, { job_id: jobId, ...reasonOf(said) });
-    return [statusOf(await settled(s, moved), jobId)];
+    const status = statusOf(await settled(s, moved), jobId);
+    // Revoked before this was said: who only asks gives nothing out on that answer; where it runs already it is shown (T29).
+    const isCrossing = command.type === 'hand_out' && hold.state === 'waiting_for_approval';
+    return [isCrossing ? { ...status, current: false } : status];
   } catch (error) {
     // Only what the pure transition refuses: it throws before anything of this report was written.
     if (!(error instanceof HoldpointError && error.code === 'wrong_state')) throw error;

@@ -62,6 +62,8 @@ const HEARTBEAT_MS = 15_000;
 /** Nothing that ends by time needs to end to the second. */
 const EXPIRE_EVERY_MS = 30_000;
 const EXPORT_ROWS_AT_A_TIME = 500;
+/** Agents, viewers and people of a large house; more would take the descriptors that the gateway beside it needs (T30). */
+const MAX_CONNECTIONS = 2_000;
 
 /** The hub: HTTP API, viewers' events and the agents' link over one listening port. The store stays the caller's to close. */
 export function createHub(options: HubOptions): Hub {
@@ -146,6 +148,7 @@ export function createHub(options: HubOptions): Hub {
     async listen(host, port) {
       const server = await buildServer({ context, routes: table, log, version: options.version });
       app = server;
+      server.server.maxConnections = MAX_CONNECTIONS;
       server.server.on('upgrade', (request, socket, head) => {
         socket.on('error', () => socket.destroy());
         const path = request.url?.split('?')[0];

@@ -178,7 +178,10 @@ const hubFrames = [
           job_id: id,
           /** `unknown`: no such Hold of this agent; ask `admit` again. */
           state: z.enum([...HOLD_STATES, 'unknown']),
-          /** False when another GitLab job has taken this one's place in the Hold: hand nothing out, fail it upstream. */
+          /**
+           * False when another GitLab job has taken this one's place in the Hold (hand nothing out, fail it upstream), and in
+           * answer to a hand-out that came after its revocation (take it back).
+           */
           current: z.boolean(),
         }),
       )
