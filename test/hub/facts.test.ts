@@ -84,6 +84,16 @@ describe('T18 who wrote the commit', () => {
     expect(rows.find((row) => row.event === 'vote_approve')?.detail.self_approval).toMatch(/^allow_trigger: /);
   });
 
+  it('is said in the job log, as is what nobody could tell, and artifacts from elsewhere', async () => {
+    const { note } = await world.admit({ id: 1, people: [author('jonas')], ...takes([5, false]) });
+    expect(note).toContain('zoe triggered it and cannot approve it.');
+    expect(note).toContain('In its commit, and so cannot approve it: jonas.');
+    expect(note).toContain('did not confirm to be of the same pipeline');
+    const other = await world.admit({ id: 2, name: 'other', people: null });
+    expect(other.note).toContain('Nobody could tell who made the commit: every rule asks for one more person.');
+    expect(other.note).toContain('2 × maintainers');
+  });
+
   it('when nobody can tell, one more person is asked, unless the policy says otherwise', async () => {
     await world.admit({ id: 1, people: null });
     expect((await world.approve('maria', 1)).state).toBe('waiting_for_approval');

@@ -47,6 +47,25 @@ function changeLines({ words, before, after }: Change): string[] {
   return [`  ${words}`, ...texts.filter((text) => text !== null)];
 }
 
+/** Who cannot approve for what they did themselves, and what nobody could tell of that (T17, T18). */
+function excludedLines(hold: Hold, requirement: Requirement, members: readonly Member[]): readonly string[] {
+  const { excluded, unknown, trigger } = requirement;
+  const lines: string[] = [];
+  if (trigger.id !== null && excluded.includes(trigger.id)) {
+    const name = trigger.username ?? hold.trigger.username ?? `user ${trigger.id}`;
+    lines.push(
+      trigger.verified === 'unverified'
+        ? `Who triggered it could not be verified: ${name} cannot approve it.`
+        : `${name} triggered it and cannot approve it.`,
+    );
+  }
+  const authors = members.filter(({ person }) => person.id !== trigger.id && excluded.includes(person.id));
+  if (authors.length > 0) lines.push(`In its commit, and so cannot approve it: ${names(authors)}.`);
+  if (unknown.length > 0)
+    lines.push(`Nobody could tell ${unknown.join(' and ')}: every rule asks for one more person.`);
+  return lines;
+}
+
 /** What the developer reads in the job log: why it waits, what changed, who decides, how to check it, what happens next (T32, T33). */
 export function holdNote(
   hold: Hold,
@@ -61,7 +80,9 @@ export function holdNote(
   if (diff.approval === null) {
     lines.push(`Why: nobody has approved a configuration of this job yet: ${what}.`);
   } else if (diff.approval.digest === hold.digest) {
-    lines.push(`Why: this configuration is approved elsewhere (approval ${diff.approval.id}), not for ${what}.`);
+    lines.push(
+      `Why: this configuration is approved elsewhere (approval ${diff.approval.id}), not for ${what}, or not with these artifacts.`,
+    );
   } else {
     const by = diff.approval.votes.map((vote) => vote.person.username).join(', ');
     lines.push(`Why: nobody has approved this configuration of ${what}.`);
@@ -71,13 +92,9 @@ export function holdNote(
       lines.push(`  - and ${diff.changes.length - MAX_CHANGES} more, all on the page`);
   }
   lines.push(`Who may approve: ${whoMayApprove(requirement, members)}.`);
-  if (requirement.excluded.length > 0) {
-    const name = hold.trigger.username ?? `user ${requirement.excluded.join(', ')}`;
-    lines.push(
-      hold.trigger.verified === 'unverified'
-        ? `Who triggered it could not be verified: ${name} cannot approve it.`
-        : `${name} triggered it and cannot approve it.`,
-    );
+  lines.push(...excludedLines(hold, requirement, members));
+  if (hold.inputs === 'any') {
+    lines.push('It takes in artifacts of jobs that GitLab did not confirm to be of the same pipeline.');
   }
   lines.push(`Decide: ${url} or "holdpoint holds show ${hold.id}"`);
   lines.push(`Digest: ${hold.digest}; reproduce it with "holdpoint digest PAYLOAD.json".`);
