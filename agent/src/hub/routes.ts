@@ -14,11 +14,11 @@ import { HOLD_STATES, type Hold } from '../domain/hold.ts';
 import type { RetryAdvice } from '../domain/retrying.ts';
 import { REVIEW_STATES } from '../domain/review.ts';
 import { parseScopeWish } from '../domain/scope.ts';
-import type { TokenScope } from '../domain/token.ts';
 import type { Agents } from '../ports/agents.ts';
 import * as api from '../wire/api.ts';
-import type { Demand, Identity } from './auth.ts';
+import type { Demand } from './auth.ts';
 import { readiness } from './readiness.ts';
+import { asks, idParam, none, page, paged, pageOf, project, type Route, route, states } from './route.ts';
 import * as views from './views.ts';
 
 /** What routes need besides the verbs. */
@@ -47,52 +47,6 @@ export interface DetachedRoutes {
   until(caller: Caller): number | null;
   forget(caller: Caller): Promise<void>;
 }
-/** One request, checked against its schemas. */
-export interface Input<P, Q, B> {
-  readonly params: P;
-  readonly query: Q;
-  readonly body: B;
-  readonly identity: Identity;
-  /** The person; present wherever the bootstrap token is not let in. */
-  readonly caller: Caller;
-  readonly address: string;
-}
-/** One route as data; the API document and the server are made of it. */
-export interface Route {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  readonly url: string;
-  readonly summary: string;
-  /** Null: anybody may ask. */
-  readonly demand: Demand | null;
-  readonly params: z.ZodType;
-  readonly query: z.ZodType;
-  /** Null for a route without a body. */
-  readonly body: z.ZodType | null;
-  /** Null for an answer that is no JSON; `type` says what it is. */
-  readonly reply: z.ZodType | null;
-  readonly type?: string;
-  /** Status of success; 200 where absent. */
-  readonly status?: number;
-  handle(input: Input<unknown, unknown, unknown>): Promise<unknown>;
-}
-
-const none = z.object({});
-const idParam = z.object({ id: z.coerce.number().int().positive() });
-/** At most 100 of a list at once; the rest with the cursor. */
-const page = z.object({
-  cursor: z
-    .string()
-    .regex(/^\d{1,15}$/, 'a cursor is what "next_cursor" said')
-    .optional(),
-  limit: z.coerce.number().int().min(1).max(100).default(50),
-});
-const states = <T extends string>(words: readonly [T, ...T[]]) =>
-  z.preprocess((value) => (typeof value === 'string' ? value.split(',') : value), z.array(z.enum(words)).optional());
-const project = z.preprocess(
-  (value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value),
-  z.union([z.number().int(), z.string().max(1_000)]).optional(),
-);
-
 const holdQuery = page.extend({
   state: states(HOLD_STATES as unknown as [Hold['state'], ...Hold['state'][]]),
   project,
@@ -105,47 +59,6 @@ const reviewQuery = page.extend({
 const approvalQuery = page.extend({ project });
 const auditQuery = page.extend({ hold: z.coerce.number().int().positive().optional() });
 
-interface Typed<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R extends z.ZodType> {
-  readonly params?: P;
-  readonly query?: Q;
-  readonly body?: B;
-  readonly reply: R;
-  readonly status?: number;
-  handle(input: Input<z.output<P>, z.output<Q>, z.output<B>>): Promise<z.input<R>>;
-}
-function route<
-  P extends z.ZodType = typeof none,
-  Q extends z.ZodType = typeof none,
-  B extends z.ZodType = z.ZodNull,
-  R extends z.ZodType = z.ZodType,
->(method: Route['method'], url: string, summary: string, demand: Demand | null, typed: Typed<P, Q, B, R>): Route {
-  const handle = typed.handle as Route['handle'];
-  return {
-    method,
-    url,
-    summary,
-    demand,
-    status: typed.status ?? 200,
-    params: typed.params ?? none,
-    query: typed.query ?? none,
-    body: typed.body ?? null,
-    reply: typed.reply,
-    handle,
-  };
-}
-/** One more than asked for is read: whether there is a next page is known without asking again. */
-const pageOf = (query: z.output<typeof page>) => ({ after: Number(query.cursor ?? 0), limit: query.limit + 1 });
-function paged<T, V>(
-  items: readonly T[],
-  limit: number,
-  id: (item: T) => number,
-  view: (item: T) => V,
-): { items: V[]; next_cursor: string | null } {
-  const shown = items.slice(0, limit);
-  const last = shown.at(-1);
-  return { items: shown.map(view), next_cursor: items.length > limit && last !== undefined ? String(id(last)) : null };
-}
-const asks = (scope: TokenScope): Demand => ({ scope });
 const votes: Demand = { scope: 'approve', vote: true };
 
 /** One's own job that others have approved: no vote, and as few as votes. */

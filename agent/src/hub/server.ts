@@ -13,7 +13,7 @@ import { ERRORS, HoldpointError } from '../domain/errors.ts';
 import type { Log } from '../ports/log.ts';
 import { problemSchema } from '../wire/api.ts';
 import { guard, type Identity, RateLimited } from './auth.ts';
-import type { Route } from './routes.ts';
+import type { Route } from './route.ts';
 import { problemOf } from './views.ts';
 
 /** 200 decisions with comments of 4,000 characters. */
