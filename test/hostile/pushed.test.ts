@@ -167,7 +167,7 @@ const REFUSED: readonly [title: string, render: (job: { text: string }) => strin
   ['T53 steps a second time in other case', twins('"steps":', '"Steps":[{"name":"script","script":["id"]}],"steps":')],
   ['T53 a long s in a name', twins('"image":', '"ſteps":[],"image":')],
   ['T2 a name twice', twins('"allow_git_fetch":', '"allow_git_fetch":false,"allow_git_fetch":')],
-  ['T2 a template that is not ours', twins('"when":"on_success"', '"when":[{"hmac":"x"}]')],
+  ['T2 a template that is not ours', twins('"policy_options":null', '"policy_options":{"x":[{"hmac":"x"}]}')],
   ['T3 a script that is text', twins('"script":["npm ci', '"script":"x","other":["npm ci')],
   ['T53 another document behind the first', ({ text }) => `${text}{"id":1}`],
   ['T2 a byte order mark', ({ text }) => `\ufeff${text}`],
