@@ -83,7 +83,7 @@ describe('a runner whose config.toml has a token of the gateway', () => {
     expect(one.fake.log.at(-1)?.headers['runner-token']).toBe(now);
   });
 
-  it('T54: a token that was reset survives restarts, sealed and for the owner alone', async () => {
+  it('T24, T54: a token that was reset survives restarts, sealed and for the owner alone', async () => {
     const one = await scene();
     await reset(one, OWN);
     const now = one.fake.runnerToken('builder');
