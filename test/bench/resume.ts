@@ -180,7 +180,10 @@ export async function benchResume(): Promise<Section> {
   const load = await worker('load');
   const notes = new Notes(upstream);
 
-  const empty = agentFolder(gitlabPort, 'parking: { max_holds: 100000 }\n');
+  const empty = agentFolder(
+    gitlabPort,
+    'parking: { max_holds: 100000, max_holds_per_project: 100000, max_holds_per_trigger: 100000 }\n',
+  );
   const first = await startBenchAgent({ gitlabPort, folder: empty });
   const tokens: string[] = [];
   for (let n = 0; n < TOKENS; n++) tokens.push(await first.token('maria'));
