@@ -270,6 +270,47 @@ export function storeContract({ name, create }: StoreUnderTest): void {
       expect(await store.denial({ ...hold.subject, job: 'x' }, hold.digest, START)).toBeNull();
     });
 
+    it('knows detached holds in the order of their pipelines, overtaken ones, and what the CI server was not told', async () => {
+      for (const [id, pipeline] of [
+        [1, 30],
+        [2, 10],
+        [3, 20],
+      ] as const) {
+        await world.admit({ id, pipeline });
+        await world.report('embedded', { hold: id, jobId: id, event: 'parked' });
+      }
+      expect(await store.detachedHolds('waiting_for_approval', 10)).toEqual([]);
+      for (const id of [1, 2]) await world.report('embedded', { hold: id, jobId: id, event: 'detached' });
+      const waiting = await store.detachedHolds('waiting_for_approval', 10);
+      expect(waiting.map((hold) => hold.pipelineId)).toEqual([10, 30]);
+      expect((await store.untoldHolds(10)).map((hold) => hold.id)).toEqual([1, 2]);
+      await store.write((tx) => tx.putCiStatus(1, 'pending', START));
+      expect((await store.untoldHolds(10)).map((hold) => hold.id)).toEqual([2]);
+
+      expect(await store.overtaken((await store.hold(2))!)).toBe(false);
+      await world.approve('maria', 3);
+      await world.report('embedded', { hold: 3, jobId: 3, event: 'handed_out' });
+      expect(await store.overtaken((await store.hold(2))!)).toBe(true);
+      expect(await store.overtaken((await store.hold(1))!)).toBe(false);
+      expect((await store.detachedHolds('pending', 10)).map((hold) => hold.id)).toEqual([2, 1]);
+    });
+
+    it('keeps retries, the same one replaced, and tells bots from people by them', async () => {
+      await world.admit({ id: 1 });
+      const retry = { hold: 1, jobId: 1, newJobId: null, credential: 'bot', user: 77, at: START } as const;
+      await store.write((tx) => tx.putRetry(retry));
+      await store.write((tx) => tx.putRetry({ ...retry, newJobId: 2 }));
+      await store.write((tx) => tx.putRetry({ ...retry, jobId: 2, credential: 'trigger', user: 9, at: START + 1 }));
+      expect((await store.retriesOf(1)).map((one) => [one.jobId, one.newJobId])).toEqual([
+        [1, 2],
+        [2, null],
+      ]);
+      expect([await store.isRetryBot(77), await store.isRetryBot(9)]).toEqual([true, false]);
+      expect((await store.holdsOfPipeline('https://gitlab.example.com', 4242, 100)).map((hold) => hold.id)).toEqual([
+        1,
+      ]);
+    });
+
     it('keeps tokens by hash, once', async () => {
       const token = {
         hash: 'f'.repeat(64),
