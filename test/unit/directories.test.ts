@@ -71,6 +71,21 @@ describe('policy.yaml', () => {
     expect(version).toMatch(/^sha256:[0-9a-f]{64}$/);
   });
 
+  it('says how far scopes go and which values may pass unseen, the rest as shipped', () => {
+    const text = `scopes: { inputs: { max: same_pipeline }, refs: protected }
+variables: { opaque: [DEPLOY_FLAGS] }
+unknown_author: allow
+`;
+    expect(readPolicy(text, 'p.yaml')).toMatchObject({
+      scopes: {
+        inputs: { default: 'same_pipeline', environments: 'admitted', max: 'same_pipeline' },
+        refs: 'protected',
+      },
+      opaque: ['DEPLOY_FLAGS'],
+      unknownAuthor: 'allow',
+    });
+  });
+
   it('has another version with every change of its text', () => {
     expect(readPolicy('remember: 24h', 'p').version).not.toBe(readPolicy('remember: 24h ', 'p').version);
   });
@@ -82,6 +97,8 @@ describe('policy.yaml', () => {
     ['T35 a self-approval mode that does not exist', 'self_approval: auto'],
     ['an endless wait', 'request_ttl: 9999d'],
     ['a lifetime that does not exist', 'lifetimes: { max: forever }'],
+    ['T48 a class of inputs that does not exist', 'scopes: { inputs: { max: all } }'],
+    ['T51 refs that do not exist', 'scopes: { refs: everything }'],
     ['an unknown key', 'auto_approve: true'],
   ])('refuses %s', (_, text) => {
     expect(problems(() => readPolicy(text, 'p.yaml'))).toHaveLength(1);
