@@ -159,7 +159,7 @@ describe('a stolen config.toml', () => {
 describe('slow and many', () => {
   it('T30 a poll whose body drips in is let go, so that it holds no place for ever', async () => {
     const one = await scene();
-    const { closed, text, socket } = await open(one.gate.port, pollText('Content-Length: 1000', '{"to'));
+    const { closed, text, socket } = await open(one.gate.port, pollText('Content-Length: 60000', '{"to'));
     const drip = (): boolean => {
       if (!closed()) socket.write('k');
       one.gate.clock.skip(1_000);
