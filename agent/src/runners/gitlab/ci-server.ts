@@ -13,6 +13,8 @@ import { verifiedFacts } from './verified-facts.ts';
 const CALL_MS = 10_000;
 /** Both questions about a job together: the runner's poll waits for them. */
 const FACTS_MS = 5_000;
+/** All of it together: the runner's poll, or the next try to admit the job, waits for it. */
+const ALL_FACTS_MS = 15_000;
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
 /** Held until the set was fetched once for the key that a token names: at most a minute, or until GitLab answers. */
@@ -124,14 +126,16 @@ export function createCiServer({ upstream, keySet, payloads, variableKey, token,
     lowerTimeout: (payload, timeoutS) => payloads.lowerTimeout(payload, timeoutS),
     async verify(job, facts) {
       const operator = token();
-      const asking = (credential: readonly [string, string]) => async (path: string) =>
-        json(
-          await getAs(credential, path, FACTS_MS).catch((error: Error) => {
-            const fields = { job: job.jobId, path, code: error.name };
-            log.warn(fields, 'GitLab could not be asked about a job: it stays unverified');
-            return null;
-          }),
-        );
+      const until = performance.now() + ALL_FACTS_MS;
+      const asking = (credential: readonly [string, string]) => async (path: string) => {
+        const unasked = (code: string): null => {
+          log.warn({ job: job.jobId, path, code }, 'GitLab could not be asked about a job: it stays unverified');
+          return null;
+        };
+        const left = Math.min(FACTS_MS, Math.floor(until - performance.now()));
+        if (left <= 0) return json(unasked('all_facts_timeout'));
+        return json(await getAs(credential, path, left).catch((error: Error) => unasked(error.name)));
+      };
       const ask = asking(['JOB-TOKEN', job.token]);
       const askMore = operator === null ? null : asking(['PRIVATE-TOKEN', operator]);
       const [about, agents] = await Promise.all([ask('/api/v4/job'), ask('/api/v4/job/allowed_agents')]);
