@@ -149,7 +149,9 @@ describe('a stolen config.toml', () => {
     const one = await scene();
     const id = await one.park();
     await one.gate.gatekeeper.release(id);
+    const own = one.fake.enqueue(fixture('test-unit.run1'), { runner: one.fake.runnerToken('stranger') });
     expect((await poll(one.gate.port, one.fake.runnerToken('stranger'))).status).toBe(204);
+    expect(one.gate.gatekeeper.holdOf(own).state).toBe('waiting_for_approval');
     expect((await poll(one.gate.port, one.fake.runnerToken('open'))).status).toBe(204);
     expect(one.fake.job(id).status).toBe('running');
     expect((await one.poll()).status).toBe(201);
