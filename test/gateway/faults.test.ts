@@ -122,10 +122,10 @@ describe('T30: an error between receipt and hand-out ends in a hold, never in a 
         one.fake.fail({ match: (_m, path) => path.startsWith('/oauth/'), how: 'status', status: 500 });
       },
     ],
-  ] as const)('%s while the verdict is asked for', async (_what, breakIt) => {
+  ] as const)('%s while the verdict is asked for', async (what, breakIt) => {
     const one = await scene();
     // Approved beforehand, and carrying an id token and non-public variables: only the fault stands in its way.
-    const id = one.fake.enqueue(fixture('release.run1'));
+    const id = one.fake.enqueue(fixture(what === 'no variable key' ? 'deploy-production.run1' : 'release.run1'));
     one.gate.gatekeeper.verdict = () => ({ outcome: 'pass', note: null });
     breakIt(one);
     const reply = await one.poll();
