@@ -319,7 +319,8 @@ describe('the scripted runner keeps its log', () => {
     const begun = new Promise<void>((resolve) => {
       begin = resolve;
     });
-    runner(fake, { output: 'abcdef', work: () => begun });
+    // The note is there before the runner's first patch, which the end of the job brings at once.
+    runner(fake, { output: 'abcdef', updateIntervalMs: 10_000, work: () => begun });
     await fake.until('the job to run', () => fake.job(id).status === 'running' && states(fake, id).length === 1);
     const note = await fetch(`${fake.url}/api/v4/jobs/${id}/trace`, {
       method: 'PATCH',
