@@ -64,7 +64,7 @@ const HEARTBEAT_MS = 15_000;
 const EXPIRE_EVERY_MS = 30_000;
 const EXPORT_ROWS_AT_A_TIME = 500;
 /** Agents, viewers and people of a large house; more would take the descriptors that the gateway beside it needs (T30). */
-const MAX_CONNECTIONS = 2_000;
+const MAX_CONNECTIONS = 1_500;
 
 /** The hub: HTTP API, viewers' events and the agents' link over one listening port. The store stays the caller's to close. */
 export function createHub(options: HubOptions): Hub {
