@@ -134,7 +134,6 @@ describe('a diff of configurations', () => {
         .map((change) => change.section),
     );
     const at = (path: string) => changes.find((change) => change.path === path);
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: this is how segments read
     expect(at('variables.IMAGE.value')).toMatchObject({
       before: 'registry.example.com/acme/payments/api:${CI_COMMIT_SHA}',
       after: 'evil:${CI_COMMIT_SHA}',
@@ -157,7 +156,6 @@ describe('a diff of configurations', () => {
 
   it('T33 does not let a text pass for the value that it names', () => {
     const before = configuration((p) => addVariable(p, 'X', p.git_info.sha));
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: a literal that poses as a template
     const after = configuration((p) => addVariable(p, 'X', '${CI_COMMIT_SHA}'));
     const [change] = diffConfigurations(before, after);
     expect(change?.before).toBe(change?.after);
@@ -226,7 +224,6 @@ describe('a diff of configurations', () => {
 
   it('reads a hidden tag and a hash of files', () => {
     expect(readable([{ hmac: 'hidden' }])).toBe('hmac:hidden');
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: this is how segments read
     expect(readable(['npm-', { files: true }, '-protected'])).toBe('npm-${files}-protected');
   });
 });
