@@ -202,8 +202,7 @@ class Reader {
       const member = known?.get(name);
       if (member === undefined && isFoldable(name)) {
         folded = true;
-        if (known !== null && known.has(caseFold(name)))
-          this.refuse(`a spelling of the known field "${caseFold(name)}"`);
+        if (known?.has(caseFold(name))) this.refuse(`a spelling of the known field "${caseFold(name)}"`);
         if (this.surrogates && LONE_SURROGATE.test(name)) this.refuse('a lone surrogate');
       }
       const value = object[name];
