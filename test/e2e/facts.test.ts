@@ -192,12 +192,30 @@ describe('where the artifacts come from that a job takes in', () => {
     );
   });
 
-  it('T48 treats what GitLab cannot be asked as coming from anywhere', async () => {
+  it('T48 treats what GitLab cannot be asked as coming from anywhere, and says so to whoever approves it', async () => {
     scene = await openScene({ gitlab: { jobTokensReadJobs: false } });
     scene.runner();
-    const hold = await scene.hold(deploy(), 'waiting_for_approval');
-    expect(hold.inputs.class).toBe('any');
-    expect(await approve('maria', hold)).toMatchObject({ status: 409, code: 'scope_too_narrow' });
+    const job = deploy();
+    const hold = await scene.hold(job, 'waiting_for_approval');
+    expect(hold.inputs).toMatchObject({ class: 'any', dependencies: [{ same_pipeline: null }] });
+    expect(hold.scope.usual).toBe('ref=exact inputs=any');
+    expect(await approve('maria', hold, { scope: 'inputs=same_pipeline' })).toMatchObject({
+      status: 409,
+      code: 'scope_too_narrow',
+    });
+    expect(await approve('maria', hold)).toMatchObject({ status: 200 });
+    await ended(job, 'success');
+  });
+
+  it('T48 does not pass what it cannot ask about with an approval for jobs of the same pipeline', async () => {
+    scene = await openScene();
+    const runner = scene.runner();
+    const first = deploy();
+    await scene.approve(first);
+    await ended(first, 'success');
+    scene.gitlab.fail({ match: (_method, path) => path.endsWith('/jobs'), how: 'status', status: 500 });
+    await scene.hold(deploy(), 'waiting_for_approval');
+    expect(runner.started.map((started) => started.jobId)).toEqual([first]);
   });
 
   it('T48 asks with a token of the operator where a job may not ask itself', async () => {

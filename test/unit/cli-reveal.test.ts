@@ -79,7 +79,7 @@ describe('holds reveal', () => {
     link.send({ type: 'admit', ref: 'a', ...request, facts: toSnake(facts), policy: null });
     await link.next('verdict');
     const page = await holdpoint('maria', 'holds', 'show', '1');
-    expect(page.out).toContain('build (job 4): not known to be of the same pipeline');
+    expect(page.out).toContain('build (job 4): not of the same pipeline');
     const narrow = await holdpoint('maria', 'approve', '1', '--digest', request.digest);
     expect(narrow).toMatchObject({ exit: 4, err: expect.stringContaining('--scope inputs=any') });
     const argv = ['approve', '1', '--digest', request.digest, '--scope', 'inputs=any', '--scope', 'runners=prod'];

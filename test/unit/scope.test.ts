@@ -126,14 +126,18 @@ describe('how far a scope may go', () => {
   it('T48 is never a wider class of inputs than the policy has', () => {
     const wide = { ...exact, inputs: 'any' } as const;
     expect(() => requireScope(wide, policy('exact', 'same_pipeline'), main)).toThrow(/use inputs=same_pipeline/);
-    expect(defaultScope(policy('exact', 'admitted'), origin(main)).inputs).toBe('admitted');
+    expect(defaultScope(policy('exact', 'admitted'), origin(main), false).inputs).toBe('admitted');
   });
 
   it('T48 is by default of admitted jobs where a deployment takes from gated ones only', () => {
     const production = { ...main, environment: 'production' } as never;
-    expect(defaultScope(policy('exact'), origin(production)).inputs).toBe('admitted');
-    expect(defaultScope(policy('exact'), origin(production, 'same_pipeline')).inputs).toBe('same_pipeline');
-    expect(defaultScope(policy('exact'), origin(main)).inputs).toBe('same_pipeline');
+    expect(defaultScope(policy('exact'), origin(production), false).inputs).toBe('admitted');
+    expect(defaultScope(policy('exact'), origin(production, 'same_pipeline'), false).inputs).toBe('same_pipeline');
+    expect(defaultScope(policy('exact'), origin(main), false).inputs).toBe('same_pipeline');
+    // Where GitLab cannot be asked: anywhere, but no further than the policy, and never what GitLab says is elsewhere.
+    expect(defaultScope(policy('exact'), origin(main, 'any'), true).inputs).toBe('any');
+    expect(defaultScope(policy('exact', 'same_pipeline'), origin(main, 'any'), true).inputs).toBe('same_pipeline');
+    expect(defaultScope(policy('exact'), origin(main, 'any'), false).inputs).toBe('same_pipeline');
   });
 
   it('is refused where it would not even cover the job that the vote is about', () => {

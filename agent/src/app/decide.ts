@@ -9,6 +9,7 @@ import { tally } from '../domain/quorum.ts';
 import type { Review } from '../domain/review.ts';
 import {
   defaultScope,
+  inputsUnasked,
   narrowestScope,
   requireCovers,
   requireScope,
@@ -135,8 +136,9 @@ function require(may: MayVote, hold: Hold): void {
 const memberOf = (members: readonly Member[], id: number) => members.find((member) => member.person.id === id);
 
 /** What the vote covers: what was wished, and where nothing was, what the policy gives here. */
-function scopeFor(policy: Policy, hold: Hold, wish: ScopeWish | null): Scope {
-  const usual = defaultScope(policy.scopes, questionOf(hold));
+async function scopeFor(s: Settlement, hold: Hold, wish: ScopeWish | null): Promise<Scope> {
+  const facts = await s.tx.facts(hold.id, hold.attempts.at(-1)!.jobId);
+  const usual = defaultScope(s.policy.scopes, questionOf(hold), inputsUnasked(facts?.dependencies ?? []));
   return {
     ref: wish?.ref ?? usual.ref,
     inputs: wish?.inputs ?? usual.inputs,
@@ -208,7 +210,7 @@ async function approve(s: Settlement, caller: Caller, decision: Decision, ground
     decision.lifetime === null ? defaultLifetime(policy, environment, now) : parseLifetime(decision.lifetime);
   requireWithin(lifetime, lifetimeLimit(policy, environment), now);
   const origin = questionOf(hold);
-  const scope = scopeFor(policy, hold, decision.scope);
+  const scope = await scopeFor(s, hold, decision.scope);
   requireScope(scope, policy.scopes, hold.place);
   requireCovers(hold.id, scope, origin);
   await requireSeen(s, hold);
@@ -278,7 +280,7 @@ async function writeApproval(
 async function reject(s: Settlement, caller: Caller, decision: Decision, ground: Ground): Promise<void> {
   const { hold, review, current, members, policy, now } = ground;
   require(mayReject(hold, review, current, memberOf(members, caller.person.id)), hold);
-  const scope = defaultScope(policy.scopes, questionOf(hold));
+  const scope = await scopeFor(s, hold, null);
   const vote = voteOf(caller, decision, ground, null, { kind: 'run' }, scope);
   await recordVote(s, vote, hold, caller.token, null);
   const by = caller.person.username;

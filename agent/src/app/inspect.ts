@@ -11,7 +11,7 @@ import { type Requirement, requirementFor } from '../domain/policy.ts';
 import { ACCESS_LEVELS, type Member, type Person } from '../domain/principal.ts';
 import { entitled, satisfies, tally } from '../domain/quorum.ts';
 import type { Review } from '../domain/review.ts';
-import { defaultScope, type Scope, type ScopePolicy } from '../domain/scope.ts';
+import { defaultScope, inputsUnasked, type Scope, type ScopePolicy } from '../domain/scope.ts';
 import type { Vote } from '../domain/vote.ts';
 import { type HiddenOfHold, hiddenOf } from './blind.ts';
 import type { Caller, HubContext } from './hub-context.ts';
@@ -116,7 +116,10 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
       ...one,
       admitted: one.jobId !== null && admitted.has(one.jobId),
     })),
-    scope: { usual: defaultScope(policy.scopes, questionOf(hold)), policy: policy.scopes },
+    scope: {
+      usual: defaultScope(policy.scopes, questionOf(hold), inputsUnasked(facts.dependencies)),
+      policy: policy.scopes,
+    },
     unknown: frozen.unknown,
     configuration: sees ? configuration : hideTags(configuration),
     votes,

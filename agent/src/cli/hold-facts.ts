@@ -51,7 +51,12 @@ export function takenInText(hold: HoldDetail): string {
   const { dependencies } = hold.inputs;
   if (dependencies.length === 0) return '';
   const lines = dependencies.slice(0, MAX_DEPENDENCIES).map(({ name, job_id, same_pipeline, admitted }) => {
-    const from = same_pipeline ? 'same pipeline' : 'not known to be of the same pipeline';
+    const from =
+      same_pipeline === null
+        ? 'GitLab could not be asked of which pipeline'
+        : same_pipeline
+          ? 'same pipeline'
+          : 'not of the same pipeline';
     const ran = admitted ? 'ran under an approval' : 'not known to have run under an approval';
     return `  ${printable(`${name}${job_id === null ? '' : ` (job ${job_id})`}: ${from}, ${ran}`)}\n`;
   });

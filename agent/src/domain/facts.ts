@@ -64,11 +64,11 @@ export interface Facts {
   /** The agent's own name for the `runners[]` entry that was given the job. */
   readonly runner: string;
   readonly timeoutS: number;
-  /** Jobs whose artifacts are unpacked over the checkout; `samePipeline` only where GitLab said so (T48). */
+  /** Jobs whose artifacts are unpacked over the checkout; `samePipeline` as GitLab says, null where it could not be asked (T48). */
   readonly dependencies: readonly {
     readonly name: string;
     readonly jobId: number | null;
-    readonly samePipeline: boolean;
+    readonly samePipeline: boolean | null;
   }[];
   /** Values that a person may have typed and that the form does not show (non-public, unmasked): names only. */
   readonly blind: readonly string[];

@@ -52,11 +52,21 @@ const MAX_RUNNERS = 100;
 
 /** The class of what a job takes in: every one of its dependencies must be of it; a job without any is of the narrowest. */
 export function inputsOf(
-  dependencies: readonly { readonly jobId: number | null; readonly samePipeline: boolean }[],
+  dependencies: readonly { readonly jobId: number | null; readonly samePipeline: boolean | null }[],
   admitted: ReadonlySet<number>,
 ): Inputs {
-  if (!dependencies.every((one) => one.samePipeline)) return 'any';
+  if (!dependencies.every((one) => one.samePipeline === true)) return 'any';
   return dependencies.every((one) => one.jobId !== null && admitted.has(one.jobId)) ? 'admitted' : 'same_pipeline';
+}
+
+/**
+ * True when nothing is known against a job's dependencies, but GitLab could not be asked about all of them: older servers
+ * let no job ask for the jobs of its own pipeline.
+ */
+export function inputsUnasked(dependencies: readonly { readonly samePipeline: boolean | null }[]): boolean {
+  return (
+    dependencies.some((one) => one.samePipeline === null) && dependencies.every((one) => one.samePipeline !== false)
+  );
 }
 
 /** True when the first class is within the second. */
@@ -116,12 +126,14 @@ export function scopeCovers(scope: Scope, own: Place, asked: Origin): boolean {
 
 /**
  * What a vote gets that names nothing: the exact ref and every gated runner, and for inputs the policy's default; for a
- * job with an environment the policy's other one, where the jobs that it takes from are gated too.
+ * job with an environment the policy's other one, where the jobs that it takes from are gated too. Where GitLab cannot be
+ * asked (`unasked`) it is `any`, which is said to whoever approves: a default that could never be met would only teach
+ * everybody to type the wider one. What GitLab says to come from elsewhere is not widened by itself.
  */
-export function defaultScope(policy: ScopePolicy, origin: Origin): Scope {
+export function defaultScope(policy: ScopePolicy, origin: Origin, unasked: boolean): Scope {
   const { inputs } = policy;
-  const wanted =
-    origin.place.environment !== null && origin.inputs === 'admitted' ? inputs.environments : inputs.default;
+  const gated = origin.place.environment !== null && origin.inputs === 'admitted';
+  const wanted = unasked && origin.inputs === 'any' ? 'any' : gated ? inputs.environments : inputs.default;
   return { ref: { kind: 'exact' }, inputs: narrower(wanted, inputs.max), runners: null };
 }
 

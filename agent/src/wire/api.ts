@@ -236,7 +236,7 @@ export const holdDetailSchema = holdSchema.extend({
       z.strictObject({
         name: text,
         job_id: z.number().int().nullable(),
-        same_pipeline: z.boolean(),
+        same_pipeline: z.boolean().nullable(),
         admitted: z.boolean(),
       }),
     ),

@@ -56,7 +56,7 @@ export const factsSchema = z.strictObject({
   runner: text,
   timeout_s: integer,
   dependencies: z
-    .array(z.strictObject({ name: text, job_id: integer.nullable(), same_pipeline: z.boolean() }))
+    .array(z.strictObject({ name: text, job_id: integer.nullable(), same_pipeline: z.boolean().nullable() }))
     .max(10_000),
   blind: z.array(text).max(100_000),
   behaviour: z.array(text).max(100_000),

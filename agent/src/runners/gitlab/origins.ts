@@ -33,7 +33,9 @@ export async function jobsOfPipeline(facts: Facts, pipeline: number, ask: Ask): 
       const id = fields(each)?.id;
       if (typeof id === 'number' && pipelineIn(each) === pipeline) found.add(id);
     }
-    if (list.length < PAGE_JOBS || wanted.every((id) => id !== null && found.has(id))) break;
+    if (wanted.every((id) => id !== null && found.has(id))) break;
+    // A whole list without the very job that asks says nothing about the others either.
+    if (list.length < PAGE_JOBS) return found.has(facts.job.id) ? found : null;
   }
   return found;
 }

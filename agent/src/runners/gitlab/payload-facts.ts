@@ -132,7 +132,7 @@ export function factsOf(form: Form, scrub: Scrub, options: { instance: string; r
     dependencies: dependencies.filter(isJsonObject).map((dependency) => ({
       name: scrub.name(text(dependency.name ?? null) ?? ''),
       jobId: typeof dependency.id === 'number' ? dependency.id : null,
-      samePipeline: false,
+      samePipeline: null,
     })),
     blind: covered
       .filter(({ group, entries }) => group.entries.some((v) => !v.public && !v.masked) && entries.some(isHashed))

@@ -105,11 +105,11 @@ function peopleOf(facts: Facts, job: Fields | null, commits: JobAnswers['commits
   return once.length === 0 ? null : once.slice(0, MAX_PEOPLE);
 }
 
-/** Each dependency, and whether GitLab lists it among the jobs of the same pipeline; what cannot be asked is not (T48). */
+/** Each dependency, and whether GitLab lists it among the jobs of the same pipeline; null where it could not be asked (T48). */
 function dependenciesOf(facts: Facts, jobs: JobAnswers['pipelineJobs']): Facts['dependencies'] {
   return facts.dependencies.map((one) => ({
     ...one,
-    samePipeline: one.jobId !== null && (jobs?.has(one.jobId) ?? false),
+    samePipeline: jobs ? one.jobId !== null && jobs.has(one.jobId) : null,
   }));
 }
 
