@@ -8,7 +8,7 @@ import type { JsonObject } from '../domain/json.ts';
 import { retryAdvice } from '../domain/retrying.ts';
 import type { CiApi } from '../ports/ci-api.ts';
 import type { Log } from '../ports/log.ts';
-import type { DetachedRoutes } from './routes.ts';
+import type { DetachedRoutes } from './routes/context.ts';
 
 /** Detached Holds as the hub has them: what watches them, and what people may ask. */
 export type HubDetached = DetachedRoutes & Pick<Detached, 'start' | 'noticed' | 'close'>;

@@ -1,0 +1,35 @@
+import type { Caller, HubContext } from '../../app/hub-context.ts';
+import type { AgentProblem } from '../../domain/agent-problem.ts';
+import type { Hold } from '../../domain/hold.ts';
+import type { RetryAdvice } from '../../domain/retrying.ts';
+import type { Agents } from '../../ports/agents.ts';
+import type { Demand } from '../auth.ts';
+
+/** What routes need besides the verbs. */
+export interface RouteContext {
+  readonly hub: HubContext;
+  readonly agents: Agents;
+  /** Since when an agent is connected (epoch ms), null when it is not. */
+  readonly connectedSince: (agent: string) => number | null;
+  /** What a connected agent says is wrong on its side. */
+  readonly problems: (agent: string) => readonly AgentProblem[];
+  /** Agents of this very process: it is not ready while one of them is not. */
+  readonly local: readonly string[];
+  /** The whole chain as lines of JSON. */
+  readonly exportAudit: () => NodeJS.ReadableStream;
+  /** Holds whose job GitLab has ended. */
+  readonly detached: DetachedRoutes;
+  /** Text of the metrics. */
+  readonly metrics: () => Promise<string>;
+}
+/** What routes ask about detached Holds. */
+export interface DetachedRoutes {
+  advice(hold: Hold): RetryAdvice | null;
+  retryNow(caller: Caller, hold: number, own: string | null): Promise<void>;
+  /** Epoch ms of the end of what was lent. */
+  lend(caller: Caller, text: string, livesMs: number | null): Promise<number>;
+  until(caller: Caller): number | null;
+  forget(caller: Caller): Promise<void>;
+}
+/** What a vote asks of the token that casts it. */
+export const VOTES: Demand = { scope: 'approve', vote: true };

@@ -1,0 +1,131 @@
+import { z } from 'zod';
+import { decide, decideAll } from '../../app/decide.ts';
+import { holdUrl } from '../../app/hub-context.ts';
+import { inspectHold } from '../../app/inspect.ts';
+import { reveal } from '../../app/reveal.ts';
+import { sightOf, visibleHold } from '../../app/see.ts';
+import { HOLD_STATES, type Hold } from '../../domain/hold.ts';
+import { parseScopeWish } from '../../domain/scope.ts';
+import * as api from '../../wire/api.ts';
+import type { Demand } from '../auth.ts';
+import { asks, idParam, page, paged, pageOf, project, type Route, route, states } from '../route.ts';
+import * as views from '../views.ts';
+import { type RouteContext, VOTES } from './context.ts';
+
+const holdQuery = page.extend({
+  state: states(HOLD_STATES as unknown as [Hold['state'], ...Hold['state'][]]),
+  project,
+  job: z.string().max(1_000).optional(),
+  ref: z.string().max(1_000).optional(),
+});
+
+/** One's own job that others have approved: no vote, and as few as votes. */
+const RETRIES: Demand = { scope: 'read', vote: true };
+
+function wish(
+  hold: number,
+  b: {
+    digest: string;
+    comment?: string | undefined;
+    lifetime?: string | undefined;
+    scope?: string | undefined;
+    remember?: boolean | undefined;
+  },
+) {
+  return {
+    hold,
+    digest: b.digest,
+    comment: b.comment ?? null,
+    lifetime: b.lifetime ?? null,
+    scope: b.scope === undefined ? null : parseScopeWish([b.scope]),
+    remember: b.remember ?? false,
+  };
+}
+
+/** Holds: look, decide, reveal, retry. */
+export function holdRoutes({ hub, agents, detached }: RouteContext): readonly Route[] {
+  const { store } = hub;
+  const view = (hold: Hold) => views.holdView(hold, holdUrl(hub, hold.id));
+  return [
+    route('GET', '/api/v1/holds', 'Holds that the caller may see, oldest first', asks('read'), {
+      query: holdQuery,
+      reply: api.pageOf(api.holdSchema),
+      handle: async ({ query, caller }) => {
+        const { state, project: of, job, ref } = query;
+        const filter = {
+          sight: await sightOf(hub, caller),
+          ...(state && { states: state }),
+          ...(of !== undefined && { project: of }),
+          ...(job !== undefined && { job }),
+          ...(ref !== undefined && { ref }),
+        };
+        return paged(await store.holds(filter, pageOf(query)), query.limit, (hold) => hold.id, view);
+      },
+    }),
+    route('GET', '/api/v1/holds/:id', 'One Hold: configuration, difference, votes, rules, history', asks('read'), {
+      params: idParam,
+      reply: api.holdDetailSchema,
+      handle: async ({ params, caller }) => {
+        const found = await inspectHold(hub, caller, params.id);
+        return views.holdDetail(found, holdUrl(hub, params.id), detached.advice(found.hold));
+      },
+    }),
+    route('POST', '/api/v1/holds/:id/approve', 'Approve the configuration that was shown', VOTES, {
+      params: idParam,
+      body: api.approveBody,
+      reply: api.holdSchema,
+      handle: async ({ params, body, caller }) =>
+        view(await decide(hub, caller, { ...wish(params.id, body), decision: 'approve' })),
+    }),
+    route('POST', '/api/v1/holds/:id/reject', 'Reject the configuration that was shown', VOTES, {
+      params: idParam,
+      body: api.rejectBody,
+      reply: api.holdSchema,
+      handle: async ({ params, body, caller }) =>
+        view(await decide(hub, caller, { ...wish(params.id, body), decision: 'reject' })),
+    }),
+    route('POST', '/api/v1/holds/:id/reveal', 'Hidden values of a parked job, for whoever may approve it', VOTES, {
+      params: idParam,
+      body: api.revealBody,
+      reply: api.revealedSchema,
+      handle: async ({ params, body, caller }) => {
+        const wished = { hold: params.id, digest: body.digest, names: body.names ?? null };
+        const values = await reveal(hub, agents, caller, wished);
+        return {
+          hold: params.id,
+          digest: body.digest,
+          values: values.map(({ name, value, hidden }) => ({ name, value, hidden: [...hidden] })),
+        };
+      },
+    }),
+    route('POST', '/api/v1/holds/:id/retry', "Have one's own approved Hold retried in GitLab now", RETRIES, {
+      params: idParam,
+      body: api.retryBody.nullish(),
+      reply: api.retriedSchema,
+      handle: async ({ params, body, caller }) => {
+        await detached.retryNow(caller, params.id, body?.gitlab_token ?? null);
+        const hold = await visibleHold(hub, caller, params.id);
+        const advice = detached.advice(hold);
+        return { id: hold.id, state: hold.state, retry: advice && views.retryView(advice) };
+      },
+    }),
+    route('POST', '/api/v1/reviews/decide', 'Decide several Holds, each by its own rules', VOTES, {
+      body: api.decideBody,
+      reply: api.decidedSchema,
+      handle: async ({ body, caller }) => {
+        const outcomes = await decideAll(
+          hub,
+          caller,
+          body.decisions.map((d) => ({ ...wish(d.hold, d), decision: d.decision })),
+        );
+        return {
+          items: outcomes.map(({ hold, after, error }) => ({
+            hold,
+            after: after && view(after),
+            problem: error && views.problemOf(error),
+          })),
+        };
+      },
+    }),
+  ];
+}

@@ -1,0 +1,68 @@
+import type { z } from 'zod';
+import * as api from '../../wire/api.ts';
+import { readiness } from '../readiness.ts';
+import { asks, idParam, none, page, type Route, route } from '../route.ts';
+import * as views from '../views.ts';
+import type { RouteContext } from './context.ts';
+
+/** Nothing of the hold itself: whoever opens the link has not said who they are. */
+function holdHelp(id: number): string {
+  return [
+    `Look at hold ${id}:    holdpoint holds show ${id}`,
+    `Approve it:         holdpoint approve ${id} --digest SHA256`,
+    `Reject it:          holdpoint reject ${id} --comment WHY`,
+    '',
+  ].join('\n');
+}
+
+/** Agents, health, metrics, and the plain page behind a link. */
+export function systemRoutes({ hub, connectedSince, problems, local, metrics }: RouteContext): readonly Route[] {
+  const { store } = hub;
+  return [
+    route('GET', '/api/v1/agents', 'Agents that this hub knows', asks('read'), {
+      query: page,
+      reply: api.pageOf(api.agentSchema),
+      handle: async () => ({
+        items: (await store.agents()).map((agent) =>
+          views.agentView(agent, connectedSince(agent.name), problems(agent.name)),
+        ),
+        next_cursor: null,
+      }),
+    }),
+    route('GET', '/healthz', 'The process answers', null, {
+      reply: api.statusSchema,
+      handle: async () => ({ status: 'ok' as const }),
+    }),
+    route('GET', '/readyz', 'The store answers, and no agent of this process makes jobs wait', null, {
+      reply: api.readySchema,
+      handle: async () => {
+        await store.auditHead();
+        return readiness(local, connectedSince, problems);
+      },
+    }),
+    {
+      method: 'GET',
+      url: '/holds/:id',
+      summary: 'What a link in a job log leads to: how to look at the hold, and nothing of it',
+      demand: null,
+      params: idParam,
+      query: none,
+      body: null,
+      reply: null,
+      type: 'text/plain; charset=utf-8',
+      handle: async ({ params }) => holdHelp((params as z.output<typeof idParam>).id),
+    },
+    {
+      method: 'GET',
+      url: '/metrics',
+      summary: 'Prometheus metrics; no names of projects, jobs or people in labels',
+      demand: null,
+      params: none,
+      query: none,
+      body: null,
+      reply: null,
+      type: 'text/plain; version=0.0.4; charset=utf-8',
+      handle: async () => metrics(),
+    },
+  ];
+}
