@@ -3,35 +3,37 @@ import { HoldpointError } from '../domain/errors.ts';
 import { statements as first } from './migrations/0001-first.ts';
 import { statements as retries } from './migrations/0002-retries.ts';
 import { statements as scopes } from './migrations/0003-scopes.ts';
+import { statements as tokens } from './migrations/0004-tokens-approvals.ts';
 import type { Schema } from './schema.ts';
 
-/** In order, forward only; a number is given once and for ever. */
-const MIGRATIONS: readonly (readonly string[])[] = [first, retries, scopes];
+/** By number, in order, forward only; a number is given once and for ever. Numbers may be left out. */
+const MIGRATIONS: readonly (readonly [version: number, statements: readonly string[]])[] = [
+  [1, first],
+  [2, retries],
+  [3, scopes],
+  [4, tokens],
+];
 
 /** The schema that this program writes. */
-export const SCHEMA_VERSION = MIGRATIONS.length;
+export const SCHEMA_VERSION = Math.max(...MIGRATIONS.map(([version]) => version));
 
-/** Brings the schema up to date, each step whole or not at all. Rejects with `store_unavailable` for a newer schema. */
+/** Brings the schema up to date, each step that it lacks whole or not at all. Rejects with `store_unavailable` for a newer schema. */
 export async function migrate(db: Kysely<Schema>, path: string): Promise<void> {
   await sql`create table if not exists schema_version (version integer primary key)`.execute(db);
-  const { found } = await db
-    .selectFrom('schema_version')
-    .select((eb) => eb.fn.coalesce(eb.fn.max('version'), eb.lit(0)).as('found'))
-    .executeTakeFirstOrThrow();
+  const rows = await db.selectFrom('schema_version').select('version').execute();
+  const done = new Set(rows.map((row) => row.version));
+  const found = Math.max(0, ...done);
   if (found > SCHEMA_VERSION) {
     throw new HoldpointError(
       'store_unavailable',
       `store ${path} has schema ${found}, this program knows up to ${SCHEMA_VERSION}: start the newer program that wrote it`,
     );
   }
-  for (const [index, statements] of MIGRATIONS.entries()) {
-    if (index < found) continue;
+  for (const [version, statements] of MIGRATIONS) {
+    if (done.has(version)) continue;
     await db.transaction().execute(async (tx) => {
       for (const statement of statements) await sql.raw(statement).execute(tx);
-      await tx
-        .insertInto('schema_version')
-        .values({ version: index + 1 })
-        .execute();
+      await tx.insertInto('schema_version').values({ version }).execute();
     });
   }
 }
