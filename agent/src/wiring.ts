@@ -1,6 +1,8 @@
 /** Composition root of `holdpoint agent`: configuration → objects, started in order, stopped in reverse. */
 import { generateKeyPairSync, sign } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { AgentConfig } from './config/load.ts';
 import { readSecretFile } from './config/secret-file.ts';
 import { openPolicy } from './directories/policy-file.ts';
@@ -38,10 +40,15 @@ export interface StartOptions {
   readonly clock: Clock;
   /** How long a stop waits for what GitLab still owes to open polls; default of the agent. */
   readonly drainMs?: number;
+  /** Folder of the built page; default: what the build put beside this program. */
+  readonly page?: string | null;
 }
 
 /** Starts everything that `holdpoint agent` is; rejects with a HoldpointError, and nothing left running, when a part cannot start. */
-export async function startAgent(config: AgentConfig, { log, clock, drainMs }: StartOptions): Promise<RunningAgent> {
+export async function startAgent(
+  config: AgentConfig,
+  { log, clock, drainMs, page }: StartOptions,
+): Promise<RunningAgent> {
   const stops: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (let next = stops.pop(); next; next = stops.pop()) await next();
@@ -77,6 +84,7 @@ export async function startAgent(config: AgentConfig, { log, clock, drainMs }: S
       clock,
       log: log.child({ part: 'hub' }),
       version: VERSION,
+      page: page === undefined ? builtPage() : page,
     });
     stops.push(() => hub.close());
     const { port: hubPort } = await hub.listen(config.hub.listen.host, config.hub.listen.port);
@@ -135,6 +143,12 @@ function tokenOf(path: string | null, key: string, log: Log): () => string | nul
     said = problem;
     return reading.ok ? reading.value : null;
   };
+}
+
+/** The page as the build left it: beside the compiled program, or in `dist` where the sources run. Null: none is built. */
+function builtPage(): string | null {
+  const folders = ['../../page/', '../../dist/page/'].map((path) => fileURLToPath(new URL(path, import.meta.url)));
+  return folders.find((folder) => existsSync(join(folder, 'index.html')) && existsSync(join(folder, 'assets'))) ?? null;
 }
 
 function rawPublicKey(key: ReturnType<typeof generateKeyPairSync>['publicKey']): Uint8Array {

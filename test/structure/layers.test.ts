@@ -92,8 +92,22 @@ describe('the layers of agent/src', () => {
     expect(exits.filter((path) => path !== 'agent/src/main.ts')).toEqual([]);
   });
 
+  it('give the page their domain and their wire, and nothing else of theirs', () => {
+    const page = sourceFiles('agent/page/src');
+    expect(page.length).toBeGreaterThan(0);
+    const foreign = page.flatMap((file) =>
+      file.imports
+        .filter((name) => name.startsWith('agent/') && !/^agent\/(page|src\/(domain|wire))\//.test(name))
+        .map((name) => `${file.path} imports ${name}`),
+    );
+    expect(foreign).toEqual([]);
+    // Modules of Node are not there in a browser; zod would be half of what a first visit loads.
+    const heavy = page.filter((file) => file.imports.some((name) => /^node:|^zod$/.test(name)));
+    expect(heavy.map((file) => file.path)).toEqual([]);
+  });
+
   it('stay readable: no file over 500 lines', () => {
-    const long = [...files, ...sourceFiles('test')].filter((file) => file.text.split('\n').length > 500);
+    const long = [...files, ...sourceFiles('agent/page/src'), ...sourceFiles('test')].filter((file) => file.text.split('\n').length > 500);
     expect(long.map((file) => file.path)).toEqual([]);
   });
 });

@@ -43,6 +43,8 @@ export interface HubOptions {
   readonly log: Log;
   /** Version of the program, for the API document. */
   readonly version: string;
+  /** Folder of the built page; without it people have the command line. */
+  readonly page?: string | null;
   /** The CI server's interface for people, for retries and commit statuses; without it people retry by themselves. */
   readonly ci?: { readonly api: CiApi; readonly botToken: () => string | null };
   /** How often agents and viewers are pinged; default 15,000. Two misses close the link. */
@@ -147,7 +149,13 @@ export function createHub(options: HubOptions): Hub {
 
   return {
     async listen(host, port) {
-      const server = await buildServer({ context, routes: table, log, version: options.version });
+      const server = await buildServer({
+        context,
+        routes: table,
+        log,
+        version: options.version,
+        page: options.page ?? null,
+      });
       app = server;
       server.server.maxConnections = MAX_CONNECTIONS;
       server.server.on('upgrade', (request, socket, head) => {

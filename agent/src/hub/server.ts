@@ -13,6 +13,7 @@ import { ERRORS, HoldpointError } from '../domain/errors.ts';
 import type { Log } from '../ports/log.ts';
 import { problemSchema } from '../wire/api.ts';
 import { guard, type Identity, RateLimited } from './auth.ts';
+import { servePage } from './page.ts';
 import type { Route } from './route.ts';
 import { problemOf } from './views.ts';
 
@@ -27,10 +28,12 @@ export interface ServerOptions {
   readonly routes: readonly Route[];
   readonly log: Log;
   readonly version: string;
+  /** Folder of the built page; null: the hub has none. */
+  readonly page: string | null;
 }
 
 /** The HTTP server with all its routes; not yet listening. */
-export async function buildServer({ context, routes, log, version }: ServerOptions): Promise<FastifyInstance> {
+export async function buildServer({ context, routes, log, version, page }: ServerOptions): Promise<FastifyInstance> {
   const app = Fastify({
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -62,12 +65,14 @@ export async function buildServer({ context, routes, log, version }: ServerOptio
     },
     transform: jsonSchemaTransform,
   });
-  // Every answer is about one moment and one person: nothing of it may be kept by a proxy or a browser (T32).
+  // Every answer is about one moment and one person: nothing of it may be kept by a proxy or a browser (T32). Only the
+  // page's files, which are the same for everybody, say otherwise.
   app.addHook('onSend', async (_request, reply) => {
-    reply.header('cache-control', 'no-store');
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
   });
   const identify = guard(app, context);
   for (const route of routes) register(app, route, identify);
+  await servePage(app, page);
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
   return app;
 }

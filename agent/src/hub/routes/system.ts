@@ -1,21 +1,10 @@
-import type { z } from 'zod';
 import * as api from '../../wire/api.ts';
 import { readiness } from '../readiness.ts';
-import { asks, idParam, none, page, type Route, route } from '../route.ts';
+import { asks, none, page, type Route, route } from '../route.ts';
 import * as views from '../views.ts';
 import type { RouteContext } from './context.ts';
 
-/** Nothing of the hold itself: whoever opens the link has not said who they are. */
-function holdHelp(id: number): string {
-  return [
-    `Look at hold ${id}:    holdpoint holds show ${id}`,
-    `Approve it:         holdpoint approve ${id} --digest SHA256`,
-    `Reject it:          holdpoint reject ${id} --comment WHY`,
-    '',
-  ].join('\n');
-}
-
-/** Agents, health, metrics, and the plain page behind a link. */
+/** Agents, health, metrics. */
 export function systemRoutes({ hub, connectedSince, problems, local, metrics }: RouteContext): readonly Route[] {
   const { store } = hub;
   return [
@@ -40,18 +29,6 @@ export function systemRoutes({ hub, connectedSince, problems, local, metrics }: 
         return readiness(local, connectedSince, problems);
       },
     }),
-    {
-      method: 'GET',
-      url: '/holds/:id',
-      summary: 'What a link in a job log leads to: how to look at the hold, and nothing of it',
-      demand: null,
-      params: idParam,
-      query: none,
-      body: null,
-      reply: null,
-      type: 'text/plain; charset=utf-8',
-      handle: async ({ params }) => holdHelp((params as z.output<typeof idParam>).id),
-    },
     {
       method: 'GET',
       url: '/metrics',
