@@ -10,10 +10,13 @@ export interface AuditEntry {
   readonly actor: string;
   /** Network address of who asked, null for agents and the system itself. */
   readonly address: string | null;
+  /** Program that asked, as it named itself (User-Agent, cut, printable). */
+  readonly client?: string | null;
   readonly event: string;
   readonly hold: number | null;
   readonly review: number | null;
   readonly approval: number | null;
+  readonly deployment?: number | null;
   readonly digest: string | null;
   /** Version of the policy that was applied. */
   readonly policy: string | null;
@@ -35,18 +38,39 @@ export interface AuditHead {
 /** What the first row has as `prev`. */
 export const EMPTY_HEAD: AuditHead = { seq: 0, hash: digestOfText('holdpoint.audit/v1') };
 
-function hashOf(row: Omit<AuditRow, 'hash'>): string {
-  const { seq, at, actor, address, event, hold, review, approval, digest, policy, detail, prev } = row;
-  const time = new Date(at).toISOString();
-  return digestOfText(
-    canonicalJson({ seq, at: time, actor, address, event, hold, review, approval, digest, policy, detail, prev }),
-  );
+/**
+ * A row as it is written down and hashed, its hash left out. `client` and `deployment` came later: they stand in it only
+ * where they are set, so that every row from before has the text, and the hash, that it always had.
+ */
+export function auditText(row: Omit<AuditRow, 'hash'>): JsonObject {
+  const { seq, at, actor, address, client, event, hold, review, approval, deployment, digest, policy, detail, prev } = row;
+  return {
+    seq,
+    at: new Date(at).toISOString(),
+    actor,
+    address,
+    ...(client == null ? {} : { client }),
+    event,
+    hold,
+    review,
+    approval,
+    ...(deployment == null ? {} : { deployment }),
+    digest,
+    policy,
+    detail,
+    prev,
+  };
+}
+
+/** SHA-256 of a row's canonical text. */
+export function auditHash(row: Omit<AuditRow, 'hash'>): string {
+  return digestOfText(canonicalJson(auditText(row)));
 }
 
 /** The row that continues the chain. */
 export function chain(head: AuditHead, entry: AuditEntry): AuditRow {
   const row = { ...entry, seq: head.seq + 1, prev: head.hash };
-  return { ...row, hash: hashOf(row) };
+  return { ...row, hash: auditHash(row) };
 }
 
 /** What was done to a chain. */
@@ -80,7 +104,7 @@ export function checkRow(
 ): ChainProgress | (ChainReport & { ok: false }) {
   if (row.seq > last.seq + 1) return broken('removed', last.seq + 1, `row ${row.seq} follows row ${last.seq}`);
   if (row.seq <= last.seq) return broken('inserted', row.seq, `row ${row.seq} follows row ${last.seq}`);
-  if (hashOf(row) !== row.hash) return broken('changed', row.seq, 'it does not have the hash that stands in it');
+  if (auditHash(row) !== row.hash) return broken('changed', row.seq, 'it does not have the hash that stands in it');
   if (row.prev !== last.hash) {
     if (beforeLast !== null && row.prev === beforeLast.hash) {
       return broken('inserted', last.seq, `row ${row.seq} does not continue it`);

@@ -1,0 +1,154 @@
+/**
+ * What can happen, as the audit names it: the closed table of events, each with the kind that people look for and the
+ * words that they read. A row may hold an event that is not in it (of a newer version): it is listed all the same.
+ */
+
+/** Kinds of events, in the order in which a job meets them; each is a word for `--event` and `?event=`. */
+export const AUDIT_KINDS = [
+  'parked',
+  'seen',
+  'voted',
+  'withdrawn',
+  'approved',
+  'tolerated',
+  'released',
+  'handed_over',
+  'started',
+  'finished',
+  're_run',
+  'refused',
+  'revoked',
+  'revealed',
+  'deployment',
+  'policy_changed',
+  'token_used',
+  'token',
+  'break_glass',
+  'exception_used',
+  'ungated',
+  'system',
+] as const;
+/** One of the kinds. */
+export type AuditKind = (typeof AUDIT_KINDS)[number];
+
+interface AuditEvent {
+  readonly kind: AuditKind;
+  /** What happened, after the name of who did it. */
+  readonly words: string;
+}
+const event = (kind: AuditKind, words: string): AuditEvent => ({ kind, words });
+
+/** Every event that this version writes. */
+export const AUDIT_EVENTS = {
+  hold_opened: event('parked', 'parked a job that waits for approval'),
+  job_joined: event('parked', 'brought another job for the same hold'),
+  job_parked: event('parked', 'keeps the job parked'),
+  job_detached: event('parked', 'ended the job in GitLab; the hold waits on without it'),
+  hold_fell_back: event('parked', 'sent the hold back to waiting'),
+  review_opened: event('parked', 'put the question to people'),
+  review_closed: event('finished', 'closed the question'),
+  hold_seen: event('seen', 'opened the hold to decide on it'),
+  deployment_seen: event('seen', 'opened the deployment to decide on it'),
+  vote_approve: event('voted', 'voted to approve'),
+  vote_reject: event('voted', 'voted to reject'),
+  vote_withdrawn: event('withdrawn', 'withdrew a vote'),
+  approval_created: event('approved', 'completed an approval'),
+  approval_renewed: event('approved', 'renewed an approval'),
+  approval_imported: event('approved', 'asked for the approval of what was imported'),
+  approval_auto: event('approved', 'was let through without a vote, as the policy allows for those who may approve'),
+  approvals_renamed: event('approved', 'carried approvals over to a renamed project'),
+  job_tolerated: event('tolerated', 'was let through: the difference is one that the policy tolerates'),
+  hold_released: event('released', 'released the hold'),
+  job_passed: event('released', 'let the job pass: an approval covers it'),
+  job_handed_out: event('handed_over', 'handed the job to the runner'),
+  job_undelivered: event('handed_over', 'took the job back: it never reached the runner'),
+  job_unconfirmed: event('handed_over', 'gave the job up: the runner never said that it has it'),
+  job_confirmed: event('started', 'saw the runner start the job'),
+  job_ended: event('finished', 'reported the end of the job'),
+  job_canceled: event('finished', 'reported that the job was canceled'),
+  hold_ended: event('finished', 'ended the hold'),
+  hold_canceled: event('finished', 'canceled the hold'),
+  hold_expired: event('finished', 'ended the hold: nobody decided in time'),
+  hold_rejected: event('finished', 'ended the hold: it was rejected'),
+  retry_asked: event('re_run', 'asks GitLab to run the job again'),
+  job_retried: event('re_run', 'had GitLab run the job again'),
+  digest_denied: event('refused', 'denied this configuration for later jobs'),
+  denial_lifted: event('refused', 'lifted a denial'),
+  job_refused: event('refused', 'was refused: this configuration is denied'),
+  payload_refused: event('refused', 'was refused: its payload cannot be read'),
+  report_refused: event('refused', 'said something that does not fit, and changed nothing'),
+  approval_revoked: event('revoked', 'revoked an approval'),
+  approval_over: event('revoked', 'an approval came to its end'),
+  values_revealed: event('revealed', 'looked at hidden values'),
+  deployment_created: event('deployment', 'opened a deployment'),
+  deployment_vote_approve: event('voted', 'voted to approve the deployment'),
+  deployment_vote_reject: event('voted', 'voted to reject the deployment'),
+  deployment_vote_withdrawn: event('withdrawn', 'withdrew a vote on the deployment'),
+  deployment_approved: event('approved', 'completed the approval of the deployment'),
+  deployment_rejected: event('finished', 'rejected the deployment'),
+  deployment_blocked: event('deployment', 'sent the deployment back: approvals are missing again'),
+  deployment_run: event('released', 'ran the deployment'),
+  deployment_running: event('started', 'saw the deployment start'),
+  deployment_ended: event('finished', 'saw the deployment end'),
+  deployment_rerun: event('re_run', 'ran the deployment again'),
+  deployment_broken: event('deployment', 'marked a deployment as broken'),
+  deployment_mended: event('deployment', 'lifted the mark of a broken deployment'),
+  environment_changed: event('policy_changed', 'changed the rules of an environment'),
+  policy_changed: event('policy_changed', 'another version of the policy is in force'),
+  principals_changed: event('policy_changed', 'changed who belongs to what'),
+  token_used: event('token_used', 'used a token from a place that it was not used from before'),
+  token_created: event('token', 'made a token'),
+  bootstrap_token_created: event('token', 'made the bootstrap token of an empty store'),
+  token_rotated: event('token', 'replaced a token by a new one'),
+  token_revoked: event('token', 'revoked a token'),
+  token_idle: event('token', 'ended a token that nobody used'),
+  token_flagged: event('token', 'used a token where no token of a person belongs'),
+  signed_in: event('token', 'signed in'),
+  signed_out: event('token', 'signed out'),
+  sign_in_refused: event('token', 'was refused at signing in'),
+  passkey_added: event('token', 'added a passkey'),
+  passkey_removed: event('token', 'removed a passkey'),
+  stepped_up: event('token', 'proved again who they are'),
+  break_glass_used: event('break_glass', 'broke the glass: ran something without its approval'),
+  break_glass_review: event('break_glass', 'looked at what was run without its approval'),
+  exception_used: event('exception_used', 'made use of an exception to a rule'),
+  job_monitored: event('ungated', 'would have been decided like this; the runner only watches'),
+  job_diverted: event('ungated', 'sent the job to an unprotected runner'),
+  audit_exported: event('system', 'exported the audit'),
+  bundle_made: event('system', 'made a bundle for an auditor'),
+  audit_cut: event('system', 'found that the end of the audit was cut off'),
+  hub_key_changed: event('system', 'signs with another key from now on'),
+} as const satisfies Record<string, AuditEvent>;
+/** An event of the table. */
+export type AuditEventName = keyof typeof AUDIT_EVENTS;
+
+/** What happened, in words; an event that the table does not have is shown by its name. */
+export function eventWords(name: string): string {
+  return isKnownEvent(name) ? AUDIT_EVENTS[name].words : name.replaceAll('_', ' ');
+}
+
+/** True for an event of the table. */
+export function isKnownEvent(name: string): name is AuditEventName {
+  return Object.hasOwn(AUDIT_EVENTS, name);
+}
+
+/** The events that a word asks for: those of a kind, or the event itself, known or not. */
+export function eventsOf(word: string): readonly string[] {
+  const kind = word.replaceAll('-', '_');
+  const ofKind = Object.entries(AUDIT_EVENTS).filter(([, about]) => about.kind === kind);
+  return [...new Set([word, ...ofKind.map(([name]) => name)])];
+}
+
+/** Members of a row's detail that name people by their id, whatever the event; lists of ids count as well. */
+const PERSON_MEMBERS = ['person', 'owner', 'user', 'trigger', 'voters', 'people'] as const;
+/** More people than this stand in no row that anybody would look for by name. */
+const MAX_PEOPLE = 100;
+
+/** Ids of the people whose timeline a row belongs to: who did it, and those whom it names. */
+export function peopleOfEntry(entry: { readonly actor: string; readonly detail: object }): readonly number[] {
+  const actor = /^user:([1-9]\d{0,14})(?: |$)/.exec(entry.actor);
+  const detail = entry.detail as Readonly<Record<string, unknown>>;
+  const named = PERSON_MEMBERS.filter((name) => Object.hasOwn(detail, name)).flatMap((name) => detail[name]);
+  const ids = [actor === null ? null : Number(actor[1]), ...named];
+  return [...new Set(ids)].filter((id): id is number => Number.isSafeInteger(id) && Number(id) > 0).slice(0, MAX_PEOPLE);
+}
