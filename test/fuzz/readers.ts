@@ -4,6 +4,7 @@ import { readPolicy } from '../../agent/src/directories/policy-file.ts';
 import { readPrincipals } from '../../agent/src/directories/principals-file.ts';
 import { canonicalJson } from '../../agent/src/domain/canonical-json.ts';
 import { HoldpointError } from '../../agent/src/domain/errors.ts';
+import { rulesIn } from '../../agent/src/domain/policy.ts';
 import { readStrictJson } from '../../agent/src/domain/strict-json.ts';
 import { jobIdentity, lowerTimeout, readPayload } from '../../agent/src/runners/gitlab/configuration.ts';
 import { PAYLOAD } from '../../agent/src/runners/gitlab/fields.ts';
@@ -360,9 +361,12 @@ export const yaml: Target = {
     ] as const) {
       try {
         const value = reader(text, 'f');
-        if ('rules' in value)
+        if ('base' in value)
           must(
-            value.rules.length > 0 && value.rules.every((rule) => rule.count >= 1 && rule.accessLevel > 0),
+            value.base.rules.length > 0 &&
+              rulesIn(value).every(
+                (rule) => rule.count >= 1 && (rule.who.kind !== 'access_level' || rule.who.level > 0),
+              ),
             'a rule that asks for nobody',
           );
         else

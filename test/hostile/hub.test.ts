@@ -2,9 +2,10 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { levelRule } from '../../agent/src/domain/rule.ts';
 import { toSnake } from '../../agent/src/wire/case.ts';
 import { eventually, helloOf, proofOf, rawLink, startHub, type TestHub, welcomed } from '../support/hub-server.ts';
-import { type JobSpec, requestFor } from '../support/hub-world.ts';
+import { type JobSpec, policyWith, requestFor } from '../support/hub-world.ts';
 
 const admitFrame = (job: JobSpec) => {
   const { digest, configuration, facts } = requestFor(job);
@@ -206,7 +207,7 @@ describe('two people at the same moment', () => {
 
   it('T22 the same vote a hundred times over is one person’s', async () => {
     await hub.world.admit({ id: 1 });
-    hub.world.policy = { ...hub.world.policy, rules: [{ ...hub.world.policy.rules[0]!, count: 2 }] };
+    hub.world.policy = policyWith({ rules: [levelRule('maintainers', 40, 2)] });
     await hub.world.admit({ id: 2, pipeline: 2, script: ['make two'] });
     const { digest } = requestFor({ id: 2, script: ['make two'] });
     const tokens = [await hub.token('maria'), await hub.token('maria')];

@@ -3,8 +3,9 @@ import { report } from '../../agent/src/app/report.ts';
 import { reveal } from '../../agent/src/app/reveal.ts';
 import { revoke } from '../../agent/src/app/revoke.ts';
 import type { CommitPerson } from '../../agent/src/domain/facts.ts';
-import { DEFAULT_POLICY, type Policy } from '../../agent/src/domain/policy.ts';
-import { hubWorld, type JobSpec, PEOPLE, requestFor, type World } from '../support/hub-world.ts';
+import { DEFAULT_POLICY, type Policy, type PolicySettings } from '../../agent/src/domain/policy.ts';
+import { levelRule } from '../../agent/src/domain/rule.ts';
+import { hubWorld, type JobSpec, PEOPLE, policyWith, requestFor, type World } from '../support/hub-world.ts';
 
 let world: World;
 beforeEach(async () => {
@@ -18,7 +19,7 @@ const code = (promise: Promise<unknown>): Promise<string> =>
     (error: { code?: string }) => error.code ?? String(error),
   );
 const author = (name: string, email: string | null = null): CommitPerson => ({ role: 'author', id: null, name, email });
-const policy = (more: Partial<Policy>): Policy => ({ ...DEFAULT_POLICY, version: 'changed', ...more });
+const policy = (more: Partial<PolicySettings>): Policy => policyWith(more, 'changed');
 const takes = (...dependencies: [number, boolean][]): Pick<JobSpec, 'dependencies'> => ({
   dependencies: dependencies.map(([jobId, samePipeline]) => ({ name: `job ${jobId}`, jobId, samePipeline })),
 });
@@ -138,7 +139,7 @@ describe('T48 whose artifacts', () => {
   });
 
   it('go as far as the narrowest of the votes', async () => {
-    world.policy = policy({ rules: [{ name: 'two', accessLevel: 40, count: 2 }] });
+    world.policy = policy({ rules: [levelRule('two', 40, 2)] });
     await world.admit({ id: 1, ...takes([5, true]) });
     await world.approve('maria', 1, { scope: { inputs: 'any' } });
     await world.approve('jonas', 1);
@@ -149,7 +150,7 @@ describe('T48 whose artifacts', () => {
 
 describe('T10 T51 wider refs', () => {
   it('answer the reviews of every ref they reach, where the policy allows them', async () => {
-    world.policy = policy({ scopes: { ...DEFAULT_POLICY.scopes, refs: 'protected' } });
+    world.policy = policy({ scopes: { ...DEFAULT_POLICY.base.scopes, refs: 'protected' } });
     await world.admit({ id: 1, pipeline: 1, ref: 'refs/heads/release/1' });
     await world.admit({ id: 2, pipeline: 2, ref: 'refs/heads/release/2' });
     await world.admit({ id: 3, pipeline: 3, ref: 'refs/heads/release/3', protected: false });

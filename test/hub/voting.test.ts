@@ -4,7 +4,8 @@ import { admit } from '../../agent/src/app/admit.ts';
 import { decide } from '../../agent/src/app/decide.ts';
 import { digestOf } from '../../agent/src/domain/digest.ts';
 import { DEFAULT_POLICY } from '../../agent/src/domain/policy.ts';
-import { hubWorld, requestFor, type World } from '../support/hub-world.ts';
+import { levelRule } from '../../agent/src/domain/rule.ts';
+import { hubWorld, policyWith, requestFor, type World } from '../support/hub-world.ts';
 
 const one = { id: 1, pipeline: 100 };
 
@@ -141,13 +142,13 @@ describe('who may decide, on what, and for how long', () => {
   });
 
   it('lets the trigger approve where the policy allows it', async () => {
-    world.policy = { ...DEFAULT_POLICY, version: 'allow', selfApproval: 'allow_trigger' };
+    world.policy = policyWith({ selfApproval: 'allow_trigger' }, 'allow');
     await world.admit({ id: 1, by: 'maria' });
     expect((await world.approve('maria', 1)).state).toBe('pending');
   });
 
   it('T19 counts membership as it is now, at each vote', async () => {
-    world.policy = { ...DEFAULT_POLICY, version: 'two', rules: [{ name: 'maintainers', accessLevel: 40, count: 2 }] };
+    world.policy = policyWith({ rules: [levelRule('maintainers', 40, 2)] }, 'two');
     await world.admit(one);
     expect((await world.approve('maria', 1)).state).toBe('waiting_for_approval');
     const [api, ...others] = world.people.projects;
@@ -164,17 +165,17 @@ describe('who may decide, on what, and for how long', () => {
 
   it('T21 a rule that became stricter while a review is open counts as well, one that became laxer does not help', async () => {
     await world.admit(one);
-    world.policy = { ...DEFAULT_POLICY, version: 'stricter', rules: [{ name: 'owners', accessLevel: 50, count: 1 }] };
+    world.policy = policyWith({ rules: [levelRule('owners', 50, 1)] }, 'stricter');
     await expect(world.approve('maria', 1)).rejects.toMatchObject({ code: 'not_eligible' });
     expect((await world.approve('olga', 1)).state).toBe('pending');
     await world.admit({ id: 2, pipeline: 2, ref: 'refs/heads/x' });
-    world.policy = { ...DEFAULT_POLICY, version: 'laxer', rules: [{ name: 'developers', accessLevel: 30, count: 1 }] };
+    world.policy = policyWith({ rules: [levelRule('developers', 30, 1)] }, 'laxer');
     await expect(world.approve('alice', 2)).rejects.toMatchObject({ code: 'not_eligible' });
     await expect(world.approve('maria', 2)).rejects.toMatchObject({ code: 'not_eligible' });
   });
 
   it('T16 a policy without rules, or a project without members, is satisfied by nobody', async () => {
-    world.policy = { ...DEFAULT_POLICY, version: 'none', rules: [] };
+    world.policy = policyWith({ rules: [] }, 'none');
     await world.admit(one);
     await expect(world.approve('olga', 1)).rejects.toMatchObject({ code: 'not_eligible' });
     world.policy = DEFAULT_POLICY;
@@ -183,7 +184,7 @@ describe('who may decide, on what, and for how long', () => {
   });
 
   it('takes the narrowest lifetime of all votes that count', async () => {
-    world.policy = { ...DEFAULT_POLICY, version: 'two', rules: [{ name: 'maintainers', accessLevel: 40, count: 2 }] };
+    world.policy = policyWith({ rules: [levelRule('maintainers', 40, 2)] }, 'two');
     await world.admit(one);
     await world.approve('maria', 1, { lifetime: 'until:2026-12-01' });
     await world.approve('jonas', 1);

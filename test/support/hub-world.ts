@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { admit } from '../../agent/src/app/admit.ts';
 import { type Decision, decide } from '../../agent/src/app/decide.ts';
+import { resolvePolicy } from '../../agent/src/app/governing.ts';
 import type { Caller, HubContext } from '../../agent/src/app/hub-context.ts';
 import { report } from '../../agent/src/app/report.ts';
 import { directoryOf } from '../../agent/src/directories/principals-file.ts';
@@ -8,7 +9,7 @@ import { canonicalJson } from '../../agent/src/domain/canonical-json.ts';
 import { digestOfText } from '../../agent/src/domain/digest.ts';
 import type { Facts } from '../../agent/src/domain/facts.ts';
 import type { JsonObject } from '../../agent/src/domain/json.ts';
-import { DEFAULT_POLICY, type Policy } from '../../agent/src/domain/policy.ts';
+import { DEFAULT_POLICY, type Policy, type PolicySettings } from '../../agent/src/domain/policy.ts';
 import type { Principals } from '../../agent/src/domain/principal.ts';
 import type { TokenScope } from '../../agent/src/domain/token.ts';
 import type { Clock } from '../../agent/src/ports/clock.ts';
@@ -22,6 +23,11 @@ export const START = Date.parse('2026-11-22T08:00:00.000Z');
 export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
+
+/** The default policy with other settings; its version is another for each. */
+export function policyWith(settings: Partial<PolicySettings>, version = JSON.stringify(settings)): Policy {
+  return { ...DEFAULT_POLICY, version, base: { ...DEFAULT_POLICY.base, ...settings } };
+}
 
 /** A clock that stands still until it is turned; what falls due then is called in order. */
 export function manualClock(): Clock & { advance(ms: number): void } {
@@ -198,7 +204,7 @@ export async function hubWorld(given: { store?: Store; clock?: ReturnType<typeof
       store,
       clock,
       directory: directoryOf(() => world.people),
-      policy: () => world.policy,
+      policy: () => resolvePolicy(world.context.directory, world.policy),
       externalUrl: () => 'https://hub.example.com',
       random: (bytes) => randomBytes(bytes),
       push: { wake: (agent) => void woken.push(agent), changed: (event) => void events.push(event) },

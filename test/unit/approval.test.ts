@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { type Approval, isValid, matches } from '../../agent/src/domain/approval.ts';
 import { type Lifetime, narrowest, parseLifetime, requireWithin } from '../../agent/src/domain/lifetime.ts';
-import { DEFAULT_POLICY, defaultLifetime, lifetimeLimit, requirementFor } from '../../agent/src/domain/policy.ts';
+import { DEFAULT_POLICY, defaultLifetime, lifetimeLimit } from '../../agent/src/domain/policy.ts';
 import { accessLevel, accessOf, membersOf, projectsOf } from '../../agent/src/domain/principal.ts';
+import { requirementFor } from '../../agent/src/domain/requirement.ts';
 import { grantFor, type Token } from '../../agent/src/domain/token.ts';
 import { DAY, HOUR, PEOPLE, START } from '../support/hub-world.ts';
 
+const SHIPPED = { ...DEFAULT_POLICY.base, version: DEFAULT_POLICY.version };
 const subject = { instance: 'https://gitlab.example.com', projectId: 4242, job: 'build' };
 const place = { ref: 'refs/heads/main', refProtected: true, environment: 'production' };
 const digest = `sha256:${'a'.repeat(64)}`;
@@ -100,13 +102,13 @@ describe('lifetimes', () => {
   });
 
   it('for a job with an environment is 30 days at most where the policy says nothing else, else standing', () => {
-    expect(defaultLifetime(DEFAULT_POLICY, null, START)).toEqual({ kind: 'standing' });
-    expect(defaultLifetime(DEFAULT_POLICY, 'production', START)).toEqual({ kind: 'until', at: START + 30 * DAY });
-    const limit = lifetimeLimit(DEFAULT_POLICY, 'production');
+    expect(defaultLifetime(SHIPPED, null, START)).toEqual({ kind: 'standing' });
+    expect(defaultLifetime(SHIPPED, 'production', START)).toEqual({ kind: 'until', at: START + 30 * DAY });
+    const limit = lifetimeLimit(SHIPPED, 'production');
     expect(() => requireWithin({ kind: 'standing' }, limit, START)).toThrow(/30 days/);
     expect(() => requireWithin({ kind: 'until', at: START + 31 * DAY }, limit, START)).not.toThrow();
     expect(() => requireWithin({ kind: 'until', at: START + 32 * DAY }, limit, START)).toThrow(/longer/);
-    const strict = { ...DEFAULT_POLICY, lifetimes: { ...DEFAULT_POLICY.lifetimes, max: { kind: 'run' } as const } };
+    const strict = { ...SHIPPED, lifetimes: { ...SHIPPED.lifetimes, max: { kind: 'run' } as const } };
     expect(defaultLifetime(strict, 'production', START)).toEqual({ kind: 'run' });
     expect(() => requireWithin({ kind: 'until', at: START + DAY }, lifetimeLimit(strict, null), START)).toThrow(/run/);
   });
@@ -160,16 +162,14 @@ describe('who is excluded', () => {
   const trigger = { id: 9, username: 'zoe', name: 'Zoë', verified: 'gitlab' } as const;
   it('T18 is the verified trigger, where the policy forbids self-approval', () => {
     const people = [] as const;
-    expect(requirementFor(DEFAULT_POLICY, { trigger, people }).excluded).toEqual([9]);
-    expect(requirementFor(DEFAULT_POLICY, { trigger: { ...trigger, verified: 'payload' }, people }).excluded).toEqual([
-      9,
-    ]);
-    expect(requirementFor({ ...DEFAULT_POLICY, selfApproval: 'allow' }, { trigger, people }).excluded).toEqual([]);
+    expect(requirementFor(SHIPPED, { trigger, people }).excluded).toEqual([9]);
+    expect(requirementFor(SHIPPED, { trigger: { ...trigger, verified: 'payload' }, people }).excluded).toEqual([9]);
+    expect(requirementFor({ ...SHIPPED, selfApproval: 'allow' }, { trigger, people }).excluded).toEqual([]);
   });
   it('T17 is in every mode whom only a variable names', () => {
     expect(
       requirementFor(
-        { ...DEFAULT_POLICY, selfApproval: 'allow' },
+        { ...SHIPPED, selfApproval: 'allow' },
         { trigger: { ...trigger, verified: 'unverified' }, people: [] },
       ).excluded,
     ).toEqual([9]);

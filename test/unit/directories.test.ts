@@ -76,7 +76,7 @@ describe('policy.yaml', () => {
 variables: { opaque: [DEPLOY_FLAGS] }
 unknown_author: allow
 `;
-    expect(readPolicy(text, 'p.yaml')).toMatchObject({
+    expect(readPolicy(text, 'p.yaml').base).toMatchObject({
       scopes: {
         inputs: { default: 'same_pipeline', environments: 'admitted', max: 'same_pipeline' },
         refs: 'protected',

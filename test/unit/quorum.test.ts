@@ -1,13 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ApprovalRule, Requirement } from '../../agent/src/domain/policy.ts';
 import type { Member } from '../../agent/src/domain/principal.ts';
-import { entitled, satisfies, tally } from '../../agent/src/domain/quorum.ts';
+import { entitled, tally } from '../../agent/src/domain/quorum.ts';
+import type { Requirement } from '../../agent/src/domain/requirement.ts';
+import { type ApprovalRule, levelRule, satisfies } from '../../agent/src/domain/rule.ts';
 import type { Vote } from '../../agent/src/domain/vote.ts';
 
 const member = (id: number, accessLevel: number, blocked = false): Member => ({
   person: { id, username: `u${id}`, name: `U${id}`, blocked },
   accessLevel,
+  groups: [],
 });
 const vote = (id: number, decision: Vote['decision'] = 'approve', at = 0): Vote => ({
   review: 1,
@@ -19,7 +21,7 @@ const vote = (id: number, decision: Vote['decision'] = 'approve', at = 0): Vote 
   comment: null,
   at,
 });
-const rule = (accessLevel: number, count: number): ApprovalRule => ({ name: `l${accessLevel}`, accessLevel, count });
+const rule = (accessLevel: number, count: number): ApprovalRule => levelRule(`l${accessLevel}`, accessLevel, count);
 const requirement = (rules: readonly ApprovalRule[], excluded: readonly number[] = []): Requirement => ({
   rules,
   selfApproval: 'forbid',

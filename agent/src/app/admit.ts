@@ -5,13 +5,14 @@ import { digestOfText } from '../domain/digest.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Facts } from '../domain/facts.ts';
 import { type Attempt, type Hold, liveAttempt } from '../domain/hold.ts';
-import { type Requirement, requirementFor } from '../domain/policy.ts';
 import { printable } from '../domain/printable.ts';
+import { type Requirement, requirementFor } from '../domain/requirement.ts';
 import { isDetached } from '../domain/retrying.ts';
 import type { Denial } from '../domain/review.ts';
 import { type Inputs, inputsOf } from '../domain/scope.ts';
 import { placeOf, type Subject, subjectOf } from '../domain/subject.ts';
 import type { AdmitAnswer, AdmitRequest } from '../ports/gatekeeper.ts';
+import { membersFor, policyFor } from './governing.ts';
 import { holdNote } from './hold-note.ts';
 import { agentActor, type HubContext, holdUrl, retrying } from './hub-context.ts';
 import { nearestDiff } from './nearest.ts';
@@ -57,8 +58,9 @@ export async function admit(context: HubContext, agent: string, request: AdmitRe
     );
   }
   const named = await withPeople(context, request);
-  const decision = await retrying(() => {
-    const deciding = { actor: agentActor(agent), address: null, now: context.clock.now(), policy: context.policy() };
+  const decision = await retrying(async () => {
+    const policy = await context.policy();
+    const deciding = { actor: agentActor(agent), address: null, now: context.clock.now(), policy };
     return settle(context, deciding, (s) => decide(s, agent, named, canonical));
   });
   return answer(context, named, decision);
@@ -124,6 +126,7 @@ async function decide(
     const joined = await join(s, open, attempt, inputs, facts);
     if (joined !== null) return joined;
   }
+  const about = { subject, place, projectPath: facts.project.path };
   await supersede(s, subject, facts, digest);
   const trigger = await triggerOf(s, facts);
   const approval = (await s.tx.approvalsOf(subject, digest, 1_000)).find((a) =>
@@ -132,10 +135,7 @@ async function decide(
   if (monitor) return monitored(s, digest, facts, approval === undefined ? 'hold' : 'pass', null);
   const to = approval === undefined ? divertTarget(s.policy, facts, divert) : null;
   if (to !== null) return diverted(s, digest, facts, to);
-  const review =
-    approval === undefined
-      ? await reviewFor(s, { subject, digest, place, projectPath: facts.project.path, trigger }, facts.commit.people)
-      : null;
+  const review = approval === undefined ? await reviewFor(s, { ...about, digest, trigger }, facts.commit.people) : null;
   const hold = await s.tx.insertHold(
     {
       version: 1,
@@ -152,7 +152,7 @@ async function decide(
       approval: approval?.id ?? null,
       attempts: [attempt],
       openedAt: s.now,
-      expiresAt: s.now + s.policy.requestTtlMs,
+      expiresAt: s.now + policyFor(s.policy, about).requestTtlMs,
       endedAt: null,
       reason: null,
       crossing: null,
@@ -331,8 +331,8 @@ async function answer(
   const common = { hold: hold.id, approval: hold.approval, url, reason: hold.reason };
   if (decision.outcome === 'pass') return { ...common, outcome: 'pass', expires: null, note: null };
   const opener = { trigger: hold.trigger, people: facts.commit.people };
-  const requirement = decision.requirement ?? requirementFor(context.policy(), opener);
-  const members = await context.directory.members(facts.project.id);
+  const requirement = decision.requirement ?? requirementFor(policyFor(await context.policy(), hold), opener);
+  const members = await membersFor(context.directory, facts.project.id, [requirement]);
   const diff = await nearestDiff(context.store, hold.subject, configuration);
   const note = holdNote(hold, requirement, members, diff, url ?? '');
   return { ...common, outcome: 'hold', expires: new Date(hold.expiresAt).toISOString(), note };

@@ -1,7 +1,7 @@
 import { isValid } from '../domain/approval.ts';
 import { type HiddenValue, hiddenValues, type Sightedness, sightOfValues } from '../domain/blind.ts';
 import type { Hold } from '../domain/hold.ts';
-import type { Policy } from '../domain/policy.ts';
+import type { EffectivePolicy } from '../domain/policy.ts';
 import type { StoreReader } from '../ports/store.ts';
 import { readConfiguration } from './nearest.ts';
 
@@ -36,7 +36,7 @@ async function approvedValues(store: StoreReader, hold: Pick<Hold, 'subject'>, n
 /** Every value of a Hold that its form hides and that is not masked, and who or what has let it pass so far (T57). */
 export async function hiddenOf(
   store: StoreReader,
-  policy: Policy,
+  policy: EffectivePolicy,
   hold: Pick<Hold, 'id' | 'subject' | 'digest' | 'attempts'>,
   now: number,
 ): Promise<readonly HiddenOfHold[]> {

@@ -3,9 +3,10 @@ import { HoldpointError } from '../domain/errors.ts';
 import { type Hold, liveAttempt, wrongState } from '../domain/hold.ts';
 import { type Lifetime, lifetimeText, narrowest, parseLifetime, requireWithin } from '../domain/lifetime.ts';
 import { type MayVote, mayApprove, mayReject } from '../domain/may-vote.ts';
-import { defaultLifetime, lifetimeLimit, type Policy, type Requirement, requirementFor } from '../domain/policy.ts';
+import { defaultLifetime, type EffectivePolicy, lifetimeLimit, type Policy } from '../domain/policy.ts';
 import type { Member } from '../domain/principal.ts';
 import { tally } from '../domain/quorum.ts';
+import { type Requirement, requirementFor } from '../domain/requirement.ts';
 import type { Review } from '../domain/review.ts';
 import {
   defaultScope,
@@ -20,6 +21,7 @@ import {
 import type { Token } from '../domain/token.ts';
 import { type Vote, withVote } from '../domain/vote.ts';
 import { blindNames, hiddenOf } from './blind.ts';
+import { membersFor, policyFor } from './governing.ts';
 import { type Caller, type HubContext, retrying, userActor } from './hub-context.ts';
 import { answerReviews } from './release.ts';
 import { visibleHold } from './see.ts';
@@ -47,7 +49,9 @@ interface Ground {
   readonly current: Requirement;
   readonly members: readonly Member[];
   readonly votes: readonly Vote[];
+  /** The whole policy, and what of it holds for this Hold. */
   readonly policy: Policy;
+  readonly here: EffectivePolicy;
   readonly now: number;
 }
 
@@ -106,11 +110,12 @@ async function groundOf(context: HubContext, caller: Caller, decision: Decision)
   const review = hold.review === null ? null : await context.store.review(hold.review);
   if (review === null || review.state !== 'open' || hold.state !== 'waiting_for_approval')
     throw wrongState(hold, decision.decision);
-  const policy = context.policy();
-  const current = requirementFor(policy, review.requirement);
-  const members = await context.directory.members(hold.subject.projectId);
+  const policy = await context.policy();
+  const here = policyFor(policy, hold);
+  const current = requirementFor(here, review.requirement);
+  const members = await membersFor(context.directory, hold.subject.projectId, [review.requirement, current]);
   const votes = await context.store.votes(review.id);
-  return { hold, review, current, members, votes, policy, now: context.clock.now() };
+  return { hold, review, current, members, votes, policy, here, now: context.clock.now() };
 }
 
 /** Nothing that the rights were judged on has moved since: the Hold, the Review, a denial. */
@@ -138,7 +143,11 @@ const memberOf = (members: readonly Member[], id: number) => members.find((membe
 /** What the vote covers: what was wished, and where nothing was, what the policy gives here. */
 async function scopeFor(s: Settlement, hold: Hold, wish: ScopeWish | null): Promise<Scope> {
   const facts = await s.tx.facts(hold.id, hold.attempts.at(-1)!.jobId);
-  const usual = defaultScope(s.policy.scopes, questionOf(hold), inputsUnasked(facts?.dependencies ?? []));
+  const usual = defaultScope(
+    policyFor(s.policy, hold).scopes,
+    questionOf(hold),
+    inputsUnasked(facts?.dependencies ?? []),
+  );
   return {
     ref: wish?.ref ?? usual.ref,
     inputs: wish?.inputs ?? usual.inputs,
@@ -148,7 +157,7 @@ async function scopeFor(s: Settlement, hold: Hold, wish: ScopeWish | null): Prom
 
 /** A value that nobody has seen is approved by nobody, or a typed one would be approved as its tag (T57). */
 async function requireSeen(s: Settlement, hold: Hold): Promise<void> {
-  const blind = blindNames(await hiddenOf(s.tx, s.policy, hold, s.now));
+  const blind = blindNames(await hiddenOf(s.tx, policyFor(s.policy, hold), hold, s.now));
   if (blind.length === 0) return;
   const more = blind.length > 20 ? ` and ${blind.length - 20} more` : '';
   throw new HoldpointError(
@@ -202,16 +211,16 @@ function voteOf(
 }
 
 async function approve(s: Settlement, caller: Caller, decision: Decision, ground: Ground): Promise<void> {
-  const { hold, review, current, members, policy, now } = ground;
+  const { hold, review, current, members, here, now } = ground;
   const denial = await s.tx.denial(hold.subject, hold.digest, now);
   require(mayApprove(hold, review, current, caller.person.id, memberOf(members, caller.person.id), denial), hold);
   const { environment } = hold.place;
   const lifetime =
-    decision.lifetime === null ? defaultLifetime(policy, environment, now) : parseLifetime(decision.lifetime);
-  requireWithin(lifetime, lifetimeLimit(policy, environment), now);
+    decision.lifetime === null ? defaultLifetime(here, environment, now) : parseLifetime(decision.lifetime);
+  requireWithin(lifetime, lifetimeLimit(here, environment), now);
   const origin = questionOf(hold);
   const scope = await scopeFor(s, hold, decision.scope);
-  requireScope(scope, policy.scopes, hold.place);
+  requireScope(scope, here.scopes, hold.place);
   requireCovers(hold.id, scope, origin);
   await requireSeen(s, hold);
   const vote = voteOf(caller, decision, ground, lifetime.kind === 'run' ? hold.id : null, lifetime, scope);
@@ -278,7 +287,7 @@ async function writeApproval(
 }
 
 async function reject(s: Settlement, caller: Caller, decision: Decision, ground: Ground): Promise<void> {
-  const { hold, review, current, members, policy, now } = ground;
+  const { hold, review, current, members, here, now } = ground;
   require(mayReject(hold, review, current, memberOf(members, caller.person.id)), hold);
   const scope = await scopeFor(s, hold, null);
   const vote = voteOf(caller, decision, ground, null, { kind: 'run' }, scope);
@@ -292,7 +301,7 @@ async function reject(s: Settlement, caller: Caller, decision: Decision, ground:
   }
   await close(s, review, 'rejected');
   if (!decision.remember) return;
-  const until = now + policy.rememberMs;
+  const until = now + here.rememberMs;
   await s.tx.insertDenial({
     subject: hold.subject,
     digest: hold.digest,

@@ -20,8 +20,9 @@ export async function expire(context: HubContext): Promise<number> {
 
 async function batch(context: HubContext): Promise<number> {
   const now = context.clock.now();
+  const policy = await context.policy();
   return retrying(() =>
-    settle(context, { actor: 'system', address: null, now, policy: context.policy() }, async (s) => {
+    settle(context, { actor: 'system', address: null, now, policy }, async (s) => {
       const due = await s.tx.dueHolds(now, BATCH);
       for (const hold of due) {
         const attempt = liveAttempt(hold);

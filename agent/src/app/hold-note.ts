@@ -1,10 +1,11 @@
 import type { Change } from '../domain/configuration-diff.ts';
 import { HIDDEN_TAG, hideTagsOfChange } from '../domain/hidden-values.ts';
 import type { Hold } from '../domain/hold.ts';
-import type { Requirement } from '../domain/policy.ts';
-import { accessWord, type Member } from '../domain/principal.ts';
+import type { Member } from '../domain/principal.ts';
 import { printable } from '../domain/printable.ts';
 import { entitled } from '../domain/quorum.ts';
+import type { Requirement } from '../domain/requirement.ts';
+import { whoWords } from '../domain/rule.ts';
 import type { NearestDiff } from './nearest.ts';
 
 /** A job log is not the place for a whole diff; the link is. */
@@ -24,9 +25,7 @@ export function names(people: readonly Member[]): string {
 
 /** The rules in words: `1 × maintainers (maintainer or higher)`. */
 export function rulesInWords(requirement: Requirement): string {
-  return requirement.rules
-    .map((rule) => `${rule.count} × ${rule.name} (${accessWord(rule.accessLevel)} or higher)`)
-    .join(' and ');
+  return requirement.rules.map((rule) => `${rule.count} × ${rule.name} (${whoWords(rule.who)})`).join(' and ');
 }
 
 /** Who may approve under the requirement, and who may not although they belong to them. */

@@ -11,11 +11,14 @@ import type { Store } from '../ports/store.ts';
 export interface HubContext {
   readonly store: Store;
   readonly directory: Directory;
-  readonly policy: () => Policy;
+  /** The policy in force, with names looked up. */
+  readonly policy: () => Promise<Policy>;
   readonly clock: Clock;
   readonly push: Push;
   /** Origin of links for people, without a trailing slash. */
   readonly externalUrl: () => string;
+  /** Addresses of agents, to tell a token that is used on a machine with jobs; absent where nobody can tell. */
+  readonly agentHosts?: () => ReadonlySet<string>;
   /** So many bytes that nobody can guess. */
   readonly random: (bytes: number) => Uint8Array;
 }

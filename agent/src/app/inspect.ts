@@ -7,13 +7,15 @@ import { hideTags, hideTagsOfChange } from '../domain/hidden-values.ts';
 import type { Hold } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { type MayVote, mayApprove } from '../domain/may-vote.ts';
-import { type Requirement, requirementFor } from '../domain/policy.ts';
 import { ACCESS_LEVELS, type Member, type Person } from '../domain/principal.ts';
-import { entitled, satisfies, tally } from '../domain/quorum.ts';
+import { entitled, tally } from '../domain/quorum.ts';
+import { type Requirement, requirementFor } from '../domain/requirement.ts';
 import type { Review } from '../domain/review.ts';
+import { satisfies } from '../domain/rule.ts';
 import { defaultScope, inputsUnasked, type Scope, type ScopePolicy } from '../domain/scope.ts';
 import type { Vote } from '../domain/vote.ts';
 import { type HiddenOfHold, hiddenOf } from './blind.ts';
+import { membersFor, policyFor } from './governing.ts';
 import type { Caller, HubContext } from './hub-context.ts';
 import { nearestDiff, readConfiguration } from './nearest.ts';
 import { notFound, sightOf, visibleHold } from './see.ts';
@@ -89,13 +91,12 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
   const configuration = await readConfiguration(store, hold.digest);
   if (facts === null || configuration === null)
     throw new HoldpointError('internal', `hold ${id}: the store lacks its configuration or facts`);
-  const members = await directory.members(hold.subject.projectId);
+  const policy = policyFor(await context.policy(), hold);
+  const current = requirementFor(policy, review?.requirement ?? { trigger: hold.trigger, people: facts.commit.people });
+  const requirements = review === null ? [current] : [review.requirement, current];
+  const members = await membersFor(directory, hold.subject.projectId, requirements);
   const member = members.find(({ person }) => person.id === caller.person.id);
   const votes = review === null ? [] : await store.votes(review.id);
-  const current = requirementFor(
-    context.policy(),
-    review?.requirement ?? { trigger: hold.trigger, people: facts.commit.people },
-  );
   const denial = await store.denial(hold.subject, hold.digest, context.clock.now());
   const frozen = review?.requirement ?? current;
   // Whoever may reject may see what it is about, their own job included.
@@ -107,7 +108,6 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
     : { allowed: false, code: 'forbidden', reason: 'your token has no scope approve: use one that has' };
   const jobs = facts.dependencies.flatMap(({ jobId }) => (jobId === null ? [] : [jobId]));
   const admitted = await store.admittedJobs(hold.subject.instance, hold.subject.projectId, jobs);
-  const policy = context.policy();
   return {
     hold,
     facts,
@@ -138,7 +138,7 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
 /** A Review with its votes and rules. */
 export async function inspectReview(context: HubContext, review: Review): Promise<ReviewInspection> {
   const votes = await context.store.votes(review.id);
-  const members = await context.directory.members(review.subject.projectId);
+  const members = await membersFor(context.directory, review.subject.projectId, [review.requirement]);
   const holds = await context.store.holdIdsOf(review.id);
   return { review, holds, votes, rules: rulesOf(review.requirement, votes, members) };
 }
@@ -162,8 +162,9 @@ export async function inspectApproval(
   if (approval === null || !seen.includes(approval.subject.projectId)) throw notFound('approval', id);
   const configuration = await readConfiguration(context.store, approval.digest);
   if (configuration === null) throw new HoldpointError('internal', `approval ${id}: the store lacks its configuration`);
-  const members = await context.directory.members(approval.subject.projectId);
+  const { rules } = policyFor(await context.policy(), approval);
+  const members = await membersFor(context.directory, approval.subject.projectId, [{ rules }]);
   const member = members.find(({ person }) => person.id === caller.person.id);
-  const sees = context.policy().rules.some((rule) => satisfies(rule, member));
+  const sees = rules.some((rule) => satisfies(rule, member));
   return { approval, configuration: sees ? configuration : hideTags(configuration) };
 }

@@ -2,6 +2,7 @@ import { type Approval, matches, questionOf } from '../domain/approval.ts';
 import { type Hold, liveAttempt } from '../domain/hold.ts';
 import { isDetached } from '../domain/retrying.ts';
 import { placeCovered } from '../domain/scope.ts';
+import { policyFor } from './governing.ts';
 import { cancelHold, closeIfEmpty, noteUse, peopleOf, reviewFor, type Settlement } from './settle.ts';
 
 /**
@@ -18,7 +19,7 @@ export async function answerReviews(s: Settlement, approval: Approval): Promise<
   const covered = waiting.filter((hold) => matches(approval, questionOf(hold), s.now));
   for (const hold of covered.sort(byPipeline)) {
     const newest = covered.findLast(({ place }) => place.environment === hold.place.environment) ?? hold;
-    if (s.policy.superseded === 'cancel' && (await isSuperseded(s, hold, newest))) {
+    if (policyFor(s.policy, hold).superseded === 'cancel' && (await isSuperseded(s, hold, newest))) {
       await cancelHold(s, hold, 'superseded');
       continue;
     }

@@ -9,8 +9,9 @@ import { closeIfEmpty, peopleOf, reviewFor, type Settlement, settle } from './se
  * What does not fit the state, and what is said of another agent's Hold (T27), is audited and moves nothing.
  */
 export async function report(context: HubContext, agent: string, said: HoldReport): Promise<readonly HoldStatus[]> {
-  return retrying(() => {
-    const deciding = { actor: agentActor(agent), address: null, now: context.clock.now(), policy: context.policy() };
+  return retrying(async () => {
+    const policy = await context.policy();
+    const deciding = { actor: agentActor(agent), address: null, now: context.clock.now(), policy };
     return settle(context, deciding, (s) => take(s, agent, said));
   });
 }

@@ -1,9 +1,10 @@
 import { HoldpointError } from '../domain/errors.ts';
 import { liveAttempt, wrongState } from '../domain/hold.ts';
 import { mayApprove } from '../domain/may-vote.ts';
-import { requirementFor } from '../domain/policy.ts';
+import { requirementFor } from '../domain/requirement.ts';
 import type { Agents, RevealedValue } from '../ports/agents.ts';
 import { type HiddenOfHold, hiddenOf } from './blind.ts';
+import { membersFor, policyFor } from './governing.ts';
 import { type Caller, type HubContext, userActor } from './hub-context.ts';
 import { visibleHold } from './see.ts';
 import { settle } from './settle.ts';
@@ -56,15 +57,17 @@ export async function reveal(
   }
   const review = hold.review === null ? null : await store.review(hold.review);
   if (review === null) throw wrongState(hold, 'reveal');
-  const policy = context.policy();
+  const policy = await context.policy();
+  const here = policyFor(policy, hold);
+  const current = requirementFor(here, review.requirement);
   const now = context.clock.now();
-  const members = await context.directory.members(hold.subject.projectId);
+  const members = await membersFor(context.directory, hold.subject.projectId, [review.requirement, current]);
   const member = members.find(({ person }) => person.id === caller.person.id);
   const denial = await store.denial(hold.subject, hold.digest, now);
-  const may = mayApprove(hold, review, requirementFor(policy, review.requirement), caller.person.id, member, denial);
+  const may = mayApprove(hold, review, current, caller.person.id, member, denial);
   if (!may.allowed) throw new HoldpointError(may.code, `hold ${hold.id}: ${may.reason}`);
 
-  const names = namesOf(wish, await hiddenOf(store, policy, hold, now));
+  const names = namesOf(wish, await hiddenOf(store, here, hold, now));
   if (names.length === 0) return [];
   const attempt = liveAttempt(hold);
   if (attempt === null) {

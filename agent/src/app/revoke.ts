@@ -1,7 +1,8 @@
 import type { Approval } from '../domain/approval.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { ACCESS_LEVELS } from '../domain/principal.ts';
-import { satisfies } from '../domain/quorum.ts';
+import { satisfies } from '../domain/rule.ts';
+import { membersFor, policyFor } from './governing.ts';
 import { type Caller, type HubContext, retrying, userActor } from './hub-context.ts';
 import { fallBack } from './release.ts';
 import { notFound } from './see.ts';
@@ -19,13 +20,14 @@ export async function revoke(
   comment: string | null,
 ): Promise<Approval> {
   return retrying(async () => {
-    const policy = context.policy();
+    const policy = await context.policy();
     const approval = await context.store.approval(id);
     const visible = await context.directory.projectsOf(caller.person.id, ACCESS_LEVELS.reporter);
     if (approval === null || !visible.includes(approval.subject.projectId)) throw notFound('approval', id);
-    const members = await context.directory.members(approval.subject.projectId);
+    const { rules } = policyFor(policy, approval);
+    const members = await membersFor(context.directory, approval.subject.projectId, [{ rules }]);
     const member = members.find(({ person }) => person.id === caller.person.id);
-    if (!policy.rules.some((rule) => satisfies(rule, member))) {
+    if (!rules.some((rule) => satisfies(rule, member))) {
       throw new HoldpointError(
         'not_eligible',
         `approval ${id}: only who may approve for this project may revoke: ask one of them`,

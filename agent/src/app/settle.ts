@@ -3,12 +3,14 @@ import type { AuditEntry } from '../domain/audit.ts';
 import type { Facts } from '../domain/facts.ts';
 import { type Attempt, type Hold, type HoldCommand, liveAttempt, transition } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
-import { type Opener, type Policy, requirementFor } from '../domain/policy.ts';
+import type { Policy } from '../domain/policy.ts';
 import { printable } from '../domain/printable.ts';
+import { type Opener, requirementFor } from '../domain/requirement.ts';
 import { closeReview, type Review, type ReviewState } from '../domain/review.ts';
 import type { HubPush } from '../ports/gatekeeper.ts';
 import type { ChangedEvent } from '../ports/push.ts';
 import type { StoreWriter } from '../ports/store.ts';
+import { policyFor } from './governing.ts';
 import type { HubContext } from './hub-context.ts';
 
 /** Who decides, at what time and under which policy. */
@@ -118,7 +120,7 @@ export async function reviewFor(
     ({ place }) => place.ref === ref && place.refProtected === refProtected && place.environment === environment,
   );
   if (open !== undefined) return open;
-  const requirement = requirementFor(s.policy, { trigger: hold.trigger, people });
+  const requirement = requirementFor(policyFor(s.policy, hold), { trigger: hold.trigger, people });
   const review = await s.tx.insertReview({
     version: 1,
     state: 'open',
@@ -137,7 +139,7 @@ export async function reviewFor(
       ref,
       ref_protected: refProtected,
       environment,
-      rules: requirement.rules.map(({ name, accessLevel, count }) => ({ name, access_level: accessLevel, count })),
+      rules: requirement.rules.map(({ name, who, count }) => ({ name, who: { ...who }, count })),
       self_approval: requirement.selfApproval,
       excluded: requirement.excluded,
       unknown: requirement.unknown,

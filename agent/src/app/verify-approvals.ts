@@ -59,8 +59,8 @@ export async function verifyApprovals(context: HubContext): Promise<readonly App
 }
 
 /** False when it was revoked meanwhile as it should be. */
-function strike(context: HubContext, id: number, fault: string): Promise<boolean> {
-  const [now, policy] = [context.clock.now(), context.policy()];
+async function strike(context: HubContext, id: number, fault: string): Promise<boolean> {
+  const [now, policy] = [context.clock.now(), await context.policy()];
   return retrying(() =>
     settle(context, { actor: 'system', address: null, now, policy }, async (s) => {
       const approval = await s.tx.approval(id);

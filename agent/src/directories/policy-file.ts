@@ -1,8 +1,16 @@
 import { z } from 'zod';
 import { digestOfText } from '../domain/digest.ts';
 import type { LifetimeLimit } from '../domain/lifetime.ts';
-import { DEFAULT_POLICY, type Policy, SELF_APPROVAL, SUPERSEDED, UNKNOWN_AUTHOR } from '../domain/policy.ts';
+import {
+  DEFAULT_POLICY,
+  type Policy,
+  type PolicySettings,
+  SELF_APPROVAL,
+  SUPERSEDED,
+  UNKNOWN_AUTHOR,
+} from '../domain/policy.ts';
 import { accessLevel } from '../domain/principal.ts';
+import { type ApprovalRule, levelRule } from '../domain/rule.ts';
 import { INPUTS, REF_LIMITS } from '../domain/scope.ts';
 import type { Log } from '../ports/log.ts';
 import { readStrictYaml } from './strict-yaml.ts';
@@ -32,18 +40,47 @@ const level = z.union([z.string(), z.number()]).transform((value, context) => {
   context.addIssue(`${value} is no access level: write developer, maintainer, owner or GitLab's number`);
   return z.NEVER;
 });
-const schema = z.strictObject({
+const count = z.number().int().min(1).max(100);
+const principal = z.union([z.number().int().positive(), z.string().min(1).max(255)]);
+const rule = z
+  .strictObject({
+    name: z.string().min(1).max(100),
+    access_level: level.optional(),
+    user: principal.optional(),
+    group: principal.optional(),
+    /** Members of the group's ancestors count too. */
+    inherited: z.boolean().optional(),
+    count: count.default(1),
+  })
+  .transform((read, context): ApprovalRule => {
+    const named = [read.access_level, read.user, read.group].filter((one) => one !== undefined);
+    if (named.length !== 1 || (read.inherited !== undefined && read.group === undefined)) {
+      context.addIssue(
+        'a rule asks for exactly one of access_level, user and group (with inherited for a group alone)',
+      );
+      return z.NEVER;
+    }
+    const by = (one: string | number) => ({
+      id: typeof one === 'number' ? one : null,
+      name: typeof one === 'number' ? null : one,
+    });
+    if (read.access_level !== undefined) return levelRule(read.name, read.access_level, read.count);
+    if (read.user !== undefined) return { name: read.name, who: { kind: 'user', ...by(read.user) }, count: read.count };
+    const group = { kind: 'group', ...by(read.group!), inherited: read.inherited ?? false } as const;
+    return { name: read.name, who: group, count: read.count };
+  });
+const settings = {
   // No rule, or a rule that asks for nobody, would be met by nothing at all (T16).
   rules: z
-    .array(
-      z.strictObject({
-        name: z.string().min(1).max(100),
-        access_level: level,
-        count: z.number().int().min(1).max(100),
-      }),
-    )
+    .array(rule)
     .min(1)
     .max(50)
+    .superRefine((rules, context) => {
+      const names = rules.map(({ name }) => name);
+      for (const [i, name] of names.entries())
+        if (names.indexOf(name) !== i)
+          context.addIssue({ code: 'custom', path: [i, 'name'], message: `${name} stands twice` });
+    })
     .optional(),
   self_approval: z.enum(SELF_APPROVAL).optional(),
   unknown_author: z.enum(UNKNOWN_AUTHOR).optional(),
@@ -65,6 +102,30 @@ const schema = z.strictObject({
     .strictObject({ default: limit.optional(), max: limit.optional(), environments: limit.optional() })
     .optional(),
   remember: duration.optional(),
+  superseded: z.enum(SUPERSEDED).optional(),
+};
+const globs = z.array(z.string().min(1).max(1_000)).min(1).max(1_000).optional();
+const schema = z.strictObject({
+  ...settings,
+  configurations: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1).max(100),
+        match: z.strictObject({
+          projects: z
+            .array(z.union([z.number().int().positive(), z.string().min(1).max(1_000)]))
+            .min(1)
+            .max(10_000)
+            .optional(),
+          jobs: globs,
+          refs: globs,
+          environments: globs,
+        }),
+        ...settings,
+      }),
+    )
+    .max(1_000)
+    .optional(),
   on_unmatched: z
     .array(
       z.strictObject({
@@ -74,38 +135,53 @@ const schema = z.strictObject({
     )
     .max(1_000)
     .optional(),
-  superseded: z.enum(SUPERSEDED).optional(),
 });
+
+type ReadSettings = z.output<z.ZodObject<typeof settings>>;
+
+/** What a part of the file says, and nothing of what it does not say; `base` fills the halves of scopes and lifetimes. */
+function settingsOf(read: ReadSettings, base: PolicySettings): Partial<PolicySettings> {
+  const { scopes, lifetimes } = read;
+  const said: { readonly [K in keyof PolicySettings]: PolicySettings[K] | undefined } = {
+    rules: read.rules,
+    selfApproval: read.self_approval,
+    unknownAuthor: read.unknown_author,
+    scopes: scopes && {
+      inputs: {
+        default: scopes.inputs?.default ?? base.scopes.inputs.default,
+        environments: scopes.inputs?.environments ?? base.scopes.inputs.environments,
+        max: scopes.inputs?.max ?? base.scopes.inputs.max,
+      },
+      refs: scopes.refs ?? base.scopes.refs,
+    },
+    opaque: read.variables?.opaque,
+    requestTtlMs: read.request_ttl,
+    lifetimes: lifetimes && {
+      default: lifetimes.default ?? base.lifetimes.default,
+      max: lifetimes.max ?? base.lifetimes.max,
+      environments: lifetimes.environments ?? base.lifetimes.environments,
+    },
+    rememberMs: read.remember,
+    superseded: read.superseded,
+  };
+  return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
+}
 
 /** Reads policy.yaml; what it does not say is as in the default policy. Throws `bad_config` with all problems, each with its line. */
 export function readPolicy(text: string, name: string): Policy {
   const file = readStrictYaml(text, name, schema);
-  const { rules, lifetimes, scopes } = DEFAULT_POLICY;
+  const base: PolicySettings = { ...DEFAULT_POLICY.base, ...settingsOf(file, DEFAULT_POLICY.base) };
   return {
     version: digestOfText(text),
-    rules: file.rules?.map((rule) => ({ name: rule.name, accessLevel: rule.access_level, count: rule.count })) ?? rules,
-    selfApproval: file.self_approval ?? DEFAULT_POLICY.selfApproval,
-    unknownAuthor: file.unknown_author ?? DEFAULT_POLICY.unknownAuthor,
-    scopes: {
-      inputs: {
-        default: file.scopes?.inputs?.default ?? scopes.inputs.default,
-        environments: file.scopes?.inputs?.environments ?? scopes.inputs.environments,
-        max: file.scopes?.inputs?.max ?? scopes.inputs.max,
-      },
-      refs: file.scopes?.refs ?? scopes.refs,
-    },
-    opaque: file.variables?.opaque ?? DEFAULT_POLICY.opaque,
-    requestTtlMs: file.request_ttl ?? DEFAULT_POLICY.requestTtlMs,
-    lifetimes: {
-      default: file.lifetimes?.default ?? lifetimes.default,
-      max: file.lifetimes?.max ?? lifetimes.max,
-      environments: file.lifetimes?.environments ?? lifetimes.environments,
-    },
-    rememberMs: file.remember ?? DEFAULT_POLICY.rememberMs,
+    base,
+    entries: (file.configurations ?? []).map((entry) => ({
+      name: entry.name,
+      match: Object.fromEntries(Object.entries(entry.match).filter(([, value]) => value !== undefined)),
+      settings: settingsOf(entry, base),
+    })),
     ...(file.on_unmatched === undefined
       ? {}
       : { divert: file.on_unmatched.map(({ project, divert }) => ({ project, runner: divert })) }),
-    superseded: file.superseded ?? DEFAULT_POLICY.superseded,
   };
 }
 

@@ -28,6 +28,7 @@ const schema = z
         name: z.string().optional(),
         emails: z.array(z.string().min(3).max(320)).max(100).optional(),
         blocked: z.boolean().optional(),
+        bot: z.boolean().optional(),
       }),
     ),
     groups: z.array(z.strictObject({ id, path, members: z.array(member).default([]) })).default([]),
@@ -80,6 +81,7 @@ export function readPrincipals(text: string, name: string): Principals {
       name: user.name ?? user.username,
       ...(user.emails === undefined ? {} : { emails: user.emails }),
       blocked: user.blocked ?? false,
+      bot: user.bot ?? false,
     })),
     groups: membered(file.groups),
     projects: membered(file.projects),
@@ -100,8 +102,11 @@ export function directoryOf(principals: () => Principals): Directory {
     async personNamed(username) {
       return principals().users.find((user) => user.username === username) ?? null;
     },
-    async members(projectId) {
-      return membersOf(principals(), projectId);
+    async groupNamed(path) {
+      return principals().groups.find((group) => group.path.toLowerCase() === path.toLowerCase())?.id ?? null;
+    },
+    async members(projectId, also) {
+      return membersOf(principals(), projectId, also);
     },
     async projectsOf(personId, atLeast) {
       return projectsOf(principals(), personId, atLeast);

@@ -1,8 +1,9 @@
 import type { Hold } from './hold.ts';
-import type { Requirement } from './policy.ts';
 import { accessWord, type Member } from './principal.ts';
 import { entitled } from './quorum.ts';
+import type { Requirement } from './requirement.ts';
 import type { Denial, Review } from './review.ts';
+import { whoWords } from './rule.ts';
 
 /** Whether a person may approve, and if not, why in words and by which error code. */
 export type MayVote =
@@ -19,10 +20,9 @@ const no = (code: 'not_eligible' | 'self_approval' | 'wrong_state' | 'forbidden'
   reason,
 });
 
-/** The lowest access level that any rule asks for, as a word. */
-function least(requirement: Requirement): string {
-  const levels = requirement.rules.map((rule) => rule.accessLevel).filter((level) => level > 0);
-  return levels.length === 0 ? 'nobody' : accessWord(Math.min(...levels));
+/** Whom any of the rules asks for, in words. */
+function asked({ rules }: Requirement): string {
+  return [...new Set(rules.map((rule) => whoWords(rule.who)))].join(' or ') || 'nobody';
 }
 
 /**
@@ -38,8 +38,10 @@ export function mayApproveEver(
   for (const requirement of [frozen, current]) {
     if (!entitled(requirement, member)) {
       const found =
-        member === undefined ? 'you have no access to the project' : `you are ${accessWord(member.accessLevel)} there`;
-      return no('not_eligible', `${found}, the rules ask for ${least(requirement)} or higher: ask somebody who is`);
+        member === undefined || member.accessLevel === 0
+          ? 'you have no access to the project'
+          : `you are ${accessWord(member.accessLevel)} there`;
+      return no('not_eligible', `${found}, the rules ask for ${asked(requirement)}: ask somebody who is`);
     }
     if (requirement.excluded.includes(personId)) {
       return no(
@@ -87,6 +89,6 @@ export function mayReject(
   if (entitled(review.requirement, member) || entitled(current, member)) return { allowed: true };
   return no(
     'not_eligible',
-    `the rules ask for ${least(current)} or higher to reject: ask somebody who is, or cancel the job in GitLab`,
+    `the rules ask for ${asked(current)} to reject: ask somebody who is, or cancel the job in GitLab`,
   );
 }

@@ -1,16 +1,10 @@
 import { canonicalJson } from './canonical-json.ts';
 import { digestOfText } from './digest.ts';
-import type { CommitPerson, Facts } from './facts.ts';
 import { DAY_MS, type Lifetime, type LifetimeLimit, longest } from './lifetime.ts';
 import { ACCESS_LEVELS } from './principal.ts';
-import type { ScopePolicy } from './scope.ts';
-
-/** "N people with at least this access level." A count below 1 is met by nobody (T16). */
-export interface ApprovalRule {
-  readonly name: string;
-  readonly accessLevel: number;
-  readonly count: number;
-}
+import { type ApprovalRule, levelRule } from './rule.ts';
+import { globMatches, type ScopePolicy } from './scope.ts';
+import type { TokenPolicy } from './token-use.ts';
 
 /**
  * Who may not approve what they caused: `forbid` excludes the trigger and the commit's author and committer,
@@ -31,10 +25,8 @@ export const UNKNOWN_AUTHOR = ['one_more', 'allow'] as const;
 /** One of the two. */
 export type UnknownAuthor = (typeof UNKNOWN_AUTHOR)[number];
 
-/** Which rules hold. */
-export interface Policy {
-  /** Digest of the text it was read from. */
-  readonly version: string;
+/** Which rules hold for one job. */
+export interface PolicySettings {
   readonly rules: readonly ApprovalRule[];
   readonly selfApproval: SelfApproval;
   readonly unknownAuthor: UnknownAuthor;
@@ -51,14 +43,60 @@ export interface Policy {
   };
   /** How long a reject with `remember` denies the digest. */
   readonly rememberMs: number;
-  /** Projects (id or full path) whose unapproved jobs an unprotected runner gets, where nothing in them forbids it. */
-  readonly divert?: readonly { readonly project: number | string; readonly runner: string }[];
   /** What becomes of a run that a newer one has overtaken while it waited: ended, or run all the same. */
   readonly superseded: Superseded;
 }
 
-const SHIPPED: Omit<Policy, 'version'> = {
-  rules: [{ name: 'maintainers', accessLevel: ACCESS_LEVELS.maintainer, count: 1 }],
+/** Settings as they hold for one job, and the version of the policy that they come from. */
+export interface EffectivePolicy extends PolicySettings {
+  readonly version: string;
+}
+
+/** What a policy decides by. */
+export interface PolicyTarget {
+  readonly projectId: number;
+  /** Full path; null where nobody told. */
+  readonly projectPath: string | null;
+  readonly job: string;
+  /** Full ref such as `refs/heads/main`. */
+  readonly ref: string;
+  readonly refProtected: boolean;
+  readonly environment: string | null;
+}
+
+/** For which jobs an entry speaks; all that is there must fit, what is absent fits always. Globs are anchored, `*` alone is special. */
+export interface PolicyMatch {
+  /** Ids, or globs over full paths (letter case does not count, as in GitLab). */
+  readonly projects?: readonly (number | string)[];
+  readonly jobs?: readonly string[];
+  /** `protected`, `unprotected`, or globs over full refs. */
+  readonly refs?: readonly string[];
+  /** Globs over names; a job without an environment fits none. */
+  readonly environments?: readonly string[];
+}
+
+/** Settings for some jobs. */
+export interface PolicyEntry {
+  readonly name: string;
+  readonly match: PolicyMatch;
+  readonly settings: Partial<PolicySettings>;
+}
+
+/** The policy: settings that hold everywhere, and entries that speak for some jobs. */
+export interface Policy {
+  /** Digest of the text it was read from. */
+  readonly version: string;
+  readonly base: PolicySettings;
+  /** In the order of the file: of several that fit, the first that says something about a setting decides it. */
+  readonly entries: readonly PolicyEntry[];
+  /** Projects (id or full path) whose unapproved jobs an unprotected runner gets, where nothing in them forbids it. */
+  readonly divert?: readonly { readonly project: number | string; readonly runner: string }[];
+  /** What holds for tokens; absent: what is shipped. */
+  readonly tokens?: TokenPolicy;
+}
+
+const SHIPPED: PolicySettings = {
+  rules: [levelRule('maintainers', ACCESS_LEVELS.maintainer, 1)],
   selfApproval: 'forbid',
   unknownAuthor: 'one_more',
   scopes: { inputs: { default: 'same_pipeline', environments: 'admitted', max: 'any' }, refs: 'exact' },
@@ -71,12 +109,60 @@ const SHIPPED: Omit<Policy, 'version'> = {
 
 /** What holds where no policy file says otherwise: one maintainer, who did not trigger the job. */
 export const DEFAULT_POLICY: Policy = {
-  ...SHIPPED,
   version: digestOfText(canonicalJson(JSON.parse(JSON.stringify(SHIPPED)))),
+  base: SHIPPED,
+  entries: [],
 };
 
+const anyFits = <T>(wanted: readonly T[] | undefined, fits: (one: T) => boolean): boolean =>
+  wanted === undefined || wanted.some(fits);
+
+/** True when an entry speaks for the job. An empty list fits nothing (T16). */
+export function entryFits({ projects, jobs, refs, environments }: PolicyMatch, target: PolicyTarget): boolean {
+  const { projectId, projectPath, job, ref, refProtected, environment } = target;
+  return (
+    anyFits(projects, (one) =>
+      typeof one === 'number'
+        ? one === projectId
+        : projectPath !== null && globMatches(one.toLowerCase(), projectPath.toLowerCase()),
+    ) &&
+    anyFits(jobs, (one) => globMatches(one, job)) &&
+    anyFits(refs, (one) =>
+      one === 'protected' ? refProtected : one === 'unprotected' ? !refProtected : globMatches(one, ref),
+    ) &&
+    anyFits(environments, (one) => environment !== null && globMatches(one, environment))
+  );
+}
+
+/** What holds for one job: each setting from the first entry that fits and speaks of it, else from the base. */
+export function effectivePolicy(policy: Policy, target: PolicyTarget): EffectivePolicy {
+  const fitting = policy.entries.filter((entry) => entryFits(entry.match, target)).reverse();
+  return Object.assign(
+    {},
+    policy.base,
+    { version: policy.version },
+    ...fitting.map((entry) => entry.settings),
+  ) as EffectivePolicy;
+}
+
+/** All rules that stand anywhere in the policy. */
+export function rulesIn(policy: Policy): readonly ApprovalRule[] {
+  return [policy.base, ...policy.entries.map((entry) => entry.settings)].flatMap((settings) => settings.rules ?? []);
+}
+
+/** The policy with every rule replaced. */
+export function mapRules(policy: Policy, change: (rule: ApprovalRule) => ApprovalRule): Policy {
+  const changed = <T extends Partial<PolicySettings>>(settings: T): T =>
+    settings.rules === undefined ? settings : { ...settings, rules: settings.rules.map(change) };
+  return {
+    ...policy,
+    base: changed(policy.base),
+    entries: policy.entries.map((entry) => ({ ...entry, settings: changed(entry.settings) })),
+  };
+}
+
 /** The longest lifetime that the policy allows for a job with or without an environment. */
-export function lifetimeLimit(policy: Policy, environment: string | null): LifetimeLimit {
+export function lifetimeLimit(policy: EffectivePolicy, environment: string | null): LifetimeLimit {
   const { max, environments } = policy.lifetimes;
   return environment === null ? max : narrower(max, environments);
 }
@@ -88,74 +174,6 @@ function narrower(a: LifetimeLimit, b: LifetimeLimit): LifetimeLimit {
 }
 
 /** The lifetime of a vote that names none: the policy's default, never longer than what it allows here. */
-export function defaultLifetime(policy: Policy, environment: string | null, now: number): Lifetime {
+export function defaultLifetime(policy: EffectivePolicy, environment: string | null, now: number): Lifetime {
   return longest(narrower(policy.lifetimes.default, lifetimeLimit(policy, environment)), now);
-}
-
-/** What must be met, as it stood when a Review was opened; frozen into it (T21). */
-export interface Requirement {
-  readonly rules: readonly ApprovalRule[];
-  readonly selfApproval: SelfApproval;
-  /** Version of the policy it came from. */
-  readonly policy: string;
-  /** Who triggered the Hold that opened the Review; later Holds exclude nobody, or anybody could lock approvers out. */
-  readonly trigger: Facts['trigger'];
-  /** Who stands in the commit of that Hold; null: nobody could tell. */
-  readonly people: readonly CommitPerson[] | null;
-  /** Those of them whom the directory knows, by id. */
-  readonly authors: readonly number[];
-  /** Ids of people whose approve does not count. */
-  readonly excluded: readonly number[];
-  /** What could not be told, in words; every rule then asks for one more person. */
-  readonly unknown: readonly string[];
-}
-
-/** Whose Hold opens a Review. */
-export type Opener = Pick<Requirement, 'trigger' | 'people'>;
-
-/** Ids of those whom the mode excludes for what they did themselves (T18). */
-function selfExcluded(mode: SelfApproval, trigger: number | null, authors: readonly number[]): readonly number[] {
-  switch (mode) {
-    case 'forbid':
-      return trigger === null ? authors : [trigger, ...authors];
-    case 'forbid_author':
-      return authors;
-    case 'allow_trigger':
-      return authors.filter((id) => id !== trigger);
-    case 'allow':
-      return [];
-    default:
-      return mode satisfies never;
-  }
-}
-
-/** What the mode would have to know and nobody could tell. */
-function unknownOf(mode: SelfApproval, { trigger, people }: Opener): readonly string[] {
-  if (mode === 'allow') return [];
-  return [
-    ...(mode === 'forbid' && trigger.verified === 'unverified' ? ['who triggered the job'] : []),
-    ...(people === null ? ['who made the commit'] : []),
-  ];
-}
-
-/**
- * The requirement that a policy puts on what somebody triggered and somebody wrote. A trigger that a variable alone names
- * proves nothing and so satisfies nothing: that person is excluded in every mode (T17). Where it is not known whom to
- * exclude, one approve could be theirs: every rule asks for one more person, unless the policy says otherwise.
- */
-export function requirementFor(policy: Policy, opener: Opener): Requirement {
-  const { trigger, people } = opener;
-  const authors = [...new Set((people ?? []).flatMap(({ id }) => (id === null ? [] : [id])))];
-  const claimed = trigger.verified === 'unverified' && trigger.id !== null ? [trigger.id] : [];
-  const unknown = policy.unknownAuthor === 'allow' ? [] : unknownOf(policy.selfApproval, opener);
-  return {
-    rules: unknown.length === 0 ? policy.rules : policy.rules.map((rule) => ({ ...rule, count: rule.count + 1 })),
-    selfApproval: policy.selfApproval,
-    policy: policy.version,
-    trigger,
-    people,
-    authors,
-    excluded: [...new Set([...claimed, ...selfExcluded(policy.selfApproval, trigger.id, authors)])],
-    unknown,
-  };
 }

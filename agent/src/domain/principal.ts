@@ -36,6 +36,8 @@ export interface Person {
   readonly emails?: readonly string[];
   /** A blocked person may do nothing, whatever their membership says. */
   readonly blocked: boolean;
+  /** No human: approves nothing unless a rule names it. */
+  readonly bot?: boolean;
 }
 /** A person's access level in one group or project. */
 export interface Membership {
@@ -66,7 +68,10 @@ export interface Principals {
 /** A person with their access level in one project. */
 export interface Member {
   readonly person: Person;
+  /** GitLab's number; 0 for somebody without access who is here because a rule names them or a group of theirs. */
   readonly accessLevel: number;
+  /** Groups that the person belongs to; `inherited`: as a member of one of its ancestors. */
+  readonly groups: readonly { readonly id: number; readonly inherited: boolean }[];
 }
 
 /** True when the group holds the project: its path is a whole leading part of the project's, never a mere prefix. */
@@ -74,21 +79,50 @@ function contains(group: Group, project: Project): boolean {
   return project.path.startsWith(`${group.path}/`);
 }
 
+/** People and groups that rules name, whose members have to be asked for beside those of the project. */
+export interface NamedPrincipals {
+  readonly users: readonly number[];
+  readonly groups: readonly number[];
+}
+
+/** The groups of a person: those that list them, and by inheritance every group below one of these. */
+export function groupsOf(principals: Principals, userId: number): Member['groups'] {
+  const own = principals.groups.filter((group) => group.members.some(({ user }) => user === userId));
+  const below = principals.groups.filter(
+    (group) => !own.includes(group) && own.some((above) => group.path.startsWith(`${above.path}/`)),
+  );
+  return [...own.map(({ id }) => ({ id, inherited: false })), ...below.map(({ id }) => ({ id, inherited: true }))];
+}
+
 /**
- * Everybody with access to the project, the highest of direct and inherited levels counting, ordered by user name.
- * An unknown project has no members: its path is never taken from the job (T20).
+ * Everybody with access to the project, the highest of direct and inherited levels counting, and whom `also` names, ordered
+ * by user name. An unknown project has no members of its own: its path is never taken from the job (T20).
  */
-export function membersOf(principals: Principals, projectId: number): readonly Member[] {
+export function membersOf(
+  principals: Principals,
+  projectId: number,
+  also: NamedPrincipals = { users: [], groups: [] },
+): readonly Member[] {
   const project = principals.projects.find((p) => p.id === projectId);
-  if (project === undefined) return [];
   const levels = new Map<number, number>();
-  const sources = [project, ...principals.groups.filter((group) => contains(group, project))];
+  const sources =
+    project === undefined ? [] : [project, ...principals.groups.filter((group) => contains(group, project))];
   for (const { user, accessLevel: level } of sources.flatMap((source) => source.members)) {
     levels.set(user, Math.max(level, levels.get(user) ?? 0));
   }
   return principals.users
-    .filter((person) => !person.blocked && levels.has(person.id))
-    .map((person) => ({ person, accessLevel: levels.get(person.id)! }))
+    .filter((person) => !person.blocked)
+    .map((person) => ({
+      person,
+      accessLevel: levels.get(person.id) ?? 0,
+      groups: groupsOf(principals, person.id),
+    }))
+    .filter(
+      ({ person, groups }) =>
+        levels.has(person.id) ||
+        also.users.includes(person.id) ||
+        groups.some((group) => also.groups.includes(group.id)),
+    )
     .sort((a, b) => (a.person.username < b.person.username ? -1 : 1));
 }
 

@@ -1,5 +1,6 @@
-import type { ApprovalRule, Requirement } from './policy.ts';
 import type { Member } from './principal.ts';
+import type { Requirement } from './requirement.ts';
+import { type ApprovalRule, satisfies } from './rule.ts';
 import type { Vote } from './vote.ts';
 
 /** The outcome of all votes on a requirement; `unmet` where a rule lacks people. */
@@ -11,13 +12,6 @@ export interface Tally {
   readonly approvedBy: readonly number[];
   /** Ids of the entitled people who reject. */
   readonly rejectedBy: readonly number[];
-}
-
-/** True when the person could be counted for the rule. Unknown and blocked people are not members and satisfy nothing. */
-export function satisfies(rule: ApprovalRule, member: Member | undefined): boolean {
-  return (
-    member !== undefined && !member.person.blocked && rule.accessLevel > 0 && member.accessLevel >= rule.accessLevel
-  );
 }
 
 /** True when the person satisfies one of the rules at least; nobody does where there are none (T16). */

@@ -1,5 +1,5 @@
 import { HoldpointError } from './errors.ts';
-import type { Requirement } from './policy.ts';
+import type { Requirement } from './requirement.ts';
 import type { Place, Subject } from './subject.ts';
 
 /**

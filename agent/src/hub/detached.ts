@@ -37,9 +37,9 @@ export function openDetached(
   const lent = lentCredentials(ci.api, hub.clock);
   const watch = watchDetached({ hub, ci: ci.api, lent, botToken: ci.botToken, log });
   /** That a credential was lent stands in the audit, the credential nowhere. */
-  const audit = (caller: Caller, event: string, detail: JsonObject): Promise<void> => {
+  const audit = async (caller: Caller, event: string, detail: JsonObject): Promise<void> => {
     const deciding = { actor: userActor(caller.person), address: caller.address, now: hub.clock.now() };
-    return settle(hub, { ...deciding, policy: hub.policy() }, (s) =>
+    return settle(hub, { ...deciding, policy: await hub.policy() }, (s) =>
       s.audit(event, {}, { token: caller.token.id, ...detail }),
     );
   };

@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { expire } from '../app/expire.ts';
+import { resolvePolicy } from '../app/governing.ts';
 import type { HubContext } from '../app/hub-context.ts';
 import { issueBootstrapToken } from '../app/issue-token.ts';
 import { steadyClock } from '../app/steady-clock.ts';
@@ -79,7 +80,7 @@ export function createHub(options: HubOptions): Hub {
   const context: HubContext = {
     store,
     directory,
-    policy,
+    policy: () => resolvePolicy(directory, policy()),
     clock,
     externalUrl: () => (options.externalUrl ?? listening).replace(/\/+$/, ''),
     random: (bytes) => randomBytes(bytes),

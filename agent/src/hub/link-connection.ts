@@ -219,10 +219,11 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
   async function welcome(hello: Hello): Promise<void> {
     const { agent, version, runners, cursor } = hello;
     const now = clock.now();
+    const { version: policy } = await context.policy();
     const isBehind = await store.write(async (tx) => {
       await tx.putAgent({ name: agent, version, runners, seenAt: now });
       if (!(await tx.acknowledge(agent, cursor))) return false;
-      const about = { hold: null, review: null, approval: null, digest: null, policy: context.policy().version };
+      const about = { hold: null, review: null, approval: null, digest: null, policy };
       const [actor, detail] = [agentActor(agent), { cursor }];
       await tx.audit({ at: now, actor, address: null, event: 'store_behind', ...about, detail });
       return true;
@@ -244,7 +245,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
       heartbeatMs,
       time: new Date(now).toISOString(),
       variableKey: Buffer.from(shared.variableKey).toString('base64url'),
-      policy: context.policy().version,
+      policy,
     });
     flush();
   }

@@ -7,6 +7,7 @@ import type { Attempt, Hold, HoldState } from '../domain/hold.ts';
 import { lifetimeText, parseLifetime } from '../domain/lifetime.ts';
 import type { Retry } from '../domain/retrying.ts';
 import type { Denial, Review, ReviewState } from '../domain/review.ts';
+import { levelRule } from '../domain/rule.ts';
 import type { Place, Subject } from '../domain/subject.ts';
 import type { Token } from '../domain/token.ts';
 import type { Vote } from '../domain/vote.ts';
@@ -161,6 +162,16 @@ export function attemptColumns(hold: Pick<Hold, 'id' | 'subject'>, attempt: Atte
   };
 }
 
+/** A frozen Requirement; rules of rows written before rules could name people ask for an access level. */
+function requirementOf(text: string): Review['requirement'] {
+  const read = JSON.parse(text) as Review['requirement'];
+  type Written = (typeof read.rules)[number] & { readonly accessLevel?: number };
+  const rules = (read.rules as readonly Written[]).map((rule) =>
+    rule.accessLevel === undefined ? rule : levelRule(rule.name, rule.accessLevel, rule.count),
+  );
+  return { ...read, rules };
+}
+
 /** A Review of its row. */
 export function reviewOf(row: Row<ReviewTable>): Review {
   return {
@@ -171,7 +182,7 @@ export function reviewOf(row: Row<ReviewTable>): Review {
     projectPath: row.project_path,
     digest: row.digest,
     place: place(row),
-    requirement: JSON.parse(row.requirement) as Review['requirement'],
+    requirement: requirementOf(row.requirement),
     openedAt: row.opened_at,
     closedAt: row.closed_at,
   };

@@ -3,9 +3,9 @@ import { revoke } from '../../../agent/src/app/revoke.ts';
 import { verifyAudit } from '../../../agent/src/app/verify-audit.ts';
 import { HoldpointError } from '../../../agent/src/domain/errors.ts';
 import { transition } from '../../../agent/src/domain/hold.ts';
-import { DEFAULT_POLICY } from '../../../agent/src/domain/policy.ts';
+import { levelRule } from '../../../agent/src/domain/rule.ts';
 import type { Store } from '../../../agent/src/ports/store.ts';
-import { DAY, factsFor, HOUR, hubWorld, START, type World } from '../../support/hub-world.ts';
+import { DAY, factsFor, HOUR, hubWorld, policyWith, START, type World } from '../../support/hub-world.ts';
 
 /** One database as the contract needs it: opened again it has what was written before. */
 export interface StoreUnderTest {
@@ -43,7 +43,7 @@ export function storeContract({ name, create }: StoreUnderTest): void {
     });
 
     it('keeps everything over a restart: holds, votes, approvals, denials, outbox, tokens, the chain', async () => {
-      world.policy = { ...DEFAULT_POLICY, version: 'two', rules: [{ name: 'm', accessLevel: 40, count: 2 }] };
+      world.policy = policyWith({ rules: [levelRule('m', 40, 2)] }, 'two');
       await world.admit({ id: 1, pipeline: 1 });
       await world.approve('maria', 1, { comment: 'looks good' });
       await world.admit({ id: 2, pipeline: 2, name: 'other' });
@@ -140,7 +140,7 @@ export function storeContract({ name, create }: StoreUnderTest): void {
     });
 
     it('T22 keeps one vote per person and review', async () => {
-      world.policy = { ...DEFAULT_POLICY, version: 'two', rules: [{ name: 'm', accessLevel: 40, count: 2 }] };
+      world.policy = policyWith({ rules: [levelRule('m', 40, 2)] }, 'two');
       await world.admit({ id: 1 });
       await world.approve('maria', 1, { comment: 'first' });
       await world.approve('maria', 1, { comment: 'second' });
@@ -149,7 +149,7 @@ export function storeContract({ name, create }: StoreUnderTest): void {
     });
 
     it('two approvers at once: both votes count, one approval is written', async () => {
-      world.policy = { ...DEFAULT_POLICY, version: 'two', rules: [{ name: 'm', accessLevel: 40, count: 2 }] };
+      world.policy = policyWith({ rules: [levelRule('m', 40, 2)] }, 'two');
       await world.admit({ id: 1 });
       const second = await hubWorld({ store: await open(), clock: world.clock });
       second.policy = world.policy;

@@ -2,6 +2,7 @@ import { type Hold, isFinal } from '../../domain/hold.ts';
 import { isDetached, lastAttempt, type RetryCredential, type RetryProgress, retryStep } from '../../domain/retrying.ts';
 import type { CiAnswer, CiApi, CiPlace } from '../../ports/ci-api.ts';
 import type { Log } from '../../ports/log.ts';
+import { policyFor } from '../governing.ts';
 import { type HubContext, retrying } from '../hub-context.ts';
 import { cancelHold, type Settlement, settle } from '../settle.ts';
 import type { LentCredentials } from './credentials.ts';
@@ -61,12 +62,13 @@ export function settleDetached<T>(
   work: (s: Settlement, hold: Hold) => Promise<T>,
 ): Promise<T | null> {
   const { hub } = deps;
-  return retrying(() =>
-    settle(hub, { actor: 'system', address: null, now: hub.clock.now(), policy: hub.policy() }, async (s) => {
+  return retrying(async () => {
+    const policy = await hub.policy();
+    return settle(hub, { actor: 'system', address: null, now: hub.clock.now(), policy }, async (s) => {
       const hold = await s.tx.hold(id);
       return hold === null || isFinal(hold.state) || !isDetached(hold) ? null : work(s, hold);
-    }),
-  );
+    });
+  });
 }
 
 const refusedBy = (offer: Offer, what: string, status: number): string =>
@@ -81,7 +83,7 @@ export async function tryRetry(deps: DetachedDeps, id: number, own: string | nul
   const { hub, log } = deps;
   const hold = await hub.store.hold(id);
   if (hold === null || hold.state !== 'pending' || !isDetached(hold)) return { at: 'over' };
-  if (hub.policy().superseded === 'cancel' && (await hub.store.overtaken(hold))) {
+  if (policyFor(await hub.policy(), hold).superseded === 'cancel' && (await hub.store.overtaken(hold))) {
     await settleDetached(deps, id, (s, now) => cancelHold(s, now, 'superseded'));
     return { at: 'over' };
   }

@@ -1,0 +1,62 @@
+import type { Hold } from '../domain/hold.ts';
+import {
+  type EffectivePolicy,
+  effectivePolicy,
+  mapRules,
+  type Policy,
+  type PolicyTarget,
+  rulesIn,
+} from '../domain/policy.ts';
+import type { Member } from '../domain/principal.ts';
+import type { Requirement } from '../domain/requirement.ts';
+import type { Review } from '../domain/review.ts';
+import { namedIn } from '../domain/rule.ts';
+import type { Directory } from '../ports/directory.ts';
+
+/**
+ * The policy with every name of a person or group looked up, so that ids alone decide from here on (T17). A name that nobody
+ * knows stays without an id: its rule is met by nobody.
+ */
+export async function resolvePolicy(directory: Directory, policy: Policy): Promise<Policy> {
+  const users = new Map<string, number | null>();
+  const groups = new Map<string, number | null>();
+  for (const { who } of rulesIn(policy)) {
+    if (who.kind === 'access_level' || who.id !== null || who.name === null) continue;
+    if (who.kind === 'user') users.set(who.name, (await directory.personNamed(who.name))?.id ?? null);
+    else groups.set(who.name, await directory.groupNamed(who.name));
+  }
+  if (users.size + groups.size === 0) return policy;
+  return mapRules(policy, (rule) => {
+    const { who } = rule;
+    if (who.kind === 'access_level' || who.id !== null || who.name === null) return rule;
+    const id = (who.kind === 'user' ? users : groups).get(who.name) ?? null;
+    return { ...rule, who: { ...who, id } };
+  });
+}
+
+/** What a policy decides by, of a Hold or a Review. */
+export function targetOf({
+  subject,
+  projectPath,
+  place,
+}: Pick<Hold | Review, 'subject' | 'projectPath' | 'place'>): PolicyTarget {
+  const { ref, refProtected, environment } = place;
+  return { projectId: subject.projectId, projectPath, job: subject.job, ref, refProtected, environment };
+}
+
+/** What holds for a Hold or a Review. */
+export function policyFor(
+  policy: Policy,
+  of: Pick<Hold | Review, 'subject' | 'projectPath' | 'place'>,
+): EffectivePolicy {
+  return effectivePolicy(policy, targetOf(of));
+}
+
+/** Members of the project, and all whom any of the requirements names: nobody who could vote is missing. */
+export async function membersFor(
+  directory: Directory,
+  projectId: number,
+  requirements: readonly Pick<Requirement, 'rules'>[],
+): Promise<readonly Member[]> {
+  return directory.members(projectId, namedIn(requirements.flatMap(({ rules }) => rules)));
+}
