@@ -150,5 +150,7 @@ export function peopleOfEntry(entry: { readonly actor: string; readonly detail: 
   const detail = entry.detail as Readonly<Record<string, unknown>>;
   const named = PERSON_MEMBERS.filter((name) => Object.hasOwn(detail, name)).flatMap((name) => detail[name]);
   const ids = [actor === null ? null : Number(actor[1]), ...named];
-  return [...new Set(ids)].filter((id): id is number => Number.isSafeInteger(id) && Number(id) > 0).slice(0, MAX_PEOPLE);
+  return [...new Set(ids)]
+    .filter((id): id is number => Number.isSafeInteger(id) && Number(id) > 0)
+    .slice(0, MAX_PEOPLE);
 }

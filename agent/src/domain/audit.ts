@@ -43,7 +43,8 @@ export const EMPTY_HEAD: AuditHead = { seq: 0, hash: digestOfText('holdpoint.aud
  * where they are set, so that every row from before has the text, and the hash, that it always had.
  */
 export function auditText(row: Omit<AuditRow, 'hash'>): JsonObject {
-  const { seq, at, actor, address, client, event, hold, review, approval, deployment, digest, policy, detail, prev } = row;
+  const { seq, at, actor, address, client, event, hold, review, approval, deployment, digest, policy, detail, prev } =
+    row;
   return {
     seq,
     at: new Date(at).toISOString(),

@@ -1,0 +1,24 @@
+import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
+import type { Signer } from '../domain/dsse.ts';
+import { keyidOf } from '../domain/hub-key.ts';
+import { openKeyFile } from './key-file.ts';
+
+/** What stands before the 32 bytes of an Ed25519 private key in PKCS #8 (RFC 8410 §7). */
+const PKCS8_HEAD = Buffer.from('302e020100300506032b657004220420', 'hex');
+
+function publicBytes(key: KeyObject): Uint8Array {
+  const { x } = createPublicKey(key).export({ format: 'jwk' }) as { x: string };
+  return Uint8Array.from(Buffer.from(x, 'base64url'));
+}
+
+/** The hub's key of the 32 bytes of a private key. */
+export function hubKeyOf(seed: Uint8Array): Signer {
+  const key = createPrivateKey({ key: Buffer.concat([PKCS8_HEAD, seed]), format: 'der', type: 'pkcs8' });
+  const publicKey = publicBytes(key);
+  return { publicKey, keyid: keyidOf(publicKey), sign: (bytes) => Uint8Array.from(sign(null, bytes, key)) };
+}
+
+/** The hub's key of a file, which is made (mode 0600, random) when there is none. Throws `bad_config` as {@link openKeyFile}. */
+export function openHubKey(path: string): Signer {
+  return hubKeyOf(openKeyFile(path, 'hub key', 'keys.hub'));
+}
