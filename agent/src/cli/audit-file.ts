@@ -3,7 +3,7 @@ import { systemErrorWords } from '../config/system-error.ts';
 import { type AuditRow, verifyChain } from '../domain/audit.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { auditRowSchema } from '../wire/api.ts';
-import { configurationOf } from './shown-configuration.ts';
+import { configurationOf } from '../domain/shown-configuration.ts';
 
 /** Far above a row with its detail; keeps a file that is one endless line out of memory. */
 const MAX_LINE_BYTES = 1024 * 1024;

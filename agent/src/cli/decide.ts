@@ -1,7 +1,7 @@
 import { HoldpointError } from '../domain/errors.ts';
 import { type HoldDetail, holdDetailSchema, lifetimeSchema } from '../wire/api.ts';
 import type { HubClient } from './client.ts';
-import { shownAs } from './shown-configuration.ts';
+import { shownAs } from '../domain/shown-configuration.ts';
 
 /** A full digest as people paste it, with or without `sha256:`; a prefix is refused: another configuration may begin alike (T36). */
 export function fullDigest(text: string): string {

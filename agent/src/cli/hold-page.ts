@@ -3,7 +3,7 @@ import { printable } from '../domain/printable.ts';
 import type { HoldDetail } from '../wire/api.ts';
 import { hiddenText, shownValue, takenInText, writersText } from './hold-facts.ts';
 import { age, fields, minute, names, type Paint } from './render.ts';
-import { configurationOf, shownAs } from './shown-configuration.ts';
+import { configurationOf, shownAs } from '../domain/shown-configuration.ts';
 
 /** The nearest approved configuration, which the Hold's is compared with. */
 export interface Baseline {

@@ -20,6 +20,14 @@ export interface Change {
   readonly words: string;
 }
 
+/** A {@link Change} with the values themselves: a text that says `hmac:1f0c…` and a tag look alike only as text (T33). */
+export interface ValueChange extends Change {
+  readonly was: Json | undefined;
+  readonly is: Json | undefined;
+  /** Of an element that is gone from a list: the list, and the element that stands in its place now (its length: none does). */
+  readonly stood: { readonly list: string; readonly before: number } | null;
+}
+
 const SECTION_OF: ReadonlyMap<string, Section> = new Map<string, Section>([
   ['steps', 'script'],
   ['hooks', 'script'],
@@ -67,10 +75,11 @@ function below(path: string, whole: string): string {
 
 /** Collects the changes of one section. */
 class Differ {
-  readonly changes: Change[] = [];
+  readonly changes: ValueChange[] = [];
   private readonly section: Section;
   private readonly numbers: ValueNumbers;
   private readonly budget: DiffBudget;
+  private stood: ValueChange['stood'] = null;
 
   constructor(section: Section, numbers: ValueNumbers, budget: DiffBudget) {
     this.section = section;
@@ -95,6 +104,9 @@ class Differ {
       before: was,
       after: is,
       words: `${cut(subject, MAX_PATH_CHARACTERS)} ${kind}${alike}`,
+      was: before,
+      is: after,
+      stood: kind === 'removed' ? this.stood : null,
     });
   }
 
@@ -139,7 +151,7 @@ class Differ {
   }
 
   private list(path: string, before: JsonList, after: JsonList): void {
-    this.hunks(before, after, (i, j) => {
+    this.hunks(path, before, after, (i, j) => {
       if (i !== null && j !== null) this.value(`${path}[${j}]`, before[i], after[j]);
       else if (i !== null) this.whole(`${path}[${i}]`, before[i], undefined);
       else this.whole(`${path}[${j}]`, undefined, after[j!]);
@@ -154,27 +166,38 @@ class Differ {
     }
     const [was, is] = [before ?? [], after ?? []];
     if (this.same(was, is)) return;
-    this.hunks(was, is, (i, j) => {
+    this.hunks(path, was, is, (i, j) => {
       const line = `line ${(j ?? i)! + 1} of ${subject}`;
       this.push(`${path}[${j ?? i}]`, i === null ? undefined : was[i], j === null ? undefined : is[j], line);
     });
   }
 
   /** Calls back for each difference of two lists: a pair where as many came as went, else one side at a time. */
-  private hunks(before: JsonList, after: JsonList, each: (i: number | null, j: number | null) => void): void {
+  private hunks(
+    path: string,
+    before: JsonList,
+    after: JsonList,
+    each: (i: number | null, j: number | null) => void,
+  ): void {
     const number = (element: Json) => String(this.numbers.of(element));
     const hunks = diffLines(before.map(number), after.map(number), this.budget);
+    const outer = this.stood;
+    let at = 0;
     for (let h = 0; h < hunks.length; h++) {
       const hunk = hunks[h]!;
       const next = hunks[h + 1];
+      this.stood = { list: path, before: at };
+      if (hunk.kind !== 'removed') at += hunk.to - hunk.from;
       if (hunk.kind === 'equal') continue;
       if (hunk.kind === 'removed' && next?.kind === 'added' && hunk.to - hunk.from === next.to - next.from) {
         for (let k = 0; k < hunk.to - hunk.from; k++) each(hunk.from + k, next.from + k);
+        at += next.to - next.from;
         h += 1;
       } else {
         for (let k = hunk.from; k < hunk.to; k++) hunk.kind === 'removed' ? each(k, null) : each(null, k);
       }
     }
+    this.stood = outer;
   }
 
   /** Steps and hooks: matched by name, and among those of one name by order. */
@@ -296,13 +319,30 @@ const listOr = (value: Json | undefined): JsonList => (isJsonList(value) ? value
 
 /** Differences from `before` (null: there is none yet) to `after`, ordered by section; scripts line by line. */
 export function diffConfigurations(before: JsonObject | null, after: JsonObject): readonly Change[] {
+  return diffValues(before, after).map(({ section, path, kind, before: was, after: is, words }) => ({
+    section,
+    path,
+    kind,
+    before: was,
+    after: is,
+    words,
+  }));
+}
+
+/** The section that a member of a Configuration belongs to. */
+export function sectionOf(member: string): Section {
+  return SECTION_OF.get(member) ?? 'rest';
+}
+
+/** {@link diffConfigurations} with the values themselves. */
+export function diffValues(before: JsonObject | null, after: JsonObject): readonly ValueChange[] {
   const was = before ?? EMPTY;
   const [numbers, budget] = [new ValueNumbers(), wholeDiffBudget()];
   const differs = new Map(SECTIONS.map((section) => [section, new Differ(section, numbers, budget)]));
   for (const name of namesOf(was, after)) {
     // A first configuration is not news for being of this form.
     if (name === 'form' && before === null) continue;
-    const differ = differs.get(SECTION_OF.get(name) ?? 'rest')!;
+    const differ = differs.get(sectionOf(name))!;
     const [old, now] = [memberOf(was, name), memberOf(after, name)];
     const count = differ.changes.length;
     if (name === 'steps' || name === 'hooks') differ.steps(name, listOr(old), listOr(now));

@@ -37,3 +37,21 @@ export function readable(value: Json): string {
   if (typeof value === 'string') return value;
   return isSegments(value) ? value.map(segmentText).join('') : canonicalJson(value);
 }
+
+/** A piece of a leaf as the page shows it: text as it stands, or something that only looks like text in {@link readable}. */
+export interface ValuePiece {
+  readonly kind: 'text' | 'variable' | 'secret' | 'id_token';
+  readonly text: string;
+}
+
+function pieceOf(segment: Json): ValuePiece {
+  const text = segmentText(segment);
+  if (!isSegmentObject(segment)) return { kind: 'text', text };
+  if (segment.hmac !== undefined) return { kind: 'secret', text };
+  return { kind: segment.jwt === undefined ? 'variable' : 'id_token', text };
+}
+
+/** The pieces that {@link readable} joins: a secret's tag cannot be mistaken for a text that says the same (T33). */
+export function valuePieces(value: Json): readonly ValuePiece[] {
+  return isSegments(value) ? value.map(pieceOf) : [{ kind: 'text', text: readable(value) }];
+}

@@ -9,7 +9,7 @@ import type { CommandContext } from '../context.ts';
 import { commentOf } from '../decide.ts';
 import { changesText, personText } from '../hold-page.ts';
 import { age, fields, minute, paint, shortRef, table } from '../render.ts';
-import { shownAs } from '../shown-configuration.ts';
+import { shownAs } from '../../domain/shown-configuration.ts';
 
 /** Where an approval stands, in a word. */
 function standing(approval: { valid: boolean; revoked_at: string | null }): string {

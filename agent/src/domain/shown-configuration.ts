@@ -1,6 +1,6 @@
-import { digestOf } from '../domain/digest.ts';
-import { HIDDEN } from '../domain/hidden-values.ts';
-import { isJsonList, isJsonObject, type Json, type JsonObject } from '../domain/json.ts';
+import { digestOf } from './digest.ts';
+import { HIDDEN } from './hidden-values.ts';
+import { isJsonList, isJsonObject, type Json, type JsonObject } from './json.ts';
 
 /** The value as plain data without prototypes, as the strict reader makes it, so that `constructor` is an ordinary key (T45). */
 function plain(value: unknown): Json {

@@ -1,0 +1,117 @@
+import { diffValues, SECTIONS, type Section, sectionOf, type ValueChange } from './configuration-diff.ts';
+import { isJsonList, isJsonObject, type Json, type JsonObject } from './json.ts';
+import { isSegments } from './segments.ts';
+
+/** A leaf that both Configurations have. */
+export interface UnchangedRow {
+  readonly kind: 'unchanged';
+  readonly path: string;
+  readonly is: Json;
+}
+/** What stands in one section, changes among what is unchanged, in the order of the Configuration. */
+export interface SectionRows {
+  readonly section: Section;
+  readonly rows: readonly (ValueChange | UnchangedRow)[];
+  readonly changed: number;
+  readonly unchanged: number;
+}
+
+function isLeaf(value: Json): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return isJsonList(value) ? value.length === 0 || isSegments(value) : Object.keys(value).length === 0;
+}
+
+interface Leaf {
+  readonly path: string;
+  readonly value: Json;
+}
+
+function below(path: string, name: string): string {
+  return /^[A-Za-z_][\w-]*$/.test(name) ? `${path}.${name}` : `${path}[${JSON.stringify(name)}]`;
+}
+
+/** The name a variable has in paths; its flags are leaves of their own. */
+function elementPath(path: string, element: Json, index: number): string {
+  if (path === 'variables' && isJsonObject(element) && typeof element.key === 'string') return below(path, element.key);
+  return `${path}[${index}]`;
+}
+
+function* leavesOf(path: string, value: Json): Generator<Leaf> {
+  if (isLeaf(value)) yield { path, value };
+  else if (isJsonList(value)) {
+    for (const [index, element] of value.entries()) yield* leavesOf(elementPath(path, element, index), element);
+  } else {
+    // The script is what a step is about: its name and its other members come after it.
+    const names = Object.keys(value as JsonObject).sort((a, b) => Number(b === 'script') - Number(a === 'script'));
+    for (const name of names) yield* leavesOf(below(path, name), (value as JsonObject)[name]!);
+  }
+}
+
+/** Where the first and the last leaf of each path stand; a path is that of a leaf or of anything around it. */
+class Places {
+  private readonly first = new Map<string, number>();
+  private readonly last = new Map<string, number>();
+
+  constructor(leaves: readonly Leaf[]) {
+    leaves.forEach(({ path }, index) => {
+      for (let end = 1; end <= path.length; end++) {
+        if (end < path.length && path[end] !== '.' && path[end] !== '[') continue;
+        const around = path.slice(0, end);
+        if (!this.first.has(around)) this.first.set(around, index);
+        this.last.set(around, index);
+      }
+    });
+  }
+
+  /** The index before which a change is shown; undefined where nothing tells. */
+  of({ path, kind, stood }: ValueChange): number | undefined {
+    if (kind !== 'removed') return this.first.get(path);
+    if (stood === null) return undefined;
+    const next = this.first.get(`${stood.list}[${stood.before}]`);
+    if (next !== undefined) return next;
+    const end = this.last.get(stood.list);
+    return end === undefined ? undefined : end + 1;
+  }
+}
+
+/** The changes of a section with the leaves around them that did not change. Every change is in the rows, once. */
+function rowsOf(changes: readonly ValueChange[], leaves: readonly Leaf[]): readonly (ValueChange | UnchangedRow)[] {
+  const places = new Places(leaves);
+  const before = new Map<number, ValueChange[]>();
+  const replaced = new Set<string>();
+  let at = 0;
+  for (const change of changes) {
+    at = places.of(change) ?? at;
+    if (change.kind !== 'removed') replaced.add(change.path);
+    const list = before.get(at);
+    if (list === undefined) before.set(at, [change]);
+    else list.push(change);
+  }
+  const rows: (ValueChange | UnchangedRow)[] = [];
+  leaves.forEach(({ path, value }, index) => {
+    rows.push(...(before.get(index) ?? []));
+    if (!isWithin(path, replaced)) rows.push({ kind: 'unchanged', path, is: value });
+  });
+  rows.push(...(before.get(leaves.length) ?? []));
+  return rows;
+}
+
+/** True for a leaf that a change tells already: the change is of it, or of something that it is part of. */
+function isWithin(path: string, changed: ReadonlySet<string>): boolean {
+  for (let end = path.length; end > 0; end--) {
+    if ((end === path.length || path[end] === '.' || path[end] === '[') && changed.has(path.slice(0, end))) return true;
+  }
+  return false;
+}
+
+/** Two Configurations as rows by section; `before` null: there is nothing to compare with, and everything is new. */
+export function configurationRows(before: JsonObject | null, after: JsonObject): readonly SectionRows[] {
+  const changes = diffValues(before, after);
+  const leaves = new Map<Section, Leaf[]>(SECTIONS.map((section) => [section, []]));
+  for (const name of Object.keys(after).sort()) leaves.get(sectionOf(name))!.push(...leavesOf(name, after[name]!));
+  return SECTIONS.map((section) => {
+    const own = changes.filter((change) => change.section === section);
+    const rows = before === null ? own : rowsOf(own, leaves.get(section)!);
+    return { section, rows, changed: own.length, unchanged: rows.length - own.length };
+  });
+}
