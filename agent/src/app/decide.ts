@@ -22,7 +22,7 @@ import type { Token } from '../domain/token.ts';
 import { type Vote, withVote } from '../domain/vote.ts';
 import { blindNames, hiddenOf } from './blind.ts';
 import { membersFor, policyFor } from './governing.ts';
-import { type Caller, type HubContext, retrying, userActor } from './hub-context.ts';
+import { byCaller, type Caller, type HubContext, retrying } from './hub-context.ts';
 import { answerReviews } from './release.ts';
 import { visibleHold } from './see.ts';
 import { close, type Settlement, settle } from './settle.ts';
@@ -63,8 +63,7 @@ export async function decide(context: HubContext, caller: Caller, decision: Deci
   return retrying(async () => {
     const ground = await groundOf(context, caller, decision);
     const deciding = {
-      actor: userActor(caller.person),
-      address: caller.address,
+      ...byCaller(caller),
       now: ground.now,
       policy: ground.policy,
     };

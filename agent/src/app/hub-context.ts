@@ -28,11 +28,17 @@ export interface Caller {
   readonly person: Person;
   readonly token: Token;
   readonly address: string | null;
+  /** The program that asks, as it names itself. */
+  readonly client?: string | null;
 }
 
 /** Who does it, for the audit: the id never changes, the name is for reading (T17). */
 export function userActor(person: Pick<Person, 'id' | 'username'>): string {
   return `user:${person.id} ${person.username}`;
+}
+/** Who does it, from where and with what, as every audit row of theirs says it. */
+export function byCaller(caller: Pick<Caller, 'person' | 'address' | 'client'>) {
+  return { actor: userActor(caller.person), address: caller.address, client: caller.client ?? null };
 }
 /** An agent as the audit names it. */
 export function agentActor(agent: string): string {

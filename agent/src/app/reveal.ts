@@ -5,7 +5,7 @@ import { requirementFor } from '../domain/requirement.ts';
 import type { Agents, RevealedValue } from '../ports/agents.ts';
 import { type HiddenOfHold, hiddenOf } from './blind.ts';
 import { membersFor, policyFor } from './governing.ts';
-import { type Caller, type HubContext, userActor } from './hub-context.ts';
+import { byCaller, type Caller, type HubContext } from './hub-context.ts';
 import { visibleHold } from './see.ts';
 import { settle } from './settle.ts';
 
@@ -86,7 +86,7 @@ export async function reveal(
       `hold ${hold.id}: the agent did not give the value of ${name}: try again`,
     );
   });
-  const deciding = { actor: userActor(caller.person), address: caller.address, now: context.clock.now(), policy };
+  const deciding = { ...byCaller(caller), now: context.clock.now(), policy };
   await settle(context, deciding, async (s) => {
     const { subject, digest } = hold;
     await s.tx.putReveal({ subject, digest, names, person: caller.person.id, hold: hold.id, at: s.now });

@@ -3,7 +3,7 @@ import { HoldpointError } from '../domain/errors.ts';
 import { ACCESS_LEVELS } from '../domain/principal.ts';
 import { satisfies } from '../domain/rule.ts';
 import { membersFor, policyFor } from './governing.ts';
-import { type Caller, type HubContext, retrying, userActor } from './hub-context.ts';
+import { byCaller, type Caller, type HubContext, retrying } from './hub-context.ts';
 import { fallBack } from './release.ts';
 import { notFound } from './see.ts';
 import { settle } from './settle.ts';
@@ -41,7 +41,7 @@ export async function revoke(
     }
     const by = caller.person.username;
     const now = context.clock.now();
-    return settle(context, { actor: userActor(caller.person), address: caller.address, now, policy }, async (s) => {
+    return settle(context, { ...byCaller(caller), now, policy }, async (s) => {
       const revoked = { ...approval, version: approval.version + 1, revoked: { at: now, by, reason: comment } };
       await s.tx.updateApproval(revoked);
       await s.audit(

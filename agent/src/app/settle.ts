@@ -17,6 +17,8 @@ import type { HubContext } from './hub-context.ts';
 export interface Deciding {
   readonly actor: string;
   readonly address: string | null;
+  /** The program that asked, as it names itself. */
+  readonly client?: string | null;
   readonly now: number;
   readonly policy: Policy;
 }
@@ -25,6 +27,7 @@ export interface About {
   readonly hold?: Hold | null;
   readonly review?: number | null;
   readonly approval?: number | null;
+  readonly deployment?: number | null;
   readonly digest?: string | null;
 }
 /** One transaction in progress: every write of a decision goes through it, so that none is without its audit row. */
@@ -62,10 +65,12 @@ function settlement(deciding: Deciding, tx: StoreWriter, agents: Set<string>, ch
       at: deciding.now,
       actor: deciding.actor,
       address: deciding.address,
+      client: deciding.client ?? null,
       event,
       hold: about.hold?.id ?? null,
       review: about.review ?? about.hold?.review ?? null,
       approval: about.approval ?? about.hold?.approval ?? null,
+      deployment: about.deployment ?? null,
       digest: about.digest ?? about.hold?.digest ?? null,
       policy: deciding.policy.version,
       detail,

@@ -103,6 +103,8 @@ export const AUDIT_EVENTS = {
   token_revoked: event('token', 'revoked a token'),
   token_idle: event('token', 'ended a token that nobody used'),
   token_flagged: event('token', 'used a token where no token of a person belongs'),
+  credential_lent: event('token', 'lent their own GitLab credential for retries'),
+  credential_taken_back: event('token', 'took the lent credential back'),
   signed_in: event('token', 'signed in'),
   signed_out: event('token', 'signed out'),
   sign_in_refused: event('token', 'was refused at signing in'),

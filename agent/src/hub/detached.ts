@@ -1,7 +1,7 @@
 import { lentCredentials } from '../app/detached/credentials.ts';
 import { type Detached, watchDetached } from '../app/detached/watch.ts';
 import type { Caller, HubContext } from '../app/hub-context.ts';
-import { userActor } from '../app/hub-context.ts';
+import { byCaller } from '../app/hub-context.ts';
 import { settle } from '../app/settle.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { JsonObject } from '../domain/json.ts';
@@ -38,7 +38,7 @@ export function openDetached(
   const watch = watchDetached({ hub, ci: ci.api, lent, botToken: ci.botToken, log });
   /** That a credential was lent stands in the audit, the credential nowhere. */
   const audit = async (caller: Caller, event: string, detail: JsonObject): Promise<void> => {
-    const deciding = { actor: userActor(caller.person), address: caller.address, now: hub.clock.now() };
+    const deciding = { ...byCaller(caller), now: hub.clock.now() };
     return settle(hub, { ...deciding, policy: await hub.policy() }, (s) =>
       s.audit(event, {}, { token: caller.token.id, ...detail }),
     );
