@@ -80,7 +80,14 @@ export async function startAgent(
       ...(config.hub.externalUrl === null ? {} : { externalUrl: config.hub.externalUrl }),
       agents: [{ name: EMBEDDED_AGENT, publicKey: rawPublicKey(publicKey) }],
       local: [EMBEDDED_AGENT],
-      ci: { api: peopleApi, botToken: tokenOf(config.hub.gitlabTokenFile, 'hub.gitlab_token_file', log) },
+      ci: {
+        api: peopleApi,
+        botToken: tokenOf(config.hub.gitlabTokenFile, 'hub.gitlab_token_file', log),
+        tokens: [
+          { purpose: 'facts', read: secretOf(config.gitlab.tokenFile) },
+          { purpose: 'retry', read: secretOf(config.hub.gitlabTokenFile) },
+        ],
+      },
       clock,
       log: log.child({ part: 'hub' }),
       version: VERSION,
@@ -130,6 +137,11 @@ export async function startAgent(
     await stop();
     throw error;
   }
+}
+
+/** The same for whoever says by themselves what is wrong with it; null where none is set. */
+function secretOf(path: string | null) {
+  return path === null ? null : () => readSecretFile(path, path);
 }
 
 /** A token as its file has it at each use: it is rotated once a year, and the agent runs on. */

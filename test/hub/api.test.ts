@@ -316,6 +316,7 @@ describe('the HTTP API', () => {
       connectedSince: () => null,
       problems: () => [],
       local: [],
+      gitlabTokens: async () => [],
       exportAudit: () => process.stdin,
       detached: openDetached(hub.world.context, null, hub.log),
       metrics: async () => '',

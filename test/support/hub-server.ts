@@ -1,7 +1,7 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import WebSocket from 'ws';
 import type { z } from 'zod';
-import { type TokenScope, tokenHash } from '../../agent/src/domain/token.ts';
+import { type TokenScope, tokenHash, UNUSED } from '../../agent/src/domain/token.ts';
 import { createHub, type Hub, type HubOptions } from '../../agent/src/hub/hub.ts';
 import type { Store } from '../../agent/src/ports/store.ts';
 import { openStore } from '../../agent/src/stores/store.ts';
@@ -78,6 +78,7 @@ export async function startHub(options: Partial<HubOptions> = {}): Promise<TestH
       const owner = { id: person.id, username };
       const now = world.clock.now();
       const token = {
+        ...UNUSED,
         hash: tokenHash(text),
         prefix: 'hp_',
         name: null,
@@ -86,9 +87,6 @@ export async function startHub(options: Partial<HubOptions> = {}): Promise<TestH
         makers: [],
         createdAt: now,
         expiresAt: now + livesMs,
-        lastUsedAt: null,
-        lastUsedAddress: null,
-        revokedAt: null,
       };
       await store.write((tx) => tx.insertToken(token));
       return text;

@@ -11,7 +11,7 @@ import type { Facts } from '../../agent/src/domain/facts.ts';
 import type { JsonObject } from '../../agent/src/domain/json.ts';
 import { DEFAULT_POLICY, type Policy, type PolicySettings } from '../../agent/src/domain/policy.ts';
 import type { Principals } from '../../agent/src/domain/principal.ts';
-import type { TokenScope } from '../../agent/src/domain/token.ts';
+import { type TokenScope, UNUSED } from '../../agent/src/domain/token.ts';
 import type { Clock } from '../../agent/src/ports/clock.ts';
 import type { HoldReport } from '../../agent/src/ports/gatekeeper.ts';
 import type { Log } from '../../agent/src/ports/log.ts';
@@ -212,6 +212,7 @@ export async function hubWorld(given: { store?: Store; clock?: ReturnType<typeof
     caller(username, scopes = ['read', 'approve']) {
       const person = world.people.users.find((user) => user.username === username)!;
       const token = {
+        ...UNUSED,
         id: person.id,
         hash: '',
         prefix: '',
@@ -221,9 +222,6 @@ export async function hubWorld(given: { store?: Store; clock?: ReturnType<typeof
         makers: [],
         createdAt: START,
         expiresAt: START + 365 * DAY,
-        lastUsedAt: null,
-        lastUsedAddress: null,
-        revokedAt: null,
       };
       return { person, token, address: '127.0.0.1' };
     },

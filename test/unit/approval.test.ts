@@ -4,7 +4,7 @@ import { type Lifetime, narrowest, parseLifetime, requireWithin } from '../../ag
 import { DEFAULT_POLICY, defaultLifetime, lifetimeLimit } from '../../agent/src/domain/policy.ts';
 import { accessLevel, accessOf, membersOf, projectsOf } from '../../agent/src/domain/principal.ts';
 import { requirementFor } from '../../agent/src/domain/requirement.ts';
-import { grantFor, type Token } from '../../agent/src/domain/token.ts';
+import { grantFor, type Token, UNUSED } from '../../agent/src/domain/token.ts';
 import { DAY, HOUR, PEOPLE, START } from '../support/hub-world.ts';
 
 const SHIPPED = { ...DEFAULT_POLICY.base, version: DEFAULT_POLICY.version };
@@ -187,9 +187,7 @@ describe('a new token', () => {
     makers: [],
     createdAt: START,
     expiresAt: START + 8 * HOUR,
-    lastUsedAt: null,
-    lastUsedAddress: null,
-    revokedAt: null,
+    ...UNUSED,
   };
   it('T24 never has more scopes nor a longer life than the one that made it', () => {
     expect(grantFor(maker, { scopes: null, livesMs: null }, START + HOUR)).toEqual({

@@ -8,23 +8,34 @@ import {
   type Token,
   type TokenScope,
   tokenHash,
+  UNUSED,
 } from '../domain/token.ts';
-import type { HubContext } from './hub-context.ts';
-import { userActor } from './hub-context.ts';
+import { type HubContext, userActor } from './hub-context.ts';
 import { settle } from './settle.ts';
 
 const RANDOM_BYTES = 32;
 /** How many characters of a token are kept in the clear, prefix included: 5 that are random tell two apart and help nobody guess. */
 const SHOWN_CHARS = 8;
-/** A use is written down once a minute: every request would be a disk write otherwise. */
-const USE_NOTED_MS = 60_000;
+/** Nobody uses so many at once; a script that makes one per run meets a wall instead of filling the store. */
+const MAX_USABLE_TOKENS = 100;
 
-function newText(context: HubContext): string {
+/** A text that nobody can guess, after a word that says what it is. */
+export function randomText(context: Pick<HubContext, 'random'>, prefix: string): string {
   const bytes = context.random(RANDOM_BYTES);
-  return `${TOKEN_PREFIX}${btoa(String.fromCharCode(...bytes))
+  return `${prefix}${btoa(String.fromCharCode(...bytes))
     .replaceAll('+', '-')
     .replaceAll('/', '_')
     .replaceAll('=', '')}`;
+}
+
+/** The text of a new token, and what is kept of it: a verifier and its first characters (T24). */
+export function newTokenText(context: Pick<HubContext, 'random'>): {
+  readonly text: string;
+  readonly hash: string;
+  readonly prefix: string;
+} {
+  const text = randomText(context, TOKEN_PREFIX);
+  return { text, hash: tokenHash(text), prefix: text.slice(0, SHOWN_CHARS) };
 }
 
 /** What somebody asks for; `user` null is themselves. */
@@ -51,26 +62,31 @@ export async function issueToken(
   const now = context.clock.now();
   const owner = await ownerFor(context, maker, wish.user);
   const { scopes, expiresAt } = grantFor(maker, { scopes: wish.scopes, livesMs: wish.livesMs }, now);
-  const text = newText(context);
+  const { text, hash, prefix } = newTokenText(context);
   const actor = maker.owner === null ? 'token:bootstrap' : userActor(maker.owner);
-  const token = await settle(context, { actor, address, now, policy: context.policy() }, async (s) => {
+  const token = await settle(context, { actor, address, now, policy: await context.policy() }, async (s) => {
     const usable = await s.tx.token(maker.id);
     // The bootstrap token serves once; of two requests at the same moment only one may find it unused.
     if (usable === null || !isUsable(usable, now))
       throw new HoldpointError('unauthenticated', 'this token was used up, revoked or is over: sign in with another');
-    if (maker.owner === null) await s.tx.updateToken({ ...usable, revokedAt: now });
+    if ((await s.tx.usableTokens(owner.id, now)) >= MAX_USABLE_TOKENS) {
+      throw new HoldpointError(
+        'wrong_state',
+        `${owner.username} has ${MAX_USABLE_TOKENS} tokens: revoke some with "holdpoint token revoke ID" first`,
+      );
+    }
+    if (maker.owner === null)
+      await s.tx.updateToken({ ...usable, revokedAt: now, revokedBy: actor, revokedReason: 'used up' });
     const made = await s.tx.insertToken({
-      hash: tokenHash(text),
-      prefix: text.slice(0, SHOWN_CHARS),
+      ...UNUSED,
+      hash,
+      prefix,
       name: wish.name,
       owner,
       scopes,
       makers: makersOf(maker, owner.id),
       createdAt: now,
       expiresAt,
-      lastUsedAt: null,
-      lastUsedAddress: null,
-      revokedAt: null,
     });
     await s.audit(
       'token_created',
@@ -117,74 +133,49 @@ async function ownerFor(
 /** The first token of an empty store, once: `admin`, only good to make another, 15 minutes. Null when there is a token already. */
 export async function issueBootstrapToken(context: HubContext): Promise<IssuedToken | null> {
   const now = context.clock.now();
-  const text = newText(context);
-  const token = await settle(context, { actor: 'system', address: null, now, policy: context.policy() }, async (s) => {
-    const others = await s.tx.tokens(null, { after: 0, limit: 1_000 });
-    if (others.some((other) => other.owner !== null)) return null;
-    // Only bootstrap tokens of earlier starts: whoever missed one starts again, and the older text is void.
-    for (const older of others.filter((other) => isUsable(other, now)))
-      await s.tx.updateToken({ ...older, revokedAt: now });
-    const made = await s.tx.insertToken({
-      hash: tokenHash(text),
-      prefix: text.slice(0, SHOWN_CHARS),
-      name: 'bootstrap',
-      owner: null,
-      scopes: ['admin'],
-      makers: [],
-      createdAt: now,
-      expiresAt: now + BOOTSTRAP_MS,
-      lastUsedAt: null,
-      lastUsedAddress: null,
-      revokedAt: null,
-    });
-    await s.audit(
-      'bootstrap_token_created',
-      {},
-      { token: made.id, expires_at: new Date(made.expiresAt).toISOString() },
-    );
-    return made;
-  });
+  const { text, hash, prefix } = newTokenText(context);
+  const token = await settle(
+    context,
+    { actor: 'system', address: null, now, policy: await context.policy() },
+    async (s) => {
+      const others = await s.tx.tokens(null, { after: 0, limit: 1_000 });
+      if (others.some((other) => other.owner !== null)) return null;
+      // Only bootstrap tokens of earlier starts: whoever missed one starts again, and the older text is void.
+      for (const older of others.filter((other) => isUsable(other, now)))
+        await s.tx.updateToken({ ...older, revokedAt: now, revokedBy: 'system', revokedReason: 'a newer start' });
+      const made = await s.tx.insertToken({
+        ...UNUSED,
+        hash,
+        prefix,
+        name: 'bootstrap',
+        owner: null,
+        scopes: ['admin'],
+        makers: [],
+        createdAt: now,
+        expiresAt: now + BOOTSTRAP_MS,
+      });
+      await s.audit(
+        'bootstrap_token_created',
+        {},
+        { token: made.id, expires_at: new Date(made.expiresAt).toISOString() },
+      );
+      return made;
+    },
+  );
   return token === null ? null : { text, token };
-}
-
-/** The token that a text is. Rejects with `unauthenticated` for one that is unknown or revoked, `token_expired` for one that is over. */
-export async function authenticate(context: HubContext, text: string, address: string | null): Promise<Token> {
-  const token =
-    text.startsWith(TOKEN_PREFIX) && text.length <= 200 ? await context.store.tokenOfHash(tokenHash(text)) : null;
-  if (token === null || token.revokedAt !== null) {
-    throw new HoldpointError(
-      'unauthenticated',
-      'this token is not known or was revoked: make one with "holdpoint token create"',
-    );
-  }
-  const now = context.clock.now();
-  if (!isUsable(token, now)) {
-    throw new HoldpointError(
-      'token_expired',
-      `this token ended at ${new Date(token.expiresAt).toISOString()}: make a new one`,
-    );
-  }
-  if (token.lastUsedAt !== null && now - token.lastUsedAt < USE_NOTED_MS && token.lastUsedAddress === address)
-    return token;
-  const used = { ...token, lastUsedAt: now, lastUsedAddress: address };
-  await context.store.write(async (tx) => {
-    const current = await tx.token(token.id);
-    if (current !== null) await tx.updateToken({ ...current, lastUsedAt: now, lastUsedAddress: address });
-  });
-  return used;
 }
 
 /** Ends a token: one's own, or anybody's with scope admin. Rejects with `not_found`, `wrong_state`. */
 export async function revokeToken(context: HubContext, by: Token, address: string | null, id: number): Promise<Token> {
   const now = context.clock.now();
   const actor = by.owner === null ? 'token:bootstrap' : userActor(by.owner);
-  return settle(context, { actor, address, now, policy: context.policy() }, async (s) => {
+  return settle(context, { actor, address, now, policy: await context.policy() }, async (s) => {
     const token = await s.tx.token(id);
     const may = token !== null && (by.scopes.includes('admin') || token.owner?.id === by.owner?.id);
     if (token === null || !may)
       throw new HoldpointError('not_found', `there is no token ${id} of yours: list them with "holdpoint token list"`);
     if (token.revokedAt !== null) throw new HoldpointError('wrong_state', `token ${id} was revoked already`);
-    const revoked = { ...token, revokedAt: now };
+    const revoked = { ...token, revokedAt: now, revokedBy: actor, revokedReason: null };
     await s.tx.updateToken(revoked);
     await s.audit('token_revoked', {}, { token: id, owner: token.owner?.id ?? null });
     return revoked;

@@ -1,6 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { HoldpointError } from './errors.ts';
+import type { TokenFlag } from './token-use.ts';
 
 const HOUR_MS = 3_600_000;
 /** A working day: a token that leaks is worth little tomorrow (T24). */
@@ -12,8 +13,11 @@ export const BOOTSTRAP_MS = 15 * 60_000;
 /** Words that tell a token at a glance, so that secret scanners find one that leaked. */
 export const TOKEN_PREFIX = 'hp_';
 
-/** `read` sees, `approve` votes and revokes, `admin` makes tokens for others and reads the whole audit; none implies another. */
-export const TOKEN_SCOPES = ['read', 'approve', 'admin'] as const;
+/**
+ * `read` sees, `approve` votes and revokes, `deploy` approves and starts deployments, `admin` makes tokens for others and
+ * reads the whole audit, `agent` enrols an agent and does nothing else; none implies another.
+ */
+export const TOKEN_SCOPES = ['read', 'approve', 'deploy', 'admin', 'agent'] as const;
 /** One of the scopes. */
 export type TokenScope = (typeof TOKEN_SCOPES)[number];
 
@@ -35,8 +39,28 @@ export interface Token {
   readonly expiresAt: number;
   readonly lastUsedAt: number | null;
   readonly lastUsedAddress: string | null;
+  /** What the client calls itself. */
+  readonly lastUsedClient: string | null;
+  /** What looked as if a job used it, newest last. */
+  readonly flags: readonly TokenFlag[];
+  /** The token that took its place when it was rotated. */
+  readonly replacedBy: number | null;
   readonly revokedAt: number | null;
+  /** Who ended it, as the audit names them; null while nobody has. */
+  readonly revokedBy: string | null;
+  readonly revokedReason: string | null;
 }
+/** What is in a token that nobody has used, rotated or ended yet. */
+export const UNUSED = {
+  lastUsedAt: null,
+  lastUsedAddress: null,
+  lastUsedClient: null,
+  flags: [],
+  replacedBy: null,
+  revokedAt: null,
+  revokedBy: null,
+  revokedReason: null,
+} as const satisfies Partial<Token>;
 
 /** What is stored of a token: SHA-256 of its text. The text has 256 random bits, so no salt and no slow hash is needed. */
 export function tokenHash(text: string): string {
@@ -46,6 +70,31 @@ export function tokenHash(text: string): string {
 /** True while it is neither revoked nor over. */
 export function isUsable(token: Token, now: number): boolean {
   return token.revokedAt === null && now < token.expiresAt;
+}
+
+/** When it ends because nobody uses it (epoch ms): what lies about unused is found by somebody else (T24). */
+export function idleEndsAt(token: Token, idleMs: number): number {
+  return (token.lastUsedAt ?? token.createdAt) + idleMs;
+}
+
+/** Whether a token may be used, and if not, why: the first that applies. */
+export const TOKEN_STATES = ['valid', 'replaced', 'revoked', 'over', 'idle', 'owner_blocked', 'owner_gone'] as const;
+/** One of the states. */
+export type TokenState = (typeof TOKEN_STATES)[number];
+
+/** Where a token stands now; `owner` is as the directory has them, null for somebody it does not know (T19). */
+export function tokenState(
+  token: Token,
+  owner: { readonly blocked: boolean } | null,
+  idleMs: number,
+  now: number,
+): TokenState {
+  if (token.revokedAt !== null) return token.replacedBy === null ? 'revoked' : 'replaced';
+  if (now >= token.expiresAt) return token.replacedBy === null ? 'over' : 'replaced';
+  if (token.owner === null) return 'valid';
+  if (now >= idleEndsAt(token, idleMs)) return 'idle';
+  if (owner === null) return 'owner_gone';
+  return owner.blocked ? 'owner_blocked' : 'valid';
 }
 
 /** Everybody who may have held the token that `maker` makes, its owner left out. */
@@ -75,7 +124,7 @@ export function grantFor(
   }
   const everyday: readonly TokenScope[] = ['read', 'approve'];
   const expiresAt = now + livesMs;
-  if (maker.owner === null) return { scopes: wish.scopes ?? TOKEN_SCOPES, expiresAt };
+  if (maker.owner === null) return { scopes: wish.scopes ?? ['read', 'approve', 'deploy', 'admin'], expiresAt };
   if (maker.scopes.includes('admin')) return { scopes: wish.scopes ?? everyday, expiresAt };
   const scopes = wish.scopes ?? everyday.filter((scope) => maker.scopes.includes(scope));
   const lacking = scopes.find((scope) => !maker.scopes.includes(scope));
@@ -92,4 +141,27 @@ export function grantFor(
     );
   }
   return { scopes, expiresAt: Math.min(expiresAt, maker.expiresAt) };
+}
+
+/** How long a rotated token may go on beside the new one, so that a script can be changed over: an hour at most. */
+export const MAX_OVERLAP_MS = HOUR_MS;
+
+/**
+ * Scopes and end of the token that takes `old`'s place: the same scopes, and no later end unless an administrator says so.
+ * Throws `forbidden` where `maker` could not have made such a token: rotating must not give what making does not (T24).
+ */
+export function rotationOf(
+  maker: Token,
+  old: Token,
+  livesMs: number | null,
+  now: number,
+): { scopes: readonly TokenScope[]; expiresAt: number } {
+  const isItself = maker.id === old.id;
+  if (maker.scopes.includes('admin') && !isItself) {
+    const wished = grantFor(maker, { scopes: old.scopes, livesMs: livesMs ?? Math.max(1, old.expiresAt - now) }, now);
+    return { scopes: old.scopes, expiresAt: wished.expiresAt };
+  }
+  const giver = isItself ? old : { ...maker, expiresAt: Math.min(maker.expiresAt, old.expiresAt) };
+  const granted = grantFor(giver, { scopes: old.scopes, livesMs: livesMs ?? giver.expiresAt - now }, now);
+  return { scopes: old.scopes, expiresAt: Math.min(granted.expiresAt, old.expiresAt) };
 }

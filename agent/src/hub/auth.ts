@@ -1,12 +1,14 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { authenticate } from '../app/authenticate.ts';
 import type { Caller, HubContext } from '../app/hub-context.ts';
-import { authenticate } from '../app/issue-token.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Token, TokenScope } from '../domain/token.ts';
+import { addressGroup, type TokenUse } from '../domain/token-use.ts';
+import { refuseJobs, useOf } from './token-use.ts';
 
 /** Wrong tokens per address and minute: enough for a mistyped script, hopeless for guessing 256 bits. */
 const MAX_FAILED_PER_MINUTE = 30;
-/** Votes per token and minute: more is a loop, not a person; a list of up to 200 counts once. */
+/** Votes per person and minute, with however many tokens: more is a loop, not a person; a list of up to 200 counts once. */
 const MAX_VOTES_PER_MINUTE = 60;
 
 /** What a route asks of who calls it; `bootstrap`: the bootstrap token will do. */
@@ -33,14 +35,14 @@ export function tokenText(headers: { readonly [name: string]: string | string[] 
 }
 
 /** Who a token's text stands for. The person is asked for each time: who was blocked or removed is out at once (T19). */
-export async function identify(context: HubContext, text: string | null, address: string | null): Promise<Identity> {
+export async function identify(context: HubContext, text: string | null, use: TokenUse): Promise<Identity> {
   if (text === null) {
     throw new HoldpointError(
       'unauthenticated',
       'no token was sent: send one as Authorization: Bearer, made with "holdpoint token create"',
     );
   }
-  const token = await authenticate(context, text, address);
+  const token = await authenticate(context, text, use);
   if (token.owner === null) return { token, caller: null };
   const person = await context.directory.person(token.owner.id);
   if (person === null || person.blocked) {
@@ -49,7 +51,7 @@ export async function identify(context: HubContext, text: string | null, address
       `user ${token.owner.username} is blocked or no longer known: ask an administrator`,
     );
   }
-  return { token, caller: { person, token, address } };
+  return { token, caller: { person, token, address: use.address } };
 }
 
 /** Throws `forbidden` when the token may not do it. */
@@ -73,7 +75,7 @@ export function guard(
   const failed = app.createRateLimit({
     max: MAX_FAILED_PER_MINUTE,
     timeWindow: 60_000,
-    keyGenerator: (r: FastifyRequest) => `failed ${r.ip}`,
+    keyGenerator: (r: FastifyRequest) => `failed ${addressGroup(r.ip)}`,
   });
   const votes = app.createRateLimit({
     max: MAX_VOTES_PER_MINUTE,
@@ -82,16 +84,18 @@ export function guard(
   });
   return async (request, demand) => {
     let identity: Identity;
+    const use = useOf(request.headers, request.ip);
     try {
-      identity = await identify(context, tokenText(request.headers), request.ip);
+      identity = await identify(context, tokenText(request.headers), use);
     } catch (error) {
       if (!(error instanceof HoldpointError) || error.code === 'store_unavailable') throw error;
       requireAllowed(await failed(request), 'wrong tokens');
       throw error;
     }
+    await refuseJobs(context, use, request.method === 'GET');
     requireScope(identity, demand);
     if (demand.vote === true) {
-      request.voter = String(identity.token.id);
+      request.voter = String(identity.caller?.person.id ?? `token ${identity.token.id}`);
       requireAllowed(await votes(request), 'votes');
     }
     return identity;
@@ -116,7 +120,7 @@ function requireAllowed(allowed: Allowed, what: string): void {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Id of the token that votes, for its rate limit. */
+    /** Who votes, for their rate limit. */
     voter: string;
   }
 }

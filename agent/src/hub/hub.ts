@@ -3,7 +3,9 @@ import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
+import { endIdleTokens } from '../app/end-idle-tokens.ts';
 import { expire } from '../app/expire.ts';
+import { type GitlabTokenSource, gitlabTokens } from '../app/gitlab-tokens.ts';
 import { resolvePolicy } from '../app/governing.ts';
 import type { HubContext } from '../app/hub-context.ts';
 import { issueBootstrapToken } from '../app/issue-token.ts';
@@ -47,7 +49,12 @@ export interface HubOptions {
   /** Folder of the built page; without it people have the command line. */
   readonly page?: string | null;
   /** The CI server's interface for people, for retries and commit statuses; without it people retry by themselves. */
-  readonly ci?: { readonly api: CiApi; readonly botToken: () => string | null };
+  readonly ci?: {
+    readonly api: CiApi;
+    readonly botToken: () => string | null;
+    /** Every token of GitLab's that the operator gave, to be shown as GitLab has it. */
+    readonly tokens?: readonly GitlabTokenSource[];
+  };
   /** How often agents and viewers are pinged; default 15,000. Two misses close the link. */
   readonly heartbeatMs?: number;
 }
@@ -83,6 +90,7 @@ export function createHub(options: HubOptions): Hub {
     policy: () => resolvePolicy(directory, policy()),
     clock,
     externalUrl: () => (options.externalUrl ?? listening).replace(/\/+$/, ''),
+    agentHosts: () => link.addresses(),
     random: (bytes) => randomBytes(bytes),
     push: {
       wake: (agent) => link.wake(agent),
@@ -104,6 +112,8 @@ export function createHub(options: HubOptions): Hub {
     connectedSince: link.connectedSince,
     problems: link.problems,
     local: options.local ?? [],
+    gitlabTokens:
+      options.ci === undefined ? async () => [] : gitlabTokens(options.ci.api, options.ci.tokens ?? [], clock),
     exportAudit: () => Readable.from(auditLines(store)),
     metrics: metrics.text,
   });
@@ -134,9 +144,9 @@ export function createHub(options: HubOptions): Hub {
       )
       .then(() => {});
   const expireAndAgain = (): void => {
-    expiring = expire(context)
+    expiring = Promise.all([expire(context), endIdleTokens(context)])
       .then(
-        (moved) => moved > 0 && log.info({ moved }, 'time has ended some'),
+        ([moved]) => moved > 0 && log.info({ moved }, 'time has ended some'),
         (error) =>
           log.error(
             { error: error instanceof Error ? error.message : String(error) },

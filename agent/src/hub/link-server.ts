@@ -5,6 +5,7 @@ import { WebSocketServer } from 'ws';
 import type { HubContext } from '../app/hub-context.ts';
 import type { AgentProblem } from '../domain/agent-problem.ts';
 import { HoldpointError } from '../domain/errors.ts';
+import { plainAddress } from '../domain/token-use.ts';
 import type { Agents } from '../ports/agents.ts';
 import type { Log } from '../ports/log.ts';
 import { CLOSE, MAX_FRAME_BYTES } from '../wire/link.ts';
@@ -24,6 +25,8 @@ export interface LinkServer extends Agents {
   /** Epoch ms, null for an agent that is not connected. */
   connectedSince(agent: string): number | null;
   connected(): number;
+  /** From where agents have connected since this process began: those that are away for a moment are still machines with jobs. */
+  addresses(): ReadonlySet<string>;
   /** What a connected agent says is wrong on its side; nothing for one that is away. */
   problems(agent: string): readonly AgentProblem[];
   close(): Promise<void>;
@@ -57,6 +60,8 @@ export function createLinkServer({ context, agents, variableKey, heartbeatMs, lo
   const all = new Set<LinkConnection>();
   const byAgent = new Map<string, LinkConnection>();
   const unproved = new Map<LinkConnection, Unproved>();
+  const from = new WeakMap<LinkConnection, string>();
+  const addresses = new Map<string, string>();
   const changed = (state: string) => context.push.changed({ type: 'agent', id: 0, state, projectId: null });
   const shared = {
     context,
@@ -69,6 +74,7 @@ export function createLinkServer({ context, agents, variableKey, heartbeatMs, lo
       unproved.get(connection)?.forget();
       const older = byAgent.get(agent);
       byAgent.set(agent, connection);
+      addresses.set(agent, from.get(connection) ?? '');
       older?.close(CLOSE.going_away, 'a newer connection of this agent has taken over');
       log.info({ agent }, 'agent connected');
       changed('connected');
@@ -92,6 +98,7 @@ export function createLinkServer({ context, agents, variableKey, heartbeatMs, lo
         oldest?.cut();
         const connection = serveAgent(accepted, shared);
         all.add(connection);
+        from.set(connection, plainAddress(request.socket.remoteAddress ?? ''));
         let bytes = head.length;
         const count = (part: Buffer): void => {
           bytes += part.length;
@@ -126,6 +133,7 @@ export function createLinkServer({ context, agents, variableKey, heartbeatMs, lo
     },
     connectedSince: (agent) => byAgent.get(agent)?.since ?? null,
     connected: () => byAgent.size,
+    addresses: () => new Set(addresses.values()),
     problems: (agent) => byAgent.get(agent)?.problems() ?? [],
     async close() {
       const open = [...all];

@@ -8,6 +8,7 @@ import type { Log } from '../ports/log.ts';
 import type { ChangedEvent } from '../ports/push.ts';
 import { CLOSE } from '../wire/link.ts';
 import { identify, requireScope, tokenText } from './auth.ts';
+import { refuseJobs, useOf } from './token-use.ts';
 import { problemOf } from './views.ts';
 
 /** After a close frame the viewer gets this long to answer it. */
@@ -84,7 +85,9 @@ export function createViewers(context: HubContext, heartbeatMs: number, log: Log
   async function callerOf(request: IncomingMessage): Promise<Caller> {
     if (viewers.size >= MAX_VIEWERS)
       throw new HoldpointError('rate_limited', `${MAX_VIEWERS} viewers follow already: try again later`);
-    const identity = await identify(context, tokenText(request.headers), request.socket.remoteAddress ?? null);
+    const use = useOf(request.headers, request.socket.remoteAddress ?? null);
+    const identity = await identify(context, tokenText(request.headers), use);
+    await refuseJobs(context, use, true);
     requireScope(identity, { scope: 'read' });
     if (identity.caller === null) throw new HoldpointError('forbidden', 'this token speaks for nobody');
     return identity.caller;

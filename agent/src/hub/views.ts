@@ -10,19 +10,9 @@ import { lifetimeText } from '../domain/lifetime.ts';
 import type { Person } from '../domain/principal.ts';
 import type { RetryAdvice } from '../domain/retrying.ts';
 import { scopeText, scopeWords } from '../domain/scope.ts';
-import { isUsable, type Token } from '../domain/token.ts';
 import type { Vote } from '../domain/vote.ts';
 import type { AgentRecord } from '../ports/store.ts';
-import type {
-  ApprovalDetail,
-  ApprovalView,
-  AuditRow,
-  HoldDetail,
-  HoldView,
-  Problem,
-  ReviewView,
-  TokenView,
-} from '../wire/api.ts';
+import type { ApprovalDetail, ApprovalView, AuditRow, HoldDetail, HoldView, Problem, ReviewView } from '../wire/api.ts';
 import { toSnake } from '../wire/case.ts';
 
 const time = (at: number): string => new Date(at).toISOString();
@@ -180,23 +170,6 @@ export function approvalDetail(approval: Approval, configuration: JsonObject, no
 /** Whether something is lent until then (epoch ms). */
 export function lentView(until: number | null) {
   return { lent: until !== null, expires_at: timeOrNull(until) };
-}
-
-/** What is known of a token; never its text. */
-export function tokenView(token: Token, now: number): TokenView {
-  return {
-    id: token.id,
-    name: token.name,
-    owner: token.owner?.username ?? 'bootstrap',
-    scopes: [...token.scopes],
-    created_at: time(token.createdAt),
-    expires_at: time(token.expiresAt),
-    last_used_at: timeOrNull(token.lastUsedAt),
-    last_used_address: token.lastUsedAddress,
-    revoked_at: timeOrNull(token.revokedAt),
-    valid: isUsable(token, now),
-    prefix: token.prefix,
-  };
 }
 
 /** A row of the audit, in the order of members that the export has. */

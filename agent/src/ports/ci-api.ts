@@ -1,3 +1,4 @@
+import type { GitlabTokenOwner, GitlabTokenRecord } from '../domain/gitlab-token.ts';
 import type { GateStatus, Seen } from '../domain/retrying.ts';
 
 /** What the CI server said; `refused` is for good as far as this credential goes (401, 403, 404 and the like). */
@@ -35,6 +36,9 @@ export interface CiCommitStatus {
  */
 export interface CiApi {
   whoIs(credential: string): Promise<CiAnswer<CiUser>>;
+  /** What the server knows of the credential itself, and of its owner; refused for what is no token of that kind. */
+  tokenOf(credential: string): Promise<CiAnswer<GitlabTokenRecord>>;
+  ownerOf(credential: string): Promise<CiAnswer<GitlabTokenOwner>>;
   /** The newest job of that name in the pipeline; `gone` only where the project itself could be seen. */
   look(credential: string, place: CiPlace): Promise<CiAnswer<Seen>>;
   /** Retries a job; the answer is the id of the new one. */

@@ -114,6 +114,10 @@ export interface StoreReader {
   tokenOfHash(hash: string): Promise<Token | null>;
   /** Tokens of a person, or (null) of everybody. */
   tokens(owner: number | null, page: Page): Promise<readonly Token[]>;
+  /** How many tokens of a person are neither revoked nor over. */
+  usableTokens(owner: number, now: number): Promise<number>;
+  /** Tokens of people that are neither revoked nor over and that nobody has used since `before`, at most `limit`. */
+  idleTokens(before: number, now: number, limit: number): Promise<readonly Token[]>;
   /** Rows above `after`; with `sight` only those about Holds, Reviews and Approvals that may be seen. */
   auditRows(filter: { readonly hold?: number; readonly sight: Sight | null }, page: Page): Promise<readonly AuditRow[]>;
   auditHead(): Promise<AuditHead>;

@@ -314,6 +314,29 @@ export function reader(db: Kysely<Schema>): StoreReader {
       if (owner !== null) query = query.where('owner_id', '=', owner);
       return (await query.execute()).map(tokenOf);
     },
+    async usableTokens(owner, now) {
+      const { count } = await db
+        .selectFrom('tokens')
+        .select((eb) => eb.fn.countAll<number>().as('count'))
+        .where('owner_id', '=', owner)
+        .where('revoked_at', 'is', null)
+        .where('expires_at', '>', now)
+        .executeTakeFirstOrThrow();
+      return Number(count);
+    },
+    async idleTokens(before, now, limit) {
+      const rows = await db
+        .selectFrom('tokens')
+        .selectAll()
+        .where('owner_id', 'is not', null)
+        .where('revoked_at', 'is', null)
+        .where('expires_at', '>', now)
+        .where((eb) => eb(eb.fn.coalesce('last_used_at', 'created_at'), '<=', before))
+        .orderBy('id')
+        .limit(limit)
+        .execute();
+      return rows.map(tokenOf);
+    },
     async auditRows(filter, page) {
       let query = db.selectFrom('audit').selectAll().where('seq', '>', page.after).orderBy('seq').limit(page.limit);
       const { hold, sight } = filter;

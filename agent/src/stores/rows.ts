@@ -300,7 +300,27 @@ export function tokenOf(row: Row<TokenTable>): Token {
     expiresAt: row.expires_at,
     lastUsedAt: row.last_used_at,
     lastUsedAddress: row.last_used_address,
+    lastUsedClient: row.last_used_client,
+    flags: JSON.parse(row.flags) as Token['flags'],
+    replacedBy: row.replaced_by,
     revokedAt: row.revoked_at,
+    revokedBy: row.revoked_by,
+    revokedReason: row.revoked_reason,
+  };
+}
+
+/** Columns of a Token that may change after it was made. */
+export function tokenChanges(token: Omit<Token, 'id'>) {
+  return {
+    expires_at: token.expiresAt,
+    last_used_at: token.lastUsedAt,
+    last_used_address: token.lastUsedAddress,
+    last_used_client: token.lastUsedClient,
+    flags: JSON.stringify(token.flags),
+    replaced_by: token.replacedBy,
+    revoked_at: token.revokedAt,
+    revoked_by: token.revokedBy,
+    revoked_reason: token.revokedReason,
   };
 }
 
@@ -315,10 +335,7 @@ export function tokenColumns(token: Omit<Token, 'id'>) {
     scopes: JSON.stringify(token.scopes),
     makers: JSON.stringify(token.makers),
     created_at: token.createdAt,
-    expires_at: token.expiresAt,
-    last_used_at: token.lastUsedAt,
-    last_used_address: token.lastUsedAddress,
-    revoked_at: token.revokedAt,
+    ...tokenChanges(token),
   };
 }
 

@@ -137,7 +137,13 @@ export interface TokenTable {
   expires_at: number;
   last_used_at: number | null;
   last_used_address: string | null;
+  last_used_client: string | null;
+  /** What looked as if a job used it, as JSON. */
+  flags: Generated<string>;
+  replaced_by: number | null;
   revoked_at: number | null;
+  revoked_by: string | null;
+  revoked_reason: string | null;
 }
 /** One row of the chain. */
 export interface AuditTable {

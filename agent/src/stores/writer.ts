@@ -13,6 +13,7 @@ import {
   holdColumns,
   retryColumns,
   reviewColumns,
+  tokenChanges,
   tokenColumns,
   voteColumns,
 } from './rows.ts';
@@ -232,12 +233,7 @@ export function writer(db: Kysely<Schema>): StoreWriter {
       return { ...token, id };
     },
     async updateToken(token) {
-      const { last_used_at, last_used_address, revoked_at } = tokenColumns(token);
-      await db
-        .updateTable('tokens')
-        .set({ last_used_at, last_used_address, revoked_at })
-        .where('id', '=', token.id)
-        .execute();
+      await db.updateTable('tokens').set(tokenChanges(token)).where('id', '=', token.id).execute();
     },
     async audit(entry) {
       const row = chain(await reader(db).auditHead(), entry);

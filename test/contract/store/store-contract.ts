@@ -4,6 +4,7 @@ import { verifyAudit } from '../../../agent/src/app/verify-audit.ts';
 import { HoldpointError } from '../../../agent/src/domain/errors.ts';
 import { transition } from '../../../agent/src/domain/hold.ts';
 import { levelRule } from '../../../agent/src/domain/rule.ts';
+import { UNUSED } from '../../../agent/src/domain/token.ts';
 import type { Store } from '../../../agent/src/ports/store.ts';
 import { DAY, factsFor, HOUR, hubWorld, policyWith, START, type World } from '../../support/hub-world.ts';
 
@@ -321,9 +322,7 @@ export function storeContract({ name, create }: StoreUnderTest): void {
         makers: [],
         createdAt: START,
         expiresAt: START + HOUR,
-        lastUsedAt: null,
-        lastUsedAddress: null,
-        revokedAt: null,
+        ...UNUSED,
       };
       const made = await store.write((tx) => tx.insertToken(token));
       expect(await store.tokenOfHash(token.hash)).toEqual(made);

@@ -1,3 +1,4 @@
+import type { GitlabTokenRow } from '../../app/gitlab-tokens.ts';
 import type { Caller, HubContext } from '../../app/hub-context.ts';
 import type { AgentProblem } from '../../domain/agent-problem.ts';
 import type { Hold } from '../../domain/hold.ts';
@@ -19,6 +20,8 @@ export interface RouteContext {
   readonly exportAudit: () => NodeJS.ReadableStream;
   /** Holds whose job GitLab has ended. */
   readonly detached: DetachedRoutes;
+  /** Tokens of GitLab's that the operator gave, as GitLab has them now. */
+  readonly gitlabTokens: () => Promise<readonly GitlabTokenRow[]>;
   /** Text of the metrics. */
   readonly metrics: () => Promise<string>;
 }

@@ -1,12 +1,27 @@
+import { ownersOf, stateNow, tokenPolicy } from '../../app/authenticate.ts';
 import { issueToken, revokeToken } from '../../app/issue-token.ts';
+import { rotateToken } from '../../app/rotate-token.ts';
+import type { Token } from '../../domain/token.ts';
 import * as api from '../../wire/api.ts';
-import { idParam, none, page, paged, pageOf, type Route, route } from '../route.ts';
-import * as views from '../views.ts';
+import type { Demand } from '../auth.ts';
+import { asks, idParam, none, page, paged, pageOf, type Route, route } from '../route.ts';
+import { gitlabTokenView, tokenView } from '../token-views.ts';
 import type { RouteContext } from './context.ts';
 
-/** Tokens: list, make, end. */
-export function tokenRoutes({ hub }: RouteContext): readonly Route[] {
-  const { store, clock } = hub;
+/** Making tokens is as rare as voting, and as worth a limit. */
+const MAKES: Demand = { scope: null, vote: true };
+
+/** Tokens: list, make, rotate, end; and those of GitLab's that the operator gave. */
+export function tokenRoutes({ hub, gitlabTokens }: RouteContext): readonly Route[] {
+  const { store } = hub;
+  const shown = async (tokens: readonly Token[]) => {
+    const { idleMs } = await tokenPolicy(hub);
+    const owners = await ownersOf(hub, tokens);
+    return (token: Token) => tokenView(token, stateNow(hub, token, owners, idleMs), idleMs);
+  };
+  const view = async (token: Token) => (await shown([token]))(token);
+  const livesMs = (body: { expires_in_s?: number | undefined } | null | undefined) =>
+    body?.expires_in_s === undefined ? null : body.expires_in_s * 1_000;
   return [
     route(
       'GET',
@@ -18,12 +33,8 @@ export function tokenRoutes({ hub }: RouteContext): readonly Route[] {
         reply: api.pageOf(api.tokenSchema),
         handle: async ({ query, caller }) => {
           const owner = caller.token.scopes.includes('admin') ? null : caller.person.id;
-          return paged(
-            await store.tokens(owner, pageOf(query)),
-            query.limit,
-            (t) => t.id,
-            (t) => views.tokenView(t, clock.now()),
-          );
+          const tokens = await store.tokens(owner, pageOf(query));
+          return paged(tokens, query.limit, (t) => t.id, await shown(tokens));
         },
       },
     ),
@@ -31,19 +42,40 @@ export function tokenRoutes({ hub }: RouteContext): readonly Route[] {
       'POST',
       '/api/v1/tokens',
       'Make a token; its text is in this answer only',
-      { scope: null, bootstrap: true },
+      { ...MAKES, bootstrap: true },
       {
         body: api.createTokenBody,
         reply: api.createdTokenSchema,
         status: 201,
         handle: async ({ body, identity, address }) => {
-          const livesMs = body.expires_in_s === undefined ? null : body.expires_in_s * 1_000;
-          const asked = { user: body.user ?? null, scopes: body.scopes ?? null, livesMs, name: body.name ?? null };
+          const { user = null, scopes = null, name = null } = body;
+          const asked = { user, scopes, livesMs: livesMs(body), name };
           const { text, token } = await issueToken(hub, identity.token, address, asked);
-          return { ...views.tokenView(token, clock.now()), token: text };
+          return { ...(await view(token)), token: text };
         },
       },
     ),
+    route(
+      'GET',
+      '/api/v1/tokens/gitlab',
+      "GitLab's own tokens that the operator gave; never their text",
+      asks('admin'),
+      {
+        reply: api.gitlabTokensSchema,
+        handle: async () => ({ items: (await gitlabTokens()).map(gitlabTokenView) }),
+      },
+    ),
+    route('POST', '/api/v1/tokens/:id/rotate', 'Put a new token in the place of an old one', MAKES, {
+      params: idParam,
+      body: api.rotateTokenBody.nullish(),
+      reply: api.createdTokenSchema,
+      status: 201,
+      handle: async ({ params, body, identity, address }) => {
+        const asked = { id: params.id, overlapMs: (body?.overlap_s ?? 0) * 1_000, livesMs: livesMs(body) };
+        const { text, token } = await rotateToken(hub, identity.token, address, asked);
+        return { ...(await view(token)), token: text };
+      },
+    }),
     route(
       'POST',
       '/api/v1/tokens/:id/revoke',
@@ -54,7 +86,7 @@ export function tokenRoutes({ hub }: RouteContext): readonly Route[] {
         body: none.nullish(),
         reply: api.tokenSchema,
         handle: async ({ params, identity, address }) =>
-          views.tokenView(await revokeToken(hub, identity.token, address, params.id), clock.now()),
+          view(await revokeToken(hub, identity.token, address, params.id)),
       },
     ),
   ];

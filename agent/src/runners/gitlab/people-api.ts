@@ -14,6 +14,17 @@ const MAX_PAGES = 50;
 
 const id = z.number().int().positive();
 const userSchema = z.object({ id, username: z.string().min(1).max(255) });
+const ownerSchema = userSchema.extend({ name: z.string().max(1_000).nullish(), bot: z.boolean().nullish() });
+const tokenSchema = z.object({
+  id,
+  name: z.string().max(1_000),
+  scopes: z.array(z.string().max(100)).max(100).nullish(),
+  active: z.boolean(),
+  revoked: z.boolean(),
+  created_at: z.iso.datetime({ offset: true }).nullish(),
+  last_used_at: z.iso.datetime({ offset: true }).nullish(),
+  expires_at: z.iso.date().nullish(),
+});
 const jobSchema = z.object({
   id,
   name: z.string(),
@@ -103,6 +114,29 @@ export function createPeopleApi(options: { readonly url: string; readonly ca?: s
       if (answer.status !== 200) return refusal(what, answer);
       const { id: user, username } = bodyOf(what, userSchema, answer);
       return { ok: true, value: { id: user, username } };
+    },
+    async tokenOf(credential) {
+      const what = 'about a token';
+      const answer = await ask(what, 'GET', '/personal_access_tokens/self', credential);
+      if (answer.status !== 200) return refusal(what, answer);
+      const { created_at, last_used_at, expires_at, scopes, ...rest } = bodyOf(what, tokenSchema, answer);
+      return {
+        ok: true,
+        value: {
+          ...rest,
+          scopes: scopes ?? [],
+          createdAt: created_at ?? null,
+          lastUsedAt: last_used_at ?? null,
+          expiresAt: expires_at ?? null,
+        },
+      };
+    },
+    async ownerOf(credential) {
+      const what = 'whose credential it is';
+      const answer = await ask(what, 'GET', '/user', credential);
+      if (answer.status !== 200) return refusal(what, answer);
+      const { name, bot, ...user } = bodyOf(what, ownerSchema, answer);
+      return { ok: true, value: { ...user, name: name ?? user.username, bot: bot ?? false } };
     },
     async look(credential, place) {
       const { projectId } = place;
