@@ -42,9 +42,20 @@ export async function startFakeGitlab(options: FakeGitlabOptions = {}): Promise<
     port,
     objectStorageUrl: world.objectStorageUrl,
     apiToken: world.apiToken,
-    personToken(user, { may = ['read', 'retry', 'status'] } = {}) {
+    personToken(user, { may = ['read', 'retry', 'status'], ...said } = {}) {
       const token = `glpat-${createHash('sha256').update(randomBytes(16)).digest('base64url').slice(0, 20)}`;
-      world.personTokens.set(token, { user, may: new Set(may) });
+      const changes = may.some((what) => what !== 'read');
+      const year = new Date(world.now() + 365 * 86_400_000).toISOString().slice(0, 10);
+      world.personTokens.set(token, {
+        id: world.personTokens.size + 1,
+        user,
+        may: new Set(may),
+        scopes: said.scopes ?? [changes ? 'api' : 'read_api'],
+        expiresAt: said.expiresAt === undefined ? year : said.expiresAt,
+        name: said.name ?? 'token',
+        createdAt: world.now(),
+        lastUsedAt: null,
+      });
       return token;
     },
     revokePersonToken: (token) => void world.personTokens.delete(token),

@@ -40,7 +40,7 @@ projects:
 `;
 
 /** The project bot whose token an operator may give the hub. */
-export const BOT = { id: 77, username: 'project_4242_bot', name: 'Holdpoint bot' };
+export const BOT = { id: 77, username: 'project_4242_bot', name: 'Holdpoint bot', bot: true };
 
 /** Writes agent.yml and principals.yaml of an agent beside this GitLab; ports are free ones unless given. */
 export function writeAgentFolder(options: {

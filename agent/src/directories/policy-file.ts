@@ -12,6 +12,7 @@ import {
 import { accessLevel } from '../domain/principal.ts';
 import { type ApprovalRule, levelRule } from '../domain/rule.ts';
 import { INPUTS, REF_LIMITS } from '../domain/scope.ts';
+import { DEFAULT_TOKEN_POLICY, IN_JOBS } from '../domain/token-use.ts';
 import type { Log } from '../ports/log.ts';
 import { readStrictYaml } from './strict-yaml.ts';
 import { watchedFile } from './watched-file.ts';
@@ -27,6 +28,8 @@ const duration = z.string().transform((text, context) => {
   context.addIssue(`${text} is no duration of at most ${MAX_DAYS} days: write 90m, 24h or 30d`);
   return z.NEVER;
 });
+/** At least as long as a token may go unnoted between two uses, and never longer than any of them lives. */
+const idle = duration.refine((ms) => ms >= UNIT_MS.h && ms <= 30 * UNIT_MS.d, 'wanted a time of 1h to 30d');
 const limit = z.string().transform((text, context): LifetimeLimit => {
   if (text === 'run' || text === 'standing') return { kind: text };
   const days = Number(/^([1-9]\d{0,2})d$/.exec(text)?.[1] ?? 0);
@@ -126,6 +129,7 @@ const schema = z.strictObject({
     )
     .max(1_000)
     .optional(),
+  tokens: z.strictObject({ idle: idle.optional(), in_jobs: z.enum(IN_JOBS).optional() }).optional(),
   on_unmatched: z
     .array(
       z.strictObject({
@@ -179,6 +183,14 @@ export function readPolicy(text: string, name: string): Policy {
       match: Object.fromEntries(Object.entries(entry.match).filter(([, value]) => value !== undefined)),
       settings: settingsOf(entry, base),
     })),
+    ...(file.tokens === undefined
+      ? {}
+      : {
+          tokens: {
+            idleMs: file.tokens.idle ?? DEFAULT_TOKEN_POLICY.idleMs,
+            inJobs: file.tokens.in_jobs ?? DEFAULT_TOKEN_POLICY.inJobs,
+          },
+        }),
     ...(file.on_unmatched === undefined
       ? {}
       : { divert: file.on_unmatched.map(({ project, divert }) => ({ project, runner: divert })) }),

@@ -2,7 +2,7 @@ import { jobOfToken } from './job-auth.ts';
 import { cancel, play, retry } from './jobs.ts';
 import { type Answer, type Job, json, refuse, type World } from './state.ts';
 import type { FakeCommitStatus, FakeUser } from './types.ts';
-import { jobView, pipelineView, userView } from './views.ts';
+import { jobView, personTokenView, pipelineView, userView } from './views.ts';
 
 interface Credentials {
   readonly privateToken: string;
@@ -19,7 +19,10 @@ function asking(world: World, token: string): Asking | null {
   if (token === '') return null;
   if (token === world.apiToken) return { user: undefined, may: () => true };
   const known = world.personTokens.get(token);
-  return known === undefined ? null : { user: known.user, may: (what) => known.may.has(what) };
+  // As GitLab: it ends as its last day begins.
+  if (known === undefined || (known.expiresAt !== null && world.now() >= Date.parse(known.expiresAt))) return null;
+  known.lastUsedAt = world.now();
+  return { user: known.user, may: (what) => known.may.has(what) };
 }
 
 /** Routes of people: `/api/v4/user` and those below `/api/v4/projects/:id`; null if none is meant. */
@@ -34,6 +37,11 @@ export function peopleRoute(
   if (method === 'GET' && path === '/api/v4/user' && person?.user !== undefined)
     return json(200, userView(person.user));
   if (path === '/api/v4/user') return refuse(401, '401 Unauthorized');
+  if (method === 'GET' && path === '/api/v4/personal_access_tokens/self') {
+    const token = world.personTokens.get(who.privateToken);
+    if (person === null || token === undefined) return refuse(401, '401 Unauthorized');
+    return json(200, personTokenView(token));
+  }
   const match = /^\/api\/v4\/projects\/([^/]+)(?:\/(.+))?$/.exec(path);
   if (match === null) return null;
   const project = decodeURIComponent(match[1] ?? '');

@@ -3,6 +3,7 @@ import type {
   EnqueueOptions,
   FakeCommitStatus,
   FakeGitlabOptions,
+  FakePersonToken,
   FakeUser,
   JobStatus,
   LoggedRequest,
@@ -100,7 +101,7 @@ export interface World {
   /** Requests of the last minute by kind and token. */
   readonly recent: Map<string, number[]>;
   readonly apiToken: string;
-  readonly personTokens: Map<string, { readonly user: FakeUser; readonly may: ReadonlySet<string> }>;
+  readonly personTokens: Map<string, FakePersonToken>;
   readonly statuses: FakeCommitStatus[];
   unpersistedChunks: number;
   objectStorageUrl: string;

@@ -6,6 +6,8 @@ export interface FakeUser {
   readonly id: number;
   readonly username: string;
   readonly name: string;
+  /** A bot of a project or group. */
+  readonly bot?: boolean;
 }
 
 /** What makes a job differ from its fixture. */
@@ -167,6 +169,28 @@ export interface FakeGitlabOptions {
   readonly runnerTokenExpiresAt?: string | null;
 }
 
+/** What a token of a person or bot is like. */
+export interface FakeTokenOptions {
+  /** What GitLab lets them do beside asking who they are; default everything. */
+  readonly may?: readonly ('read' | 'retry' | 'status')[];
+  /** What the token says of itself; default `api`, or `read_api` where it may only read. */
+  readonly scopes?: readonly string[];
+  /** `YYYY-MM-DD`, the day on whose beginning it ends; default a year from now, null: never. */
+  readonly expiresAt?: string | null;
+  readonly name?: string;
+}
+/** A token as GitLab keeps it. */
+export interface FakePersonToken {
+  readonly id: number;
+  readonly user: FakeUser;
+  readonly may: ReadonlySet<string>;
+  readonly scopes: readonly string[];
+  readonly expiresAt: string | null;
+  readonly name: string;
+  readonly createdAt: number;
+  lastUsedAt: number | null;
+}
+
 /** A GitLab as a test holds it: its address, its clock and its people. */
 export interface FakeGitlab {
   readonly url: string;
@@ -174,7 +198,7 @@ export interface FakeGitlab {
   /** Where downloads with direct_download=true are sent: another origin. */
   readonly objectStorageUrl: string;
   /** A token of this person or bot; `may`: what GitLab lets them do beside asking who they are, default everything. */
-  personToken(user: FakeUser, options?: { readonly may?: readonly ('read' | 'retry' | 'status')[] }): string;
+  personToken(user: FakeUser, options?: FakeTokenOptions): string;
   /** Takes a token away: 401 from now on. */
   revokePersonToken(token: string): void;
   /** Commit statuses, in the order in which they were set. */

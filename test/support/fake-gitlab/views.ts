@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Job, Pipeline, World } from './state.ts';
-import type { FakeJob, FakeUser } from './types.ts';
+import type { FakeJob, FakePersonToken, FakeUser } from './types.ts';
 
 const time = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
 
@@ -15,6 +15,23 @@ export function userView(user: FakeUser): object {
     locked: false,
     avatar_url: `https://www.gravatar.com/avatar/${avatar}?s=80&d=identicon`,
     web_url: `https://gitlab.example.com/${user.username}`,
+    bot: user.bot ?? false,
+  };
+}
+
+/** A personal, project or group access token as it sees itself. */
+export function personTokenView(token: FakePersonToken): object {
+  return {
+    id: token.id,
+    name: token.name,
+    revoked: false,
+    created_at: time(token.createdAt),
+    description: null,
+    scopes: token.scopes,
+    user_id: token.user.id,
+    last_used_at: token.lastUsedAt === null ? null : time(token.lastUsedAt),
+    active: true,
+    expires_at: token.expiresAt,
   };
 }
 
