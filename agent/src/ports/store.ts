@@ -48,6 +48,36 @@ export interface AgentRecord {
 /** A push as it is put into an outbox; its `seq` is given there. */
 export type NewPush = Omit<HubPush, 'seq'>;
 
+/** Which rows of the audit; all conditions must be met. */
+export interface AuditFilter {
+  readonly hold?: number;
+  readonly review?: number;
+  readonly deployment?: number;
+  readonly approval?: number;
+  readonly project?: number;
+  /** Rows of what this person did and of what names them. */
+  readonly person?: number;
+  /** Any of these. */
+  readonly events?: readonly string[];
+  /** Epoch ms; `until` is the first that is left out. */
+  readonly since?: number;
+  readonly until?: number;
+  readonly sight: Sight | null;
+}
+/** With `newest` the rows come from the end, and `after` (0: none) is a row's number that they are below of. */
+export interface AuditPage extends Page {
+  readonly newest?: boolean;
+}
+/** A head of the chain that the hub has signed. */
+export interface Checkpoint {
+  readonly seq: number;
+  /** Epoch ms. */
+  readonly at: number;
+  readonly keyid: string;
+  /** The envelope as JSON. */
+  readonly envelope: string;
+}
+
 /** Reads. Absent things are null, never an error. All of it rejects with `store_unavailable` when the database does. */
 export interface StoreReader {
   hold(id: number): Promise<Hold | null>;
@@ -118,9 +148,18 @@ export interface StoreReader {
   usableTokens(owner: number, now: number): Promise<number>;
   /** Tokens of people that are neither revoked nor over and that nobody has used since `before`, at most `limit`. */
   idleTokens(before: number, now: number, limit: number): Promise<readonly Token[]>;
-  /** Rows above `after`; with `sight` only those about Holds, Reviews and Approvals that may be seen. */
-  auditRows(filter: { readonly hold?: number; readonly sight: Sight | null }, page: Page): Promise<readonly AuditRow[]>;
+  /** Rows that meet all of the filter; with `sight` those of its projects, of own Holds, and own deeds about no project. */
+  auditRows(filter: AuditFilter, page: AuditPage): Promise<readonly AuditRow[]>;
   auditHead(): Promise<AuditHead>;
+  /** Hashes of the rows `from` to `from + count - 1`, as far as there are any. */
+  auditHashes(from: number, count: number): Promise<readonly string[]>;
+  /** Hash of a complete subtree over the rows (`sha256:…`), null where it was not computed yet. */
+  treeHash(level: number, position: number): Promise<string | null>;
+  /** Signed heads above `after`, oldest first. */
+  checkpoints(after: number, limit: number): Promise<readonly Checkpoint[]>;
+  lastCheckpoint(): Promise<Checkpoint | null>;
+  /** Ids of projects that had this full path when one of their Holds was opened; at most 10. */
+  projectsNamed(path: string): Promise<readonly number[]>;
 }
 
 /**
@@ -173,6 +212,15 @@ export interface StoreWriter extends StoreReader {
   updateToken(token: Token): Promise<void>;
   /** Appends to the chain. */
   audit(entry: AuditEntry): Promise<AuditRow>;
+  putTreeHash(level: number, position: number, hash: string): Promise<void>;
+  putCheckpoint(checkpoint: Checkpoint): Promise<void>;
+  /** Notes where a token is used from; true for a place and a client that it was not used from before. */
+  noteTokenPlace(place: {
+    readonly token: number;
+    readonly address: string | null;
+    readonly client: string | null;
+    readonly at: number;
+  }): Promise<boolean>;
 }
 
 /** The place where decisions are kept. */

@@ -1,10 +1,10 @@
 import { type ExpressionBuilder, type Kysely, type Selectable, sql } from 'kysely';
-import { EMPTY_HEAD } from '../domain/audit.ts';
 import type { Hold } from '../domain/hold.ts';
 import type { Subject } from '../domain/subject.ts';
 import type { Sight, StoreReader } from '../ports/store.ts';
+import { auditReads } from './audit-reads.ts';
 import { detachedReads } from './detached-reads.ts';
-import { approvalOf, auditOf, denialOf, holdOf, pipelineKey, pushOf, reviewOf, tokenOf, voteOf } from './rows.ts';
+import { approvalOf, denialOf, holdOf, pipelineKey, pushOf, reviewOf, tokenOf, voteOf } from './rows.ts';
 import type { HoldTable, Schema } from './schema.ts';
 import { among } from './statements.ts';
 
@@ -36,7 +36,6 @@ export function reader(db: Kysely<Schema>): StoreReader {
       // What a variable alone claims gives nobody sight (T17).
       eb.and([eb('holds.trigger_id', '=', sight.trigger), eb('holds.trigger_verified', '<>', 'unverified')]),
     ]);
-  const visibleIds = (sight: Sight) => db.selectFrom('holds').select('holds.id').where(visible(sight));
   const ofSubject = (subject: Subject) =>
     sql<boolean>`instance = ${subject.instance} and project_id = ${subject.projectId} and job = ${subject.job}`;
 
@@ -337,38 +336,6 @@ export function reader(db: Kysely<Schema>): StoreReader {
         .execute();
       return rows.map(tokenOf);
     },
-    async auditRows(filter, page) {
-      let query = db.selectFrom('audit').selectAll().where('seq', '>', page.after).orderBy('seq').limit(page.limit);
-      const { hold, sight } = filter;
-      if (hold !== undefined) query = query.where('hold', '=', hold);
-      if (sight !== null) {
-        query = query.where((eb) =>
-          eb.or([
-            eb('hold', 'in', visibleIds(sight)),
-            eb.and([
-              eb('hold', 'is', null),
-              eb(
-                'approval',
-                'in',
-                db.selectFrom('approvals').select('id').where('project_id', 'in', among(sight.projects)),
-              ),
-            ]),
-            eb.and([
-              eb('hold', 'is', null),
-              eb(
-                'review',
-                'in',
-                db.selectFrom('reviews').select('id').where('project_id', 'in', among(sight.projects)),
-              ),
-            ]),
-          ]),
-        );
-      }
-      return (await query.execute()).map(auditOf);
-    },
-    async auditHead() {
-      const row = await db.selectFrom('audit_head').select(['seq', 'hash']).executeTakeFirst();
-      return row ?? EMPTY_HEAD;
-    },
+    ...auditReads(db),
   };
 }

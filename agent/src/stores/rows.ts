@@ -364,6 +364,6 @@ export function retryColumns(retry: Retry) {
 }
 
 /** A row of the audit as the chain has it. */
-export function auditOf(row: Row<AuditTable>): AuditRow {
+export function auditOf({ project: _, ...row }: Row<AuditTable>): AuditRow {
   return { ...row, detail: JSON.parse(row.detail) as AuditRow['detail'] };
 }

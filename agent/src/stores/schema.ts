@@ -160,6 +160,10 @@ export interface AuditTable {
   detail: string;
   prev: string;
   hash: string;
+  client: string | null;
+  deployment: number | null;
+  /** What it is found and seen by; no part of the chain. */
+  project: number | null;
 }
 /** One retry that the hub asked the CI server for. */
 export interface RetryTable {
@@ -206,4 +210,8 @@ export interface Schema {
   ci_statuses: CiStatusTable;
   audit: AuditTable;
   audit_head: { one: number; seq: number; hash: string };
+  audit_people: { person: number; seq: number };
+  audit_tree: { level: number; position: number; hash: string };
+  audit_checkpoints: { seq: number; at: number; keyid: string; envelope: string };
+  token_places: { token: number; address: string; client: string; at: number };
 }

@@ -1,10 +1,10 @@
 import type { Kysely } from 'kysely';
-import { chain } from '../domain/audit.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Facts } from '../domain/facts.ts';
 import type { Hold } from '../domain/hold.ts';
 import { lifetimeText } from '../domain/lifetime.ts';
 import type { StoreWriter } from '../ports/store.ts';
+import { auditWrites } from './audit-writes.ts';
 import { reader } from './reader.ts';
 import {
   approvalColumns,
@@ -235,19 +235,6 @@ export function writer(db: Kysely<Schema>): StoreWriter {
     async updateToken(token) {
       await db.updateTable('tokens').set(tokenChanges(token)).where('id', '=', token.id).execute();
     },
-    async audit(entry) {
-      const row = chain(await reader(db).auditHead(), entry);
-      await db
-        .insertInto('audit')
-        .values({ ...row, detail: JSON.stringify(row.detail) })
-        .execute();
-      const head = { seq: row.seq, hash: row.hash };
-      await db
-        .insertInto('audit_head')
-        .values({ one: 1, ...head })
-        .onConflict((conflict) => conflict.column('one').doUpdateSet(head))
-        .execute();
-      return row;
-    },
+    ...auditWrites(db),
   };
 }
