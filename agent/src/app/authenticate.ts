@@ -1,14 +1,7 @@
 import { HoldpointError } from '../domain/errors.ts';
 import type { Person } from '../domain/principal.ts';
 import { idleEndsAt, TOKEN_PREFIX, type Token, type TokenState, tokenHash, tokenState } from '../domain/token.ts';
-import {
-  DEFAULT_TOKEN_POLICY,
-  flagged,
-  signsOf,
-  type TokenFlagKind,
-  type TokenPolicy,
-  type TokenUse,
-} from '../domain/token-use.ts';
+import { flagged, signsOf, type TokenFlagKind, type TokenPolicy, type TokenUse } from '../domain/token-use.ts';
 import { type HubContext, userActor } from './hub-context.ts';
 import { settle } from './settle.ts';
 
@@ -19,7 +12,7 @@ const MAX_TEXT_CHARS = 200;
 
 /** What the policy says of tokens. */
 export async function tokenPolicy(context: Pick<HubContext, 'policy'>): Promise<TokenPolicy> {
-  return (await context.policy()).tokens ?? DEFAULT_TOKEN_POLICY;
+  return (await context.policy()).tokens;
 }
 
 /**
@@ -108,7 +101,7 @@ export async function noteTokenUse(context: HubContext, token: Token, use: Token
   const used = { lastUsedAt: now, lastUsedAddress: use.address, lastUsedClient: use.client };
   const actor = token.owner === null ? 'token:bootstrap' : userActor(token.owner);
   const policy = await context.policy();
-  const { inJobs } = policy.tokens ?? DEFAULT_TOKEN_POLICY;
+  const { inJobs } = policy.tokens;
   return settle(context, { actor, address: use.address, now, policy }, async (s) => {
     const current = (await s.tx.token(token.id)) ?? token;
     const seen = flagged(current.flags, signs, use, now);

@@ -12,7 +12,7 @@ import {
 import { accessLevel } from '../domain/principal.ts';
 import { type ApprovalRule, levelRule } from '../domain/rule.ts';
 import { INPUTS, REF_LIMITS } from '../domain/scope.ts';
-import { DEFAULT_TOKEN_POLICY, IN_JOBS } from '../domain/token-use.ts';
+import { IN_JOBS } from '../domain/token-use.ts';
 import type { Log } from '../ports/log.ts';
 import { readStrictYaml } from './strict-yaml.ts';
 import { watchedFile } from './watched-file.ts';
@@ -183,14 +183,10 @@ export function readPolicy(text: string, name: string): Policy {
       match: Object.fromEntries(Object.entries(entry.match).filter(([, value]) => value !== undefined)),
       settings: settingsOf(entry, base),
     })),
-    ...(file.tokens === undefined
-      ? {}
-      : {
-          tokens: {
-            idleMs: file.tokens.idle ?? DEFAULT_TOKEN_POLICY.idleMs,
-            inJobs: file.tokens.in_jobs ?? DEFAULT_TOKEN_POLICY.inJobs,
-          },
-        }),
+    tokens: {
+      idleMs: file.tokens?.idle ?? DEFAULT_POLICY.tokens.idleMs,
+      inJobs: file.tokens?.in_jobs ?? DEFAULT_POLICY.tokens.inJobs,
+    },
     ...(file.on_unmatched === undefined
       ? {}
       : { divert: file.on_unmatched.map(({ project, divert }) => ({ project, runner: divert })) }),

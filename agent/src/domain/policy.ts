@@ -4,7 +4,7 @@ import { DAY_MS, type Lifetime, type LifetimeLimit, longest } from './lifetime.t
 import { ACCESS_LEVELS } from './principal.ts';
 import { type ApprovalRule, levelRule } from './rule.ts';
 import { globMatches, type ScopePolicy } from './scope.ts';
-import type { TokenPolicy } from './token-use.ts';
+import { DEFAULT_TOKEN_POLICY, type TokenPolicy } from './token-use.ts';
 
 /**
  * Who may not approve what they caused: `forbid` excludes the trigger and the commit's author and committer,
@@ -91,8 +91,7 @@ export interface Policy {
   readonly entries: readonly PolicyEntry[];
   /** Projects (id or full path) whose unapproved jobs an unprotected runner gets, where nothing in them forbids it. */
   readonly divert?: readonly { readonly project: number | string; readonly runner: string }[];
-  /** What holds for tokens; absent: what is shipped. */
-  readonly tokens?: TokenPolicy;
+  readonly tokens: TokenPolicy;
 }
 
 const SHIPPED: PolicySettings = {
@@ -112,6 +111,7 @@ export const DEFAULT_POLICY: Policy = {
   version: digestOfText(canonicalJson(JSON.parse(JSON.stringify(SHIPPED)))),
   base: SHIPPED,
   entries: [],
+  tokens: DEFAULT_TOKEN_POLICY,
 };
 
 const anyFits = <T>(wanted: readonly T[] | undefined, fits: (one: T) => boolean): boolean =>
