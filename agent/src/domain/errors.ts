@@ -11,6 +11,7 @@ export const ERRORS = {
   unauthenticated: { status: 401, exit: 5 },
   token_expired: { status: 401, exit: 5 },
   forbidden: { status: 403, exit: 5 },
+  cross_site: { status: 403, exit: 5 },
   not_eligible: { status: 403, exit: 5 },
   self_approval: { status: 403, exit: 5 },
   not_found: { status: 404, exit: 3 },

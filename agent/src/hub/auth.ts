@@ -1,9 +1,12 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { authenticate } from '../app/authenticate.ts';
 import type { Caller, HubContext } from '../app/hub-context.ts';
-import { HoldpointError } from '../domain/errors.ts';
+import { authenticateSession } from '../app/session.ts';
+import { ERRORS, HoldpointError } from '../domain/errors.ts';
 import type { Token, TokenScope } from '../domain/token.ts';
 import { addressGroup, type TokenUse } from '../domain/token-use.ts';
+import { cookieOf, requireOrigin, requireOwnPage, sessionCookie, siteOf } from './browser.ts';
 import { refuseJobs, useOf } from './token-use.ts';
 
 /** Wrong tokens per address and minute: enough for a mistyped script, hopeless for guessing 256 bits. */
@@ -21,6 +24,8 @@ export interface Demand {
 export interface Identity {
   readonly token: Token;
   readonly caller: Caller | null;
+  /** Origin of the page whose cookie authenticates; null for a token in a header. */
+  readonly origin: string | null;
 }
 
 /** The token's text in `Authorization: Bearer` or `PRIVATE-TOKEN`. Never from the URL: it would stand in every log (T24). */
@@ -42,8 +47,11 @@ export async function identify(context: HubContext, text: string | null, use: To
       'no token was sent: send one as Authorization: Bearer, made with "holdpoint token create"',
     );
   }
-  const token = await authenticate(context, text, use);
-  if (token.owner === null) return { token, caller: null };
+  return identityOf(context, await authenticate(context, text, use), use, null);
+}
+
+async function identityOf(context: HubContext, token: Token, use: TokenUse, origin: string | null): Promise<Identity> {
+  if (token.owner === null) return { token, caller: null, origin };
   const person = await context.directory.person(token.owner.id);
   if (person === null || person.blocked) {
     throw new HoldpointError(
@@ -51,7 +59,29 @@ export async function identify(context: HubContext, text: string | null, use: To
       `user ${token.owner.username} is blocked or no longer known: ask an administrator`,
     );
   }
-  return { token, caller: { person, token, address: use.address } };
+  return { token, caller: { person, token, address: use.address }, origin };
+}
+
+/**
+ * Who asks: by a token in a header, or by the page's cookie, which speaks only for requests of the page itself (T23). Both
+ * at once are refused: it would be a guess whose request it is. `method` null is the handshake of a websocket.
+ */
+export async function identifyRequest(
+  context: HubContext,
+  method: string | null,
+  headers: IncomingHttpHeaders,
+  use: TokenUse,
+): Promise<Identity> {
+  const text = tokenText(headers);
+  if (!/(?:^|;) *(?:__Host-)?holdpoint=/.test(headers.cookie ?? '')) return identify(context, text, use);
+  const site = siteOf(headers, context.externalUrl());
+  const cookie = cookieOf(headers, sessionCookie(site));
+  if (cookie === null) return identify(context, text, use);
+  if (text !== null)
+    throw new HoldpointError('unauthenticated', 'a token and a session were sent: send one of the two');
+  if (method === null) requireOrigin(headers, site);
+  else requireOwnPage({ method, headers }, site, cookie);
+  return identityOf(context, await authenticateSession(context, cookie, use), use, site.origin);
 }
 
 /** Throws `forbidden` when the token may not do it. */
@@ -67,11 +97,15 @@ export function requireScope({ token, caller }: Identity, demand: Demand): void 
   }
 }
 
-/** Checks who calls; failed tries are limited by address, votes by token, with Retry-After. */
-export function guard(
-  app: FastifyInstance,
-  context: HubContext,
-): (request: FastifyRequest, demand: Demand) => Promise<Identity> {
+/** What stands before every route. */
+export interface Guard {
+  identify(request: FastifyRequest, demand: Demand): Promise<Identity>;
+  /** Runs what tries a credential; wrong ones are limited by address. */
+  trying<T>(request: FastifyRequest, work: () => Promise<T>): Promise<T>;
+}
+
+/** Checks who calls; failed tries are limited by address, votes by person, with Retry-After. */
+export function guard(app: FastifyInstance, context: HubContext): Guard {
   const failed = app.createRateLimit({
     max: MAX_FAILED_PER_MINUTE,
     timeWindow: 60_000,
@@ -82,23 +116,29 @@ export function guard(
     timeWindow: 60_000,
     keyGenerator: (r: FastifyRequest) => `votes ${r.voter}`,
   });
-  return async (request, demand) => {
-    let identity: Identity;
-    const use = useOf(request.headers, request.ip);
+  const trying: Guard['trying'] = async (request, work) => {
     try {
-      identity = await identify(context, tokenText(request.headers), use);
+      return await work();
     } catch (error) {
-      if (!(error instanceof HoldpointError) || error.code === 'store_unavailable') throw error;
-      requireAllowed(await failed(request), 'wrong tokens');
+      if (error instanceof HoldpointError && ERRORS[error.code].status === 401)
+        requireAllowed(await failed(request), 'wrong tokens');
       throw error;
     }
-    await refuseJobs(context, use, request.method === 'GET');
-    requireScope(identity, demand);
-    if (demand.vote === true) {
-      request.voter = String(identity.caller?.person.id ?? `token ${identity.token.id}`);
-      requireAllowed(await votes(request), 'votes');
-    }
-    return identity;
+  };
+  return {
+    trying,
+    async identify(request, demand) {
+      const { method, headers } = request;
+      const use = useOf(headers, request.ip);
+      const identity = await trying(request, () => identifyRequest(context, method, headers, use));
+      await refuseJobs(context, use, method === 'GET');
+      requireScope(identity, demand);
+      if (demand.vote === true) {
+        request.voter = String(identity.caller?.person.id ?? `token ${identity.token.id}`);
+        requireAllowed(await votes(request), 'votes');
+      }
+      return identity;
+    },
   };
 }
 

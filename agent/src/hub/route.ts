@@ -1,4 +1,5 @@
 /** What a route is made of: data that the server and the API document are both built from. */
+import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import type { Caller } from '../app/hub-context.ts';
 import type { TokenScope } from '../domain/token.ts';
@@ -13,6 +14,22 @@ export interface Input<P, Q, B> {
   /** The person; present wherever the bootstrap token is not let in. */
   readonly caller: Caller;
   readonly address: string;
+  readonly headers: IncomingHttpHeaders;
+}
+/** An answer that is more than its body: cookies, a redirect, another status. */
+export class Answer {
+  readonly body: unknown;
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly status: number | null;
+  constructor(
+    body: unknown,
+    headers: Readonly<Record<string, string | readonly string[]>>,
+    status: number | null = null,
+  ) {
+    this.body = body;
+    this.headers = headers;
+    this.status = status;
+  }
 }
 /** One route as data; the API document and the server are made of it. */
 export interface Route {
@@ -30,6 +47,8 @@ export interface Route {
   readonly type?: string;
   /** Status of success; 200 where absent. */
   readonly status?: number;
+  /** A credential stands in its body or query: wrong ones are limited by address, as wrong tokens are. */
+  readonly tries?: boolean;
   handle(input: Input<unknown, unknown, unknown>): Promise<unknown>;
 }
 
@@ -60,7 +79,8 @@ interface Typed<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R
   readonly body?: B;
   readonly reply: R;
   readonly status?: number;
-  handle(input: Input<z.output<P>, z.output<Q>, z.output<B>>): Promise<z.input<R>>;
+  readonly tries?: boolean;
+  handle(input: Input<z.output<P>, z.output<Q>, z.output<B>>): Promise<z.input<R> | Answer>;
 }
 /** A JSON route, its handler checked against its schemas. */
 export function route<
@@ -76,6 +96,7 @@ export function route<
     summary,
     demand,
     status: typed.status ?? 200,
+    tries: typed.tries ?? false,
     params: typed.params ?? none,
     query: typed.query ?? none,
     body: typed.body ?? null,

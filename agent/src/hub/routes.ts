@@ -5,12 +5,20 @@ import type { RouteContext } from './routes/context.ts';
 import { holdRoutes } from './routes/holds.ts';
 import { meRoutes } from './routes/me.ts';
 import { reviewRoutes } from './routes/reviews.ts';
+import { sessionRoutes } from './routes/session.ts';
 import { systemRoutes } from './routes/system.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 
 /** The whole HTTP surface but the two websockets. Every route names what it asks of the caller, takes and answers. */
 export function routes(context: RouteContext): readonly Route[] {
-  return [holdRoutes, reviewRoutes, approvalRoutes, tokenRoutes, auditRoutes, meRoutes, systemRoutes].flatMap((part) =>
-    part(context),
-  );
+  return [
+    holdRoutes,
+    reviewRoutes,
+    approvalRoutes,
+    tokenRoutes,
+    auditRoutes,
+    meRoutes,
+    sessionRoutes,
+    systemRoutes,
+  ].flatMap((part) => part(context));
 }

@@ -12,9 +12,9 @@ import type { HubContext } from '../app/hub-context.ts';
 import { ERRORS, HoldpointError } from '../domain/errors.ts';
 import type { Log } from '../ports/log.ts';
 import { problemSchema } from '../wire/api.ts';
-import { guard, type Identity, RateLimited } from './auth.ts';
+import { type Guard, guard, type Identity, RateLimited } from './auth.ts';
 import { servePage } from './page.ts';
-import type { Route } from './route.ts';
+import { Answer, type Route } from './route.ts';
 import { problemOf } from './views.ts';
 
 /** 200 decisions with comments of 4,000 characters. */
@@ -60,6 +60,7 @@ export async function buildServer({ context, routes, log, version, page }: Serve
         securitySchemes: {
           bearer: { type: 'http', scheme: 'bearer' },
           token: { type: 'apiKey', in: 'header', name: 'PRIVATE-TOKEN' },
+          session: { type: 'apiKey', in: 'cookie', name: 'holdpoint' },
         },
       },
     },
@@ -70,14 +71,14 @@ export async function buildServer({ context, routes, log, version, page }: Serve
   app.addHook('onSend', async (_request, reply) => {
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
   });
-  const identify = guard(app, context);
-  for (const route of routes) register(app, route, identify);
+  const gate = guard(app, context);
+  for (const route of routes) register(app, route, gate);
   await servePage(app, page);
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
   return app;
 }
 
-function register(app: FastifyInstance, route: Route, identify: ReturnType<typeof guard>): void {
+function register(app: FastifyInstance, route: Route, gate: Guard): void {
   const identities = new WeakMap<object, Identity>();
   app.route({
     method: route.method,
@@ -90,26 +91,32 @@ function register(app: FastifyInstance, route: Route, identify: ReturnType<typeo
       ...(route.reply
         ? { response: { [route.status ?? 200]: route.reply, default: problemSchema } }
         : { produces: [route.type ?? 'text/plain'] }),
-      security: route.demand === null ? [] : [{ bearer: [] }, { token: [] }],
+      security: route.demand === null ? [] : [{ bearer: [] }, { token: [] }, { session: [] }],
     },
     // Before the body is read: whoever has no token has no business here.
     onRequest: async (request) => {
-      if (route.demand !== null) identities.set(request, await identify(request, route.demand));
+      if (route.demand !== null) identities.set(request, await gate.identify(request, route.demand));
     },
     handler: async (request, reply) => {
       const identity = identities.get(request);
       if (route.demand !== null && identity === undefined)
         throw new HoldpointError('unauthenticated', 'no token was checked');
-      const answer = await route.handle({
+      const input = {
         params: request.params,
         query: request.query,
         body: request.body,
         identity: identity as Identity,
         caller: identity?.caller as NonNullable<Identity['caller']>,
         address: request.ip,
-      });
+        headers: request.headers,
+      };
+      const answer = await (route.tries === true
+        ? gate.trying(request, () => route.handle(input))
+        : route.handle(input));
       if (route.type !== undefined) reply.type(route.type);
-      return reply.status(route.status ?? 200).send(answer);
+      if (!(answer instanceof Answer)) return reply.status(route.status ?? 200).send(answer);
+      for (const [name, value] of Object.entries(answer.headers)) reply.header(name, value);
+      return reply.status(answer.status ?? route.status ?? 200).send(answer.body);
     },
   });
 }

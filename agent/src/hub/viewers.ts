@@ -2,12 +2,13 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Caller, HubContext } from '../app/hub-context.ts';
+import { whyOver } from '../app/session.ts';
 import { ERRORS, HoldpointError } from '../domain/errors.ts';
 import { ACCESS_LEVELS } from '../domain/principal.ts';
 import type { Log } from '../ports/log.ts';
 import type { ChangedEvent } from '../ports/push.ts';
 import { CLOSE } from '../wire/link.ts';
-import { identify, requireScope, tokenText } from './auth.ts';
+import { identifyRequest, requireScope } from './auth.ts';
 import { refuseJobs, useOf } from './token-use.ts';
 import { problemOf } from './views.ts';
 
@@ -64,7 +65,7 @@ export function createViewers(context: HubContext, heartbeatMs: number, log: Log
     viewer.socket.ping();
     const token = await context.store.token(viewer.caller.token.id);
     const person = await context.directory.person(viewer.caller.person.id);
-    const over = token === null || token.revokedAt !== null || token.expiresAt <= context.clock.now();
+    const over = token === null || (await whyOver(context, token)) !== null;
     if (over || person === null || person.blocked) viewer.socket.close(CLOSE.unauthenticated, 'the token is over');
   }
 
@@ -86,7 +87,7 @@ export function createViewers(context: HubContext, heartbeatMs: number, log: Log
     if (viewers.size >= MAX_VIEWERS)
       throw new HoldpointError('rate_limited', `${MAX_VIEWERS} viewers follow already: try again later`);
     const use = useOf(request.headers, request.socket.remoteAddress ?? null);
-    const identity = await identify(context, tokenText(request.headers), use);
+    const identity = await identifyRequest(context, null, request.headers, use);
     await refuseJobs(context, use, true);
     requireScope(identity, { scope: 'read' });
     if (identity.caller === null) throw new HoldpointError('forbidden', 'this token speaks for nobody');

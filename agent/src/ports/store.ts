@@ -4,6 +4,7 @@ import type { Facts } from '../domain/facts.ts';
 import type { Hold, HoldState } from '../domain/hold.ts';
 import type { GateStatus, Retry } from '../domain/retrying.ts';
 import type { Denial, Review, ReviewState } from '../domain/review.ts';
+import type { Session } from '../domain/session.ts';
 import type { Subject } from '../domain/subject.ts';
 import type { Token } from '../domain/token.ts';
 import type { Vote } from '../domain/vote.ts';
@@ -142,6 +143,10 @@ export interface StoreReader {
   outbox(agent: string, after: number, limit: number): Promise<readonly HubPush[]>;
   token(id: number): Promise<Token | null>;
   tokenOfHash(hash: string): Promise<Token | null>;
+  /** What is kept of a session beside its token, null for a token that is none's. */
+  session(token: number): Promise<Session | null>;
+  /** Tokens of a person's sessions that are neither revoked nor over, newest first. */
+  liveSessions(owner: number, now: number): Promise<readonly Token[]>;
   /** Tokens of a person, or (null) of everybody. */
   tokens(owner: number | null, page: Page): Promise<readonly Token[]>;
   /** How many tokens of a person are neither revoked nor over. */
@@ -209,6 +214,7 @@ export interface StoreWriter extends StoreReader {
   /** Notes what the CI server was told of a Hold's gate. */
   putCiStatus(hold: number, state: GateStatus | 'refused', at: number): Promise<void>;
   insertToken(token: Omit<Token, 'id'>): Promise<Token>;
+  insertSession(session: Session): Promise<void>;
   updateToken(token: Token): Promise<void>;
   /** Appends to the chain. */
   audit(entry: AuditEntry): Promise<AuditRow>;

@@ -4,6 +4,7 @@ import { statements as first } from './migrations/0001-first.ts';
 import { statements as retries } from './migrations/0002-retries.ts';
 import { statements as scopes } from './migrations/0003-scopes.ts';
 import { statements as tokens } from './migrations/0004-tokens-approvals.ts';
+import { statements as signIn } from './migrations/0009-sign-in.ts';
 import { statements as audit } from './migrations/0010-audit.ts';
 import type { Schema } from './schema.ts';
 
@@ -13,6 +14,7 @@ const MIGRATIONS: readonly (readonly [version: number, statements: readonly stri
   [2, retries],
   [3, scopes],
   [4, tokens],
+  [9, signIn],
   [10, audit],
 ];
 

@@ -4,7 +4,7 @@ import type { Subject } from '../domain/subject.ts';
 import type { Sight, StoreReader } from '../ports/store.ts';
 import { auditReads } from './audit-reads.ts';
 import { detachedReads } from './detached-reads.ts';
-import { approvalOf, denialOf, holdOf, pipelineKey, pushOf, reviewOf, tokenOf, voteOf } from './rows.ts';
+import { approvalOf, denialOf, holdOf, pipelineKey, pushOf, reviewOf, sessionOf, tokenOf, voteOf } from './rows.ts';
 import type { HoldTable, Schema } from './schema.ts';
 import { among } from './statements.ts';
 
@@ -307,6 +307,22 @@ export function reader(db: Kysely<Schema>): StoreReader {
     async tokenOfHash(hash) {
       const row = await db.selectFrom('tokens').selectAll().where('hash', '=', hash).executeTakeFirst();
       return row === undefined ? null : tokenOf(row);
+    },
+    async session(token) {
+      const row = await db.selectFrom('sessions').selectAll().where('token', '=', token).executeTakeFirst();
+      return row === undefined ? null : sessionOf(row);
+    },
+    async liveSessions(owner, now) {
+      const rows = await db
+        .selectFrom('tokens')
+        .innerJoin('sessions', 'sessions.token', 'tokens.id')
+        .selectAll('tokens')
+        .where('owner_id', '=', owner)
+        .where('revoked_at', 'is', null)
+        .where('expires_at', '>', now)
+        .orderBy('id', 'desc')
+        .execute();
+      return rows.map(tokenOf);
     },
     async tokens(owner, page) {
       let query = db.selectFrom('tokens').selectAll().where('id', '>', page.after).orderBy('id').limit(page.limit);

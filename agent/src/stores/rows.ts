@@ -8,6 +8,7 @@ import { lifetimeText, parseLifetime } from '../domain/lifetime.ts';
 import type { Retry } from '../domain/retrying.ts';
 import type { Denial, Review, ReviewState } from '../domain/review.ts';
 import { levelRule } from '../domain/rule.ts';
+import type { Session } from '../domain/session.ts';
 import type { Place, Subject } from '../domain/subject.ts';
 import type { Token } from '../domain/token.ts';
 import type { Vote } from '../domain/vote.ts';
@@ -21,6 +22,7 @@ import type {
   OutboxTable,
   RetryTable,
   ReviewTable,
+  SessionTable,
   TokenTable,
   VoteTable,
 } from './schema.ts';
@@ -336,6 +338,28 @@ export function tokenColumns(token: Omit<Token, 'id'>) {
     makers: JSON.stringify(token.makers),
     created_at: token.createdAt,
     ...tokenChanges(token),
+  };
+}
+
+/** A Session of its row. */
+export function sessionOf(row: Row<SessionTable>): Session {
+  return {
+    token: row.token,
+    way: row.way as Session['way'],
+    madeWith: row.made_with,
+    authTime: row.auth_time,
+    claimed: row.claimed === null ? null : (JSON.parse(row.claimed) as Session['claimed']),
+  };
+}
+
+/** Columns of a Session. */
+export function sessionColumns(session: Session) {
+  return {
+    token: session.token,
+    way: session.way,
+    made_with: session.madeWith,
+    auth_time: session.authTime,
+    claimed: session.claimed === null ? null : JSON.stringify(session.claimed),
   };
 }
 

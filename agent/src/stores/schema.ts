@@ -145,6 +145,14 @@ export interface TokenTable {
   revoked_by: string | null;
   revoked_reason: string | null;
 }
+/** What a session has beside its token; what the identity provider said as JSON. */
+export interface SessionTable {
+  token: number;
+  way: string;
+  made_with: number | null;
+  auth_time: number | null;
+  claimed: string | null;
+}
 /** One row of the chain. */
 export interface AuditTable {
   seq: number;
@@ -205,6 +213,7 @@ export interface Schema {
   outbox: OutboxTable;
   agents: AgentTable;
   tokens: TokenTable;
+  sessions: SessionTable;
   retries: RetryTable;
   reveals: RevealTable;
   ci_statuses: CiStatusTable;

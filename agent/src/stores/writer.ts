@@ -13,6 +13,7 @@ import {
   holdColumns,
   retryColumns,
   reviewColumns,
+  sessionColumns,
   tokenChanges,
   tokenColumns,
   voteColumns,
@@ -234,6 +235,9 @@ export function writer(db: Kysely<Schema>): StoreWriter {
     },
     async updateToken(token) {
       await db.updateTable('tokens').set(tokenChanges(token)).where('id', '=', token.id).execute();
+    },
+    async insertSession(session) {
+      await db.insertInto('sessions').values(sessionColumns(session)).execute();
     },
     ...auditWrites(db),
   };
