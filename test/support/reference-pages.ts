@@ -12,7 +12,8 @@ const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   token_expired: 'The token has ended; make a new one.',
   forbidden: 'The token has not the scope for it, or the person not the access.',
   not_eligible: 'No rule counts the vote of this person for this Hold; the Hold names who can help.',
-  cross_site: 'A request with the cookie of the page comes from somewhere else than the page, or without its token; load the page again.',
+  cross_site:
+    'A request with the cookie of the page comes from somewhere else than the page, or without its token; load the page again.',
   self_approval: 'Whoever triggered a job or wrote its commit does not approve it; ask somebody else.',
   not_found: 'There is no such thing, or this person may not see it.',
   digest_mismatch: 'The Hold has another digest than the one that was looked at: look at it again.',
