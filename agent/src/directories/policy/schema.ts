@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import { DEFAULT_POLICY, type Policy, type PolicySettings } from '../../domain/policy.ts';
+import { match } from './match.ts';
+import { glob, name } from './scalars.ts';
+import { settingsOf, settingsShape } from './settings.ts';
+import { tokensOf, tokensSchema } from './tokens.ts';
+
+/** The whole file. What holds for single jobs stands in settings.ts, what holds once stands here: one line for each part. */
+export const policySchema = z.strictObject({
+  ...settingsShape,
+  configurations: z
+    .array(z.strictObject({ name, match, ...settingsShape }))
+    .max(1_000)
+    .optional()
+    .describe('Settings for some jobs: of those that fit, the first that says something about a setting decides it.'),
+  tokens: tokensSchema,
+  on_unmatched: z
+    .array(z.strictObject({ project: z.union([z.number().int().positive(), glob]), divert: name }))
+    .max(1_000)
+    .optional()
+    .describe('Projects whose unapproved jobs of unprotected refs an unprotected runner gets.'),
+});
+
+/** The policy that a file says; what it does not say is as in the default policy. */
+export function policyOf(file: z.output<typeof policySchema>, version: string): Policy {
+  const base: PolicySettings = { ...DEFAULT_POLICY.base, ...settingsOf(file, DEFAULT_POLICY.base) };
+  return {
+    version,
+    base,
+    entries: (file.configurations ?? []).map((entry) => ({
+      name: entry.name,
+      match: entry.match,
+      settings: settingsOf(entry, base),
+    })),
+    tokens: tokensOf(file.tokens),
+    ...(file.on_unmatched === undefined
+      ? {}
+      : { divert: file.on_unmatched.map(({ project, divert }) => ({ project, runner: divert })) }),
+  };
+}
