@@ -21,6 +21,7 @@ import { openKeyFile, refuseNewKey } from './system/key-file.ts';
 import { sealUnder } from './system/seal.ts';
 import { cursorFile, openStateDir } from './system/state-dir.ts';
 import { VERSION } from './version.ts';
+import { firstLink } from './wire/page-paths.ts';
 
 /** The one agent of an embedded hub; its key is made at each start and never leaves the process. */
 const EMBEDDED_AGENT = 'embedded';
@@ -32,6 +33,8 @@ export interface RunningAgent {
   readonly hubUrl: string;
   /** Text of the one-time bootstrap token, once, while the hub has no token yet; null otherwise. */
   readonly bootstrapToken: string | null;
+  /** Link with that token that signs the first administrator in on the page; null without one. */
+  readonly firstLink: string | null;
   stop(): Promise<void>;
 }
 
@@ -127,10 +130,13 @@ export async function startAgent(
     });
     stops.push(() => agent.close(drainMs === undefined ? {} : { drainMs }));
     const { port: gatewayPort } = await agent.listen(config.gateway.listen.host, config.gateway.listen.port);
+    const hubUrl = originOf(config.hub.listen.host, hubPort);
+    const bootstrapToken = await hub.bootstrapToken();
     return {
       gatewayUrl: originOf(config.gateway.listen.host, gatewayPort),
-      hubUrl: originOf(config.hub.listen.host, hubPort),
-      bootstrapToken: await hub.bootstrapToken(),
+      hubUrl,
+      bootstrapToken,
+      firstLink: bootstrapToken === null ? null : firstLink(config.hub.externalUrl ?? originOf(reachable(config.hub.listen.host), hubPort), bootstrapToken),
       stop,
     };
   } catch (error) {

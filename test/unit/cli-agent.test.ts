@@ -34,6 +34,7 @@ function start(
     gatewayUrl: 'http://127.0.0.1:8093',
     hubUrl: 'http://127.0.0.1:8094',
     bootstrapToken,
+    firstLink: bootstrapToken === null ? null : firstLink('http://127.0.0.1:8094', bootstrapToken),
     stop: note('stop'),
   };
   const parts = {
@@ -70,10 +71,11 @@ describe('holdpoint agent', () => {
     expect(done).toEqual(['start', READY, 'stopping', 'stop']);
   });
 
-  it("shows the one-time token once, with the command that makes a token of one's own with it (T24)", async () => {
+  it('shows the one-time token, in a link that signs in and in the command that makes a token of your own (T24)', async () => {
     stop.abort();
     await start([], 'hp_one-time-token-of-a-test');
-    expect(out.split('hp_one-time-token-of-a-test')).toHaveLength(2);
+    expect(out.split('hp_one-time-token-of-a-test')).toHaveLength(3);
+    expect(out).toContain('\n  http://127.0.0.1:8094/sign-in#first=hp_one-time-token-of-a-test\n');
     expect(out).toContain(
       'HOLDPOINT_TOKEN=hp_one-time-token-of-a-test holdpoint token create --hub http://127.0.0.1:8094 --user NAME --out FILE\n',
     );
@@ -87,6 +89,7 @@ describe('holdpoint agent', () => {
       gateway_url: 'http://127.0.0.1:8093',
       hub_url: 'http://127.0.0.1:8094',
       bootstrap_token: null,
+      sign_in_link: null,
     });
   });
 

@@ -8,6 +8,8 @@ export interface RunningAgent {
   readonly hubUrl: string;
   /** Text of the one-time bootstrap token; null when people have tokens already. */
   readonly bootstrapToken: string | null;
+  /** Link with that token that signs the first administrator in on the page. */
+  readonly firstLink: string | null;
   stop(): Promise<void>;
 }
 

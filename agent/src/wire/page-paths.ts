@@ -17,5 +17,13 @@ export const PAGE_PATHS = {
   signIn: '/sign-in',
 } as const;
 
+/**
+ * Link that signs the first administrator in. What follows the `#` is sent to no server and to nobody who looks a link up
+ * beforehand: the page reads it, asks who they are, and posts it on a click.
+ */
+export function firstLink(hubUrl: string, token: string): string {
+  return `${hubUrl.replace(/\/+$/, '')}${PAGE_PATHS.signIn}#first=${token}`;
+}
+
 /** Name of one of the page's views. */
 export type PageView = keyof typeof PAGE_PATHS;

@@ -13,7 +13,11 @@ function readyText(agent: RunningAgent): string {
   const addresses = `holdpoint: ready; gateway ${agent.gatewayUrl}, hub ${agent.hubUrl}\n`;
   if (agent.bootstrapToken === null) return addresses;
   const way = `HOLDPOINT_TOKEN=${agent.bootstrapToken} holdpoint token create --hub ${agent.hubUrl} --user NAME --out FILE`;
-  return `${addresses}holdpoint: first start; within 15 minutes make a token of your own with this one-time token:\n  ${way}\n`;
+  return `${addresses}holdpoint: first start; within 15 minutes sign in on the page with this link, which works once:
+  ${agent.firstLink}
+or make a token of your own with the one-time token in it:
+  ${way}
+`;
 }
 
 /** Resolves when the command is to stop. */
@@ -33,8 +37,13 @@ async function run(command: Command, { io, json, parts }: CommandContext): Promi
   const config = loadConfig({ flags, env: io.env, cwd: io.cwd });
   const agent = await parts.startAgent(config);
   const notifier = await parts.notifier();
-  const { gatewayUrl, hubUrl, bootstrapToken } = agent;
-  const ready = { gateway_url: gatewayUrl, hub_url: hubUrl, bootstrap_token: bootstrapToken };
+  const { gatewayUrl, hubUrl, bootstrapToken, firstLink } = agent;
+  const ready = {
+    gateway_url: gatewayUrl,
+    hub_url: hubUrl,
+    bootstrap_token: bootstrapToken,
+    sign_in_link: firstLink,
+  };
   await io.out(json ? `${JSON.stringify(ready)}\n` : readyText(agent));
   await notifier.ready(`gateway ${gatewayUrl}, hub ${hubUrl}`);
   await stopped(stop);
