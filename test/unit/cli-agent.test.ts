@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RunningAgent } from '../../agent/src/cli/parts.ts';
 import type { AgentConfig } from '../../agent/src/config/load.ts';
 import { HoldpointError } from '../../agent/src/domain/errors.ts';
+import { firstLink } from '../../agent/src/wire/page-paths.ts';
 import { type CliRun, runCli } from '../support/cli.ts';
 
 let folder: string;
