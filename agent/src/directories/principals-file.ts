@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { accessLevel, membersOf, type Principals, projectsOf } from '../domain/principal.ts';
-import type { Directory } from '../ports/directory.ts';
+import type { Directory, Named } from '../ports/directory.ts';
 import type { Log } from '../ports/log.ts';
 import { readStrictYaml } from './strict-yaml.ts';
 import { watchedFile } from './watched-file.ts';
@@ -93,6 +93,16 @@ export function openDirectory(options: { readonly path: string; readonly log: Lo
   return directoryOf(watchedFile(options.path, options.log, readPrincipals));
 }
 
+/** The one with this id or full path; named by the last part of its path. */
+function namedIn(list: readonly { readonly id: number; readonly path: string }[], wanted: number | string) {
+  const found = list.find(({ id, path }) =>
+    typeof wanted === 'number' ? id === wanted : path.toLowerCase() === wanted.toLowerCase(),
+  );
+  if (found === undefined) return null;
+  const { id, path } = found;
+  return { id, path, name: path.slice(path.lastIndexOf('/') + 1) } satisfies Named;
+}
+
 /** The directory of what a function says at each question. */
 export function directoryOf(principals: () => Principals): Directory {
   return {
@@ -101,6 +111,21 @@ export function directoryOf(principals: () => Principals): Directory {
     },
     async personNamed(username) {
       return principals().users.find((user) => user.username === username) ?? null;
+    },
+    async project(idOrPath) {
+      return namedIn(principals().projects, idOrPath);
+    },
+    async group(idOrPath) {
+      return namedIn(principals().groups, idOrPath);
+    },
+    async accessInGroup(personId, groupId) {
+      const { users, groups } = principals();
+      const group = groups.find(({ id }) => id === groupId);
+      const person = users.find(({ id }) => id === personId);
+      if (group === undefined || person === undefined || person.blocked) return 0;
+      const counting = groups.filter(({ id, path }) => id === groupId || group.path.startsWith(`${path}/`));
+      const levels = counting.flatMap(({ members }) => members.filter(({ user }) => user === personId));
+      return Math.max(0, ...levels.map((membership) => membership.accessLevel));
     },
     async groupNamed(path) {
       return principals().groups.find((group) => group.path.toLowerCase() === path.toLowerCase())?.id ?? null;
