@@ -337,11 +337,10 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
   ],
   [
     'what later versions bring',
-    `${GOOD}    divert: x\ntls: {cert: x}\noidc: {}\nhub: {notify: {}, oidc: {}, policy: x}\non_unmatched: divert\n`,
+    `${GOOD}    divert: x\ntls: {cert: x}\noidc: {}\nhub: {notify: {}, policy: x}\non_unmatched: divert\n`,
     [
       'agent.yml:8:5: runners[0].divert: which runner takes what nobody approved stands in the policy, under on_unmatched',
       'agent.yml:11:7: hub.notify: not supported in this version; take it out',
-      'agent.yml:11:19: hub.oidc: not supported in this version; take it out',
       'agent.yml:11:29: hub.policy: not supported in this version; take it out',
       'agent.yml:9:1: tls: not supported in this version; take it out',
       'agent.yml:10:1: oidc: not supported in this version; take it out',

@@ -11,6 +11,9 @@ export type KindReading =
   | { readonly ok: true; readonly value: string | number | ListenAddress }
   | { readonly ok: false; readonly message: string };
 
+/** Names and lists of words; nothing that is set by hand is longer. */
+const MAX_TEXT_CHARS = 1_000;
+
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** Milliseconds of `90s`, `10m`, `1h`, `30d`, `250ms`; null for anything else. */
@@ -96,6 +99,8 @@ export function readKind(option: ConfigOption, value: string | number | boolean,
       return readStore(value);
     case 'path':
       return good(value);
+    case 'text':
+      return value.length <= MAX_TEXT_CHARS ? good(value) : bad(`wanted at most ${MAX_TEXT_CHARS} characters`);
     case 'choice':
       return option.choices.includes(value) ? good(value) : bad(`${found}wanted ${option.choices.join(', ')}`);
     default:

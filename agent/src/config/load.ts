@@ -3,6 +3,7 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { type ListenAddress, readKind } from './kinds.ts';
 import { type ConfigOption, DEFAULT_CONFIG_FILE, OPTIONS } from './options.ts';
 import { ConfigError, type ConfigProblem } from './problems.ts';
+import { type OidcConfig, oidcConfig } from './oidc.ts';
 import { type LoadedRunners, loadRunners, type RunnerConfig } from './runners.ts';
 import { quotablePath, readSecretFile } from './secret-file.ts';
 import { shapeProblems } from './shape.ts';
@@ -29,6 +30,8 @@ export interface AgentConfig {
     readonly store: { readonly kind: 'sqlite'; readonly path: string };
     /** Path of the file with the bot's token, null for none; its mode was checked, and it is read again at each use. */
     readonly gitlabTokenFile: string | null;
+    /** Null: people sign in with tokens only. */
+    readonly oidc: OidcConfig | null;
   };
   readonly stateDir: string;
   /** Path of principals.yaml. */
@@ -128,12 +131,13 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
     const where = settings.get('hub.listen')?.where ?? settings.get('gateway.listen')?.where ?? '';
     problems.push({ where, path: 'hub.listen', message: 'gateway and hub cannot listen on the same address' });
   }
-  for (const key of ['hub.gitlab_token_file', 'gitlab.token_file']) {
+  for (const key of ['hub.gitlab_token_file', 'gitlab.token_file', 'hub.oidc.client_secret_file']) {
     const named = settings.get(key);
     if (named === undefined) continue;
     const reading = readSecretFile(path(key), String(named.value));
     if (!reading.ok) problems.push({ where: named.where, path: key, message: reading.message });
   }
+  const oidc = oidcConfig({ settings, text, path }, problems);
   const ca = pemText(settings.get('gitlab.ca'), path('gitlab.ca'), problems);
   if (problems.length > 0) throw new ConfigError(problems);
 
@@ -150,6 +154,7 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
       externalUrl: settings.has('hub.external_url') ? text('hub.external_url') : null,
       store: { kind: 'sqlite', path: path('hub.store', inState) },
       gitlabTokenFile: settings.has('hub.gitlab_token_file') ? path('hub.gitlab_token_file') : null,
+      oidc,
     },
     stateDir,
     principals,

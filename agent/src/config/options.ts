@@ -1,5 +1,5 @@
 /** What the text of an option must look like; `kinds.ts` reads each. */
-export type OptionKind = 'url' | 'listen' | 'path' | 'store' | 'duration' | 'integer' | 'choice';
+export type OptionKind = 'url' | 'listen' | 'path' | 'store' | 'duration' | 'integer' | 'choice' | 'text';
 
 /** One scalar of agent.yml, told once: file key, flag, environment variable, default, unit, help. */
 export interface ConfigOption {
@@ -52,6 +52,7 @@ const UNITS: Readonly<Record<OptionKind, string>> = {
   duration: 'time',
   integer: 'number',
   choice: 'word',
+  text: 'text',
 };
 
 /** Every scalar of agent.yml. Flag beats environment beats file beats default. */
@@ -72,6 +73,17 @@ export const OPTIONS: readonly ConfigOption[] = [
     'token of a project bot (scope api): retries approved jobs that GitLab has ended',
   ),
   option('hub.store', 'store', "the hub's database", { default: 'sqlite:{state_dir}/hub.sqlite' }),
+  option('hub.oidc.issuer', 'url', 'OpenID Connect provider that people sign in with; GitLab itself is one'),
+  option('hub.oidc.client_id', 'text', 'what the provider calls this hub'),
+  option('hub.oidc.client_secret_file', 'path', 'secret that the provider gave this hub'),
+  option('hub.oidc.scopes', 'text', 'what is asked of the provider', { default: 'openid profile' }),
+  option('hub.oidc.name', 'text', "the provider's name on the page; default GitLab, or its host"),
+  option('hub.oidc.user_claim', 'text', 'claim that has the GitLab user id; needed where the issuer is not gitlab.url'),
+  option('hub.oidc.groups_claim', 'text', 'claim that lists paths of groups', { default: 'groups_direct' }),
+  option('hub.oidc.membership', 'choice', 'whose word counts for people that the principals file does not name', {
+    default: 'directory',
+    choices: ['directory', 'claims'],
+  }),
   option('state_dir', 'path', 'folder for parked jobs, keys and database; only its owner may read it', {
     default: '/var/lib/holdpoint',
     unit: 'folder',
@@ -131,7 +143,6 @@ export const OPTIONS: readonly ConfigOption[] = [
 export const LATER_KEYS: readonly string[] = [
   'hub.url',
   'hub.policy',
-  'hub.oidc',
   'hub.notify',
   'oidc',
   'notify',

@@ -40,20 +40,21 @@ function leaf(option: ConfigOption): z.ZodType {
   });
 }
 
+/** Members of a section (`''`: the whole file), its own sections included. */
+function sectionShape(section: string): Record<string, z.ZodType> {
+  const members: Record<string, z.ZodType> = {};
+  for (const option of OPTIONS) {
+    if (!option.key.startsWith(section)) continue;
+    const [name = '', ...rest] = option.key.slice(section.length).split('.');
+    if (rest.length === 0) members[name] = leaf(option).optional();
+    else members[name] ??= z.strictObject(sectionShape(`${section}${name}.`)).optional();
+  }
+  return members;
+}
+
 /** The shape of agent.yml, made from the table of options and the lists that stand in the file only. */
 function fileSchema(): z.ZodType {
-  const sections = new Map<string, Record<string, z.ZodType>>([['', {}]]);
-  for (const option of OPTIONS) {
-    const dot = option.key.indexOf('.');
-    const section = dot < 0 ? '' : option.key.slice(0, dot);
-    const members = sections.get(section) ?? {};
-    members[option.key.slice(dot + 1)] = leaf(option).optional();
-    sections.set(section, members);
-  }
-  const top: Record<string, z.ZodType> = { ...sections.get('') };
-  for (const [section, members] of sections) {
-    if (section !== '') top[section] = z.strictObject(members).optional();
-  }
+  const top = sectionShape('');
   top.runners = z.array(runner).max(MAX_RUNNERS, `more than ${MAX_RUNNERS} runners`).optional();
   return z.strictObject(top);
 }

@@ -1,0 +1,72 @@
+import type { ConfigProblem } from './problems.ts';
+import type { Setting } from './sources.ts';
+
+/** How people sign in with OpenID Connect. */
+export interface OidcConfig {
+  /** As its tokens name it; an https address, on this machine http too. */
+  readonly issuer: string;
+  readonly clientId: string;
+  /** Path of the file with the secret, null for a client without one; it is read again at each use. */
+  readonly clientSecretFile: string | null;
+  /** Words separated by blanks. */
+  readonly scopes: string;
+  /** What the button says. */
+  readonly name: string;
+  /** The claim that has the user's id in the GitLab whose jobs are held. */
+  readonly userClaim: string;
+  /** The claim that lists the groups that somebody is a direct member of. */
+  readonly groupsClaim: string;
+  readonly membership: 'directory' | 'claims';
+  /** The issuer is that very GitLab: its user ids are known, its role claims are taken, and it gives tokens for its API. */
+  readonly isGitlab: boolean;
+}
+
+/** Settings by key, as the loader has them. */
+export interface OidcSettings {
+  readonly settings: ReadonlyMap<string, Setting>;
+  readonly text: (key: string) => string;
+  readonly path: (key: string) => string;
+}
+
+const isLoopback = (url: URL): boolean => /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
+
+/** Everything under `hub.oidc`, null when nothing of it is set; what is wrong goes to `problems`. */
+export function oidcConfig({ settings, text, path }: OidcSettings, problems: ConfigProblem[]): OidcConfig | null {
+  const given = [...settings.keys()].filter((key) => key.startsWith('hub.oidc.'));
+  const first = given[0];
+  if (first === undefined) return null;
+  const refuse = (key: string, message: string): void => {
+    problems.push({ where: settings.get(key)?.where ?? settings.get(first)?.where ?? '', path: key, message });
+  };
+  for (const key of ['hub.oidc.issuer', 'hub.oidc.client_id'])
+    if (!settings.has(key)) refuse(key, 'missing: without it nobody can sign in with OpenID Connect; set it, or take hub.oidc out');
+  if (!settings.has('hub.oidc.issuer')) return null;
+
+  const issuer = new URL(text('hub.oidc.issuer'));
+  // Whoever is between would say who signs in (T17).
+  if (issuer.protocol !== 'https:' && !isLoopback(issuer))
+    refuse('hub.oidc.issuer', 'wanted an https:// address; http:// is taken on this machine only');
+  const external = settings.has('hub.external_url') ? new URL(text('hub.external_url')) : null;
+  if (external !== null && external.protocol !== 'https:' && !isLoopback(external))
+    refuse('hub.external_url', 'wanted an https:// address: people come back to it with what signs them in');
+  const isGitlab = text('hub.oidc.issuer') === text('gitlab.url');
+  const userClaim = settings.has('hub.oidc.user_claim') ? text('hub.oidc.user_claim') : null;
+  // Two servers number their users alike: user 7 there is somebody else than user 7 here (T17).
+  if (!isGitlab && userClaim === null) {
+    refuse(
+      'hub.oidc.user_claim',
+      'missing: the issuer is not gitlab.url, so name the claim that has the user id of that GitLab ("sub" if it is the same GitLab under another address)',
+    );
+  }
+  return {
+    issuer: text('hub.oidc.issuer'),
+    clientId: text('hub.oidc.client_id'),
+    clientSecretFile: settings.has('hub.oidc.client_secret_file') ? path('hub.oidc.client_secret_file') : null,
+    scopes: text('hub.oidc.scopes'),
+    name: settings.has('hub.oidc.name') ? text('hub.oidc.name') : isGitlab ? 'GitLab' : issuer.host,
+    userClaim: userClaim ?? 'sub',
+    groupsClaim: text('hub.oidc.groups_claim'),
+    membership: text('hub.oidc.membership') as OidcConfig['membership'],
+    isGitlab,
+  };
+}
