@@ -31,13 +31,22 @@ const token = {
   id: 2,
   name: 'laptop',
   owner: 'maria',
+  owner_id: 21,
   scopes: ['read', 'approve'],
+  made_by: [],
   created_at: '2026-11-22T02:00:00Z',
   expires_at: '2026-11-22T18:00:00Z',
   last_used_at: '2026-11-22T09:59:56Z',
   last_used_address: '127.0.0.1',
+  last_used_client: 'holdpoint-cli',
+  idle_ends_at: '2026-11-29T09:59:56Z',
   revoked_at: null,
+  revoked_by: null,
+  revoked_reason: null,
+  replaced_by: null,
   valid: true,
+  state: 'valid',
+  flags: [],
   prefix: 'hp_BNshE',
 };
 const agent = {
@@ -83,10 +92,10 @@ const LISTS: readonly (readonly [string, object[], string[], string])[] = [
   ],
   [
     '/api/v1/tokens',
-    [token, { ...token, id: 3, valid: false }],
+    [token, { ...token, id: 3, valid: false, state: 'revoked' }],
     ['token', 'list'],
-    `ID  TOKEN     OWNER  STATE  ENDS   USED    FROM       SCOPES        NAME
- 2  hp_BNshE  maria  valid  in 8h  4s ago  127.0.0.1  read approve  laptop
+    `ID  TOKEN     OWNER  STATE  ENDS   USED    FROM             SCOPES        NAME
+ 2  hp_BNshE  maria  valid  in 8h  4s ago  127.0.0.1 hold…  read approve  laptop
 `,
   ],
   [

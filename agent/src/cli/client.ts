@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { ERRORS, type ErrorCode, HoldpointError } from '../domain/errors.ts';
 import { printable } from '../domain/printable.ts';
 import { pageOf, problemSchema } from '../wire/api.ts';
+import { JOB_HEADER } from '../wire/token-use.ts';
 
 /** Where the hub is and who asks. */
 export interface ClientOptions {
@@ -10,6 +11,8 @@ export interface ClientOptions {
   readonly token: string | null;
   /** Milliseconds for one request, answer included. */
   readonly timeoutMs: number;
+  /** The command line runs inside a job of a CI system, and says so. */
+  readonly inJob?: boolean;
 }
 
 export type Query = Readonly<Record<string, string | number | undefined>>;
@@ -17,7 +20,8 @@ export type Query = Readonly<Record<string, string | number | undefined>>;
 /** The hub's HTTP API as the command line sees it; every call rejects with a HoldpointError. */
 export interface HubClient {
   readonly url: string;
-  readonly token: string | null;
+  /** What every request says of who sends it, the token included. */
+  readonly headers: Readonly<Record<string, string>>;
   /** `path` begins with `/api/v1/`; the answer is checked against the schema. */
   get<T extends z.ZodType>(path: string, schema: T, query?: Query): Promise<z.output<T>>;
   post<T extends z.ZodType>(path: string, schema: T, body: unknown): Promise<z.output<T>>;
@@ -118,7 +122,13 @@ function understood<T extends z.ZodType>(url: string, path: string, schema: T, t
 
 /** A client over the built-in fetch; it never follows a redirect, so that the token goes nowhere else (T24). */
 export function createHubClient(options: ClientOptions): HubClient {
-  const { url, token, timeoutMs } = options;
+  const { url, token, timeoutMs, inJob = false } = options;
+  const own: Record<string, string> = {
+    'user-agent': 'holdpoint-cli',
+    ...(token !== null && { authorization: `Bearer ${token}` }),
+    // A token of a person that a job can use lets the job decide on itself: the hub notes it (T24).
+    ...(inJob && { [JOB_HEADER]: '1' }),
+  };
 
   async function ask(
     method: 'GET' | 'POST' | 'PUT' | 'DELETE',
@@ -130,8 +140,7 @@ export function createHubClient(options: ClientOptions): HubClient {
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) target.searchParams.set(name, String(value));
     }
-    const headers: Record<string, string> = { accept: 'application/json' };
-    if (token !== null) headers.authorization = `Bearer ${token}`;
+    const headers: Record<string, string> = { ...own, accept: 'application/json' };
     if (body !== undefined) headers['content-type'] = 'application/json';
     const response = await fetch(target, {
       method,
@@ -161,7 +170,7 @@ export function createHubClient(options: ClientOptions): HubClient {
 
   return {
     url,
-    token,
+    headers: own,
     get,
     post: async (path, schema, body) => understood(url, path, schema, await readAll(await ask('POST', path, {}, body))),
     put: async (path, schema, body) => understood(url, path, schema, await readAll(await ask('PUT', path, {}, body))),

@@ -70,8 +70,8 @@ export const COMMANDS: readonly {
   },
   {
     name: 'token',
-    usage: '[list|create|revoke ID|lend]',
-    summary: 'list, create and revoke tokens',
+    usage: '[list|create|rotate ID|revoke ID|gitlab|lend]',
+    summary: 'list, create, rotate and revoke tokens',
     load: () => import('./commands/token.ts'),
   },
   {

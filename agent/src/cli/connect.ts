@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { readSecretFile } from '../config/secret-file.ts';
 import { HoldpointError } from '../domain/errors.ts';
+import { isInJob } from '../wire/token-use.ts';
 import { createHubClient, type HubClient } from './client.ts';
 import type { Io } from './io.ts';
 
@@ -71,7 +72,8 @@ export function connectHub(command: Command, io: Io, longRunning = false): HubCl
     flag ?? (io.env.HOLDPOINT_HUB_URL || DEFAULT_HUB_URL),
     flag === undefined ? 'HOLDPOINT_HUB_URL' : '--hub',
   );
-  return createHubClient({ url, token: tokenOf(options, io), timeoutMs: longRunning ? EXPORT_TIMEOUT_MS : TIMEOUT_MS });
+  const timeoutMs = longRunning ? EXPORT_TIMEOUT_MS : TIMEOUT_MS;
+  return createHubClient({ url, token: tokenOf(options, io), timeoutMs, inJob: isInJob(io.env) });
 }
 
 /** An id as people type it. */

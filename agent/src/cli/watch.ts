@@ -43,9 +43,8 @@ function pause(ms: number, stop: AbortSignal): Promise<void> {
 function listen(hub: HubClient, stop: AbortSignal, open: () => void, hint: (hold: number) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const url = `${hub.url.replace(/^http/, 'ws')}/api/v1/events`;
-    const headers: Record<string, string> = hub.token === null ? {} : { authorization: `Bearer ${hub.token}` };
     const socket = new WebSocket(url, {
-      headers,
+      headers: hub.headers,
       followRedirects: false,
       perMessageDeflate: false,
       maxPayload: MAX_HINT_BYTES,

@@ -6,12 +6,12 @@ import { durationMs } from '../../config/kinds.ts';
 import { systemErrorWords } from '../../config/system-error.ts';
 import { HoldpointError } from '../../domain/errors.ts';
 import { printable } from '../../domain/printable.ts';
-import { createdTokenSchema, lentSchema, tokenSchema } from '../../wire/api.ts';
+import { TOKEN_SCOPES } from '../../domain/token.ts';
+import { createdTokenSchema, gitlabTokensSchema, lentSchema, type TokenView, tokenSchema } from '../../wire/api.ts';
+import type { HubClient } from '../client.ts';
 import { connectHub, gitlabCredential, idOf, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
-import { age, minute, table } from '../render.ts';
-
-const SCOPES = ['read', 'approve', 'admin'] as const;
+import { age, fields, minute, table } from '../render.ts';
 
 interface CreateFlags {
   readonly user?: string;
@@ -22,8 +22,9 @@ interface CreateFlags {
 }
 
 function bodyOf(flags: CreateFlags): Record<string, unknown> {
-  const wrong = flags.scope?.find((scope) => !SCOPES.some((known) => known === scope));
-  if (wrong !== undefined) throw new HoldpointError('bad_usage', `--scope: "${wrong}" is none of ${SCOPES.join(', ')}`);
+  const wrong = flags.scope?.find((scope) => !TOKEN_SCOPES.some((known) => known === scope));
+  if (wrong !== undefined)
+    throw new HoldpointError('bad_usage', `--scope: "${wrong}" is none of ${TOKEN_SCOPES.join(', ')}`);
   const ms = flags.expires === undefined ? null : durationMs(flags.expires);
   if (flags.expires !== undefined && (ms === null || ms < 1_000)) {
     throw new HoldpointError('bad_usage', '--expires: wanted a time like 90s, 10m, 8h or 30d');
@@ -47,27 +48,56 @@ function writeSecret(path: string, written: string, token: string): void {
   }
 }
 
-async function create(command: Command, { io, json }: CommandContext): Promise<void> {
-  const flags = command.opts<CreateFlags>();
-  const body = bodyOf(flags);
-  const hub = connectHub(command, io);
-  const file = flags.out === undefined ? null : resolve(io.cwd, flags.out);
+/** Asks for a token and shows its text once: on standard output alone, or in a new file. */
+async function make(
+  hub: HubClient,
+  path: string,
+  body: unknown,
+  out: string | undefined,
+  { io, json }: CommandContext,
+): Promise<void> {
+  const file = out === undefined ? null : resolve(io.cwd, out);
   // Before the token is made: one that could not be kept would be lost, and live on.
-  if (file !== null) writeSecret(file, flags.out ?? file, '');
-  const created = await hub.post('/api/v1/tokens', createdTokenSchema, body).catch((error: unknown) => {
+  if (file !== null) writeSecret(file, out ?? file, '');
+  const created = await hub.post(path, createdTokenSchema, body).catch((error: unknown) => {
     if (file !== null) rmSync(file, { force: true });
     throw error;
   });
   const { token, ...rest } = created;
   if (file !== null) writeFileSync(file, `${token}\n`);
-  if (json) return io.out(`${JSON.stringify(flags.out === undefined ? created : rest)}\n`);
+  if (json) return io.out(`${JSON.stringify(out === undefined ? created : rest)}\n`);
   const about = `token ${created.id} of ${created.owner}, scopes ${created.scopes.join(' ')}, ends ${minute(created.expires_at)}`;
-  if (flags.out !== undefined) return io.out(`${printable(about)}; written to ${printable(flags.out)}\n`);
+  if (out !== undefined) return io.out(`${printable(about)}; written to ${printable(out)}\n`);
   // The token alone on standard output, so that it can be caught in a variable or a file.
   io.err(
     `${printable(about)}; it is shown this once: keep it in a file with mode 600 and give that with --token-file\n`,
   );
   return io.out(`${printable(token)}\n`);
+}
+
+async function create(command: Command, context: CommandContext): Promise<void> {
+  const flags = command.opts<CreateFlags>();
+  const body = bodyOf(flags);
+  return make(connectHub(command, context.io), '/api/v1/tokens', body, flags.out, context);
+}
+
+function seconds(flag: string, text: string | undefined, least: number): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = durationMs(text);
+  if (ms === null || ms < least) throw new HoldpointError('bad_usage', `${flag}: wanted a time like 5m, 8h or 30d`);
+  return Math.floor(ms / 1_000);
+}
+
+async function rotate(text: string, command: Command, context: CommandContext): Promise<void> {
+  const id = idOf(text, 'token');
+  const flags = command.opts<{ overlap?: string; expires?: string; out?: string }>();
+  const overlap = seconds('--overlap', flags.overlap, 0);
+  const lives = seconds('--expires', flags.expires, 1_000);
+  const body = {
+    ...(overlap !== undefined && { overlap_s: overlap }),
+    ...(lives !== undefined && { expires_in_s: lives }),
+  };
+  return make(connectHub(command, context.io), `/api/v1/tokens/${id}/rotate`, body, flags.out, context);
 }
 
 async function list(command: Command, { io, json }: CommandContext): Promise<void> {
@@ -80,10 +110,10 @@ async function list(command: Command, { io, json }: CommandContext): Promise<voi
     String(token.id),
     token.prefix,
     token.owner,
-    token.revoked_at !== null ? 'revoked' : token.valid ? 'valid' : 'over',
-    token.valid ? `in ${age(Date.parse(token.expires_at) - io.now())}` : minute(token.expires_at).slice(0, 10),
+    STATES[token.state],
+    token.valid ? `in ${age(endOf(token) - io.now())}` : minute(token.expires_at).slice(0, 10),
     token.last_used_at === null ? 'never' : `${age(io.now() - Date.parse(token.last_used_at))} ago`,
-    token.last_used_address ?? '',
+    `${token.last_used_address ?? ''} ${token.last_used_client ?? ''}`.trim(),
     token.scopes.join(' '),
     token.name ?? '',
   ]);
@@ -98,14 +128,65 @@ async function list(command: Command, { io, json }: CommandContext): Promise<voi
     { title: 'SCOPES', least: 6 },
     { title: 'NAME', least: 4 },
   ];
-  return io.out(table(heads, rows, io.columns));
+  await io.out(table(heads, rows, io.columns));
+  const seen = tokens.filter((token) => token.valid && token.flags.length > 0);
+  for (const token of seen) {
+    const last = token.flags.at(-1)!;
+    const where = [last.address, last.client].filter((one) => one !== null).join(' ');
+    const words = `! token ${token.id} was used ${flagWords(token)} (${minute(last.at)}, ${where}): no token of a person belongs there; revoke it`;
+    await io.out(`${printable(words)}\n`);
+  }
 }
+
+const STATES: Readonly<Record<TokenView['state'], string>> = {
+  valid: 'valid',
+  replaced: 'rotated',
+  revoked: 'revoked',
+  over: 'over',
+  idle: 'unused',
+  owner_blocked: 'owner blocked',
+  owner_gone: 'owner gone',
+};
+const FLAGS: Readonly<Record<TokenView['flags'][number]['kind'], string>> = {
+  agent_host: "on an agent's host",
+  in_job: 'inside a job',
+  ci_client: 'by a CI system',
+};
+const flagWords = (token: TokenView): string =>
+  [...new Set(token.flags.map((flag) => FLAGS[flag.kind]))].sort().join(', ');
+/** Whichever comes first: its time, or that nobody uses it. */
+const endOf = (token: TokenView): number =>
+  Math.min(Date.parse(token.expires_at), token.idle_ends_at === null ? Infinity : Date.parse(token.idle_ends_at));
 
 async function revoke(text: string, command: Command, { io, json }: CommandContext): Promise<void> {
   const id = idOf(text, 'token');
   const hub = connectHub(command, io);
   await hub.post(`/api/v1/tokens/${id}/revoke`, z.unknown(), {});
   return io.out(json ? `${JSON.stringify({ id, revoked: true })}\n` : `token ${id}: revoked\n`);
+}
+
+async function gitlab(command: Command, { io, json, exitWith }: CommandContext): Promise<void> {
+  const { items } = await connectHub(command, io).get('/api/v1/tokens/gitlab', gitlabTokensSchema);
+  if (items.some((token) => token.state !== 'valid' && token.state !== 'missing')) exitWith(1);
+  if (json) return io.out(`${JSON.stringify({ items })}\n`);
+  const pages = items.map((token) => {
+    const { owner } = token;
+    const lines = fields([
+      [token.setting, token.state === 'missing' ? 'not set' : token.state],
+      ['  does', token.does],
+      ['  name', token.name],
+      [
+        '  owner',
+        owner && `${owner.name ?? ''} (${owner.username ?? ''}, user ${owner.id}${owner.bot ? ', a bot' : ''})`,
+      ],
+      ['  scopes', token.state === 'missing' ? null : token.scopes.join(' ') || null],
+      ['  least scopes', token.least_scopes.join(' ')],
+      ['  ends', token.name === null ? null : (token.expires_at ?? 'never')],
+      ['  last used', token.name === null ? null : token.last_used_at === null ? 'never' : minute(token.last_used_at)],
+    ]);
+    return `${lines}${token.problems.map((problem) => `  ! ${printable(problem)}\n`).join('')}`;
+  });
+  return io.out(pages.length === 0 ? 'This hub has no way to GitLab.\n' : pages.join('\n'));
 }
 
 const CREDENTIAL = '/api/v1/me/gitlab-credential';
@@ -133,7 +214,7 @@ async function takeBack(command: Command, { io, json }: CommandContext): Promise
   return io.out(json ? `${JSON.stringify(lent)}\n` : 'taken back: the hub has no GitLab credential of yours\n');
 }
 
-/** `holdpoint token [create|list|revoke ID|lend|take-back]`. */
+/** `holdpoint token [create|list|rotate ID|revoke ID|gitlab|lend|take-back]`. */
 export function define(command: Command, context: CommandContext): void {
   withHub(command.command('list', { isDefault: true }))
     .description('tokens that are valid, with when and from where they were last used')
@@ -142,7 +223,7 @@ export function define(command: Command, context: CommandContext): void {
   withHub(command.command('create'))
     .description('make a token; it is shown once')
     .option('--user <name>', 'user name of whom it is for (only with scope admin, or the bootstrap token)')
-    .option('--scope <scope...>', `what it may: ${SCOPES.join(', ')}`)
+    .option('--scope <scope...>', `what it may: ${TOKEN_SCOPES.join(', ')}`)
     .option('--expires <time>', 'how long it lives, at most 30d (default 8h)')
     .option('--name <name>', 'what it is for')
     .option('--out <file>', 'write it to a new file with mode 600 instead of standard output')
@@ -155,6 +236,16 @@ export function define(command: Command, context: CommandContext): void {
   withHub(command.command('take-back'))
     .description('make the hub forget the GitLab token that you lent')
     .action((_, own: Command) => takeBack(own, context));
+  withHub(command.command('rotate'))
+    .description('put a new token in the place of an old one; it is shown once')
+    .argument('<id>')
+    .option('--overlap <time>', 'how long the old one goes on working, at most 1h (default 0s)')
+    .option('--expires <time>', 'how long the new one lives (default: as long as the old one would have)')
+    .option('--out <file>', 'write it to a new file with mode 600 instead of standard output')
+    .action((id: string, _, own: Command) => rotate(id, own, context));
+  withHub(command.command('gitlab'))
+    .description("GitLab's tokens that the operator gave: whose, what for, until when, and whether they still work")
+    .action((_, own: Command) => gitlab(own, context));
   withHub(command.command('revoke'))
     .description('end a token now')
     .argument('<id>')
