@@ -61,6 +61,7 @@ describe('agent.yml', () => {
         externalUrl: null,
         store: { kind: 'sqlite', path: join(folder, 'state/hub.sqlite') },
         gitlabTokenFile: null,
+        oidc: null,
       },
       stateDir: join(folder, 'state'),
       principals: join(folder, 'principals.yaml'),
@@ -341,7 +342,7 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     [
       'agent.yml:8:5: runners[0].divert: which runner takes what nobody approved stands in the policy, under on_unmatched',
       'agent.yml:11:7: hub.notify: not supported in this version; take it out',
-      'agent.yml:11:29: hub.policy: not supported in this version; take it out',
+      'agent.yml:11:19: hub.policy: not supported in this version; take it out',
       'agent.yml:9:1: tls: not supported in this version; take it out',
       'agent.yml:10:1: oidc: not supported in this version; take it out',
       'agent.yml:12:1: on_unmatched: stands in the policy (policy.yaml), not here',

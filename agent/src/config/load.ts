@@ -1,9 +1,9 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { type ListenAddress, readKind } from './kinds.ts';
+import { type OidcConfig, oidcConfig } from './oidc.ts';
 import { type ConfigOption, DEFAULT_CONFIG_FILE, OPTIONS } from './options.ts';
 import { ConfigError, type ConfigProblem } from './problems.ts';
-import { type OidcConfig, oidcConfig } from './oidc.ts';
 import { type LoadedRunners, loadRunners, type RunnerConfig } from './runners.ts';
 import { quotablePath, readSecretFile } from './secret-file.ts';
 import { shapeProblems } from './shape.ts';

@@ -39,17 +39,24 @@ export function oidcConfig({ settings, text, path }: OidcSettings, problems: Con
     problems.push({ where: settings.get(key)?.where ?? settings.get(first)?.where ?? '', path: key, message });
   };
   for (const key of ['hub.oidc.issuer', 'hub.oidc.client_id'])
-    if (!settings.has(key)) refuse(key, 'missing: without it nobody can sign in with OpenID Connect; set it, or take hub.oidc out');
+    if (!settings.has(key))
+      refuse(key, 'missing: without it nobody can sign in with OpenID Connect; set it, or take hub.oidc out');
   if (!settings.has('hub.oidc.issuer')) return null;
 
-  const issuer = new URL(text('hub.oidc.issuer'));
+  // Kept as it is written: a provider's tokens name it to the last slash.
+  const written = text('hub.oidc.issuer');
+  const issuer = URL.canParse(written) ? new URL(written) : null;
+  if (issuer === null || !/^https?:$/.test(issuer.protocol) || /[@?#]/.test(written)) {
+    refuse('hub.oidc.issuer', 'wanted an address like https://gitlab.example.com');
+    return null;
+  }
   // Whoever is between would say who signs in (T17).
   if (issuer.protocol !== 'https:' && !isLoopback(issuer))
     refuse('hub.oidc.issuer', 'wanted an https:// address; http:// is taken on this machine only');
   const external = settings.has('hub.external_url') ? new URL(text('hub.external_url')) : null;
   if (external !== null && external.protocol !== 'https:' && !isLoopback(external))
     refuse('hub.external_url', 'wanted an https:// address: people come back to it with what signs them in');
-  const isGitlab = text('hub.oidc.issuer') === text('gitlab.url');
+  const isGitlab = issuer.href.replace(/\/+$/, '') === text('gitlab.url');
   const userClaim = settings.has('hub.oidc.user_claim') ? text('hub.oidc.user_claim') : null;
   // Two servers number their users alike: user 7 there is somebody else than user 7 here (T17).
   if (!isGitlab && userClaim === null) {
@@ -59,7 +66,7 @@ export function oidcConfig({ settings, text, path }: OidcSettings, problems: Con
     );
   }
   return {
-    issuer: text('hub.oidc.issuer'),
+    issuer: written,
     clientId: text('hub.oidc.client_id'),
     clientSecretFile: settings.has('hub.oidc.client_secret_file') ? path('hub.oidc.client_secret_file') : null,
     scopes: text('hub.oidc.scopes'),

@@ -73,7 +73,9 @@ export const OPTIONS: readonly ConfigOption[] = [
     'token of a project bot (scope api): retries approved jobs that GitLab has ended',
   ),
   option('hub.store', 'store', "the hub's database", { default: 'sqlite:{state_dir}/hub.sqlite' }),
-  option('hub.oidc.issuer', 'url', 'OpenID Connect provider that people sign in with; GitLab itself is one'),
+  option('hub.oidc.issuer', 'text', 'OpenID Connect provider that people sign in with; GitLab itself is one', {
+    unit: 'URL',
+  }),
   option('hub.oidc.client_id', 'text', 'what the provider calls this hub'),
   option('hub.oidc.client_secret_file', 'path', 'secret that the provider gave this hub'),
   option('hub.oidc.scopes', 'text', 'what is asked of the provider', { default: 'openid profile' }),
@@ -140,14 +142,7 @@ export const OPTIONS: readonly ConfigOption[] = [
 ];
 
 /** Keys that belong to later versions: told apart from typing mistakes, refused all the same, since they would do nothing. */
-export const LATER_KEYS: readonly string[] = [
-  'hub.url',
-  'hub.policy',
-  'hub.notify',
-  'oidc',
-  'notify',
-  'tls',
-];
+export const LATER_KEYS: readonly string[] = ['hub.url', 'hub.policy', 'hub.notify', 'oidc', 'notify', 'tls'];
 
 /** Keys that stand in another file. */
 export const ELSEWHERE: Readonly<Record<string, string>> = {
