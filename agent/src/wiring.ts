@@ -17,6 +17,8 @@ import { createPeopleApi } from './runners/gitlab/people-api.ts';
 import { openParkingLot } from './stores/parking-lot.ts';
 import { openRunnerTokens } from './stores/runner-tokens.ts';
 import { openStore } from './stores/store.ts';
+import { auditWitness } from './system/audit-witness.ts';
+import { openHubKey, verifySignature } from './system/hub-key.ts';
 import { openKeyFile, refuseNewKey } from './system/key-file.ts';
 import { sealUnder } from './system/seal.ts';
 import { cursorFile, openStateDir } from './system/state-dir.ts';
@@ -80,6 +82,11 @@ export async function startAgent(
       directory,
       policy,
       variableKey,
+      audit: {
+        signer: openHubKey(config.keys.hub),
+        verify: verifySignature,
+        witness: auditWitness(join(config.stateDir, 'audit-head.json')),
+      },
       ...(config.hub.externalUrl === null ? {} : { externalUrl: config.hub.externalUrl }),
       agents: [{ name: EMBEDDED_AGENT, publicKey: rawPublicKey(publicKey) }],
       local: [EMBEDDED_AGENT],

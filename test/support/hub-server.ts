@@ -6,6 +6,7 @@ import { createHub, type Hub, type HubOptions } from '../../agent/src/hub/hub.ts
 import type { Store } from '../../agent/src/ports/store.ts';
 import { openStore } from '../../agent/src/stores/store.ts';
 import { hubFrameSchema } from '../../agent/src/wire/link.ts';
+import { auditKeeper } from './audit-keeper.ts';
 import { HOUR, hubLog, hubWorld, type World } from './hub-world.ts';
 
 export interface AgentKey {
@@ -54,6 +55,7 @@ export async function startHub(options: Partial<HubOptions> = {}): Promise<TestH
     directory: world.context.directory,
     policy: () => world.policy,
     variableKey: new Uint8Array(32).fill(7),
+    audit: auditKeeper(),
     agents: Object.values(keys),
     clock: world.clock,
     log,

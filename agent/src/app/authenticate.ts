@@ -102,11 +102,13 @@ export async function noteTokenUse(context: HubContext, token: Token, use: Token
   const actor = token.owner === null ? 'token:bootstrap' : userActor(token.owner);
   const policy = await context.policy();
   const { inJobs } = policy.tokens;
-  return settle(context, { actor, address: use.address, now, policy }, async (s) => {
+  return settle(context, { actor, address: use.address, client: use.client, now, policy }, async (s) => {
     const current = (await s.tx.token(token.id)) ?? token;
     const seen = flagged(current.flags, signs, use, now);
     const after = { ...current, ...used, flags: seen.flags };
     await s.tx.updateToken(after);
+    if (!same && (await s.tx.noteTokenPlace({ token: token.id, address: use.address, client: use.client, at: now })))
+      await s.audit('token_used', {}, { token: token.id, owner: token.owner?.id ?? null });
     if (seen.fresh.length > 0) {
       await s.audit(
         'token_flagged',

@@ -40,7 +40,7 @@ export interface AgentConfig {
   /** Path of policy.yaml; null: the policy as shipped. */
   readonly policy: string | null;
   /** Paths of key files; the wiring makes them, 0600, at the first start. */
-  readonly keys: { readonly variable: string; readonly seal: string };
+  readonly keys: { readonly variable: string; readonly seal: string; readonly hub: string };
   readonly parking: {
     readonly maxHolds: number;
     readonly maxHoldsPerProject: number;
@@ -160,7 +160,7 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
     principals,
     policy,
     runners: runners.runners,
-    keys: { variable: path('keys.variable', inState), seal: path('keys.seal', inState) },
+    keys: { variable: path('keys.variable', inState), seal: path('keys.seal', inState), hub: path('keys.hub', inState) },
     parking: {
       maxHolds: number('parking.max_holds'),
       maxHoldsPerProject: number('parking.max_holds_per_project'),

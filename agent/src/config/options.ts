@@ -98,6 +98,9 @@ export const OPTIONS: readonly ConfigOption[] = [
   option('keys.seal', 'path', 'key that parked jobs are sealed with; made at the first start', {
     default: '{state_dir}/seal.key',
   }),
+  option('keys.hub', 'path', 'key that the hub signs its audit with; made at the first start', {
+    default: '{state_dir}/hub.key',
+  }),
   // Each parked job costs a heartbeat to GitLab per minute and up to 4 MiB on disk.
   option('parking.max_holds', 'integer', 'jobs parked at the same time, at most', {
     default: '1000',

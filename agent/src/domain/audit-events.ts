@@ -118,6 +118,7 @@ export const AUDIT_EVENTS = {
   job_diverted: event('ungated', 'sent the job to an unprotected runner'),
   audit_exported: event('system', 'exported the audit'),
   bundle_made: event('system', 'made a bundle for an auditor'),
+  audit_broken: event('system', 'found that the audit does not verify'),
   audit_cut: event('system', 'found that the end of the audit was cut off'),
   hub_key_changed: event('system', 'signs with another key from now on'),
 } as const satisfies Record<string, AuditEvent>;

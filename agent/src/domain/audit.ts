@@ -42,7 +42,7 @@ export const EMPTY_HEAD: AuditHead = { seq: 0, hash: digestOfText('holdpoint.aud
  * A row as it is written down and hashed, its hash left out. `client` and `deployment` came later: they stand in it only
  * where they are set, so that every row from before has the text, and the hash, that it always had.
  */
-export function auditText(row: Omit<AuditRow, 'hash'>): JsonObject {
+export function auditText(row: Omit<AuditRow, 'hash'>) {
   const { seq, at, actor, address, client, event, hold, review, approval, deployment, digest, policy, detail, prev } =
     row;
   return {
@@ -113,6 +113,11 @@ export function checkRow(
     return broken('changed', Math.max(last.seq, 1), `row ${row.seq} continues another row`);
   }
   return { last: { seq: row.seq, hash: row.hash }, beforeLast: last };
+}
+
+/** Compares a row with a head that was signed when it was the last; null when it is that row. */
+export function checkHead(row: AuditHead, head: AuditHead): (ChainReport & { ok: false }) | null {
+  return row.hash === head.hash ? null : broken('changed', row.seq, 'the hub has signed another row in its place');
 }
 
 /** Compares the end of a chain with the last row as kept elsewhere; null when nothing else is known. */

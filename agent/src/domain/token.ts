@@ -15,9 +15,10 @@ export const TOKEN_PREFIX = 'hp_';
 
 /**
  * `read` sees, `approve` votes and revokes, `deploy` approves and starts deployments, `admin` makes tokens for others and
- * reads the whole audit, `agent` enrols an agent and does nothing else; none implies another.
+ * reads the whole audit, `audit` reads the whole audit and changes nothing, `agent` enrols an agent and does nothing else;
+ * none implies another.
  */
-export const TOKEN_SCOPES = ['read', 'approve', 'deploy', 'admin', 'agent'] as const;
+export const TOKEN_SCOPES = ['read', 'approve', 'deploy', 'audit', 'admin', 'agent'] as const;
 /** One of the scopes. */
 export type TokenScope = (typeof TOKEN_SCOPES)[number];
 

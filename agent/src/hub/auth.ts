@@ -16,7 +16,8 @@ const MAX_VOTES_PER_MINUTE = 60;
 
 /** What a route asks of who calls it; `bootstrap`: the bootstrap token will do. */
 export interface Demand {
-  readonly scope: TokenScope | null;
+  /** One of several will do. */
+  readonly scope: TokenScope | readonly TokenScope[] | null;
   readonly bootstrap?: boolean;
   readonly vote?: boolean;
 }
@@ -59,7 +60,7 @@ async function identityOf(context: HubContext, token: Token, use: TokenUse, orig
       `user ${token.owner.username} is blocked or no longer known: ask an administrator`,
     );
   }
-  return { token, caller: { person, token, address: use.address }, origin };
+  return { token, caller: { person, token, address: use.address, client: use.client }, origin };
 }
 
 /**
@@ -92,8 +93,9 @@ export function requireScope({ token, caller }: Identity, demand: Demand): void 
       'the bootstrap token only makes the first token: do that with "holdpoint token create --user NAME"',
     );
   }
-  if (demand.scope !== null && !token.scopes.includes(demand.scope)) {
-    throw new HoldpointError('forbidden', `this token has no scope ${demand.scope}: use one that has`);
+  const scopes = typeof demand.scope === 'string' ? [demand.scope] : (demand.scope ?? []);
+  if (demand.scope !== null && !scopes.some((scope) => token.scopes.includes(scope))) {
+    throw new HoldpointError('forbidden', `this token has no scope ${scopes.join(' or ')}: use one that has`);
   }
 }
 

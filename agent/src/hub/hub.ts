@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
-import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
+import type { AuditKeeper } from '../app/checkpoint.ts';
 import { endIdleTokens } from '../app/end-idle-tokens.ts';
 import { expire } from '../app/expire.ts';
 import { type GitlabTokenSource, gitlabTokens } from '../app/gitlab-tokens.ts';
@@ -11,7 +11,6 @@ import type { HubContext } from '../app/hub-context.ts';
 import { issueBootstrapToken } from '../app/issue-token.ts';
 import { steadyClock } from '../app/steady-clock.ts';
 import { verifyApprovals } from '../app/verify-approvals.ts';
-import { verifyAudit } from '../app/verify-audit.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { CiApi } from '../ports/ci-api.ts';
@@ -19,6 +18,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Directory } from '../ports/directory.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
+import { keepAudit } from './audit-keeping.ts';
 import { openDetached } from './detached.ts';
 import { createLinkServer } from './link-server.ts';
 import { createMetrics } from './metrics.ts';
@@ -26,7 +26,6 @@ import type { Route } from './route.ts';
 import { routes } from './routes.ts';
 import { buildServer } from './server.ts';
 import { createViewers, refuse } from './viewers.ts';
-import { auditView } from './views.ts';
 
 /** What a hub is made of. */
 export interface HubOptions {
@@ -36,6 +35,8 @@ export interface HubOptions {
   readonly policy: () => Policy;
   /** 32 bytes; given to agents that have proved who they are. */
   readonly variableKey: Uint8Array;
+  /** What signs the audit. */
+  readonly audit: AuditKeeper;
   /** Origin in links for people; default: `http://` and where it listens. */
   readonly externalUrl?: string;
   /** Agents that may connect: name and raw Ed25519 public key of 32 bytes. */
@@ -72,7 +73,6 @@ export interface Hub {
 const HEARTBEAT_MS = 15_000;
 /** Nothing that ends by time needs to end to the second. */
 const EXPIRE_EVERY_MS = 30_000;
-const EXPORT_ROWS_AT_A_TIME = 500;
 /** Agents, viewers and people of a large house; more would take the descriptors that the gateway beside it needs (T30). */
 const MAX_CONNECTIONS = 1_500;
 
@@ -87,7 +87,11 @@ export function createHub(options: HubOptions): Hub {
   const context: HubContext = {
     store,
     directory,
-    policy: () => resolvePolicy(directory, policy()),
+    policy() {
+      const inForce = policy();
+      audit.policyIs(inForce.version);
+      return resolvePolicy(directory, inForce);
+    },
     clock,
     externalUrl: () => (options.externalUrl ?? listening).replace(/\/+$/, ''),
     agentHosts: () => link.addresses(),
@@ -101,6 +105,7 @@ export function createHub(options: HubOptions): Hub {
       },
     },
   };
+  const audit = keepAudit(context, options.audit, log);
   const viewers = createViewers(context, heartbeatMs, log);
   const link = createLinkServer({ context, agents: options.agents, variableKey, heartbeatMs, log });
   const metrics = createMetrics(link.connected, viewers.count);
@@ -114,7 +119,7 @@ export function createHub(options: HubOptions): Hub {
     local: options.local ?? [],
     gitlabTokens:
       options.ci === undefined ? async () => [] : gitlabTokens(options.ci.api, options.ci.tokens ?? [], clock),
-    exportAudit: () => Readable.from(auditLines(store)),
+    keeper: options.audit,
     metrics: metrics.text,
   });
 
@@ -124,14 +129,6 @@ export function createHub(options: HubOptions): Hub {
   let cancelExpire = (): void => {};
   let expiring: Promise<void> = Promise.resolve();
   let checking: Promise<void> = Promise.resolve();
-  /** A broken chain stops nothing: whoever broke it must not be able to stop jobs with it. It is said loudly. */
-  const checkAudit = (): Promise<void> =>
-    verifyAudit(store)
-      .then(
-        (report) => !report.ok && log.error({ fault: report.fault, seq: report.seq }, report.message),
-        (error) => log.error({ error: String(error) }, 'the audit chain could not be read'),
-      )
-      .then(() => {});
   /** Only ever asks more of a job, so it may act: an approval that the audit does not know is revoked (T28). */
   const checkApprovals = (): Promise<void> =>
     verifyApprovals(context)
@@ -191,7 +188,7 @@ export function createHub(options: HubOptions): Hub {
       const reached = host === '0.0.0.0' || host === '::' ? hostname() : host;
       const name = reached.includes(':') ? `[${reached}]` : reached;
       listening = `http://${name}:${taken}`;
-      checking = checkAudit().then(checkApprovals);
+      checking = audit.start().then(checkApprovals);
       expireAndAgain();
       detached.start();
       return { port: taken };
@@ -201,6 +198,7 @@ export function createHub(options: HubOptions): Hub {
       cancelExpire();
       await Promise.all([checking, expiring, detached.close(), link.close(), viewers.close()]);
       await app?.close();
+      await audit.close();
     },
     async bootstrapToken() {
       if (asked) return null;
@@ -208,13 +206,4 @@ export function createHub(options: HubOptions): Hub {
       return (await issueBootstrapToken(context))?.text ?? null;
     },
   };
-}
-
-async function* auditLines(store: Store): AsyncGenerator<string> {
-  for (let after = 0; ; ) {
-    const rows = await store.auditRows({ sight: null }, { after, limit: EXPORT_ROWS_AT_A_TIME });
-    if (rows.length === 0) return;
-    for (const row of rows) yield `${JSON.stringify(auditView(row))}\n`;
-    after = rows.at(-1)!.seq;
-  }
 }

@@ -1,10 +1,13 @@
 /** Domain values as the API shows them: the one place where times become text and keys snake_case. */
+import type { SignedHead } from '../app/checkpoint.ts';
 import type { HoldInspection, ReviewInspection } from '../app/inspect.ts';
 import type { AgentProblem } from '../domain/agent-problem.ts';
 import { type Approval, isValid } from '../domain/approval.ts';
-import type { ChainReport, AuditRow as DomainRow } from '../domain/audit.ts';
+import { auditText, type ChainReport, type AuditRow as DomainRow } from '../domain/audit.ts';
+import { envelopeJson, type Signer } from '../domain/dsse.ts';
 import { ERRORS, type HoldpointError } from '../domain/errors.ts';
 import { type Hold, liveAttempt } from '../domain/hold.ts';
+import { pemOf } from '../domain/hub-key.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { lifetimeText } from '../domain/lifetime.ts';
 import type { Person } from '../domain/principal.ts';
@@ -174,8 +177,18 @@ export function lentView(until: number | null) {
 
 /** A row of the audit, in the order of members that the export has. */
 export function auditView(row: DomainRow): AuditRow {
-  const { seq, at, actor, address, event, hold, review, approval, digest, policy, detail, prev, hash } = row;
-  return { seq, at: time(at), actor, address, event, hold, review, approval, digest, policy, detail, prev, hash };
+  return { ...auditText(row), hash: row.hash };
+}
+
+/** The key that the audit is signed with. */
+export function hubKeyView(signer: Signer) {
+  return { keyid: signer.keyid, algorithm: 'ed25519' as const, public_key: pemOf(signer.publicKey) };
+}
+
+/** A signed head with the key that signed it. */
+export function signedHeadView({ head, envelope }: SignedHead, signer: Signer) {
+  const { seq, hash, root, at } = head;
+  return { seq, hash, root, at: time(at), signed_head: envelopeJson(envelope), public_key: pemOf(signer.publicKey) };
 }
 
 /** The outcome of a check of the chain. */

@@ -1,4 +1,11 @@
-import { type Expression, type ExpressionBuilder, type Kysely, type SelectQueryBuilder, type SqlBool, sql } from 'kysely';
+import {
+  type Expression,
+  type ExpressionBuilder,
+  type Kysely,
+  type SelectQueryBuilder,
+  type SqlBool,
+  sql,
+} from 'kysely';
 import { EMPTY_HEAD } from '../domain/audit.ts';
 import type { AuditFilter, AuditPage, Sight, StoreReader } from '../ports/store.ts';
 import { auditOf } from './rows.ts';
@@ -105,6 +112,11 @@ export function auditQueries(db: Kysely<Schema>, filter: AuditFilter, page: Audi
   return queriesOf(db, filter, page).map((query) => query.compile());
 }
 
+/** A page of so many rows is one of a walk over the whole audit. */
+const WALK_ROWS = 200;
+/** SQLite answers at once: without a break a walk over a long audit would keep everything else waiting to its end (T30). */
+const takeTurns = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 /** Reads of the audit. */
 export function auditReads(db: Kysely<Schema>): AuditReads {
   return {
@@ -119,6 +131,7 @@ export function auditReads(db: Kysely<Schema>): AuditReads {
         .where('seq', 'in', among(seqs))
         .orderBy('seq', page.newest === true ? 'desc' : 'asc')
         .execute();
+      if (rows.length >= WALK_ROWS) await takeTurns();
       return rows.map(auditOf);
     },
     async auditHead() {
@@ -133,6 +146,7 @@ export function auditReads(db: Kysely<Schema>): AuditReads {
         .where('seq', '<', from + count)
         .orderBy('seq')
         .execute();
+      if (rows.length >= WALK_ROWS) await takeTurns();
       return rows.map((row) => row.hash);
     },
     async treeHash(level, position) {

@@ -1,6 +1,7 @@
-import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import type { Verify } from '../domain/audit-head.ts';
 import type { Signer } from '../domain/dsse.ts';
-import { keyidOf } from '../domain/hub-key.ts';
+import { keyidOf, pemOf } from '../domain/hub-key.ts';
 import { openKeyFile } from './key-file.ts';
 
 /** What stands before the 32 bytes of an Ed25519 private key in PKCS #8 (RFC 8410 §7). */
@@ -22,3 +23,7 @@ export function hubKeyOf(seed: Uint8Array): Signer {
 export function openHubKey(path: string): Signer {
   return hubKeyOf(openKeyFile(path, 'hub key', 'keys.hub'));
 }
+
+/** Checks an Ed25519 signature. */
+export const verifySignature: Verify = (publicKey, bytes, signature) =>
+  verify(null, bytes, createPublicKey(pemOf(publicKey)), signature);

@@ -184,10 +184,14 @@ export const auditRowSchema = z.strictObject({
   at: time,
   actor: text,
   address: text.nullable(),
+  /** What the program that asked calls itself; absent where nothing asked. */
+  client: text.optional(),
   event: text,
   hold: id.nullable(),
   review: id.nullable(),
   approval: id.nullable(),
+  /** Absent where it is about none. */
+  deployment: id.optional(),
   digest: digestSchema.nullable(),
   policy: text.nullable(),
   /** Event-specific facts, keys in snake_case; never a secret. */
@@ -399,6 +403,28 @@ export const auditReportSchema = z.strictObject({
   hash: text.nullable(),
   fault: z.enum(['changed', 'removed', 'inserted', 'truncated']).nullable(),
   message: text.nullable(),
+});
+/** The public key that the audit is signed with; `keyid` is SHA-256 of its SPKI in DER. */
+export const hubKeySchema = z.strictObject({
+  keyid: z.string().regex(/^[0-9a-f]{64}$/),
+  algorithm: z.literal('ed25519'),
+  /** PEM. */
+  public_key: z.string().max(1_000),
+});
+/** A DSSE envelope with one signature. */
+export const envelopeSchema = z.strictObject({
+  payloadType: z.string(),
+  payload: z.string(),
+  signatures: z.array(z.strictObject({ keyid: z.string(), sig: z.string() })).length(1),
+});
+/** Where the audit ends: its last row, the root of the hash tree over all rows, and both signed. */
+export const signedHeadSchema = z.strictObject({
+  seq: z.number().int(),
+  hash: digestSchema,
+  root: digestSchema,
+  at: time,
+  signed_head: envelopeSchema,
+  public_key: z.string().max(1_000),
 });
 /** Answer of `/readyz`: `degraded` names what people must look at although jobs go on. */
 export const readySchema = z.strictObject({

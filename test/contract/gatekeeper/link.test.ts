@@ -10,6 +10,7 @@ import type { Store } from '../../../agent/src/ports/store.ts';
 import { openStore } from '../../../agent/src/stores/store.ts';
 import { createClock } from '../../../agent/src/system/clock.ts';
 import { agentKey, eventually } from '../../support/hub-server.ts';
+import { auditKeeper } from '../../support/audit-keeper.ts';
 import { hubLog, hubWorld, requestFor, type World } from '../../support/hub-world.ts';
 
 /** The real client against the real hub, on a file and real sockets: what the agent sees of its hub. */
@@ -32,6 +33,7 @@ describe('the gatekeeper over the link', () => {
       directory: world.context.directory,
       policy: () => world.policy,
       variableKey: new Uint8Array(32).fill(9),
+      audit: auditKeeper(),
       agents: [key],
       clock,
       log: hubLog(),

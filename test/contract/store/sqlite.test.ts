@@ -78,7 +78,7 @@ describe('a SQLite file that was tampered with', () => {
   });
 
   it('T34 an inserted audit row is found', async () => {
-    const copy = `insert into audit select (select max(seq) from audit) + 1, at, actor, address, event, hold, review, approval, digest, policy, detail, prev || 'x', hash || 'x' from audit where seq = 1`;
+    const copy = `insert into audit (seq, at, actor, address, event, hold, review, approval, digest, policy, detail, prev, hash) select (select max(seq) from audit) + 1, at, actor, address, event, hold, review, approval, digest, policy, detail, prev || 'x', hash || 'x' from audit where seq = 1`;
     expect(await verifiedAfter(copy)).toMatchObject({ ok: false, fault: 'changed' });
   });
 

@@ -1,3 +1,4 @@
+import type { AuditKeeper } from '../../app/checkpoint.ts';
 import type { GitlabTokenRow } from '../../app/gitlab-tokens.ts';
 import type { Caller, HubContext } from '../../app/hub-context.ts';
 import type { AgentProblem } from '../../domain/agent-problem.ts';
@@ -16,8 +17,8 @@ export interface RouteContext {
   readonly problems: (agent: string) => readonly AgentProblem[];
   /** Agents of this very process: it is not ready while one of them is not. */
   readonly local: readonly string[];
-  /** The whole chain as lines of JSON. */
-  readonly exportAudit: () => NodeJS.ReadableStream;
+  /** What signs the audit. */
+  readonly keeper: AuditKeeper;
   /** Holds whose job GitLab has ended. */
   readonly detached: DetachedRoutes;
   /** Tokens of GitLab's that the operator gave, as GitLab has them now. */

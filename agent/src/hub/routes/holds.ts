@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { decide, decideAll } from '../../app/decide.ts';
 import { holdUrl } from '../../app/hub-context.ts';
 import { inspectHold } from '../../app/inspect.ts';
+import { noteSeen } from '../../app/note-seen.ts';
 import { reveal } from '../../app/reveal.ts';
 import { sightOf, visibleHold } from '../../app/see.ts';
 import { HOLD_STATES, type Hold } from '../../domain/hold.ts';
@@ -67,6 +68,7 @@ export function holdRoutes({ hub, agents, detached }: RouteContext): readonly Ro
       reply: api.holdDetailSchema,
       handle: async ({ params, caller }) => {
         const found = await inspectHold(hub, caller, params.id);
+        await noteSeen(hub, caller, found);
         return views.holdDetail(found, holdUrl(hub, params.id), detached.advice(found.hold));
       },
     }),

@@ -26,7 +26,7 @@ export const statements: readonly string[] = [
   'create index audit_of_time on audit (at, seq)',
   `create table audit_people (
     person integer not null,
-    seq integer not null references audit (seq),
+    seq integer not null,
     primary key (person, seq)
   ) without rowid`,
   `insert or ignore into audit_people select cast(substr(actor, 6) as integer), seq from audit
