@@ -70,7 +70,7 @@ function meant(parent: string, word: string): string {
     ...Object.keys(runner.shape).map((name) => `runners.${name}`),
   ]
     .filter((key) => (parent === '' ? true : key.startsWith(`${parent}.`)))
-    .map((key) => (parent === '' ? key.split('.')[0]! : key.slice(parent.length + 1)));
+    .map((key) => (parent === '' ? key : key.slice(parent.length + 1)).split('.')[0]!);
   const near = suggest(word, siblings);
   if (near !== null) return `; did you mean "${near}"?`;
   const elsewhere = OPTIONS.find((option) => option.key === word || option.key.endsWith(`.${word}`));
