@@ -66,7 +66,7 @@ export async function startAgent(
     refuseNewKey(config.keys.seal, 'seal key', [lotDir, tokensDir]);
     const variableKey = openKeyFile(config.keys.variable, 'variable key', 'keys.variable');
     const seal = sealUnder(openKeyFile(config.keys.seal, 'seal key', 'keys.seal'));
-    const directory = openDirectory({ path: config.principals, log });
+    const directory = openDirectory({ path: config.principals, log, clock });
     const policy = config.policy === null ? () => DEFAULT_POLICY : openPolicy({ path: config.policy, log });
 
     const store = await openStore({ path: config.hub.store.path });
@@ -143,7 +143,10 @@ export async function startAgent(
       gatewayUrl: originOf(config.gateway.listen.host, gatewayPort),
       hubUrl,
       bootstrapToken,
-      firstLink: bootstrapToken === null ? null : firstLink(config.hub.externalUrl ?? originOf(reachable(config.hub.listen.host), hubPort), bootstrapToken),
+      firstLink:
+        bootstrapToken === null
+          ? null
+          : firstLink(config.hub.externalUrl ?? originOf(reachable(config.hub.listen.host), hubPort), bootstrapToken),
       stop,
     };
   } catch (error) {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { type Approval, isValid, matches } from '../../agent/src/domain/approval.ts';
 import { type Lifetime, narrowest, parseLifetime, requireWithin } from '../../agent/src/domain/lifetime.ts';
+import { accessOf, membersOf, projectsOf } from '../../agent/src/domain/membership.ts';
 import { DEFAULT_POLICY, defaultLifetime, lifetimeLimit } from '../../agent/src/domain/policy.ts';
-import { accessLevel, accessOf, membersOf, projectsOf } from '../../agent/src/domain/principal.ts';
+import { accessLevel } from '../../agent/src/domain/principal.ts';
 import { requirementFor } from '../../agent/src/domain/requirement.ts';
 import { grantFor, type Token, UNUSED } from '../../agent/src/domain/token.ts';
 import { DAY, HOUR, PEOPLE, START } from '../support/hub-world.ts';

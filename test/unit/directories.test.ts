@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openPolicy, readPolicy } from '../../agent/src/directories/policy-file.ts';
 import { openDirectory, readPrincipals } from '../../agent/src/directories/principals-file.ts';
+import { accessOf } from '../../agent/src/domain/membership.ts';
 import { DEFAULT_POLICY } from '../../agent/src/domain/policy.ts';
-import { accessOf } from '../../agent/src/domain/principal.ts';
-import { hubLog } from '../support/hub-world.ts';
+import { hubLog, manualClock } from '../support/hub-world.ts';
 
 const file = (name: string) => readFileSync(new URL(`../../policy/${name}`, import.meta.url), 'utf8');
 const problems = (read: () => unknown): string[] => {
@@ -118,7 +118,7 @@ describe('a file that changes', () => {
       `users: [{ id: 1, username: ada }]\nprojects: [{ id: 7, path: a/b, members: [{ user: ada, access_level: ${level} }] }]\n`;
     writeFileSync(path, people('maintainer'));
     const log = hubLog();
-    const directory = openDirectory({ path, log });
+    const directory = openDirectory({ path, log, clock: manualClock() });
     const level = async () => (await directory.members(7))[0]?.accessLevel;
     expect(await level()).toBe(40);
     writeFileSync(path, people('guest'));
@@ -133,7 +133,9 @@ describe('a file that changes', () => {
   });
 
   it('refuses to start with one that is not there or not right', () => {
-    expect(() => openDirectory({ path: join(folder, 'none.yaml'), log: hubLog() })).toThrow(/ENOENT/);
+    expect(() => openDirectory({ path: join(folder, 'none.yaml'), log: hubLog(), clock: manualClock() })).toThrow(
+      /ENOENT/,
+    );
     const path = join(folder, 'policy.yaml');
     writeFileSync(path, 'rules: 3');
     expect(() => openPolicy({ path, log: hubLog() })).toThrow(/policy\.yaml:1: rules/);

@@ -19,12 +19,14 @@ const vote = (id: number, decision: Vote['decision'] = 'approve', at = 0): Vote 
   lifetime: { kind: 'standing' },
   scope: { ref: { kind: 'exact' }, inputs: 'same_pipeline', runners: null },
   comment: null,
+  representedAs: null,
   at,
 });
 const rule = (accessLevel: number, count: number): ApprovalRule => levelRule(`l${accessLevel}`, accessLevel, count);
 const requirement = (rules: readonly ApprovalRule[], excluded: readonly number[] = []): Requirement => ({
   rules,
   selfApproval: 'forbid',
+  rejectsRequired: 1,
   policy: 'p',
   trigger: { id: null, username: null, name: null, verified: 'gitlab' },
   people: [],

@@ -21,8 +21,10 @@ import {
 import type { Token } from '../domain/token.ts';
 import { type Vote, withVote } from '../domain/vote.ts';
 import { blindNames, hiddenOf } from './blind.ts';
+import { isRunOnly } from './covering.ts';
 import { membersFor, policyFor } from './governing.ts';
 import { byCaller, type Caller, type HubContext, retrying } from './hub-context.ts';
+import { readConfiguration } from './nearest.ts';
 import { answerReviews } from './release.ts';
 import { visibleHold } from './see.ts';
 import { close, type Settlement, settle } from './settle.ts';
@@ -40,6 +42,8 @@ export interface Decision {
   readonly scope: ScopeWish | null;
   /** Deny the digest for a while, so that later jobs with it are refused at once (T15). */
   readonly remember: boolean;
+  /** Name of the one rule that an approve shall count for; without it: whichever it is needed for. */
+  readonly representedAs?: string | null;
 }
 
 /** What a decision stands on, read before it; the store writes it only if none of it has changed since. */
@@ -199,14 +203,16 @@ async function recordVote(
 
 function voteOf(
   caller: Caller,
-  { decision, comment }: Decision,
+  { decision, comment, representedAs = null }: Decision,
   { review, now }: Ground,
   hold: number | null,
   lifetime: Lifetime,
   scope: Scope,
 ): Vote {
   const { id, username, name } = caller.person;
-  return { review: review.id, person: { id, username, name }, decision, hold, lifetime, scope, comment, at: now };
+  const pin = decision === 'approve' ? representedAs : null;
+  const said = { decision, hold, lifetime, scope, comment, representedAs: pin, at: now };
+  return { review: review.id, person: { id, username, name }, ...said };
 }
 
 async function approve(s: Settlement, caller: Caller, decision: Decision, ground: Ground): Promise<void> {
@@ -214,9 +220,13 @@ async function approve(s: Settlement, caller: Caller, decision: Decision, ground
   const denial = await s.tx.denial(hold.subject, hold.digest, now);
   require(mayApprove(hold, review, current, caller.person.id, memberOf(members, caller.person.id), denial), hold);
   const { environment } = hold.place;
-  const lifetime =
-    decision.lifetime === null ? defaultLifetime(here, environment, now) : parseLifetime(decision.lifetime);
-  requireWithin(lifetime, lifetimeLimit(here, environment), now);
+  const configuration = await readConfiguration(s.tx, hold.digest);
+  // Its own key replaces image and checkout: what would run another time is not what was looked at.
+  const runOnly = configuration === null || isRunOnly(configuration);
+  const limit = runOnly ? ({ kind: 'run' } as const) : lifetimeLimit(here, environment);
+  const usual: Lifetime = runOnly ? { kind: 'run' } : defaultLifetime(here, environment, now);
+  const lifetime = decision.lifetime === null ? usual : parseLifetime(decision.lifetime);
+  requireWithin(lifetime, limit, now);
   const origin = questionOf(hold);
   const scope = await scopeFor(s, hold, decision.scope);
   requireScope(scope, here.scopes, hold.place);

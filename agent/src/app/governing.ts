@@ -1,12 +1,6 @@
 import type { Hold } from '../domain/hold.ts';
-import {
-  type EffectivePolicy,
-  effectivePolicy,
-  mapRules,
-  type Policy,
-  type PolicyTarget,
-  rulesIn,
-} from '../domain/policy.ts';
+import { type EffectivePolicy, effectivePolicy, mapRules, type Policy, rulesIn } from '../domain/policy.ts';
+import type { PolicyTarget } from '../domain/policy-match.ts';
 import type { Member } from '../domain/principal.ts';
 import type { Requirement } from '../domain/requirement.ts';
 import type { Review } from '../domain/review.ts';
@@ -52,11 +46,17 @@ export function policyFor(
   return effectivePolicy(policy, targetOf(of));
 }
 
-/** Members of the project, and all whom any of the requirements names: nobody who could vote is missing. */
+/**
+ * Members of the project, and all whom any of the requirements names: nobody who could vote is missing. `voters` are looked
+ * at one by one, whatever a list of members says of them; with `notBefore` (epoch ms) no older answer than that will do.
+ */
 export async function membersFor(
   directory: Directory,
   projectId: number,
   requirements: readonly Pick<Requirement, 'rules'>[],
+  voters: readonly number[] = [],
+  notBefore?: number,
 ): Promise<readonly Member[]> {
-  return directory.members(projectId, namedIn(requirements.flatMap(({ rules }) => rules)));
+  const named = namedIn(requirements.flatMap(({ rules }) => rules));
+  return directory.members(projectId, { ...named, users: [...new Set([...named.users, ...voters])] }, notBefore);
 }

@@ -5,28 +5,41 @@ import type { Log } from '../ports/log.ts';
 /** People and rules of a large company are some hundred kilobytes; more is some other file. */
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 
+/** The content of a file as it was read last. */
+export interface WatchedFile<T> {
+  (): T;
+  /** Why the file as it is now is not used, in words; null when it is. */
+  problem(): string | null;
+}
+
 /**
  * The content of a file, read again when the file has changed. The first reading throws `bad_config`; a later one that
  * fails is logged once and leaves what was read last, so that a typing mistake neither lets everybody in nor locks all out.
  */
-export function watchedFile<T>(path: string, log: Log, read: (text: string, path: string) => T): () => T {
+export function watchedFile<T>(path: string, log: Log, read: (text: string, path: string) => T): WatchedFile<T> {
   let mark = markOf(path);
   let current = read(textOf(path), path);
-  return () => {
+  let problem: string | null = null;
+  const look = (): T => {
     const seen = markOf(path);
     if (seen === mark) return current;
     mark = seen;
     try {
       current = read(textOf(path), path);
+      problem = null;
       log.info({ path }, 'file changed and was read again');
     } catch (error) {
-      log.error(
-        { path, problem: error instanceof HoldpointError ? error.message : 'cannot be read' },
-        'changed file is not used; the last good one stays',
-      );
+      problem = error instanceof HoldpointError ? error.message : 'it cannot be read';
+      log.error({ path, problem }, 'changed file is not used; the last good one stays');
     }
     return current;
   };
+  return Object.assign(look, {
+    problem: () => {
+      look();
+      return problem;
+    },
+  });
 }
 
 function markOf(path: string): string {

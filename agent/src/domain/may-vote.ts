@@ -1,6 +1,6 @@
 import type { Hold } from './hold.ts';
 import { accessWord, type Member } from './principal.ts';
-import { entitled } from './quorum.ts';
+import { entitled, rulesOf } from './quorum.ts';
 import type { Requirement } from './requirement.ts';
 import type { Denial, Review } from './review.ts';
 import { whoWords } from './rule.ts';
@@ -10,19 +10,24 @@ export type MayVote =
   | { readonly allowed: true }
   | {
       readonly allowed: false;
-      readonly code: 'not_eligible' | 'self_approval' | 'wrong_state' | 'forbidden';
+      readonly code: WhyNot;
       readonly reason: string;
     };
+type WhyNot = 'not_eligible' | 'self_approval' | 'wrong_state' | 'forbidden' | 'bad_input';
 
-const no = (code: 'not_eligible' | 'self_approval' | 'wrong_state' | 'forbidden', reason: string): MayVote => ({
-  allowed: false,
-  code,
-  reason,
-});
+const no = (code: WhyNot, reason: string): MayVote => ({ allowed: false, code, reason });
 
 /** Whom any of the rules asks for, in words. */
 function asked({ rules }: Requirement): string {
   return [...new Set(rules.map((rule) => whoWords(rule.who)))].join(' or ') || 'nobody';
+}
+
+/** What a person is for the rules, in words. */
+function standing(member: Member | undefined): string {
+  if (member?.person.bot === true) return 'you are no person but a bot, and no rule names you';
+  return member === undefined || member.accessLevel === 0
+    ? 'you have no access to the project'
+    : `you are ${accessWord(member.accessLevel)} there`;
 }
 
 /**
@@ -37,11 +42,11 @@ export function mayApproveEver(
 ): MayVote {
   for (const requirement of [frozen, current]) {
     if (!entitled(requirement, member)) {
-      const found =
-        member === undefined || member.accessLevel === 0
-          ? 'you have no access to the project'
-          : `you are ${accessWord(member.accessLevel)} there`;
-      return no('not_eligible', `${found}, the rules ask for ${asked(requirement)}: ask somebody who is`);
+      const when = requirement === frozen ? '' : 'now ';
+      return no(
+        'not_eligible',
+        `${standing(member)}, the rules ${when}ask for ${asked(requirement)}: ask somebody who is`,
+      );
     }
     if (requirement.excluded.includes(personId)) {
       return no(
@@ -51,6 +56,26 @@ export function mayApproveEver(
           : 'you triggered the job that opened this review, and the policy forbids to approve it oneself: ask somebody else',
       );
     }
+  }
+  return { allowed: true };
+}
+
+/**
+ * Whether the person may vote for the rule of this name alone: each of the requirements must have it and know the person for
+ * it, or the vote would count for nothing there.
+ */
+export function mayRepresent(requirements: readonly Requirement[], member: Member | undefined, name: string): MayVote {
+  for (const requirement of requirements) {
+    if (rulesOf(requirement, member, name).length > 0) continue;
+    const list = (rules: Requirement['rules']) => rules.map((rule) => `"${rule.name}"`).join(', ') || 'none';
+    const own = list(rulesOf(requirement, member, null));
+    const known = requirement.rules.find((rule) => rule.name === name);
+    return known === undefined
+      ? no(
+          'bad_input',
+          `there is no rule "${name}": there are ${list(requirement.rules)}, your vote can count for ${own}`,
+        )
+      : no('not_eligible', `rule "${name}" asks for ${whoWords(known.who)}: your vote can count for ${own}`);
   }
   return { allowed: true };
 }

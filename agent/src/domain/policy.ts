@@ -1,10 +1,15 @@
+import { type BreakGlassPolicy, DEFAULT_BREAK_GLASS } from './break-glass.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { digestOfText } from './digest.ts';
+import type { FreezeWindow } from './freeze.ts';
 import { DAY_MS, type Lifetime, type LifetimeLimit, longest } from './lifetime.ts';
+import { entryFits, type PolicyMatch, type PolicyTarget } from './policy-match.ts';
 import { ACCESS_LEVELS } from './principal.ts';
+import { type EnvironmentEdit, type EnvironmentEntry, mapEntryRules, rulesOfEntry, SHIPPED_EDIT } from './protected-environment.ts';
 import { type ApprovalRule, levelRule } from './rule.ts';
-import { globMatches, type ScopePolicy } from './scope.ts';
+import type { ScopePolicy } from './scope.ts';
 import { DEFAULT_TOKEN_POLICY, type TokenPolicy } from './token-use.ts';
+import { SHIPPED_TOLERANCE, type Tolerance } from './tolerate.ts';
 
 /**
  * Who may not approve what they caused: `forbid` excludes the trigger and the commit's author and committer,
@@ -25,12 +30,36 @@ export const UNKNOWN_AUTHOR = ['one_more', 'allow'] as const;
 /** One of the two. */
 export type UnknownAuthor = (typeof UNKNOWN_AUTHOR)[number];
 
+/** Whether an approve needs a comment. */
+export const COMMENTS = ['optional', 'required'] as const;
+/** One of the two. */
+export type Comments = (typeof COMMENTS)[number];
+
+/** What lets somebody's own push through without a vote: nothing, or that they might approve it alone. */
+export const AUTO_APPROVE = ['off', 'pushed_by_approver'] as const;
+/** One of the two. */
+export type AutoApprove = (typeof AUTO_APPROVE)[number];
+
+/** Time that a job may ask for, in seconds; outside of it people are asked about this run. Null: no bound. */
+export interface TimeoutBounds {
+  readonly minS: number | null;
+  readonly maxS: number | null;
+}
+
 /** Which rules hold for one job. */
 export interface PolicySettings {
   readonly rules: readonly ApprovalRule[];
   readonly selfApproval: SelfApproval;
   readonly unknownAuthor: UnknownAuthor;
+  /** So many rejects of entitled people end a Review. */
+  readonly rejectsRequired: number;
+  readonly autoApprove: AutoApprove;
+  readonly comment: Comments;
+  readonly timeout: TimeoutBounds;
+  readonly breakGlass: BreakGlassPolicy;
   readonly scopes: ScopePolicy;
+  /** What may differ from what people approved. */
+  readonly tolerance: Tolerance;
   /** Names of variables that may be approved although nobody has seen their value. */
   readonly opaque: readonly string[];
   /** How long a Hold waits before it expires. */
@@ -52,34 +81,18 @@ export interface EffectivePolicy extends PolicySettings {
   readonly version: string;
 }
 
-/** What a policy decides by. */
-export interface PolicyTarget {
-  readonly projectId: number;
-  /** Full path; null where nobody told. */
-  readonly projectPath: string | null;
-  readonly job: string;
-  /** Full ref such as `refs/heads/main`. */
-  readonly ref: string;
-  readonly refProtected: boolean;
-  readonly environment: string | null;
-}
-
-/** For which jobs an entry speaks; all that is there must fit, what is absent fits always. Globs are anchored, `*` alone is special. */
-export interface PolicyMatch {
-  /** Ids, or globs over full paths (letter case does not count, as in GitLab). */
-  readonly projects?: readonly (number | string)[];
-  readonly jobs?: readonly string[];
-  /** `protected`, `unprotected`, or globs over full refs. */
-  readonly refs?: readonly string[];
-  /** Globs over names; a job without an environment fits none. */
-  readonly environments?: readonly string[];
-}
-
 /** Settings for some jobs. */
 export interface PolicyEntry {
   readonly name: string;
   readonly match: PolicyMatch;
   readonly settings: Partial<PolicySettings>;
+}
+
+/** How strictly runners of these names have to be gated at least. */
+export interface RunnerDemand {
+  /** Pattern over names of `runners[]` entries. */
+  readonly runner: string;
+  readonly mode: 'monitor' | 'enforce';
 }
 
 /** The policy: settings that hold everywhere, and entries that speak for some jobs. */
@@ -92,13 +105,23 @@ export interface Policy {
   /** Projects (id or full path) whose unapproved jobs an unprotected runner gets, where nothing in them forbids it. */
   readonly divert?: readonly { readonly project: number | string; readonly runner: string }[];
   readonly tokens: TokenPolicy;
+  /** Times at which jobs are kept back, or need more approvals. */
+  readonly freezes: readonly FreezeWindow[];
+  /** Runners that have to be gated, whatever their agent's own file says. */
+  readonly runners: readonly RunnerDemand[];
 }
 
 const SHIPPED: PolicySettings = {
   rules: [levelRule('maintainers', ACCESS_LEVELS.maintainer, 1)],
   selfApproval: 'forbid',
   unknownAuthor: 'one_more',
+  rejectsRequired: 1,
+  autoApprove: 'off',
+  comment: 'optional',
+  timeout: { minS: null, maxS: null },
+  breakGlass: DEFAULT_BREAK_GLASS,
   scopes: { inputs: { default: 'same_pipeline', environments: 'admitted', max: 'any' }, refs: 'exact' },
+  tolerance: SHIPPED_TOLERANCE,
   opaque: [],
   requestTtlMs: 30 * DAY_MS,
   lifetimes: { default: { kind: 'standing' }, max: { kind: 'standing' }, environments: { kind: 'days', days: 30 } },
@@ -112,27 +135,9 @@ export const DEFAULT_POLICY: Policy = {
   base: SHIPPED,
   entries: [],
   tokens: DEFAULT_TOKEN_POLICY,
+  freezes: [],
+  runners: [],
 };
-
-const anyFits = <T>(wanted: readonly T[] | undefined, fits: (one: T) => boolean): boolean =>
-  wanted === undefined || wanted.some(fits);
-
-/** True when an entry speaks for the job. An empty list fits nothing (T16). */
-export function entryFits({ projects, jobs, refs, environments }: PolicyMatch, target: PolicyTarget): boolean {
-  const { projectId, projectPath, job, ref, refProtected, environment } = target;
-  return (
-    anyFits(projects, (one) =>
-      typeof one === 'number'
-        ? one === projectId
-        : projectPath !== null && globMatches(one.toLowerCase(), projectPath.toLowerCase()),
-    ) &&
-    anyFits(jobs, (one) => globMatches(one, job)) &&
-    anyFits(refs, (one) =>
-      one === 'protected' ? refProtected : one === 'unprotected' ? !refProtected : globMatches(one, ref),
-    ) &&
-    anyFits(environments, (one) => environment !== null && globMatches(one, environment))
-  );
-}
 
 /** What holds for one job: each setting from the first entry that fits and speaks of it, else from the base. */
 export function effectivePolicy(policy: Policy, target: PolicyTarget): EffectivePolicy {
@@ -145,19 +150,33 @@ export function effectivePolicy(policy: Policy, target: PolicyTarget): Effective
   ) as EffectivePolicy;
 }
 
+const rulesOf = (settings: Partial<PolicySettings>): readonly ApprovalRule[] => [
+  ...(settings.rules ?? []),
+  ...(settings.breakGlass?.rules ?? []),
+];
+
 /** All rules that stand anywhere in the policy. */
 export function rulesIn(policy: Policy): readonly ApprovalRule[] {
-  return [policy.base, ...policy.entries.map((entry) => entry.settings)].flatMap((settings) => settings.rules ?? []);
+  return [
+    ...[policy.base, ...policy.entries.map((entry) => entry.settings)].flatMap(rulesOf),
+    ...policy.freezes.flatMap((window) => window.rules),
+  ];
 }
 
 /** The policy with every rule replaced. */
 export function mapRules(policy: Policy, change: (rule: ApprovalRule) => ApprovalRule): Policy {
-  const changed = <T extends Partial<PolicySettings>>(settings: T): T =>
-    settings.rules === undefined ? settings : { ...settings, rules: settings.rules.map(change) };
+  const changed = <T extends Partial<PolicySettings>>(settings: T): T => ({
+    ...settings,
+    ...(settings.rules && { rules: settings.rules.map(change) }),
+    ...(settings.breakGlass && {
+      breakGlass: { ...settings.breakGlass, rules: settings.breakGlass.rules.map(change) },
+    }),
+  });
   return {
     ...policy,
     base: changed(policy.base),
     entries: policy.entries.map((entry) => ({ ...entry, settings: changed(entry.settings) })),
+    freezes: policy.freezes.map((window) => ({ ...window, rules: window.rules.map(change) })),
   };
 }
 

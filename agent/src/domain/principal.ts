@@ -38,11 +38,22 @@ export interface Person {
   readonly blocked: boolean;
   /** No human: approves nothing unless a rule names it. */
   readonly bot?: boolean;
+  /** Administers the whole CI server. That gives no access by itself: it satisfies rules that ask for an administrator alone. */
+  readonly admin?: boolean;
 }
 /** A person's access level in one group or project. */
 export interface Membership {
   readonly user: number;
   readonly accessLevel: number;
+  /** Epoch ms from which on it counts no more. */
+  readonly expiresAt?: number;
+}
+/** A group that was invited: its people have their own level there, at most this one. */
+export interface Share {
+  readonly group: number;
+  readonly accessLevel: number;
+  /** Epoch ms from which on it counts no more. */
+  readonly expiresAt?: number;
 }
 /** A group; its members are members of every project below its path. */
 export interface Group {
@@ -50,6 +61,7 @@ export interface Group {
   /** Full path, e.g. `acme/payments`. */
   readonly path: string;
   readonly members: readonly Membership[];
+  readonly sharedWith?: readonly Share[];
 }
 /** A project and its direct members. */
 export interface Project {
@@ -57,6 +69,7 @@ export interface Project {
   /** Full path, e.g. `acme/payments/api`. */
   readonly path: string;
   readonly members: readonly Membership[];
+  readonly sharedWith?: readonly Share[];
 }
 /** Everything a directory says at one moment. */
 export interface Principals {
@@ -70,77 +83,14 @@ export interface Member {
   readonly person: Person;
   /** GitLab's number; 0 for somebody without access who is here because a rule names them or a group of theirs. */
   readonly accessLevel: number;
-  /** Groups that the person belongs to; `inherited`: as a member of one of its ancestors. */
+  /** Groups that the person belongs to; `inherited`: through one of its ancestors, or through a group that it invited. */
   readonly groups: readonly { readonly id: number; readonly inherited: boolean }[];
-}
-
-/** True when the group holds the project: its path is a whole leading part of the project's, never a mere prefix. */
-function contains(group: Group, project: Project): boolean {
-  return project.path.startsWith(`${group.path}/`);
 }
 
 /** People and groups that rules name, whose members have to be asked for beside those of the project. */
 export interface NamedPrincipals {
   readonly users: readonly number[];
   readonly groups: readonly number[];
-}
-
-/** The groups of a person: those that list them, and by inheritance every group below one of these. */
-export function groupsOf(principals: Principals, userId: number): Member['groups'] {
-  const own = principals.groups.filter((group) => group.members.some(({ user }) => user === userId));
-  const below = principals.groups.filter(
-    (group) => !own.includes(group) && own.some((above) => group.path.startsWith(`${above.path}/`)),
-  );
-  return [...own.map(({ id }) => ({ id, inherited: false })), ...below.map(({ id }) => ({ id, inherited: true }))];
-}
-
-/**
- * Everybody with access to the project, the highest of direct and inherited levels counting, and whom `also` names, ordered
- * by user name. An unknown project has no members of its own: its path is never taken from the job (T20).
- */
-export function membersOf(
-  principals: Principals,
-  projectId: number,
-  also: NamedPrincipals = { users: [], groups: [] },
-): readonly Member[] {
-  const project = principals.projects.find((p) => p.id === projectId);
-  const levels = new Map<number, number>();
-  const sources =
-    project === undefined ? [] : [project, ...principals.groups.filter((group) => contains(group, project))];
-  for (const { user, accessLevel: level } of sources.flatMap((source) => source.members)) {
-    levels.set(user, Math.max(level, levels.get(user) ?? 0));
-  }
-  return principals.users
-    .filter((person) => !person.blocked)
-    .map((person) => ({
-      person,
-      accessLevel: levels.get(person.id) ?? 0,
-      groups: groupsOf(principals, person.id),
-    }))
-    .filter(
-      ({ person, groups }) =>
-        levels.has(person.id) ||
-        also.users.includes(person.id) ||
-        groups.some((group) => also.groups.includes(group.id)),
-    )
-    .sort((a, b) => (a.person.username < b.person.username ? -1 : 1));
-}
-
-/** GitLab's number of the person's access level in the project; 0 for a stranger, a blocked person, an unknown project. */
-export function accessOf(principals: Principals, userId: number, projectId: number): number {
-  return membersOf(principals, projectId).find((member) => member.person.id === userId)?.accessLevel ?? 0;
-}
-
-/** Ids of the projects in which the person has at least this level (and some access at all). */
-export function projectsOf(principals: Principals, userId: number, atLeast: number): readonly number[] {
-  const person = principals.users.find((user) => user.id === userId);
-  if (person === undefined || person.blocked) return [];
-  const levelIn = (source: Group | Project): number =>
-    source.members.reduce((level, member) => (member.user === userId ? Math.max(level, member.accessLevel) : level), 0);
-  const enough = (source: Group | Project): boolean => levelIn(source) >= Math.max(atLeast, 1);
-  // Asked at every request: only the person's own groups are compared with paths.
-  const groups = principals.groups.filter(enough);
-  return principals.projects
-    .filter((project) => enough(project) || groups.some((group) => contains(group, project)))
-    .map((project) => project.id);
+  /** True: everybody who administers the CI server. */
+  readonly admins?: boolean;
 }

@@ -6,6 +6,8 @@ import type { ApprovalRule } from './rule.ts';
 export interface Requirement {
   readonly rules: readonly ApprovalRule[];
   readonly selfApproval: SelfApproval;
+  /** So many rejects of entitled people end it; never below 1. */
+  readonly rejectsRequired: number;
   /** Version of the policy it came from. */
   readonly policy: string;
   /** Who triggered the Hold that opened the Review; later Holds exclude nobody, or anybody could lock approvers out. */
@@ -61,6 +63,7 @@ export function requirementFor(policy: EffectivePolicy, opener: Opener): Require
   return {
     rules: unknown.length === 0 ? policy.rules : policy.rules.map((rule) => ({ ...rule, count: rule.count + 1 })),
     selfApproval: policy.selfApproval,
+    rejectsRequired: policy.rejectsRequired,
     policy: policy.version,
     trigger,
     people,

@@ -1,4 +1,4 @@
-import { accessWord, type Member, type NamedPrincipals } from './principal.ts';
+import { ACCESS_LEVELS, accessWord, type Member, type NamedPrincipals } from './principal.ts';
 
 /**
  * Whom a rule asks for: one person, members of a group, or everybody with at least this access level in the job's project.
@@ -38,7 +38,8 @@ export function satisfies({ who }: ApprovalRule, member: Member | undefined): bo
         member.groups.some((group) => group.id === who.id && (who.inherited || !group.inherited))
       );
     case 'access_level':
-      return !member.person.bot && who.level > 0 && member.accessLevel >= who.level;
+      if (member.person.bot || who.level <= 0) return false;
+      return member.accessLevel >= who.level || (who.level === ACCESS_LEVELS.admin && member.person.admin === true);
     default:
       who satisfies never;
       return false;
@@ -49,7 +50,7 @@ export function satisfies({ who }: ApprovalRule, member: Member | undefined): bo
 export function whoWords(who: Who): string {
   switch (who.kind) {
     case 'access_level':
-      return `${accessWord(who.level)} or higher`;
+      return who.level === ACCESS_LEVELS.admin ? 'administrator' : `${accessWord(who.level)} or higher`;
     case 'user':
       return who.name ?? `user ${who.id}`;
     case 'group':
@@ -64,5 +65,6 @@ export function namedIn(rules: readonly ApprovalRule[]): NamedPrincipals {
   const ids = (kind: 'user' | 'group') => [
     ...new Set(rules.flatMap(({ who }) => (who.kind === kind && who.id !== null ? [who.id] : []))),
   ];
-  return { users: ids('user'), groups: ids('group') };
+  const admins = rules.some(({ who }) => who.kind === 'access_level' && who.level === ACCESS_LEVELS.admin);
+  return { users: ids('user'), groups: ids('group'), admins };
 }

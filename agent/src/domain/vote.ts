@@ -13,6 +13,8 @@ export interface Vote {
   /** What it would have covered beside the Review's own place. */
   readonly scope: Scope;
   readonly comment: string | null;
+  /** Name of the one rule that it shall count for; null: whichever it is needed for. */
+  readonly representedAs: string | null;
   /** Epoch ms. */
   readonly at: number;
 }

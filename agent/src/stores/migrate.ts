@@ -4,6 +4,8 @@ import { statements as first } from './migrations/0001-first.ts';
 import { statements as retries } from './migrations/0002-retries.ts';
 import { statements as scopes } from './migrations/0003-scopes.ts';
 import { statements as tokens } from './migrations/0004-tokens-approvals.ts';
+import { statements as people } from './migrations/0005-people.ts';
+import { statements as policy } from './migrations/0006-policy.ts';
 import { statements as signIn } from './migrations/0009-sign-in.ts';
 import { statements as audit } from './migrations/0010-audit.ts';
 import type { Schema } from './schema.ts';
@@ -14,6 +16,8 @@ const MIGRATIONS: readonly (readonly [version: number, statements: readonly stri
   [2, retries],
   [3, scopes],
   [4, tokens],
+  [5, people],
+  [6, policy],
   [9, signIn],
   [10, audit],
 ];

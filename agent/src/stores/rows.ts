@@ -92,6 +92,8 @@ export function holdOf(row: Row<HoldTable>, attempts: readonly Omit<Row<AttemptT
     endedAt: row.ended_at,
     reason: row.reason,
     crossing: row.crossing,
+    frozenUntil: row.frozen_until,
+    timeoutS: row.timeout_s,
   };
 }
 
@@ -126,6 +128,8 @@ export function holdChanges(hold: Hold) {
     ended_at: hold.endedAt,
     reason: hold.reason,
     crossing: hold.crossing,
+    frozen_until: hold.frozenUntil,
+    timeout_s: hold.timeoutS,
   };
 }
 
@@ -171,7 +175,8 @@ function requirementOf(text: string): Review['requirement'] {
   const rules = (read.rules as readonly Written[]).map((rule) =>
     rule.accessLevel === undefined ? rule : levelRule(rule.name, rule.accessLevel, rule.count),
   );
-  return { ...read, rules };
+  // Before it could be asked for otherwise, one reject ended a Review.
+  return { ...read, rules, rejectsRequired: read.rejectsRequired ?? 1 };
 }
 
 /** A Review of its row. */
@@ -212,6 +217,7 @@ export function voteOf(row: Row<VoteTable>): Vote {
     lifetime: parseLifetime(row.lifetime),
     scope: JSON.parse(row.scope) as Vote['scope'],
     comment: row.comment,
+    representedAs: row.represented_as,
     at: row.at,
   };
 }
@@ -228,6 +234,7 @@ export function voteColumns(vote: Vote) {
     lifetime: lifetimeText(vote.lifetime),
     scope: JSON.stringify(vote.scope),
     comment: vote.comment,
+    represented_as: vote.representedAs,
     at: vote.at,
   };
 }
@@ -252,6 +259,7 @@ export function approvalOf(row: Row<ApprovalTable>): Approval {
     timesUsed: row.times_used,
     revoked:
       row.revoked_at === null ? null : { at: row.revoked_at, by: row.revoked_by ?? '', reason: row.revoked_reason },
+    ...(row.break_glass === null ? {} : { breakGlass: true }),
   };
 }
 
@@ -273,6 +281,7 @@ export function approvalColumns(approval: Omit<Approval, 'id'>) {
     revoked_at: approval.revoked?.at ?? null,
     revoked_by: approval.revoked?.by ?? null,
     revoked_reason: approval.revoked?.reason ?? null,
+    break_glass: approval.breakGlass === true ? 1 : null,
   };
 }
 

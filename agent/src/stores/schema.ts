@@ -32,6 +32,8 @@ export interface HoldTable extends SubjectColumns {
   ended_at: number | null;
   reason: string | null;
   crossing: number | null;
+  frozen_until: number | null;
+  timeout_s: number | null;
 }
 /** One GitLab job of a Hold, with its Facts. */
 export interface AttemptTable {
@@ -70,7 +72,15 @@ export interface VoteTable {
   lifetime: string;
   scope: string;
   comment: string | null;
+  represented_as: string | null;
   at: number;
+}
+/** A user or group that a rule of a Review or Hold names; `principal` 0 stands for all administrators. */
+export interface NamedPrincipalTable {
+  about: string;
+  about_id: number;
+  kind: string;
+  principal: number;
 }
 /** One Approval; its votes as JSON, as they were. */
 export interface ApprovalTable extends SubjectColumns {
@@ -90,6 +100,7 @@ export interface ApprovalTable extends SubjectColumns {
   revoked_at: number | null;
   revoked_by: string | null;
   revoked_reason: string | null;
+  break_glass: number | null;
 }
 /** One remembered reject. */
 export interface DenialTable {
@@ -199,6 +210,30 @@ export interface RevealTable {
   hold: number;
   at: number;
 }
+/** One break-glass and what was found when somebody else looked at it. */
+export interface BreakGlassTable extends SubjectColumns {
+  id: Generated<number>;
+  version: number;
+  hold: number;
+  approval: number;
+  person_id: number;
+  person_username: string;
+  person_name: string;
+  rule: string;
+  reason: string;
+  policy: string;
+  at: number;
+  until: number;
+  review_by: number;
+  frozen: number;
+  overdue_noted: number;
+  closed_at: number | null;
+  closed_by_id: number | null;
+  closed_by_username: string | null;
+  closed_by_name: string | null;
+  finding: string | null;
+  comment: string | null;
+}
 /** All tables by name. */
 export interface Schema {
   schema_version: { version: number };
@@ -207,7 +242,9 @@ export interface Schema {
   attempts: AttemptTable;
   reviews: ReviewTable;
   votes: VoteTable;
+  named_principals: NamedPrincipalTable;
   approvals: ApprovalTable;
+  break_glass: BreakGlassTable;
   denials: DenialTable;
   reports: { hold: number; job_id: number; event: string; at: string };
   outbox: OutboxTable;

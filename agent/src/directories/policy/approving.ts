@@ -11,6 +11,14 @@ export const approvingShape = {
     .enum(UNKNOWN_AUTHOR)
     .optional()
     .describe('Where nobody can tell whom to exclude: one more person for every rule, or nothing.'),
+  // As many as rules may ask for: nobody could reject at all beyond that.
+  rejects_required: z
+    .number()
+    .int()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe('So many rejects of people whom a rule knows end a review.'),
   request_ttl: duration.optional().describe('A job that nobody decided on expires after this time.'),
   remember: duration.optional().describe('How long "reject --remember" refuses the same configuration at once.'),
   superseded: z
@@ -26,6 +34,7 @@ export function approvingOf(read: Read) {
     rules: read.rules,
     selfApproval: read.self_approval,
     unknownAuthor: read.unknown_author,
+    rejectsRequired: read.rejects_required,
     requestTtlMs: read.request_ttl,
     rememberMs: read.remember,
     superseded: read.superseded,
