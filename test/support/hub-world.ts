@@ -12,6 +12,7 @@ import type { JsonObject } from '../../agent/src/domain/json.ts';
 import { DEFAULT_POLICY, type Policy, type PolicySettings } from '../../agent/src/domain/policy.ts';
 import type { Principals } from '../../agent/src/domain/principal.ts';
 import { type TokenScope, UNUSED } from '../../agent/src/domain/token.ts';
+import { variableTag } from '../../agent/src/domain/variable-tag.ts';
 import type { Clock } from '../../agent/src/ports/clock.ts';
 import type { HoldReport } from '../../agent/src/ports/gatekeeper.ts';
 import type { Log } from '../../agent/src/ports/log.ts';
@@ -19,6 +20,8 @@ import type { ChangedEvent } from '../../agent/src/ports/push.ts';
 import type { Store } from '../../agent/src/ports/store.ts';
 import { openStore } from '../../agent/src/stores/store.ts';
 
+/** Key of the world's hidden values. */
+export const VARIABLE_KEY = new Uint8Array(32).fill(7);
 export const START = Date.parse('2026-11-22T08:00:00.000Z');
 export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
@@ -206,6 +209,7 @@ export async function hubWorld(given: { store?: Store; clock?: ReturnType<typeof
       directory: directoryOf(() => world.people),
       policy: () => resolvePolicy(world.context.directory, world.policy),
       externalUrl: () => 'https://hub.example.com',
+      tag: (projectId, name, text) => variableTag(VARIABLE_KEY, projectId, name, text),
       random: (bytes) => randomBytes(bytes),
       push: { wake: (agent) => void woken.push(agent), changed: (event) => void events.push(event) },
     },

@@ -2,7 +2,7 @@ import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { describe, expect, it } from 'vitest';
-import { changesBehaviour } from '../../agent/src/runners/gitlab/behaviour.ts';
+import { changesBehaviour } from '../../agent/src/domain/behaviour.ts';
 import { withoutUserInfo } from '../../agent/src/runners/gitlab/form.ts';
 import { IGNORABLE_VARIABLES } from '../../agent/src/runners/gitlab/ignorable-variables.ts';
 import { holdsToken } from '../../agent/src/runners/gitlab/reduced-token.ts';

@@ -1,4 +1,3 @@
-import { matches, questionOf } from '../domain/approval.ts';
 import { canonicalJson } from '../domain/canonical-json.ts';
 import { identified } from '../domain/commit-people.ts';
 import { digestOfText } from '../domain/digest.ts';
@@ -12,11 +11,12 @@ import type { Denial } from '../domain/review.ts';
 import { type Inputs, inputsOf } from '../domain/scope.ts';
 import { placeOf, type Subject, subjectOf } from '../domain/subject.ts';
 import type { AdmitAnswer, AdmitRequest } from '../ports/gatekeeper.ts';
+import { coverOf, stillCovers } from './covering.ts';
 import { membersFor, policyFor } from './governing.ts';
 import { holdNote } from './hold-note.ts';
 import { agentActor, type HubContext, holdUrl, retrying } from './hub-context.ts';
 import { nearestDiff } from './nearest.ts';
-import { fallBack, releaseHold } from './release.ts';
+import { askingOf, fallBack, passedAs, releaseHold, toleratedDetail } from './release.ts';
 import { cancelHold, noteUse, reviewFor, type Settlement, settle } from './settle.ts';
 import { type Diverted, diverted, divertTarget, type Monitored, monitored } from './ungated.ts';
 
@@ -129,9 +129,9 @@ async function decide(
   const about = { subject, place, projectPath: facts.project.path };
   await supersede(s, subject, facts, digest);
   const trigger = await triggerOf(s, facts);
-  const approval = (await s.tx.approvalsOf(subject, digest, 1_000)).find((a) =>
-    matches(a, { subject, digest, place, inputs, runner: facts.runner, hold: null }, s.now),
-  );
+  const question = { subject, digest, place, inputs, runner: facts.runner, hold: null };
+  const cover = await coverOf(s, { question, projectPath: facts.project.path, facts });
+  const approval = cover?.approval;
   if (monitor) return monitored(s, digest, facts, approval === undefined ? 'hold' : 'pass', null);
   const to = approval === undefined ? divertTarget(s.policy, facts, divert) : null;
   if (to !== null) return diverted(s, digest, facts, to);
@@ -156,14 +156,22 @@ async function decide(
       endedAt: null,
       reason: null,
       crossing: null,
+      frozenUntil: null,
+      timeoutS: facts.timeoutS,
     },
     facts,
   );
   if (approval !== undefined) await noteUse(s, approval, 1);
   await s.audit(
-    approval === undefined ? 'hold_opened' : 'job_passed',
+    cover === null ? 'hold_opened' : passedAs(cover),
     { hold },
-    { job_id: attempt.jobId, project_id: subject.projectId, runner: attempt.runner, inputs },
+    {
+      job_id: attempt.jobId,
+      project_id: subject.projectId,
+      runner: attempt.runner,
+      inputs,
+      ...toleratedDetail(cover),
+    },
   );
   s.changed({ type: 'hold', id: hold.id, state: hold.state, projectId: subject.projectId });
   return { outcome: approval === undefined ? 'hold' : 'pass', hold, requirement: review?.requirement ?? null };
@@ -220,7 +228,7 @@ async function join(
   const older = liveAttempt(open);
   const joined = await s.move(
     open,
-    { type: 'attach', attempt, inputs },
+    { type: 'attach', attempt, inputs, timeoutS: facts.timeoutS },
     'job_joined',
     { job_id: attempt.jobId, runner: attempt.runner, inputs },
     facts,
@@ -231,18 +239,18 @@ async function join(
 
 /** A waiting Hold waits, unless an Approval covers it; a pending one passes while its Approval counts. */
 async function verdictOnOpen(s: Settlement, hold: Hold): Promise<Decision> {
-  const question = questionOf(hold);
+  const asking = await askingOf(s, hold);
   if (hold.state === 'pending') {
     const approval = hold.approval === null ? null : await s.tx.approval(hold.approval);
-    const still = approval !== null && matches(approval, question, s.now);
+    const still = approval !== null && (await stillCovers(s, approval, asking));
     const now = still ? hold : await fallBack(s, hold, 'its approval is over');
     if (now.state === 'pending') return { outcome: 'pass', hold: now, requirement: null };
     return verdictOnOpen(s, now);
   }
-  const approval = (await s.tx.approvalsOf(hold.subject, hold.digest, 1_000)).find((a) => matches(a, question, s.now));
-  if (approval !== undefined) {
-    await noteUse(s, approval, 1);
-    return { outcome: 'pass', hold: await releaseHold(s, hold, approval.id), requirement: null };
+  const cover = await coverOf(s, asking);
+  if (cover !== null) {
+    await noteUse(s, cover.approval, 1);
+    return { outcome: 'pass', hold: await releaseHold(s, hold, cover), requirement: null };
   }
   const review = hold.review === null ? null : await s.tx.review(hold.review);
   return { outcome: 'hold', hold, requirement: review?.requirement ?? null };

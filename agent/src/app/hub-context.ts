@@ -19,6 +19,8 @@ export interface HubContext {
   readonly externalUrl: () => string;
   /** Addresses of agents, to tell a token that is used on a machine with jobs; absent where nobody can tell. */
   readonly agentHosts?: () => ReadonlySet<string>;
+  /** HMAC (hex) of a hidden value of a project under a name, as the form has it; the key itself stays outside. */
+  readonly tag: (projectId: number, name: string, text: string) => string;
   /** So many bytes that nobody can guess. */
   readonly random: (bytes: number) => Uint8Array;
 }

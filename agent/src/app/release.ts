@@ -1,32 +1,63 @@
 import { type Approval, matches, questionOf } from '../domain/approval.ts';
+import { HoldpointError } from '../domain/errors.ts';
 import { type Hold, liveAttempt } from '../domain/hold.ts';
+import type { JsonObject } from '../domain/json.ts';
 import { isDetached } from '../domain/retrying.ts';
 import { placeCovered } from '../domain/scope.ts';
+import { type Asking, type Cover, coveredBy, coverOf } from './covering.ts';
 import { policyFor } from './governing.ts';
 import { cancelHold, closeIfEmpty, noteUse, peopleOf, reviewFor, type Settlement } from './settle.ts';
 
+/** What a Hold that is open asks of Approvals, with what is known of its newest run. */
+export async function askingOf(s: Settlement, hold: Hold): Promise<Asking> {
+  const facts = await s.tx.facts(hold.id, hold.attempts.at(-1)?.jobId ?? 0);
+  if (facts === null) throw new HoldpointError('internal', `hold ${hold.id}: the store lacks its facts`);
+  return { question: questionOf(hold), projectPath: hold.projectPath, facts };
+}
+
+/** The event of a job that an Approval lets pass: by its digest, or by what the policy tolerates. */
+export const passedAs = ({ tolerated }: Cover): string => (tolerated === null ? 'job_passed' : 'job_tolerated');
+
+/** What was tolerated, for the audit; nothing where the digest itself is approved. */
+export function toleratedDetail(cover: Cover | null): JsonObject {
+  if (cover === null || cover.tolerated === null) return {};
+  return { approved_digest: cover.approval.digest, tolerated: cover.tolerated.map((part) => ({ ...part })) };
+}
+
 /**
- * A new Approval answers every open Review in its scope: all their waiting Holds are released, in ascending pipeline id.
- * Of several that wait for the same environment only the newest pipeline's is, and none that GitLab has ended and a newer
- * pipeline has run meanwhile: an older run must not come after a newer one. The policy may say otherwise.
+ * A new Approval answers every open Review of its Subject in its scope: of its digest, and of those that are alike for the
+ * policy. All their waiting Holds are released, in ascending pipeline id. Of several that wait for the same environment only
+ * the newest pipeline's is, and none that GitLab has ended and a newer pipeline has run meanwhile: an older run must not come
+ * after a newer one. The policy may say otherwise.
  */
 export async function answerReviews(s: Settlement, approval: Approval): Promise<readonly Hold[]> {
   const released: Hold[] = [];
-  const reviews = (await s.tx.openReviews(approval.subject, approval.digest)).filter((review) =>
+  const reviews = (await s.tx.openReviews(approval.subject, null)).filter((review) =>
     placeCovered(approval.scope, approval.place, review.place),
   );
   const waiting = (await Promise.all(reviews.map((review) => s.tx.waitingOn(review.id)))).flat();
-  const covered = waiting.filter((hold) => matches(approval, questionOf(hold), s.now));
-  for (const hold of covered.sort(byPipeline)) {
-    const newest = covered.findLast(({ place }) => place.environment === hold.place.environment) ?? hold;
-    if (policyFor(s.policy, hold).superseded === 'cancel' && (await isSuperseded(s, hold, newest))) {
+  const covered: { readonly hold: Hold; readonly cover: Cover }[] = [];
+  for (const hold of waiting) {
+    const cover =
+      hold.digest === approval.digest
+        ? matches(approval, questionOf(hold), s.now) && { approval, tolerated: null }
+        : await coveredBy(s, approval, await askingOf(s, hold));
+    if (cover) covered.push({ hold, cover });
+  }
+  covered.sort((a, b) => byPipeline(a.hold, b.hold));
+  for (const { hold, cover } of covered) {
+    const same = covered.findLast((other) => other.hold.place.environment === hold.place.environment);
+    if (policyFor(s.policy, hold).superseded === 'cancel' && (await isSuperseded(s, hold, same?.hold ?? hold))) {
       await cancelHold(s, hold, 'superseded');
       continue;
     }
-    released.push(await releaseHold(s, hold, approval.id));
+    released.push(await releaseHold(s, hold, cover));
   }
   // What the scope does not reach (artifacts from elsewhere, another runner) goes on waiting for its answer (T48).
-  for (const review of reviews) await closeIfEmpty(s, review.id, 'approved');
+  const answered = new Set(covered.map(({ hold }) => hold.review));
+  for (const review of reviews) {
+    if (review.digest === approval.digest || answered.has(review.id)) await closeIfEmpty(s, review.id, 'approved');
+  }
   await noteUse(s, approval, released.length);
   return released;
 }
@@ -40,8 +71,10 @@ const age = (hold: Hold): number => hold.pipelineId ?? 0;
 const byPipeline = (a: Hold, b: Hold): number => age(a) - age(b) || a.id - b.id;
 
 /** Moves one waiting Hold to pending and tells the agent that has its live job. */
-export async function releaseHold(s: Settlement, hold: Hold, approval: number): Promise<Hold> {
-  const pending = await s.move(hold, { type: 'release', approval }, 'hold_released', { approval });
+export async function releaseHold(s: Settlement, hold: Hold, cover: Cover): Promise<Hold> {
+  const approval = cover.approval.id;
+  const event = cover.tolerated === null ? 'hold_released' : 'job_tolerated';
+  const pending = await s.move(hold, { type: 'release', approval }, event, { approval, ...toleratedDetail(cover) });
   await s.tell('release', pending, liveAttempt(pending), null);
   return pending;
 }
@@ -56,13 +89,11 @@ export async function fallBack(s: Settlement, hold: Hold, reason: string): Promi
   }
   const review = await reviewFor(s, hold, await peopleOf(s, hold));
   const waiting = await s.move(hold, { type: 'revoke', review: review.id, reason }, 'hold_fell_back', { reason });
-  const other = (await s.tx.approvalsOf(hold.subject, hold.digest, 100)).find((a) =>
-    matches(a, questionOf(hold), s.now),
-  );
-  if (other !== undefined) {
-    const pending = await releaseHold(s, waiting, other.id);
+  const other = await coverOf(s, await askingOf(s, waiting));
+  if (other !== null) {
+    const pending = await releaseHold(s, waiting, other);
     await closeIfEmpty(s, review.id, 'approved');
-    await noteUse(s, other, 1);
+    await noteUse(s, other.approval, 1);
     return pending;
   }
   await s.tell('revoke', waiting, liveAttempt(waiting), reason);

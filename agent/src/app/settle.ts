@@ -33,6 +33,8 @@ export interface About {
 /** One transaction in progress: every write of a decision goes through it, so that none is without its audit row. */
 export interface Settlement extends Deciding {
   readonly tx: StoreWriter;
+  /** HMAC (hex) of a hidden value of this project under this name, as the form has it. */
+  tag(projectId: number, name: string, text: string): string;
   audit(event: string, about: About, detail?: JsonObject): Promise<void>;
   /** Moves a Hold and records it; `facts` are those of an attempt that is new. Answers the moved Hold. */
   move(hold: Hold, command: HoldCommand, event: string, detail?: JsonObject, facts?: Facts): Promise<Hold>;
@@ -52,14 +54,20 @@ export async function settle<T>(
   const result = await context.store.write(async (tx) => {
     agents.clear();
     changes.length = 0;
-    return work(settlement(deciding, tx, agents, changes));
+    return work(settlement(context, deciding, tx, agents, changes));
   });
   for (const agent of agents) context.push.wake(agent);
   for (const change of changes) context.push.changed(change);
   return result;
 }
 
-function settlement(deciding: Deciding, tx: StoreWriter, agents: Set<string>, changes: ChangedEvent[]): Settlement {
+function settlement(
+  context: Pick<HubContext, 'tag'>,
+  deciding: Deciding,
+  tx: StoreWriter,
+  agents: Set<string>,
+  changes: ChangedEvent[],
+): Settlement {
   const audit: Settlement['audit'] = async (event, about, detail = {}) => {
     const entry: AuditEntry = {
       at: deciding.now,
@@ -83,6 +91,7 @@ function settlement(deciding: Deciding, tx: StoreWriter, agents: Set<string>, ch
   return {
     ...deciding,
     tx,
+    tag: context.tag,
     audit,
     changed,
     async move(hold, command, event, detail = {}, facts) {

@@ -1,3 +1,5 @@
+import type { ValueShape } from './value-shapes.ts';
+
 /** Somebody whose name stands in the commit of a run. */
 export interface CommitPerson {
   readonly role: 'author' | 'committer';
@@ -72,6 +74,8 @@ export interface Facts {
   }[];
   /** Values that a person may have typed and that the form does not show (non-public, unmasked): names only. */
   readonly blind: readonly string[];
+  /** Words for what each of those looks like, never the value; absent for jobs of older agents. */
+  readonly shapes?: readonly { readonly name: string; readonly shapes: readonly ValueShape[] }[] | undefined;
   /** Covered variables that change how a runner or a shell behaves: name only. */
   readonly behaviour: readonly string[];
   /** What the digest leaves out, with the value of this run where it is no secret (else null) and the reason. */

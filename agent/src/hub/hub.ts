@@ -13,6 +13,7 @@ import { steadyClock } from '../app/steady-clock.ts';
 import { verifyApprovals } from '../app/verify-approvals.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Policy } from '../domain/policy.ts';
+import { variableTag } from '../domain/variable-tag.ts';
 import type { CiApi } from '../ports/ci-api.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Directory } from '../ports/directory.ts';
@@ -95,6 +96,7 @@ export function createHub(options: HubOptions): Hub {
     clock,
     externalUrl: () => (options.externalUrl ?? listening).replace(/\/+$/, ''),
     agentHosts: () => link.addresses(),
+    tag: (projectId, name, text) => variableTag(variableKey, projectId, name, text),
     random: (bytes) => randomBytes(bytes),
     push: {
       wake: (agent) => link.wake(agent),

@@ -111,8 +111,8 @@ export interface StoreReader {
   facts(hold: number, jobId: number): Promise<Facts | null>;
 
   review(id: number): Promise<Review | null>;
-  /** Open Reviews of the Subject and Digest, whatever their Place. */
-  openReviews(subject: Subject, digest: string): Promise<readonly Review[]>;
+  /** Open Reviews of the Subject and one Digest or (null) all, whatever their Place. */
+  openReviews(subject: Subject, digest: string | null): Promise<readonly Review[]>;
   reviews(
     filter: { readonly states?: readonly ReviewState[]; readonly sight: Sight | null },
     page: Page,

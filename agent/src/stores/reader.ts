@@ -139,15 +139,9 @@ export function reader(db: Kysely<Schema>): StoreReader {
       return row === undefined ? null : reviewOf(row);
     },
     async openReviews(subject, digest) {
-      const rows = await db
-        .selectFrom('reviews')
-        .selectAll()
-        .where(ofSubject(subject))
-        .where('digest', '=', digest)
-        .where('state', '=', 'open')
-        .orderBy('id')
-        .execute();
-      return rows.map(reviewOf);
+      let query = db.selectFrom('reviews').selectAll().where(ofSubject(subject)).where('state', '=', 'open');
+      if (digest !== null) query = query.where('digest', '=', digest);
+      return (await query.orderBy('id').execute()).map(reviewOf);
     },
     async reviews(filter, page) {
       let query = db.selectFrom('reviews').selectAll().where('id', '>', page.after).orderBy('id').limit(page.limit);

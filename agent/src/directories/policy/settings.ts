@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { PolicySettings } from '../../domain/policy.ts';
 import { approvingOf, approvingShape, type Saying } from './approving.ts';
 import { coveringOf, coveringShape } from './covering.ts';
+import { tolerateOf, tolerateShape } from './tolerate.ts';
 import { variablesOf, variablesShape } from './variables.ts';
 
 /** Everything that may be said for all jobs at the top of the file, and for some jobs in an entry: one spread for each part. */
@@ -9,6 +10,7 @@ export const settingsShape = {
   ...approvingShape,
   ...coveringShape,
   ...variablesShape,
+  ...tolerateShape,
 };
 
 /** What a part of the file says, and nothing of what it does not say; `base` fills the halves that are unsaid. */
@@ -16,6 +18,6 @@ export function settingsOf(
   read: z.output<z.ZodObject<typeof settingsShape>>,
   base: PolicySettings,
 ): Partial<PolicySettings> {
-  const said: Saying = { ...approvingOf(read), ...coveringOf(read, base), ...variablesOf(read) };
+  const said: Saying = { ...approvingOf(read), ...coveringOf(read, base), ...variablesOf(read), ...tolerateOf(read) };
   return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
 }

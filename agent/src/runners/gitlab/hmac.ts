@@ -1,6 +1,7 @@
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import { tagMessage } from '../../domain/variable-tag.ts';
 import { PayloadRefusal } from './refusal.ts';
 import type { Budget } from './unexpansion.ts';
 
@@ -29,7 +30,7 @@ export function createTagger(key: Uint8Array | null, projectId: number, budget: 
         'the value is not public, and stands in the form as an HMAC only: the variable key is needed',
       );
     }
-    const message = `holdpoint.variable/v1\u0000${projectId}\u0000${name}\u0000${text}`;
+    const message = tagMessage(projectId, name, text);
     let tag = known.get(message);
     if (tag === undefined) {
       budget.room -= CHARACTERS_OF_AN_ENTRY;

@@ -1,6 +1,7 @@
 import type { Facts } from '../../domain/facts.ts';
 import { isJsonObject, type Json } from '../../domain/json.ts';
-import { changesBehaviour } from './behaviour.ts';
+import { shapesOf } from '../../domain/value-shapes.ts';
+import { changesBehaviour } from '../../domain/behaviour.ts';
 import { fullRef } from './environment.ts';
 import type { Form } from './form.ts';
 import { clip } from './form-text.ts';
@@ -137,6 +138,13 @@ export function factsOf(form: Form, scrub: Scrub, options: { instance: string; r
     blind: covered
       .filter(({ group, entries }) => group.entries.some((v) => !v.public && !v.masked) && entries.some(isHashed))
       .map(({ group }) => clip(group.entries[0].key, MAX_TEXT_CHARACTERS)),
+    shapes: covered.flatMap(({ group }) => {
+      const [only] = group.entries;
+      // Of what a maintainer masked not even the shape is told.
+      if (group.sent !== 1 || only.public || only.masked) return [];
+      const shapes = shapesOf(only.value);
+      return shapes.length === 0 ? [] : [{ name: clip(only.key, MAX_TEXT_CHARACTERS), shapes }];
+    }),
     behaviour: covered
       .filter(({ group }) => changesBehaviour(group.entries[0].key))
       .map(({ group }) => clip(group.entries[0].key, MAX_TEXT_CHARACTERS)),

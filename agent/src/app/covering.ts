@@ -1,0 +1,121 @@
+import { type Approval, matches, type Question } from '../domain/approval.ts';
+import type { Facts } from '../domain/facts.ts';
+import { isJsonObject, type JsonObject } from '../domain/json.ts';
+import type { EffectivePolicy } from '../domain/policy.ts';
+import { type Relaxed, type RunValues, relax, toleratedBetween, tolerates } from '../domain/tolerate.ts';
+import { policyFor } from './governing.ts';
+import { readConfiguration } from './nearest.ts';
+import type { Settlement } from './settle.ts';
+
+/** What of a difference the policy tolerated, by place. */
+export type ToleratedPart = { readonly path: string; readonly why: string };
+/** An Approval that lets a job run: of its very digest (`tolerated` is null), or of one that is alike for the policy. */
+export interface Cover {
+  readonly approval: Approval;
+  readonly tolerated: readonly ToleratedPart[] | null;
+}
+/** What is asked: the job's question, its project's path for the policy, and what is known of its run. */
+export interface Asking {
+  readonly question: Question;
+  readonly projectPath: string | null;
+  readonly facts: Facts;
+}
+
+/** So many approvals of one digest; people do not make more. */
+const MAX_EXACT = 1_000;
+/** So many configurations are compared where none has the digest: a verdict stays quick, and the newest are what is meant. */
+const MAX_COMPARED = 20;
+const MAX_COMPARED_CHARS = 8 * 1024 * 1024;
+
+/** The Approval that covers the job at this moment, if any: one of its digest first, then one that is alike (T10, T12, T51, T56). */
+export async function coverOf(s: Settlement, asking: Asking): Promise<Cover | null> {
+  const { question } = asking;
+  const exact = (await s.tx.approvalsOf(question.subject, question.digest, MAX_EXACT)).find((approval) =>
+    matches(approval, question, s.now),
+  );
+  if (exact !== undefined) return { approval: exact, tolerated: null };
+  return alike(s, asking, await s.tx.approvalsOf(question.subject, null, MAX_EXACT));
+}
+
+/** What the Holds of a new Approval, of its digest or not, are asked: whether this very one covers them. */
+export async function coveredBy(s: Settlement, approval: Approval, asking: Asking): Promise<Cover | null> {
+  if (approval.digest !== asking.question.digest) return alike(s, asking, [approval]);
+  return matches(approval, asking.question, s.now) ? { approval, tolerated: null } : null;
+}
+
+/** True while this Approval still covers the job, as the policy is now. */
+export async function stillCovers(s: Settlement, approval: Approval, asking: Asking): Promise<boolean> {
+  return (await coveredBy(s, approval, asking)) !== null;
+}
+
+/** True when the configuration brings a key that replaces image and checkout: only an approval of that very run lets it go. */
+export function isRunOnly(configuration: JsonObject): boolean {
+  const { suspend_options: options } = configuration;
+  if (!isJsonObject(options)) return false;
+  const key = options.runtime_environment_key;
+  return key !== undefined && key !== null && key !== '';
+}
+
+/**
+ * Only what people have approved is compared with, never what passed by tolerance itself: it writes no Approval, so steps do
+ * not add up (T56). What was approved for one run, or for so many uses, is of that configuration alone.
+ */
+async function alike(s: Settlement, asking: Asking, approvals: readonly Approval[]): Promise<Cover | null> {
+  const { question, projectPath, facts } = asking;
+  const policy = policyFor(s.policy, { ...question, projectPath });
+  if (!tolerates(policy.tolerance)) return null;
+  const candidates = approvals.filter(
+    (approval) =>
+      (approval.lifetime.kind === 'standing' || approval.lifetime.kind === 'until') &&
+      approval.votes.length > 0 &&
+      matches({ ...approval, digest: question.digest }, question, s.now),
+  );
+  const configuration = candidates.length === 0 ? null : await readConfiguration(s.tx, question.digest);
+  if (configuration === null || isRunOnly(configuration)) return null;
+  const wanted = relax(configuration, policy.tolerance, runValues(s, facts, policy));
+  const compared = new Map<string, Relaxed | null>();
+  let characters = 0;
+  for (const approval of candidates) {
+    if (compared.size >= MAX_COMPARED || characters > MAX_COMPARED_CHARS) break;
+    if (compared.has(approval.digest)) continue;
+    const baseline = await readConfiguration(s.tx, approval.digest);
+    const relaxed = baseline && relax(baseline, policy.tolerance, await valuesOfApproved(s, approval, policy));
+    compared.set(approval.digest, relaxed);
+    characters += relaxed?.text.length ?? 0;
+    if (relaxed?.text === wanted.text) return { approval, tolerated: toleratedBetween(relaxed, wanted) };
+  }
+  return null;
+}
+
+/** What is known of the run whose configuration was approved; of one of which nothing is known, nothing hidden is alike. */
+async function valuesOfApproved(s: Settlement, approval: Approval, policy: EffectivePolicy): Promise<RunValues> {
+  const { shapes, templates } = policy.tolerance.variables;
+  const needed = Object.keys(shapes).length + Object.keys(templates).length > 0;
+  const [first] = needed ? await s.tx.holdIdsOf(approval.review) : [];
+  const hold = first === undefined ? null : await s.tx.hold(first);
+  const [attempt] = hold?.attempts ?? [];
+  const facts = hold === null || attempt === undefined ? null : await s.tx.facts(hold.id, attempt.jobId);
+  return runValues(s, facts, policy, approval.subject.projectId);
+}
+
+/** A value with anything that a shell, a path or a template treats specially is no part of a template. */
+const PLAIN = /^[0-9A-Za-z][0-9A-Za-z._:/@+-]{0,254}$/;
+
+function runValues(
+  s: Settlement,
+  facts: Facts | null,
+  policy: EffectivePolicy,
+  projectId = facts?.project.id,
+): RunValues {
+  const sent = (facts?.notCovered ?? []).flatMap(({ path, value }): [string, string][] =>
+    path.startsWith('variables.') && value !== null && PLAIN.test(value)
+      ? [[path.slice('variables.'.length), value]]
+      : [],
+  );
+  return {
+    sent: new Map(sent),
+    shapes: new Map((facts?.shapes ?? []).map(({ name, shapes }) => [name, shapes])),
+    tag: (name, text) => (projectId === undefined ? null : s.tag(projectId, name, text)),
+    opaque: policy.opaque,
+  };
+}
