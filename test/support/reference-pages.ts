@@ -14,6 +14,8 @@ const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   not_eligible: 'No rule counts the vote of this person for this Hold; the Hold names who can help.',
   cross_site:
     'A request with the cookie of the page comes from somewhere else than the page, or without its token; load the page again.',
+  sign_in_failed: 'The identity provider did not say who signs in, or says somebody whom the hub does not take.',
+  step_up_required: 'The policy asks for a fresh sign-in or a passkey for this vote; both are given on the page.',
   self_approval: 'Whoever triggered a job or wrote its commit does not approve it; ask somebody else.',
   not_found: 'There is no such thing, or this person may not see it.',
   digest_mismatch: 'The Hold has another digest than the one that was looked at: look at it again.',
@@ -32,6 +34,7 @@ const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   not_ready: 'The hub answers, but jobs wait for something else of the same process; the message says for what.',
   store_unavailable: "The hub's database does not answer; its log says why. What is parked stays parked.",
   hub_unreachable: 'Nothing answers as a hub at this address; start one, or name another with `--hub`.',
+  provider_unreachable: 'The identity provider cannot be asked; try again, or sign in with a token.',
   ci_unreachable: 'GitLab does not answer, or fails itself; nothing was done, and it can be tried again.',
   internal: 'A mistake in the program, or hub and command line of different versions; please report it.',
 };

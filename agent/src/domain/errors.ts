@@ -12,6 +12,8 @@ export const ERRORS = {
   token_expired: { status: 401, exit: 5 },
   forbidden: { status: 403, exit: 5 },
   cross_site: { status: 403, exit: 5 },
+  sign_in_failed: { status: 401, exit: 5 },
+  step_up_required: { status: 403, exit: 5 },
   not_eligible: { status: 403, exit: 5 },
   self_approval: { status: 403, exit: 5 },
   not_found: { status: 404, exit: 3 },
@@ -30,6 +32,7 @@ export const ERRORS = {
   store_unavailable: { status: 503, exit: 1 },
   hub_unreachable: { status: 502, exit: 6 },
   ci_unreachable: { status: 502, exit: 1 },
+  provider_unreachable: { status: 502, exit: 1 },
   internal: { status: 500, exit: 1 },
 } as const satisfies Record<string, { status: number; exit: number }>;
 
