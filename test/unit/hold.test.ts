@@ -45,6 +45,8 @@ const base: Hold = {
   endedAt: null,
   reason: null,
   crossing: null,
+  frozenUntil: null,
+  timeoutS: 3600,
 };
 function holdIn(state: HoldState): Hold {
   const approval = state === 'pending' || state === 'running' ? 9 : null;
@@ -58,7 +60,7 @@ const commands: readonly HoldCommand[] = [
   { type: 'expire' },
   { type: 'cancel', reason: 'superseded' },
   { type: 'revoke', review: 6, reason: 'revoked' },
-  { type: 'attach', attempt: { ...attempt, jobId: 2 }, inputs: 'any' },
+  { type: 'attach', attempt: { ...attempt, jobId: 2 }, inputs: 'any', timeoutS: 3600 },
   { type: 'park', jobId: 1, parkedUntil: START + 5 },
   { type: 'detach', jobId: 1, reason: 'live stage over' },
   { type: 'hand_out', jobId: 1 },
@@ -141,7 +143,7 @@ describe('the states of a hold', () => {
   );
 
   it('ends the older job when another takes its place, and keeps the trigger of the first', () => {
-    const next = transition(base, { type: 'attach', attempt: { ...attempt, jobId: 2 }, inputs: 'any' }, START + 10);
+    const next = transition(base, { type: 'attach', attempt: { ...attempt, jobId: 2 }, inputs: 'any', timeoutS: 3600 }, START + 10);
     expect(next.attempts.map((a) => [a.jobId, a.ended])).toEqual([
       [1, 'replaced'],
       [2, null],
@@ -154,7 +156,7 @@ describe('the states of a hold', () => {
     const revoked = transition(holdIn('pending'), { type: 'revoke', review: 6, reason: 'revoked' }, START);
     expect(revoked).toMatchObject({ crossing: 1, review: 6, approval: null });
     expect(transition(revoked, { type: 'hand_out', jobId: 1 }, START).state).toBe('running');
-    const other = transition(revoked, { type: 'attach', attempt: { ...attempt, jobId: 2 }, inputs: 'any' }, START);
+    const other = transition(revoked, { type: 'attach', attempt: { ...attempt, jobId: 2 }, inputs: 'any', timeoutS: 3600 }, START);
     expect(() => transition(other, { type: 'hand_out', jobId: 2 }, START)).toThrow(/wrong|not possible/);
   });
 

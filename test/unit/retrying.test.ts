@@ -43,6 +43,8 @@ const hold = (more: Partial<Hold> = {}): Hold => ({
   endedAt: null,
   reason: null,
   crossing: null,
+  frozenUntil: null,
+  timeoutS: 3600,
   ...more,
 });
 const seen = (id: number, status: CiStatusWord, started = false) =>

@@ -25,6 +25,8 @@ export interface Approval {
   readonly lastUsedAt: number | null;
   readonly timesUsed: number;
   readonly revoked: { readonly at: number; readonly by: string; readonly reason: string | null } | null;
+  /** Nobody approved it: somebody broke the glass for this one run. */
+  readonly breakGlass?: boolean;
 }
 
 /** What a job asks of an Approval. */

@@ -7,7 +7,7 @@ import type { Place, Subject } from './subject.ts';
  * States of a Hold.
  *
  *   waiting_for_approval ── all gates pass ──► pending ── handed out ──► running ──► success | failed | canceled
- *          │  ▲                                  │ revoked, quorum lost ─► waiting_for_approval
+ *          │  ▲                                  │ revoked, quorum lost, frozen ─► waiting_for_approval
  *          │  └──────────────────────────────────┘ undelivered: running ─► pending
  *          └─► rejected | expired | canceled
  */
@@ -82,6 +82,10 @@ export interface Hold {
   readonly reason: string | null;
   /** Job that was released when the Approval was revoked: its hand-out may cross the revocation on the way. */
   readonly crossing: number | null;
+  /** End of the freeze that keeps it back although something covers it (epoch ms); null where none does. */
+  readonly frozenUntil: number | null;
+  /** Seconds that its newest job may run, as GitLab says; null for a Hold from before this was kept. */
+  readonly timeoutS: number | null;
 }
 
 /** Everything that can happen to a Hold. */
@@ -91,7 +95,8 @@ export type HoldCommand =
   | { readonly type: 'expire' }
   | { readonly type: 'cancel'; readonly reason: string }
   | { readonly type: 'revoke'; readonly review: number; readonly reason: string }
-  | { readonly type: 'attach'; readonly attempt: Attempt; readonly inputs: Inputs }
+  | { readonly type: 'freeze'; readonly review: number; readonly until: number; readonly reason: string }
+  | { readonly type: 'attach'; readonly attempt: Attempt; readonly inputs: Inputs; readonly timeoutS: number | null }
   | { readonly type: 'park'; readonly jobId: number; readonly parkedUntil: number | null }
   | { readonly type: 'detach'; readonly jobId: number; readonly reason: string }
   | { readonly type: 'hand_out'; readonly jobId: number }
@@ -140,6 +145,7 @@ export const LEGAL: Legal = {
   cancel: ['waiting_for_approval', 'pending'],
   // A running Hold stays as it is; that its Approval is gone is shown.
   revoke: ['pending', 'running'],
+  freeze: ['waiting_for_approval', 'pending'],
   attach: ['waiting_for_approval', 'pending'],
   park: ['waiting_for_approval', 'pending'],
   detach: ['waiting_for_approval', 'pending'],
@@ -180,7 +186,7 @@ export function transition(hold: Hold, command: HoldCommand, now: number): Hold 
 function apply(hold: Hold, command: HoldCommand, now: number): Hold {
   switch (command.type) {
     case 'release':
-      return { ...hold, state: 'pending', approval: command.approval, reason: null, crossing: null };
+      return { ...hold, state: 'pending', approval: command.approval, reason: null, crossing: null, frozenUntil: null };
     case 'reject':
       return end(hold, 'rejected', command.reason, now);
     case 'expire':
@@ -197,10 +203,21 @@ function apply(hold: Hold, command: HoldCommand, now: number): Hold {
         reason: command.reason,
         crossing: liveAttempt(hold)?.jobId ?? null,
       };
+    case 'freeze':
+      return {
+        ...hold,
+        state: 'waiting_for_approval',
+        approval: null,
+        review: command.review,
+        reason: command.reason,
+        frozenUntil: command.until,
+        crossing: hold.state === 'pending' ? (liveAttempt(hold)?.jobId ?? null) : hold.crossing,
+      };
     case 'attach':
       return {
         ...hold,
         inputs: command.inputs,
+        timeoutS: command.timeoutS,
         attempts: [...withLive(hold, { endedAt: now, ended: 'replaced' }), command.attempt],
         crossing: null,
       };

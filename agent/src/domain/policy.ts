@@ -5,7 +5,13 @@ import type { FreezeWindow } from './freeze.ts';
 import { DAY_MS, type Lifetime, type LifetimeLimit, longest } from './lifetime.ts';
 import { entryFits, type PolicyMatch, type PolicyTarget } from './policy-match.ts';
 import { ACCESS_LEVELS } from './principal.ts';
-import { type EnvironmentEdit, type EnvironmentEntry, mapEntryRules, rulesOfEntry, SHIPPED_EDIT } from './protected-environment.ts';
+import {
+  type EnvironmentEdit,
+  type EnvironmentEntry,
+  mapEntryRules,
+  rulesOfEntry,
+  SHIPPED_EDIT,
+} from './protected-environment.ts';
 import { type ApprovalRule, levelRule } from './rule.ts';
 import type { ScopePolicy } from './scope.ts';
 import { DEFAULT_TOKEN_POLICY, type TokenPolicy } from './token-use.ts';
@@ -109,6 +115,10 @@ export interface Policy {
   readonly freezes: readonly FreezeWindow[];
   /** Runners that have to be gated, whatever their agent's own file says. */
   readonly runners: readonly RunnerDemand[];
+  /** Environments that the file protects; the API may protect more, and never less. */
+  readonly environments: readonly EnvironmentEntry[];
+  /** Who may change what the API protects. */
+  readonly edit: EnvironmentEdit;
 }
 
 const SHIPPED: PolicySettings = {
@@ -137,6 +147,8 @@ export const DEFAULT_POLICY: Policy = {
   tokens: DEFAULT_TOKEN_POLICY,
   freezes: [],
   runners: [],
+  environments: [],
+  edit: SHIPPED_EDIT,
 };
 
 /** What holds for one job: each setting from the first entry that fits and speaks of it, else from the base. */
@@ -160,6 +172,7 @@ export function rulesIn(policy: Policy): readonly ApprovalRule[] {
   return [
     ...[policy.base, ...policy.entries.map((entry) => entry.settings)].flatMap(rulesOf),
     ...policy.freezes.flatMap((window) => window.rules),
+    ...policy.environments.flatMap(rulesOfEntry),
   ];
 }
 
@@ -177,6 +190,7 @@ export function mapRules(policy: Policy, change: (rule: ApprovalRule) => Approva
     base: changed(policy.base),
     entries: policy.entries.map((entry) => ({ ...entry, settings: changed(entry.settings) })),
     freezes: policy.freezes.map((window) => ({ ...window, rules: window.rules.map(change) })),
+    environments: policy.environments.map((entry) => mapEntryRules(entry, change)),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Approval } from '../domain/approval.ts';
 import type { AuditEntry, AuditHead, AuditRow } from '../domain/audit.ts';
+import type { BreakGlass } from '../domain/break-glass.ts';
 import type { Facts } from '../domain/facts.ts';
 import type { Hold, HoldState } from '../domain/hold.ts';
 import type { GateStatus, Retry } from '../domain/retrying.ts';
@@ -97,6 +98,8 @@ export interface StoreReader {
   overdueHolds(before: number, limit: number): Promise<readonly Hold[]>;
   /** Open Holds in this state that no job stands for, in ascending pipeline id, at most `limit`. */
   detachedHolds(state: 'waiting_for_approval' | 'pending', limit: number): Promise<readonly Hold[]>;
+  /** Waiting Holds that a freeze kept back although something covered them, in ascending pipeline id. */
+  frozenHolds(limit: number): Promise<readonly Hold[]>;
   /** True when a newer pipeline of the same project, ref and job name has been handed over. */
   overtaken(hold: Hold): Promise<boolean>;
   /** All Holds of one pipeline, oldest first. */
@@ -131,6 +134,17 @@ export interface StoreReader {
   /** Approvals with an end in time (`until`, `standing`) that are not revoked and whose end is at or before `now`. */
   dueApprovals(now: number, limit: number): Promise<readonly Approval[]>;
 
+  breakGlass(id: number): Promise<BreakGlass | null>;
+  /** Of these projects (null: all), `open` only, or only those that nobody has closed and that were due by then. */
+  breakGlasses(
+    filter: {
+      readonly projects: readonly number[] | null;
+      readonly open?: boolean;
+      readonly dueBefore?: number;
+    },
+    page: Page,
+  ): Promise<readonly BreakGlass[]>;
+  breakGlassOf(hold: number): Promise<readonly BreakGlass[]>;
   /** Those of these jobs of a project that were handed out under an Approval. */
   admittedJobs(instance: string, projectId: number, jobs: readonly number[]): Promise<ReadonlySet<number>>;
   /** Hidden values of this Digest that somebody has seen, by name. */
@@ -190,6 +204,8 @@ export interface StoreWriter extends StoreReader {
     readonly hold: number;
     readonly at: number;
   }): Promise<void>;
+  insertBreakGlass(glass: Omit<BreakGlass, 'id'>): Promise<BreakGlass>;
+  updateBreakGlass(glass: BreakGlass): Promise<void>;
   insertDenial(denial: Omit<Denial, 'id'>): Promise<void>;
   putConfiguration(digest: string, canonical: string): Promise<void>;
   /** Notes a report of an agent; false when the very same one was noted before. */

@@ -3,6 +3,7 @@ import type { Hold } from '../domain/hold.ts';
 import type { Subject } from '../domain/subject.ts';
 import type { Sight, StoreReader } from '../ports/store.ts';
 import { auditReads } from './audit-reads.ts';
+import { breakGlassReads } from './break-glass.ts';
 import { detachedReads } from './detached-reads.ts';
 import { approvalOf, denialOf, holdOf, pipelineKey, pushOf, reviewOf, sessionOf, tokenOf, voteOf } from './rows.ts';
 import type { HoldTable, Schema } from './schema.ts';
@@ -125,6 +126,19 @@ export function reader(db: Kysely<Schema>): StoreReader {
       return withAttempts(rows);
     },
     ...detachedReads(db, withAttempts),
+    ...breakGlassReads(db),
+    async frozenHolds(limit) {
+      const rows = await db
+        .selectFrom('holds')
+        .selectAll()
+        .where('frozen_until', 'is not', null)
+        .where('state', '=', 'waiting_for_approval')
+        .orderBy('pipeline_id')
+        .orderBy('id')
+        .limit(limit)
+        .execute();
+      return withAttempts(rows);
+    },
     async facts(hold, jobId) {
       const row = await db
         .selectFrom('attempts')
@@ -192,6 +206,8 @@ export function reader(db: Kysely<Schema>): StoreReader {
         .selectAll()
         .where(ofSubject(subject))
         .where('revoked_at', 'is', null)
+        // What was run without its approval was approved by nobody: it covers nothing and is no baseline (T16).
+        .where('break_glass', 'is', null)
         .orderBy('id', 'desc')
         .limit(limit);
       if (digest !== null) query = query.where('digest', '=', digest);
@@ -235,7 +251,8 @@ export function reader(db: Kysely<Schema>): StoreReader {
           .where('attempts.project_id', '=', projectId)
           .where('attempts.job_id', 'in', among(jobs.slice(from, from + MAX_IN_LIST)))
           .where('attempts.handed_out_at', 'is not', null)
-          .where('holds.approval', 'is not', null)
+          .innerJoin('approvals', 'approvals.id', 'holds.approval')
+          .where('approvals.break_glass', 'is', null)
           .execute();
         for (const row of rows) admitted.add(row.job_id);
       }

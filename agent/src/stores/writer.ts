@@ -5,6 +5,7 @@ import type { Hold } from '../domain/hold.ts';
 import { lifetimeText } from '../domain/lifetime.ts';
 import type { StoreWriter } from '../ports/store.ts';
 import { auditWrites } from './audit-writes.ts';
+import { breakGlassWrites } from './break-glass.ts';
 import { reader } from './reader.ts';
 import {
   approvalColumns,
@@ -65,6 +66,7 @@ export function writer(db: Kysely<Schema>): StoreWriter {
   };
   return {
     ...reader(db),
+    ...breakGlassWrites(db),
     async insertHold(hold, facts) {
       const { id } = await db.insertInto('holds').values(holdColumns(hold)).returning('id').executeTakeFirstOrThrow();
       const stored = { ...hold, id };

@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { type PolicySettings, SELF_APPROVAL, SUPERSEDED, UNKNOWN_AUTHOR } from '../../domain/policy.ts';
+import {
+  AUTO_APPROVE,
+  COMMENTS,
+  type PolicySettings,
+  SELF_APPROVAL,
+  SUPERSEDED,
+  UNKNOWN_AUTHOR,
+} from '../../domain/policy.ts';
 import { rules } from './rules.ts';
 import { duration } from './scalars.ts';
 
@@ -19,6 +26,11 @@ export const approvingShape = {
     .max(100)
     .optional()
     .describe('So many rejects of people whom a rule knows end a review.'),
+  auto_approve: z
+    .enum(AUTO_APPROVE)
+    .optional()
+    .describe('Whether the push of somebody who might approve it alone needs no vote.'),
+  comment: z.enum(COMMENTS).optional().describe('Whether an approve needs a comment.'),
   request_ttl: duration.optional().describe('A job that nobody decided on expires after this time.'),
   remember: duration.optional().describe('How long "reject --remember" refuses the same configuration at once.'),
   superseded: z
@@ -35,6 +47,8 @@ export function approvingOf(read: Read) {
     selfApproval: read.self_approval,
     unknownAuthor: read.unknown_author,
     rejectsRequired: read.rejects_required,
+    autoApprove: read.auto_approve,
+    comment: read.comment,
     requestTtlMs: read.request_ttl,
     rememberMs: read.remember,
     superseded: read.superseded,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { PolicyMatch } from '../../domain/policy.ts';
+import type { PolicyMatch } from '../../domain/policy-match.ts';
 import { glob, globs } from './scalars.ts';
 
 /** For which jobs something holds; all that is said must fit. */

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { DEFAULT_POLICY, type Policy, type PolicySettings } from '../../domain/policy.ts';
+import { freezeSchema } from './freeze.ts';
 import { match } from './match.ts';
-import { glob, name } from './scalars.ts';
+import { runnersOf, runnersSchema } from './runners.ts';
+import { distinctNames, glob, name } from './scalars.ts';
 import { settingsOf, settingsShape } from './settings.ts';
 import { tokensOf, tokensSchema } from './tokens.ts';
 
@@ -11,8 +13,11 @@ export const policySchema = z.strictObject({
   configurations: z
     .array(z.strictObject({ name, match, ...settingsShape }))
     .max(1_000)
+    .superRefine(distinctNames)
     .optional()
     .describe('Settings for some jobs: of those that fit, the first that says something about a setting decides it.'),
+  freeze: freezeSchema.describe('Times at which jobs are kept back, or need more approvals.'),
+  runners: runnersSchema.describe('Runners that have to be gated, whatever agent.yml says.'),
   tokens: tokensSchema,
   on_unmatched: z
     .array(z.strictObject({ project: z.union([z.number().int().positive(), glob]), divert: name }))
@@ -33,6 +38,8 @@ export function policyOf(file: z.output<typeof policySchema>, version: string): 
       settings: settingsOf(entry, base),
     })),
     tokens: tokensOf(file.tokens),
+    freezes: file.freeze ?? [],
+    runners: runnersOf(file.runners),
     ...(file.on_unmatched === undefined
       ? {}
       : { divert: file.on_unmatched.map(({ project, divert }) => ({ project, runner: divert })) }),

@@ -1,7 +1,9 @@
 import type { z } from 'zod';
 import type { PolicySettings } from '../../domain/policy.ts';
 import { approvingOf, approvingShape, type Saying } from './approving.ts';
+import { breakGlassOf, breakGlassShape } from './break-glass.ts';
 import { coveringOf, coveringShape } from './covering.ts';
+import { timeoutsOf, timeoutsShape } from './timeouts.ts';
 import { tolerateOf, tolerateShape } from './tolerate.ts';
 import { variablesOf, variablesShape } from './variables.ts';
 
@@ -11,6 +13,8 @@ export const settingsShape = {
   ...coveringShape,
   ...variablesShape,
   ...tolerateShape,
+  ...timeoutsShape,
+  ...breakGlassShape,
 };
 
 /** What a part of the file says, and nothing of what it does not say; `base` fills the halves that are unsaid. */
@@ -18,6 +22,13 @@ export function settingsOf(
   read: z.output<z.ZodObject<typeof settingsShape>>,
   base: PolicySettings,
 ): Partial<PolicySettings> {
-  const said: Saying = { ...approvingOf(read), ...coveringOf(read, base), ...variablesOf(read), ...tolerateOf(read) };
+  const said: Saying = {
+    ...approvingOf(read),
+    ...coveringOf(read, base),
+    ...variablesOf(read),
+    ...tolerateOf(read),
+    ...timeoutsOf(read, base),
+    ...breakGlassOf(read, base),
+  };
   return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
 }
