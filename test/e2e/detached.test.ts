@@ -92,8 +92,7 @@ describe('a job that waits longer than GitLab waits', () => {
   it('runs every one of them where the policy says so', async () => {
     scene = await openDetachedScene({
       bot: ALL,
-      extra: 'policy: policy.yaml',
-      files: { 'policy.yaml': 'superseded: run\n' },
+      files: { 'policy.yaml': 'superseded: run\ntokens: { idle: 30d }\n' },
     });
     scene.runner();
     const jobs = [scene.push('deploy-production'), scene.push('deploy-production')];

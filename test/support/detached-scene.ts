@@ -48,8 +48,9 @@ export async function openDetachedScene(
   const scene = await openScene({
     clock,
     ...(options.bot === undefined ? {} : { bot: options.bot }),
-    ...(options.files === undefined ? {} : { files: options.files }),
-    extra: `parking: { live: ${options.live ?? '0s'} }\n${options.extra ?? ''}`,
+    // People come back after weeks here; their tokens are not what is looked at.
+    files: { 'policy.yaml': 'tokens: { idle: 30d }\n', ...options.files },
+    extra: `parking: { live: ${options.live ?? '0s'} }\npolicy: policy.yaml\n${options.extra ?? ''}`,
   });
   const turn = (ms: number): void => {
     scene.gitlab.clock.advance(ms);
