@@ -1,5 +1,5 @@
 import { type Tier, tiersOf } from './environment-tier.ts';
-import { accessWord, type Member } from './principal.ts';
+import { ACCESS_LEVELS, accessWord, type Member } from './principal.ts';
 import { type ApprovalRule, satisfies, type Who, whoWords } from './rule.ts';
 import { globMatches } from './scope.ts';
 
@@ -56,6 +56,38 @@ export interface EnvironmentEntry {
   readonly deployAccess: readonly Who[];
   readonly options: EnvironmentOptions;
 }
+
+/** Whom a list of deploy access asks for, as a rule, to be looked up and checked by what rules are. */
+const deployRule = (who: Who): ApprovalRule => ({ name: 'deploy', who, count: 1 });
+
+/** All rules of an entry, deploy access among them. */
+export function rulesOfEntry({ approvalRules, deployAccess, options }: EnvironmentEntry): readonly ApprovalRule[] {
+  return [...approvalRules, ...(options.rollback?.rules ?? []), ...deployAccess.map(deployRule)];
+}
+
+/** The entry with every rule replaced, deploy access among them. */
+export function mapEntryRules(entry: EnvironmentEntry, change: (rule: ApprovalRule) => ApprovalRule): EnvironmentEntry {
+  const { rollback } = entry.options;
+  return {
+    ...entry,
+    approvalRules: entry.approvalRules.map(change),
+    deployAccess: entry.deployAccess.map((who) => change(deployRule(who)).who),
+    options: {
+      ...entry.options,
+      rollback: rollback === null ? null : { ...rollback, rules: rollback.rules.map(change) },
+    },
+  };
+}
+
+/** Who may change through the API what protects environments. */
+export interface EnvironmentEdit {
+  /** GitLab's number of the access level in the project; for those of a group, in the group. */
+  readonly environments: number;
+  /** A change counts only when a second person who may make it has confirmed it. */
+  readonly fourEyes: boolean;
+}
+/** Maintainers, as in GitLab; nobody besides. */
+export const SHIPPED_EDIT: EnvironmentEdit = { environments: ACCESS_LEVELS.maintainer, fourEyes: false };
 
 /** One element of a list that the API keeps, with the id that it is changed by. */
 export interface AccessElement {
@@ -223,9 +255,7 @@ export function combined(protections: readonly Protection[]): DeploymentRules {
 
 /** True when the person stands in every list; in an empty list nobody stands, and without any list nobody deploys (T16). */
 export function mayDeploy(lists: DeploymentRules['deployAccess'], member: Member | undefined): boolean {
-  return (
-    lists.length > 0 && lists.every((list) => list.some((who) => satisfies({ name: 'deploy', who, count: 1 }, member)))
-  );
+  return lists.length > 0 && lists.every((list) => list.some((who) => satisfies(deployRule(who), member)));
 }
 
 /** Who may deploy, in words. */
