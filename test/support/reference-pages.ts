@@ -27,6 +27,13 @@ const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   blind_values:
     'Nobody has seen a value that whoever started the pipeline may have typed; look at it with `holdpoint holds reveal`.',
   cannot_reveal: 'Hidden values can be shown only while their job is parked at an agent that is connected.',
+  approvals_missing: 'A deployment is to be run whose approvals are not complete; it says which rules lack whom.',
+  no_deploy_access: 'Approving and deploying are two rights: this person may not run a deployment to this environment.',
+  deployment_broken:
+    'Somebody has marked this commit as broken in this environment; lift the mark, or deploy another commit.',
+  already_protected: 'The environment is protected already: change what protects it.',
+  not_protected: 'Nothing protects this environment through the API: there is nothing to change or to approve.',
+  no_approval_rules: 'The environment asks for no approvals, only for somebody who may deploy: run the deployment.',
   lifetime_not_allowed: 'The policy does not allow so long a lifetime; the message says how long it may be.',
   too_large: 'A body or an answer is larger than the limit.',
   rate_limited: 'Too many requests in a short time; wait and repeat.',

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DEFAULT_POLICY, type Policy, type PolicySettings } from '../../domain/policy.ts';
+import { editSchema, environmentsOf, environmentsSchema } from './environments.ts';
 import { freezeSchema } from './freeze.ts';
 import { match } from './match.ts';
 import { runnersOf, runnersSchema } from './runners.ts';
@@ -18,6 +19,8 @@ export const policySchema = z.strictObject({
     .describe('Settings for some jobs: of those that fit, the first that says something about a setting decides it.'),
   freeze: freezeSchema.describe('Times at which jobs are kept back, or need more approvals.'),
   runners: runnersSchema.describe('Runners that have to be gated, whatever agent.yml says.'),
+  environments: environmentsSchema,
+  edit: editSchema,
   tokens: tokensSchema,
   on_unmatched: z
     .array(z.strictObject({ project: z.union([z.number().int().positive(), glob]), divert: name }))
@@ -37,6 +40,7 @@ export function policyOf(file: z.output<typeof policySchema>, version: string): 
       match: entry.match,
       settings: settingsOf(entry, base),
     })),
+    ...environmentsOf(file),
     tokens: tokensOf(file.tokens),
     freezes: file.freeze ?? [],
     runners: runnersOf(file.runners),
