@@ -3,6 +3,7 @@ import { approvalRoutes } from './routes/approvals.ts';
 import { auditRoutes } from './routes/audit.ts';
 import type { RouteContext } from './routes/context.ts';
 import { holdRoutes } from './routes/holds.ts';
+import { inboxRoutes } from './routes/inbox.ts';
 import { meRoutes } from './routes/me.ts';
 import { reviewRoutes } from './routes/reviews.ts';
 import { sessionRoutes } from './routes/session.ts';
@@ -13,6 +14,7 @@ import { tokenRoutes } from './routes/tokens.ts';
 export function routes(context: RouteContext): readonly Route[] {
   return [
     holdRoutes,
+    inboxRoutes,
     reviewRoutes,
     approvalRoutes,
     tokenRoutes,

@@ -110,6 +110,10 @@ export interface StoreReader {
   isRetryBot(user: number): Promise<boolean>;
   /** Holds whose gate the CI server has not been told of as it is now: detached ones, and those that have ended since; at most `limit`. */
   untoldHolds(limit: number): Promise<readonly Hold[]>;
+  /** The newest Hold of a Subject with a lower id that has run. */
+  lastRun(subject: Subject, before: number): Promise<Hold | null>;
+  /** Facts of jobs of a project that were handed out, of Holds with a lower id, newest first, at most `limit`. */
+  ranFacts(instance: string, projectId: number, before: number, limit: number): Promise<readonly Facts[]>;
   /** Facts of the attempt, null when the Hold has no such attempt. */
   facts(hold: number, jobId: number): Promise<Facts | null>;
 

@@ -6,6 +6,7 @@ import { auditReads } from './audit-reads.ts';
 import { breakGlassReads } from './break-glass.ts';
 import { detachedReads } from './detached-reads.ts';
 import { approvalOf, denialOf, holdOf, pipelineKey, pushOf, reviewOf, sessionOf, tokenOf, voteOf } from './rows.ts';
+import { runReads } from './run-reads.ts';
 import type { HoldTable, Schema } from './schema.ts';
 import { among } from './statements.ts';
 
@@ -139,6 +140,7 @@ export function reader(db: Kysely<Schema>): StoreReader {
         .execute();
       return withAttempts(rows);
     },
+    ...runReads(db, withAttempts),
     async facts(hold, jobId) {
       const row = await db
         .selectFrom('attempts')

@@ -1,0 +1,155 @@
+import type { Facts } from '../domain/facts.ts';
+import type { Hold } from '../domain/hold.ts';
+import { type MayVote, mayApproveEver } from '../domain/may-vote.ts';
+import type { Policy } from '../domain/policy.ts';
+import type { Member } from '../domain/principal.ts';
+import { tally } from '../domain/quorum.ts';
+import { type Requirement, requirementFor } from '../domain/requirement.ts';
+import type { Review } from '../domain/review.ts';
+import type { Page } from '../ports/store.ts';
+import { membersFor, policyFor, targetOf } from './governing.ts';
+import type { Caller, HubContext } from './hub-context.ts';
+import { nearestDiff, readConfiguration } from './nearest.ts';
+import { sightOf } from './see.ts';
+
+/** Who an open Review waits for, as one person sees it: for them, for others, or for others and they opened it. */
+export const INBOX_LANES = ['me', 'others', 'opened'] as const;
+/** One of the lanes. */
+export type InboxLane = (typeof INBOX_LANES)[number];
+
+/** What a lane is narrowed to; all that is there must fit. */
+export interface InboxFilter {
+  readonly lane: InboxLane;
+  readonly project?: number | string;
+  readonly environment?: string;
+  /** Stands somewhere in project, job, ref, environment or the name of who triggered it; letter case does not count. */
+  readonly text?: string;
+}
+
+/** One open Review as an inbox shows it. */
+export interface InboxItem {
+  readonly review: Review;
+  readonly lane: InboxLane;
+  /** Holds that wait for the answer. */
+  readonly waiting: number;
+  /** The newest of them; null when none waits any more. */
+  readonly hold: Hold | null;
+  /** When the last of them expires (epoch ms). */
+  readonly expiresAt: number | null;
+  readonly rules: readonly { readonly name: string; readonly need: number; readonly have: number }[];
+  readonly mayVote: MayVote;
+  readonly voted: 'approve' | 'reject' | null;
+  readonly trigger: Facts['trigger'];
+  /** The difference to the nearest approved configuration in a sentence. */
+  readonly summary: string;
+}
+
+/** Reviews that are read at once while those of a lane are looked for. */
+const READ_AT_ONCE = 500;
+
+/** What many Reviews of one inbox have in common is worked out once. */
+class Shared {
+  private readonly requirements = new Map<string, Requirement>();
+  private readonly members = new Map<string, Promise<readonly Member[]>>();
+  private readonly context: HubContext;
+  private readonly policy: Policy;
+
+  constructor(context: HubContext, policy: Policy) {
+    this.context = context;
+    this.policy = policy;
+  }
+
+  current(review: Review): Requirement {
+    const { trigger, people } = review.requirement;
+    const key = JSON.stringify([targetOf(review), trigger, people]);
+    const known = this.requirements.get(key) ?? requirementFor(policyFor(this.policy, review), { trigger, people });
+    this.requirements.set(key, known);
+    return known;
+  }
+
+  membersOf(review: Review, requirements: readonly Requirement[]): Promise<readonly Member[]> {
+    const key = JSON.stringify([review.subject.projectId, requirements.map(({ rules }) => rules)]);
+    const known = this.members.get(key) ?? membersFor(this.context.directory, review.subject.projectId, requirements);
+    this.members.set(key, known);
+    return known;
+  }
+}
+
+function fits({ project, environment, text }: InboxFilter, review: Review): boolean {
+  const { subject, projectPath, place, requirement } = review;
+  if (typeof project === 'number' && project !== subject.projectId) return false;
+  if (typeof project === 'string' && project.toLowerCase() !== projectPath?.toLowerCase()) return false;
+  if (environment !== undefined && environment !== place.environment) return false;
+  if (text === undefined) return true;
+  const { username, name } = requirement.trigger;
+  const wanted = text.toLowerCase();
+  return [projectPath, subject.job, place.ref, place.environment, username, name].some((each) =>
+    each?.toLowerCase().includes(wanted),
+  );
+}
+
+interface Standing {
+  readonly review: Review;
+  readonly lane: InboxLane;
+  readonly members: readonly Member[];
+  readonly mayVote: MayVote;
+  readonly voted: InboxItem['voted'];
+}
+
+/** Whom a Review waits for, as this person sees it. */
+async function standing(context: HubContext, shared: Shared, caller: Caller, review: Review): Promise<Standing> {
+  const current = shared.current(review);
+  const members = await shared.membersOf(review, [review.requirement, current]);
+  const member = members.find(({ person }) => person.id === caller.person.id);
+  const mayVote = mayApproveEver(review.requirement, current, caller.person.id, member);
+  const votes = await context.store.votes(review.id);
+  const voted = votes.find(({ person }) => person.id === caller.person.id)?.decision ?? null;
+  const { trigger } = review.requirement;
+  const isOwn = trigger.id === caller.person.id && trigger.verified !== 'unverified';
+  const lane = mayVote.allowed && voted === null ? 'me' : isOwn ? 'opened' : 'others';
+  return { review, lane, members, mayVote, voted };
+}
+
+async function itemOf(context: HubContext, { review, lane, members, mayVote, voted }: Standing): Promise<InboxItem> {
+  const { store } = context;
+  const waiting = await store.waitingOn(review.id);
+  const { have } = tally(review.requirement, await store.votes(review.id), members);
+  const configuration = await readConfiguration(store, review.digest);
+  const diff = configuration === null ? null : await nearestDiff(store, review.subject, configuration);
+  return {
+    review,
+    lane,
+    waiting: waiting.length,
+    hold: waiting.reduce<Hold | null>((newest, one) => (newest === null || one.id > newest.id ? one : newest), null),
+    expiresAt: waiting.length === 0 ? null : Math.max(...waiting.map(({ expiresAt }) => expiresAt)),
+    rules: review.requirement.rules.map(({ name, count }, i) => ({ name, need: count, have: have[i] ?? 0 })),
+    mayVote,
+    voted,
+    trigger: review.requirement.trigger,
+    summary: diff?.summary ?? '',
+  };
+}
+
+/** Open Reviews of one lane of a person's inbox, oldest first. */
+export async function inbox(
+  context: HubContext,
+  caller: Caller,
+  filter: InboxFilter,
+  page: Page,
+): Promise<readonly InboxItem[]> {
+  const sight = await sightOf(context, caller);
+  const shared = new Shared(context, await context.policy());
+  const found: Standing[] = [];
+  for (let after = page.after; found.length < page.limit; ) {
+    const reviews = await context.store.reviews({ states: ['open'], sight }, { after, limit: READ_AT_ONCE });
+    for (const review of reviews) {
+      if (found.length >= page.limit) break;
+      if (!fits(filter, review)) continue;
+      const one = await standing(context, shared, caller, review);
+      if (one.lane === filter.lane) found.push(one);
+    }
+    if (reviews.length < READ_AT_ONCE) break;
+    after = reviews.at(-1)!.id;
+  }
+  return Promise.all(found.map((one) => itemOf(context, one)));
+}
