@@ -5,6 +5,7 @@ import type { JsonObject } from '../../agent/src/domain/json.ts';
 import { openDetached } from '../../agent/src/hub/detached.ts';
 import { routes } from '../../agent/src/hub/routes.ts';
 import { approvalDetailSchema, auditRowSchema, holdDetailSchema, problemSchema } from '../../agent/src/wire/api.ts';
+import { auditKeeper } from '../support/audit-keeper.ts';
 import { eventually, startHub, type TestHub } from '../support/hub-server.ts';
 import { DAY, HOUR, MINUTE, requestFor } from '../support/hub-world.ts';
 
@@ -45,6 +46,7 @@ describe('the HTTP API', () => {
     ]);
     expect(after.history.map((row) => row.event)).toEqual([
       'hold_opened',
+      'hold_seen',
       'vote_approve',
       'approval_created',
       'hold_released',
@@ -135,7 +137,9 @@ describe('the HTTP API', () => {
     expect([hidden.status, absent.status]).toEqual([404, 404]);
     expect(String(hidden.body.detail).replace('1', 'N')).toBe(String(absent.body.detail).replace('99', 'N'));
     expect((await hub.call('GET', '/api/v1/reviews/1', stranger)).status).toBe(404);
-    expect((await hub.call('GET', '/api/v1/audit', stranger)).body.items).toEqual([]);
+    // Of the audit nothing but that their own token was used.
+    const rows = (await hub.call('GET', '/api/v1/audit', stranger)).body.items as unknown as { event: string }[];
+    expect([...new Set(rows.map((row) => row.event))]).toEqual(['token_used']);
   });
 
   it('T32 shows tags of hidden values to who may vote; everybody else learns only that they changed', async () => {
@@ -253,6 +257,8 @@ describe('the HTTP API', () => {
     const { body, headers } = await hub.call('GET', '/api/v1/audit/export', await hub.token('olga', ['read', 'admin']));
     expect(headers.get('content-type')).toContain('ndjson');
     const lines = String(body).trimEnd().split('\n');
+    const { seq } = JSON.parse(Buffer.from(JSON.parse(lines.pop()!).signed_head.payload, 'base64').toString());
+    expect(seq).toBe(lines.length);
     const rows = lines.map((line) => {
       expect(JSON.stringify(JSON.parse(line))).toBe(line);
       const row = auditRowSchema.parse(JSON.parse(line));
@@ -264,6 +270,7 @@ describe('the HTTP API', () => {
 
   it('T34 says whether the chain in the store verifies, and where it breaks', async () => {
     const olga = await hub.token('olga', ['admin']);
+    await hub.call('GET', '/api/v1/audit', olga);
     const head = await hub.store.auditHead();
     expect((await hub.call('GET', '/api/v1/audit/verify', olga)).body).toEqual({
       ok: true,
@@ -271,12 +278,15 @@ describe('the HTTP API', () => {
       fault: null,
       message: null,
     });
-    const store = { ...hub.store, auditHead: async () => ({ ...head, seq: head.seq + 1 }) };
-    const other = await startHub({ store });
+    const further = async () => {
+      const end = await hub.store.auditHead();
+      return { ...end, seq: end.seq + 1 };
+    };
+    const other = await startHub({ store: { ...hub.store, auditHead: further } });
     expect((await other.call('GET', '/api/v1/audit/verify', olga)).body).toMatchObject({
       ok: false,
       fault: 'truncated',
-      seq: head.seq,
+      seq: (await hub.store.auditHead()).seq,
     });
     await eventually(
       () => other.log.lines.map((line) => line.message).join(),
@@ -317,7 +327,7 @@ describe('the HTTP API', () => {
       problems: () => [],
       local: [],
       gitlabTokens: async () => [],
-      exportAudit: () => process.stdin,
+      keeper: auditKeeper(),
       detached: openDetached(hub.world.context, null, hub.log),
       metrics: async () => '',
     });
@@ -383,7 +393,11 @@ describe('the bootstrap token', () => {
     expect((await hub.call('POST', '/api/v1/tokens', text, {})).body.code).toBe('bad_input');
     expect((await hub.call('POST', '/api/v1/tokens', text, { user: 'nobody' })).status).toBe(404);
     const made = await hub.call('POST', '/api/v1/tokens', text, { user: 'olga', name: 'first' });
-    expect([made.status, made.body.owner, made.body.scopes]).toEqual([201, 'olga', ['read', 'approve', 'admin']]);
+    expect([made.status, made.body.owner, made.body.scopes]).toEqual([
+      201,
+      'olga',
+      ['read', 'approve', 'deploy', 'admin'],
+    ]);
     expect((await hub.call('POST', '/api/v1/tokens', text, { user: 'olga' })).status).toBe(401);
     const forMaria = await hub.call('POST', '/api/v1/tokens', String(made.body.token), {
       user: 'maria',

@@ -67,7 +67,11 @@ describe('agent.yml', () => {
       principals: join(folder, 'principals.yaml'),
       policy: null,
       runners: [{ name: 'shell', token: TOKEN, protected: true }],
-      keys: { variable: join(folder, 'state/variable.key'), seal: join(folder, 'state/seal.key') },
+      keys: {
+        variable: join(folder, 'state/variable.key'),
+        seal: join(folder, 'state/seal.key'),
+        hub: join(folder, 'state/hub.key'),
+      },
       parking: {
         maxHolds: 1000,
         maxHoldsPerProject: 500,
@@ -106,7 +110,11 @@ describe('agent.yml', () => {
       cwd: '/somewhere',
     });
     expect(config.principals).toBe(join(folder, 'principals.yaml'));
-    expect(config.keys).toEqual({ seal: '/somewhere/elsewhere.key', variable: '/somewhere/here/variable.key' });
+    expect(config.keys).toEqual({
+      seal: '/somewhere/elsewhere.key',
+      variable: '/somewhere/here/variable.key',
+      hub: '/somewhere/here/hub.key',
+    });
     expect(config.hub.store.path).toBe('/somewhere/here/hub.sqlite');
   });
 

@@ -11,12 +11,12 @@ export interface AuditEntry {
   /** Network address of who asked, null for agents and the system itself. */
   readonly address: string | null;
   /** Program that asked, as it named itself (User-Agent, cut, printable). */
-  readonly client?: string | null;
+  readonly client?: string | null | undefined;
   readonly event: string;
   readonly hold: number | null;
   readonly review: number | null;
   readonly approval: number | null;
-  readonly deployment?: number | null;
+  readonly deployment?: number | null | undefined;
   readonly digest: string | null;
   /** Version of the policy that was applied. */
   readonly policy: string | null;
