@@ -126,7 +126,8 @@ export async function checkAudit(context: HubContext, keeper: AuditKeeper): Prom
   const { store } = context;
   const witnessed = witnessedHead(keeper);
   const report = await verifyStore(context, keeper);
-  if (!report.ok) await note(context, 'audit_broken', { fault: report.fault, seq: report.seq, message: report.message });
+  if (!report.ok)
+    await note(context, 'audit_broken', { fault: report.fault, seq: report.seq, message: report.message });
   if (witnessed !== null && (await isMissing(store, witnessed))) {
     const { seq, hash, at } = witnessed;
     await note(context, 'audit_cut', { seq, hash, signed: new Date(at).toISOString() });
@@ -142,7 +143,11 @@ async function isMissing(store: StoreReader, { seq, hash }: HeadStatement): Prom
 }
 
 /** Writes a row of the system's unless the last one of its kind says the same. */
-async function note(context: HubContext, event: 'audit_broken' | 'audit_cut' | 'hub_key_changed', detail: JsonObject): Promise<void> {
+async function note(
+  context: HubContext,
+  event: 'audit_broken' | 'audit_cut' | 'hub_key_changed',
+  detail: JsonObject,
+): Promise<void> {
   const deciding = { actor: 'system', address: null, now: context.clock.now(), policy: await context.policy() };
   await settle(context, deciding, async (s) => {
     const [last] = await s.tx.auditRows({ events: [event], sight: null }, { after: 0, limit: 1, newest: true });

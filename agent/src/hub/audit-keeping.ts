@@ -45,7 +45,8 @@ export function keepAudit(context: HubContext, keeper: AuditKeeper, log: Log): A
   };
   const sign = async (force: boolean): Promise<void> => {
     const head = await checkpoint(context, keeper, force);
-    if (head !== null) log.debug({ seq: head.seq, hash: head.hash, root: head.root }, 'the end of the audit was signed');
+    if (head !== null)
+      log.debug({ seq: head.seq, hash: head.hash, root: head.root }, 'the end of the audit was signed');
   };
   const signAndAgain = (): void => {
     void run('the end of the audit could not be signed; it is tried again', () => sign(false)).then(() => {

@@ -23,9 +23,7 @@ const MAX_WORDS = 20;
 const DAY_MS = 86_400_000;
 
 const id = z.coerce.number().int().positive().optional();
-const moment = z
-  .union([z.iso.datetime(), z.iso.date()], 'a time is 2026-11-22T08:00:00Z, a day 2026-11-22')
-  .optional();
+const moment = z.union([z.iso.datetime(), z.iso.date()], 'a time is 2026-11-22T08:00:00Z, a day 2026-11-22').optional();
 const auditQuery = page.extend({
   hold: id,
   review: id,
