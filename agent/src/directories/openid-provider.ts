@@ -30,6 +30,8 @@ const CALL_MS = 10_000;
 const MAX_ANSWER_BYTES = 1024 * 1024;
 /** A provider that moves its endpoints does so within a day. */
 const METADATA_MS = 24 * 60 * 60_000;
+/** Sent with a sign-in that must be a new one. Zero would send some providers round in circles: the page back takes a moment. */
+const FRESH_S = 60;
 /** Clocks of two machines differ; the provider's token says when the person signed in by its own. */
 const SKEW_MS = 60_000;
 
@@ -97,7 +99,7 @@ export function openidProvider(options: OpenidOptions): IdentityProvider {
         nonce: pending.nonce,
         code_challenge: await oidc.calculatePKCECodeChallenge(pending.verifier),
         code_challenge_method: 'S256',
-        ...(wish.fresh ? { prompt: 'login', max_age: '0' } : {}),
+        ...(wish.fresh ? { prompt: 'login', max_age: String(FRESH_S) } : {}),
       });
       return { url: url.href, pending };
     },
@@ -145,7 +147,10 @@ export function openidProvider(options: OpenidOptions): IdentityProvider {
         if (config.serverMetadata().revocation_endpoint !== undefined)
           await oidc.tokenRevocation(config, accessToken, { token_type_hint: 'access_token' });
       } catch (error) {
-        log.info({ reason: codeOf(error) }, 'a token could not be taken back at the identity provider; it ends by itself');
+        log.info(
+          { reason: codeOf(error) },
+          'a token could not be taken back at the identity provider; it ends by itself',
+        );
       }
     },
     close: () => agent.close(),
@@ -193,6 +198,10 @@ function boundedFetch(dispatcher: Dispatcher): oidc.CustomFetch {
 const failed = (why: string, cause?: unknown): HoldpointError =>
   new HoldpointError('sign_in_failed', `nobody was signed in: ${why}`, { cause });
 
+/** What stands in an address may be anybody's text: only a word is repeated. */
+const said = (word: string): string =>
+  /^[a-z_]{1,50}$/.test(word) ? `the provider says ${word}` : 'the provider says no';
+
 function codeOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   return code === '' && error instanceof Error ? error.name : code;
@@ -201,7 +210,8 @@ function codeOf(error: unknown): string {
 /** Words for what openid-client throws. Its messages may quote what was sent, codes and tokens included: only its codes are told. */
 function asHoldpointError(error: unknown, what: string): HoldpointError {
   if (error instanceof oidc.AuthorizationResponseError) {
-    const why = error.error === 'access_denied' ? 'it was declined at the provider' : `the provider says ${error.error}`;
+    const why =
+      error.error === 'access_denied' ? 'it was declined at the provider' : `the provider says ${error.error}`;
     return failed(why, error);
   }
   if (error instanceof oidc.ResponseBodyError) return failed(`the provider says ${error.error}`, error);
