@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { diffCommand } from '../../agent/src/cli/diff.ts';
 import { type DigestOptions, digestCommand } from '../../agent/src/cli/digest.ts';
 import { parseVariableKey } from '../../agent/src/cli/payload-files.ts';
+import { readPolicy } from '../../agent/src/directories/policy-file.ts';
 import { digestOfText } from '../../agent/src/domain/digest.ts';
 import { printable } from '../../agent/src/domain/printable.ts';
 import { readPayload } from '../../agent/src/runners/gitlab/configuration.ts';
@@ -150,10 +151,17 @@ describe('holdpoint digest', () => {
   });
 });
 
+const DIFF_PARTS = { readPayload, jwksVerifier, readPolicy };
+
 describe('holdpoint diff', () => {
-  const diff = async (a: string, b: string, options: DigestOptions = {}) => {
-    const w = world();
-    const exit = await diffCommand(a, b, { variableKeyFile: 'key.raw', ...options }, w.io, readPayload, jwksVerifier);
+  const diff = async (
+    a: string,
+    b: string,
+    options: DigestOptions & { policy?: string } = {},
+    files: Record<string, Uint8Array> = {},
+  ) => {
+    const w = world(files);
+    const exit = await diffCommand(a, b, { variableKeyFile: 'key.raw', ...options }, w.io, DIFF_PARTS);
     return { exit, out: w.out(), err: w.err() };
   };
 
@@ -179,6 +187,29 @@ describe('holdpoint diff', () => {
     });
   });
 
+  it('with a policy says whether it takes them for alike, and what it tolerates', async () => {
+    const rotated = fixture('deploy-production.run1.json');
+    for (const variable of rotated.variables)
+      if (variable.masked && !variable.key.startsWith('CI_')) variable.value = `${variable.value}-rotated`;
+    const files = {
+      'rotated.json': text(JSON.stringify(rotated)),
+      'policy.yaml': text('remember: 24h\n'),
+      'strict.yaml': text('tolerate: {}\n'),
+    };
+    const alike = await diff(DEPLOY, 'rotated.json', { policy: 'policy.yaml', json: true }, files);
+    expect(JSON.parse(alike.out)).toMatchObject({ equal: false, comparing: { alike: true } });
+    expect(JSON.parse(alike.out).comparing.tolerated[0].why).toBe('value of a masked variable');
+    const strict = await diff(DEPLOY, 'rotated.json', { policy: 'strict.yaml' }, files);
+    expect(strict.out).toContain('For the policy they are not alike: strict.yaml does not tolerate all that differs.');
+    const hostile = await diff(
+      DEPLOY,
+      `${dir}deploy-production.changed-script.json`,
+      { policy: 'policy.yaml', json: true },
+      files,
+    );
+    expect(JSON.parse(hostile.out).comparing.alike).toBe(false);
+  });
+
   it('of a file that cannot be read or has no digest says which, and exits 2', async () => {
     expect(await diff(DEPLOY, 'none')).toMatchObject({
       exit: 2,
@@ -186,7 +217,7 @@ describe('holdpoint diff', () => {
       err: 'none: cannot be read: there is no such file\n',
     });
     const w = world();
-    expect(await diffCommand(DEPLOY, DEPLOY, {}, w.io, readPayload, jwksVerifier)).toBe(2);
+    expect(await diffCommand(DEPLOY, DEPLOY, {}, w.io, DIFF_PARTS)).toBe(2);
     expect(w.err()).toContain('--variable-key-file');
   });
 });

@@ -2,6 +2,7 @@ import { type Approval, matches, type Question } from '../domain/approval.ts';
 import type { Facts } from '../domain/facts.ts';
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import type { EffectivePolicy } from '../domain/policy.ts';
+import { runValuesOf } from '../domain/run-values.ts';
 import { type Relaxed, type RunValues, relax, toleratedBetween, tolerates } from '../domain/tolerate.ts';
 import { policyFor } from './governing.ts';
 import { readConfiguration } from './nearest.ts';
@@ -98,24 +99,13 @@ async function valuesOfApproved(s: Settlement, approval: Approval, policy: Effec
   return runValues(s, facts, policy, approval.subject.projectId);
 }
 
-/** A value with anything that a shell, a path or a template treats specially is no part of a template. */
-const PLAIN = /^[0-9A-Za-z][0-9A-Za-z._:/@+-]{0,254}$/;
-
 function runValues(
   s: Settlement,
   facts: Facts | null,
   policy: EffectivePolicy,
   projectId = facts?.project.id,
 ): RunValues {
-  const sent = (facts?.notCovered ?? []).flatMap(({ path, value }): [string, string][] =>
-    path.startsWith('variables.') && value !== null && PLAIN.test(value)
-      ? [[path.slice('variables.'.length), value]]
-      : [],
+  return runValuesOf(facts, policy.opaque, (name, text) =>
+    projectId === undefined ? null : s.tag(projectId, name, text),
   );
-  return {
-    sent: new Map(sent),
-    shapes: new Map((facts?.shapes ?? []).map(({ name, shapes }) => [name, shapes])),
-    tag: (name, text) => (projectId === undefined ? null : s.tag(projectId, name, text)),
-    opaque: policy.opaque,
-  };
 }

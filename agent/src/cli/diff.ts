@@ -1,6 +1,9 @@
 import { type Change, diffConfigurations, SECTIONS, summarizeChanges } from '../domain/configuration-diff.ts';
-import type { JsonObject } from '../domain/json.ts';
+import { effectivePolicy, type Policy } from '../domain/policy.ts';
 import { printable, printableLines } from '../domain/printable.ts';
+import { runValuesOf } from '../domain/run-values.ts';
+import { relax, toleratedBetween } from '../domain/tolerate.ts';
+import { variableTag } from '../domain/variable-tag.ts';
 import type { PayloadReader } from './digest.ts';
 import {
   exitOf,
@@ -44,22 +47,82 @@ export function diffLinesForTerminal(changes: readonly Change[]): readonly strin
   return lines;
 }
 
-/** `holdpoint diff A B`: what changed from one payload to the other. Resolves to the exit code; a difference is no failure. */
+/** What of the rest of the program `diff` needs. */
+export interface DiffParts {
+  readonly readPayload: PayloadReader;
+  readonly jwksVerifier: VerifierOf;
+  /** Null where no policy is given. */
+  readonly readPolicy: ((text: string, name: string) => Policy) | null;
+}
+type Side = Extract<ReturnType<PayloadReader>, { readonly ok: true }>;
+
+/** Whether a policy takes two payloads for alike, which of them decides, and what is tolerated then. */
+interface Alike {
+  readonly alike: boolean;
+  readonly policy: string;
+  readonly tolerated: readonly { readonly path: string; readonly why: string }[];
+  /** Why not, where not: places that differ although everything tolerated is left out. */
+  readonly words: string;
+}
+
+function alikeUnder(policy: Policy, file: string, before: Side, after: Side, key: Uint8Array | null): Alike {
+  const { facts } = after;
+  const { subject, place, projectPath } = targetOfFacts(facts);
+  const here = effectivePolicy(policy, { ...subject, ...place, projectPath });
+  const [was, is] = [before, after].map((side) =>
+    relax(
+      side.configuration,
+      here.tolerance,
+      runValuesOf(side.facts, here.opaque, (name, text) =>
+        key === null ? null : variableTag(key, side.facts.project.id, name, text),
+      ),
+    ),
+  );
+  const equal = was!.text === is!.text;
+  const tolerated = equal ? toleratedBetween(was!, is!) : [];
+  const words = equal
+    ? tolerated.length === 0
+      ? 'alike: nothing has to be tolerated'
+      : `alike: ${file} tolerates all that differs`
+    : `not alike: ${file} does not tolerate all that differs`;
+  return { alike: equal, policy: policy.version, tolerated, words };
+}
+
+function targetOfFacts(facts: Side['facts']) {
+  return {
+    subject: { projectId: facts.project.id, job: facts.job.name },
+    place: { ref: facts.ref.full, refProtected: facts.ref.protected, environment: facts.environment?.name ?? null },
+    projectPath: facts.project.path,
+  };
+}
+
+/**
+ * `holdpoint diff A B`: what changed from one payload to the other, and with a policy whether it takes them for alike.
+ * Resolves to the exit code; a difference is no failure.
+ */
 export async function diffCommand(
   a: string,
   b: string,
-  options: PayloadFileOptions,
+  options: PayloadFileOptions & { readonly policy?: string },
   io: FileIo,
-  reader: PayloadReader,
-  verifierOf: VerifierOf,
+  { readPayload, jwksVerifier, readPolicy }: DiffParts,
 ): Promise<number> {
   try {
     const variableKey = await readVariableKey(io, options.variableKeyFile);
-    const verifyIdToken = await readVerifier(io, options.jwks, verifierOf);
-    const sides: { digest: string; configuration: JsonObject }[] = [];
+    const verifyIdToken = await readVerifier(io, options.jwks, jwksVerifier);
+    const policy =
+      readPolicy === null || options.policy === undefined
+        ? null
+        : readPolicy(new TextDecoder().decode(await readOrProblem(io, options.policy)), options.policy);
+    const sides: Side[] = [];
     let exit = 0;
     for (const file of [a, b]) {
-      const reading = reader(await readOrProblem(io, file), { instance: '', runner: '', variableKey, verifyIdToken });
+      const reading = readPayload(await readOrProblem(io, file), {
+        instance: '',
+        runner: '',
+        variableKey,
+        verifyIdToken,
+      });
       if (reading.ok) sides.push(reading);
       else {
         io.err(refusalLine(file, reading), reading.code);
@@ -71,15 +134,19 @@ export async function diffCommand(
     const changes = diffConfigurations(before.configuration, after.configuration);
     const equal = before.digest === after.digest;
     const summary = summarizeChanges(changes, before.configuration, after.configuration);
+    const alike = policy === null ? null : alikeUnder(policy, options.policy ?? '', before, after, variableKey);
     if (options.json === true) {
       const side = (file: string, digest: string) => ({ file, digest });
-      io.out(
-        `${JSON.stringify({ equal, before: side(a, before.digest), after: side(b, after.digest), summary, changes }, null, 2)}\n`,
-      );
+      const said = { equal, before: side(a, before.digest), after: side(b, after.digest), summary, changes };
+      io.out(`${JSON.stringify(alike === null ? said : { ...said, comparing: alike }, null, 2)}\n`);
       return 0;
     }
     io.out(`${before.digest}  ${printable(a)}\n${after.digest}  ${printable(b)}\n`);
     io.out(`${equal ? 'One configuration: an approval of one is an approval of the other.' : printable(summary)}\n`);
+    if (alike !== null) {
+      io.out(`For the policy they are ${printable(alike.words)}.\n`);
+      for (const { path, why } of alike.tolerated) io.out(`  ${printable(path)}: ${printable(why)}\n`);
+    }
     for (const line of diffLinesForTerminal(changes)) io.out(`${line}\n`);
     return 0;
   } catch (error) {

@@ -1,3 +1,4 @@
+import type { Facts } from '../domain/facts.ts';
 import type { Json } from '../domain/json.ts';
 import { printable } from '../domain/printable.ts';
 import {
@@ -27,6 +28,7 @@ export type PayloadReader = (
       readonly configuration: { readonly [key: string]: Json };
       readonly canonical: string;
       readonly digest: string;
+      readonly facts: Facts;
       readonly explain: () => readonly {
         readonly path: string;
         readonly outcome: string;

@@ -1,4 +1,5 @@
 import type { AgentConfig } from '../config/load.ts';
+import type { Policy } from '../domain/policy.ts';
 import type { PayloadReader } from './digest.ts';
 import type { VerifierOf } from './payload-files.ts';
 
@@ -19,6 +20,8 @@ export interface Parts {
   startAgent(config: AgentConfig): Promise<RunningAgent>;
   /** How payloads are read, for `digest` and `diff`. */
   payloads(): Promise<{ readonly readPayload: PayloadReader; readonly jwksVerifier: VerifierOf }>;
+  /** How policy files are read; throws `bad_config` with all problems. */
+  policies(): Promise<{ readonly readPolicy: (text: string, name: string) => Policy }>;
   /** Tells the service manager how the process is; does nothing where there is none. */
   notifier(): Promise<{ ready(status: string): Promise<void>; stopping(): Promise<void> }>;
   /** Runs the demo to its end; resolves with an exit code. */

@@ -11,11 +11,13 @@ export function define(command: Command, { io, json, parts, exitWith }: CommandC
     .argument('<after>', 'another')
     .option('--variable-key-file <file>', 'key of hashed values: 32 bytes, or 64 hex digits, or base64')
     .option('--jwks <file>', "GitLab's key set (/oauth/discovery/keys), to verify id tokens")
+    .option('--policy <file>', 'a policy: says whether it takes the two for alike, and what it tolerates')
     .action(async (before: string, after: string, _, own: Command) => {
       const { files, written } = fileIo(io, json);
       const { readPayload, jwksVerifier } = await parts.payloads();
-      const options = { ...own.opts<PayloadFileOptions>(), json };
-      exitWith(await diffCommand(before, after, options, files, readPayload, jwksVerifier));
+      const options = { ...own.opts<PayloadFileOptions & { readonly policy?: string }>(), json };
+      const { readPolicy } = options.policy === undefined ? { readPolicy: null } : await parts.policies();
+      exitWith(await diffCommand(before, after, options, files, { readPayload, jwksVerifier, readPolicy }));
       await written();
     });
 }
