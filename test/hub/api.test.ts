@@ -327,6 +327,7 @@ describe('the HTTP API', () => {
       problems: () => [],
       local: [],
       gitlabTokens: async () => [],
+      signIn: null,
       keeper: auditKeeper(),
       detached: openDetached(hub.world.context, null, hub.log),
       metrics: async () => '',

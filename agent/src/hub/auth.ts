@@ -104,6 +104,8 @@ export interface Guard {
   identify(request: FastifyRequest, demand: Demand): Promise<Identity>;
   /** Runs what tries a credential; wrong ones are limited by address. */
   trying<T>(request: FastifyRequest, work: () => Promise<T>): Promise<T>;
+  /** Limits requests of one address to a route. */
+  limited(route: string, perMinute: number): (request: FastifyRequest) => Promise<void>;
 }
 
 /** Checks who calls; failed tries are limited by address, votes by person, with Retry-After. */
@@ -129,6 +131,14 @@ export function guard(app: FastifyInstance, context: HubContext): Guard {
   };
   return {
     trying,
+    limited(route, perMinute) {
+      const requests = app.createRateLimit({
+        max: perMinute,
+        timeWindow: 60_000,
+        keyGenerator: (r: FastifyRequest) => `${route} ${addressGroup(r.ip)}`,
+      });
+      return async (request) => requireAllowed(await requests(request), 'requests');
+    },
     async identify(request, demand) {
       const { method, headers } = request;
       const use = useOf(headers, request.ip);

@@ -17,6 +17,7 @@ import { variableTag } from '../domain/variable-tag.ts';
 import type { CiApi } from '../ports/ci-api.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Directory } from '../ports/directory.ts';
+import type { IdentityProvider } from '../ports/identity-provider.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 import { keepAudit } from './audit-keeping.ts';
@@ -26,6 +27,7 @@ import { createMetrics } from './metrics.ts';
 import type { Route } from './route.ts';
 import { routes } from './routes.ts';
 import { buildServer } from './server.ts';
+import { createSignIn } from './sign-in.ts';
 import { createViewers, refuse } from './viewers.ts';
 
 /** What a hub is made of. */
@@ -57,6 +59,8 @@ export interface HubOptions {
     /** Every token of GitLab's that the operator gave, to be shown as GitLab has it. */
     readonly tokens?: readonly GitlabTokenSource[];
   };
+  /** Where people sign in, and ids of those who then administer the hub; without it they sign in with tokens. */
+  readonly identity?: { readonly provider: IdentityProvider; readonly admins: readonly number[] };
   /** How often agents and viewers are pinged; default 15,000. Two misses close the link. */
   readonly heartbeatMs?: number;
 }
@@ -112,6 +116,16 @@ export function createHub(options: HubOptions): Hub {
   const link = createLinkServer({ context, agents: options.agents, variableKey, heartbeatMs, log });
   const metrics = createMetrics(link.connected, viewers.count);
   const detached = openDetached(context, options.ci ?? null, log);
+  const signIn =
+    options.identity === undefined
+      ? null
+      : createSignIn({
+          hub: context,
+          provider: options.identity.provider,
+          admins: options.identity.admins,
+          retryNow: detached.retryNow,
+          log,
+        });
   const table: readonly Route[] = routes({
     hub: context,
     agents: link,
@@ -122,6 +136,7 @@ export function createHub(options: HubOptions): Hub {
     gitlabTokens:
       options.ci === undefined ? async () => [] : gitlabTokens(options.ci.api, options.ci.tokens ?? [], clock),
     keeper: options.audit,
+    signIn,
     metrics: metrics.text,
   });
 
@@ -198,7 +213,7 @@ export function createHub(options: HubOptions): Hub {
     async close() {
       stopped = true;
       cancelExpire();
-      await Promise.all([checking, expiring, detached.close(), link.close(), viewers.close()]);
+      await Promise.all([checking, expiring, detached.close(), signIn?.close(), link.close(), viewers.close()]);
       await app?.close();
       await audit.close();
     },

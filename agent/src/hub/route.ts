@@ -15,6 +15,8 @@ export interface Input<P, Q, B> {
   readonly caller: Caller;
   readonly address: string;
   readonly headers: IncomingHttpHeaders;
+  /** Path and query as they were sent. */
+  readonly url: string;
 }
 /** An answer that is more than its body: cookies, a redirect, another status. */
 export class Answer {
@@ -49,6 +51,8 @@ export interface Route {
   readonly status?: number;
   /** A credential stands in its body or query: wrong ones are limited by address, as wrong tokens are. */
   readonly tries?: boolean;
+  /** Requests of one address in a minute, at most; absent: as many as come. */
+  readonly perMinute?: number;
   handle(input: Input<unknown, unknown, unknown>): Promise<unknown>;
 }
 

@@ -5,6 +5,7 @@ import type { RouteContext } from './routes/context.ts';
 import { holdRoutes } from './routes/holds.ts';
 import { inboxRoutes } from './routes/inbox.ts';
 import { meRoutes } from './routes/me.ts';
+import { oidcRoutes } from './routes/oidc.ts';
 import { reviewRoutes } from './routes/reviews.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { systemRoutes } from './routes/system.ts';
@@ -21,6 +22,7 @@ export function routes(context: RouteContext): readonly Route[] {
     auditRoutes,
     meRoutes,
     sessionRoutes,
+    oidcRoutes,
     systemRoutes,
   ].flatMap((part) => part(context));
 }

@@ -80,6 +80,7 @@ export async function buildServer({ context, routes, log, version, page }: Serve
 
 function register(app: FastifyInstance, route: Route, gate: Guard): void {
   const identities = new WeakMap<object, Identity>();
+  const limit = route.perMinute === undefined ? null : gate.limited(route.url, route.perMinute);
   app.route({
     method: route.method,
     url: route.url,
@@ -95,6 +96,7 @@ function register(app: FastifyInstance, route: Route, gate: Guard): void {
     },
     // Before the body is read: whoever has no token has no business here.
     onRequest: async (request) => {
+      await limit?.(request);
       if (route.demand !== null) identities.set(request, await gate.identify(request, route.demand));
     },
     handler: async (request, reply) => {
@@ -109,6 +111,7 @@ function register(app: FastifyInstance, route: Route, gate: Guard): void {
         caller: identity?.caller as NonNullable<Identity['caller']>,
         address: request.ip,
         headers: request.headers,
+        url: request.url,
       };
       const answer = await (route.tries === true
         ? gate.trying(request, () => route.handle(input))

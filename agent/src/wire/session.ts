@@ -42,3 +42,8 @@ export const signedOutSchema = z.strictObject({ signed_out: z.literal(true), pro
 
 export type SessionView = z.output<typeof sessionSchema>;
 export type SignedOut = z.output<typeof signedOutSchema>;
+
+/** Where to come back to after a fresh sign-in. */
+export const freshBody = z.strictObject({ return: z.string().max(2_000).optional() });
+/** The browser goes to `url`, of the provider with this name; it comes back with `?fresh=` or `?retry=`, `done` or an error's code. */
+export const providerUrlSchema = z.strictObject({ url: z.string(), provider: z.string() });

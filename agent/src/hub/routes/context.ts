@@ -6,6 +6,7 @@ import type { Hold } from '../../domain/hold.ts';
 import type { RetryAdvice } from '../../domain/retrying.ts';
 import type { Agents } from '../../ports/agents.ts';
 import type { Demand } from '../auth.ts';
+import type { SignIn } from '../sign-in.ts';
 
 /** What routes need besides the verbs. */
 export interface RouteContext {
@@ -23,6 +24,8 @@ export interface RouteContext {
   readonly detached: DetachedRoutes;
   /** Tokens of GitLab's that the operator gave, as GitLab has them now. */
   readonly gitlabTokens: () => Promise<readonly GitlabTokenRow[]>;
+  /** Sign-ins with an identity provider; null where there is none. */
+  readonly signIn: SignIn | null;
   /** Text of the metrics. */
   readonly metrics: () => Promise<string>;
 }

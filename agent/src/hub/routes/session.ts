@@ -5,6 +5,7 @@ import { HoldpointError } from '../../domain/errors.ts';
 import { csrfOf, idleUntil, type Session } from '../../domain/session.ts';
 import type { Token } from '../../domain/token.ts';
 import type { TokenUse } from '../../domain/token-use.ts';
+import { PAGE_PATHS } from '../../wire/page-paths.ts';
 import * as wire from '../../wire/session.ts';
 import { cookieOf, requireSameOrigin, type Site, sessionCookie, setCookie, siteOf } from '../browser.ts';
 import { Answer, type Route, route } from '../route.ts';
@@ -17,9 +18,12 @@ type Who = Pick<BegunSession, 'text' | 'token' | 'session'> & { readonly person:
 const at = (ms: number) => new Date(ms).toISOString();
 
 /** Who is signed in on the page: asked, begun and ended. */
-export function sessionRoutes({ hub }: RouteContext): readonly Route[] {
+export function sessionRoutes({ hub, signIn }: RouteContext): readonly Route[] {
   const { store, clock } = hub;
-  const ways: View['ways'] = [{ kind: 'token' }];
+  const ways: View['ways'] = [
+    ...(signIn === null ? [] : [{ kind: 'oidc' as const, name: signIn.provider.name, url: '/api/v1/session/oidc' }]),
+    { kind: 'token' },
+  ];
   const nobody = (refused: string | null): View => ({
     person: null,
     scopes: [],
@@ -113,13 +117,20 @@ export function sessionRoutes({ hub }: RouteContext): readonly Route[] {
         handle: async ({ headers, identity, address }) => {
           await endSession(hub, identity.token, useOf(headers, address));
           return new Answer(
-            { signed_out: true, provider_url: null },
+            { signed_out: true, provider_url: await providerUrl(identity.token, headers) },
             { 'set-cookie': noCookie(siteOf(headers, hub.externalUrl())) },
           );
         },
       },
     ),
   ];
+
+  /** Whoever came from the identity provider is signed in there too, and would be back with one click. */
+  async function providerUrl(token: Token, headers: IncomingHttpHeaders): Promise<string | null> {
+    const session = await store.session(token.id);
+    if (signIn === null || session?.way !== 'oidc') return null;
+    return signIn.provider.signOutUrl(`${siteOf(headers, hub.externalUrl()).origin}${PAGE_PATHS.signIn}`);
+  }
 
   /** The session that this browser had before is over with the new one. */
   async function endOlder(site: Site, headers: IncomingHttpHeaders, use: TokenUse): Promise<void> {
