@@ -1,4 +1,4 @@
-import { idleEndsAt } from '../domain/token.ts';
+import { IDLE_REASON, idleEndsAt } from '../domain/token.ts';
 import { tokenPolicy } from './authenticate.ts';
 import type { HubContext } from './hub-context.ts';
 import { settle } from './settle.ts';
@@ -17,7 +17,7 @@ export async function endIdleTokens(context: HubContext): Promise<number> {
   return settle(context, deciding, async (s) => {
     const idle = await s.tx.idleTokens(before, now, BATCH);
     for (const token of idle) {
-      await s.tx.updateToken({ ...token, revokedAt: now, revokedBy: 'system', revokedReason: 'unused' });
+      await s.tx.updateToken({ ...token, revokedAt: now, revokedBy: 'system', revokedReason: IDLE_REASON });
       const detail = { token: token.id, owner: token.owner?.id ?? null };
       await s.audit('token_idle', {}, { ...detail, since: new Date(idleEndsAt(token, 0)).toISOString() });
     }

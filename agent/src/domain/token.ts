@@ -73,6 +73,9 @@ export function isUsable(token: Token, now: number): boolean {
   return token.revokedAt === null && now < token.expiresAt;
 }
 
+/** Why the hub ended a token that nobody used; people give no reason of theirs. */
+export const IDLE_REASON = 'unused';
+
 /** When it ends because nobody uses it (epoch ms): what lies about unused is found by somebody else (T24). */
 export function idleEndsAt(token: Token, idleMs: number): number {
   return (token.lastUsedAt ?? token.createdAt) + idleMs;
@@ -90,7 +93,10 @@ export function tokenState(
   idleMs: number,
   now: number,
 ): TokenState {
-  if (token.revokedAt !== null) return token.replacedBy === null ? 'revoked' : 'replaced';
+  if (token.revokedAt !== null) {
+    if (token.replacedBy !== null) return 'replaced';
+    return token.revokedReason === IDLE_REASON ? 'idle' : 'revoked';
+  }
   if (now >= token.expiresAt) return token.replacedBy === null ? 'over' : 'replaced';
   if (token.owner === null) return 'valid';
   if (now >= idleEndsAt(token, idleMs)) return 'idle';
