@@ -101,6 +101,7 @@ export async function startAgent(
       clock,
       log: log.child({ part: 'hub' }),
       version: VERSION,
+      gitlabUrl: config.gitlab.url,
       page: page === undefined ? builtPage() : page,
     });
     stops.push(() => hub.close());

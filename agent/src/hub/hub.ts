@@ -28,6 +28,7 @@ import type { Route } from './route.ts';
 import { routes } from './routes.ts';
 import { buildServer } from './server.ts';
 import { createSignIn } from './sign-in.ts';
+import { v4Routes } from './v4/routes.ts';
 import { createViewers, refuse } from './viewers.ts';
 
 /** What a hub is made of. */
@@ -50,6 +51,8 @@ export interface HubOptions {
   readonly log: Log;
   /** Version of the program, for the API document. */
   readonly version: string;
+  /** Origin of the GitLab that people know, for links to its users and projects; absent: the hub's own. */
+  readonly gitlabUrl?: string;
   /** Folder of the built page; without it people have the command line. */
   readonly page?: string | null;
   /** The CI server's interface for people, for retries and commit statuses; without it people retry by themselves. */
@@ -177,6 +180,7 @@ export function createHub(options: HubOptions): Hub {
       const server = await buildServer({
         context,
         routes: table,
+        v4: v4Routes({ hub: context, gitlabUrl: options.gitlabUrl ?? null, log, version: options.version }),
         log,
         version: options.version,
         page: options.page ?? null,

@@ -15,6 +15,8 @@ import { problemSchema } from '../wire/api.ts';
 import { type Guard, guard, type Identity, RateLimited } from './auth.ts';
 import { servePage } from './page.ts';
 import { Answer, type Route } from './route.ts';
+import { serveV4 } from './v4/plugin.ts';
+import type { V4Route } from './v4/route.ts';
 import { problemOf } from './views.ts';
 
 /** 200 decisions with comments of 4,000 characters. */
@@ -26,6 +28,8 @@ const REQUEST_TIMEOUT_MS = 30_000;
 export interface ServerOptions {
   readonly context: HubContext;
   readonly routes: readonly Route[];
+  /** GitLab's own API, below /api/v4. */
+  readonly v4: readonly V4Route[];
   readonly log: Log;
   readonly version: string;
   /** Folder of the built page; null: the hub has none. */
@@ -33,12 +37,20 @@ export interface ServerOptions {
 }
 
 /** The HTTP server with all its routes; not yet listening. */
-export async function buildServer({ context, routes, log, version, page }: ServerOptions): Promise<FastifyInstance> {
+export async function buildServer({
+  context,
+  routes,
+  v4,
+  log,
+  version,
+  page,
+}: ServerOptions): Promise<FastifyInstance> {
   const app = Fastify({
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
-    routerOptions: { maxParamLength: 200 },
+    // A project's full path or the name of an environment, percent-encoded, is one part of a path of /api/v4.
+    routerOptions: { maxParamLength: 2_000 },
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
@@ -73,6 +85,7 @@ export async function buildServer({ context, routes, log, version, page }: Serve
   });
   const gate = guard(app, context);
   for (const route of routes) register(app, route, gate);
+  await serveV4(app, { routes: v4, guard: gate, log });
   await servePage(app, page);
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
   return app;

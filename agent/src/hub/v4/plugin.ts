@@ -1,5 +1,4 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { HubContext } from '../../app/hub-context.ts';
 import { HoldpointError } from '../../domain/errors.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Params } from '../../wire/v4/form.ts';
@@ -16,7 +15,6 @@ const TOKEN_PARAMETERS = ['private_token', 'access_token', 'job_token'];
 export async function serveV4(
   app: FastifyInstance,
   options: {
-    readonly context: HubContext;
     readonly routes: readonly V4Route[];
     readonly guard: Guard;
     readonly log: Log;
