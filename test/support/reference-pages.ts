@@ -34,6 +34,8 @@ const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   already_protected: 'The environment is protected already: change what protects it.',
   not_protected: 'Nothing protects this environment through the API: there is nothing to change or to approve.',
   no_approval_rules: 'The environment asks for no approvals, only for somebody who may deploy: run the deployment.',
+  frozen: 'A freeze window of the policy keeps this back: nothing is released before it ends.',
+  comment_required: 'The policy wants a comment with each approve: say why.',
   lifetime_not_allowed: 'The policy does not allow so long a lifetime; the message says how long it may be.',
   too_large: 'A body or an answer is larger than the limit.',
   rate_limited: 'Too many requests in a short time; wait and repeat.',

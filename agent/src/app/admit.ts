@@ -3,6 +3,7 @@ import { identified } from '../domain/commit-people.ts';
 import { digestOfText } from '../domain/digest.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Facts } from '../domain/facts.ts';
+import { frozenWords } from '../domain/freeze.ts';
 import { type Attempt, type Hold, liveAttempt } from '../domain/hold.ts';
 import { printable } from '../domain/printable.ts';
 import { type Requirement, requirementFor } from '../domain/requirement.ts';
@@ -12,6 +13,7 @@ import { type Inputs, inputsOf } from '../domain/scope.ts';
 import { placeOf, type Subject, subjectOf } from '../domain/subject.ts';
 import type { AdmitAnswer, AdmitRequest } from '../ports/gatekeeper.ts';
 import { coverOf, stillCovers } from './covering.ts';
+import { freezeHold, freezeOf, hardFreeze } from './freezing.ts';
 import { membersFor, policyFor } from './governing.ts';
 import { holdNote } from './hold-note.ts';
 import { agentActor, type HubContext, holdUrl, retrying } from './hub-context.ts';
@@ -131,9 +133,11 @@ async function decide(
   const trigger = await triggerOf(s, facts);
   const question = { subject, digest, place, inputs, runner: facts.runner, hold: null };
   const cover = await coverOf(s, { question, projectPath: facts.project.path, facts });
-  const approval = cover?.approval;
-  if (monitor) return monitored(s, digest, facts, approval === undefined ? 'hold' : 'pass', null);
-  const to = approval === undefined ? divertTarget(s.policy, facts, divert) : null;
+  const freeze = cover === null ? null : hardFreeze(s, about);
+  const approval = freeze === null ? cover?.approval : undefined;
+  const kept = freeze && frozenWords(freeze);
+  if (monitor) return monitored(s, digest, facts, approval === undefined ? 'hold' : 'pass', kept);
+  const to = cover === null ? divertTarget(s.policy, facts, divert) : null;
   if (to !== null) return diverted(s, digest, facts, to);
   const review = approval === undefined ? await reviewFor(s, { ...about, digest, trigger }, facts.commit.people) : null;
   const hold = await s.tx.insertHold(
@@ -154,16 +158,16 @@ async function decide(
       openedAt: s.now,
       expiresAt: s.now + policyFor(s.policy, about).requestTtlMs,
       endedAt: null,
-      reason: null,
+      reason: kept,
       crossing: null,
-      frozenUntil: null,
+      frozenUntil: freeze?.until ?? null,
       timeoutS: facts.timeoutS,
     },
     facts,
   );
   if (approval !== undefined) await noteUse(s, approval, 1);
   await s.audit(
-    cover === null ? 'hold_opened' : passedAs(cover),
+    cover === null || freeze !== null ? 'hold_opened' : passedAs(cover),
     { hold },
     {
       job_id: attempt.jobId,
@@ -171,6 +175,7 @@ async function decide(
       runner: attempt.runner,
       inputs,
       ...toleratedDetail(cover),
+      ...(freeze && { frozen_until: new Date(freeze.until).toISOString(), windows: [...freeze.names] }),
     },
   );
   s.changed({ type: 'hold', id: hold.id, state: hold.state, projectId: subject.projectId });
@@ -243,17 +248,21 @@ async function verdictOnOpen(s: Settlement, hold: Hold): Promise<Decision> {
   if (hold.state === 'pending') {
     const approval = hold.approval === null ? null : await s.tx.approval(hold.approval);
     const still = approval !== null && (await stillCovers(s, approval, asking));
+    const freeze = still ? await freezeOf(s, hold, approval) : null;
+    if (freeze !== null) return verdictOnOpen(s, await freezeHold(s, hold, freeze));
     const now = still ? hold : await fallBack(s, hold, 'its approval is over');
     if (now.state === 'pending') return { outcome: 'pass', hold: now, requirement: null };
     return verdictOnOpen(s, now);
   }
   const cover = await coverOf(s, asking);
-  if (cover !== null) {
+  const freeze = cover === null ? null : hardFreeze(s, hold);
+  const waits = freeze === null ? hold : await freezeHold(s, hold, freeze);
+  if (cover !== null && freeze === null) {
     await noteUse(s, cover.approval, 1);
     return { outcome: 'pass', hold: await releaseHold(s, hold, cover), requirement: null };
   }
-  const review = hold.review === null ? null : await s.tx.review(hold.review);
-  return { outcome: 'hold', hold, requirement: review?.requirement ?? null };
+  const review = waits.review === null ? null : await s.tx.review(waits.review);
+  return { outcome: 'hold', hold: waits, requirement: review?.requirement ?? null };
 }
 
 /** The verdict on a job that the hub knows: once only may it be handed out (T41), and only by the agent that has it (T27). */

@@ -1,10 +1,11 @@
 import { type Approval, matches, type Question } from '../domain/approval.ts';
 import type { Facts } from '../domain/facts.ts';
+import { freezeAt } from '../domain/freeze.ts';
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
-import type { EffectivePolicy } from '../domain/policy.ts';
+import { type EffectivePolicy, timeoutProblem } from '../domain/policy.ts';
 import { runValuesOf } from '../domain/run-values.ts';
 import { type Relaxed, type RunValues, relax, toleratedBetween, tolerates } from '../domain/tolerate.ts';
-import { policyFor } from './governing.ts';
+import { policyFor, targetOf } from './governing.ts';
 import { readConfiguration } from './nearest.ts';
 import type { Settlement } from './settle.ts';
 
@@ -28,11 +29,28 @@ const MAX_EXACT = 1_000;
 const MAX_COMPARED = 20;
 const MAX_COMPARED_CHARS = 8 * 1024 * 1024;
 
+/**
+ * What beyond scope and lifetime an Approval has to be to count for this run at this moment. A job with a time-out out of
+ * bounds goes on an approval of that very run alone; while a window asks for more people, only what was approved since it
+ * began, under the policy in force, has met its rules. A broken glass stands above both: it is for one run, and reviewed.
+ */
+export function countsNow(s: Settlement, { question, projectPath, facts }: Asking): (approval: Approval) => boolean {
+  const of = { subject: question.subject, projectPath, place: question.place };
+  const { timeout } = policyFor(s.policy, of);
+  const onlyRun = timeoutProblem(timeout, facts.timeoutS) !== null;
+  const { extra } = freezeAt(s.policy.freezes, targetOf(of), s.now);
+  return (approval) =>
+    approval.breakGlass === true ||
+    ((!onlyRun || approval.lifetime.kind === 'run') &&
+      (extra === null || (approval.createdAt >= extra.since && approval.policy === s.policy.version)));
+}
+
 /** The Approval that covers the job at this moment, if any: one of its digest first, then one that is alike (T10, T12, T51, T56). */
 export async function coverOf(s: Settlement, asking: Asking): Promise<Cover | null> {
   const { question } = asking;
-  const exact = (await s.tx.approvalsOf(question.subject, question.digest, MAX_EXACT)).find((approval) =>
-    matches(approval, question, s.now),
+  const counts = countsNow(s, asking);
+  const exact = (await s.tx.approvalsOf(question.subject, question.digest, MAX_EXACT)).find(
+    (approval) => matches(approval, question, s.now) && counts(approval),
   );
   if (exact !== undefined) return { approval: exact, tolerated: null };
   return alike(s, asking, await s.tx.approvalsOf(question.subject, null, MAX_EXACT));
@@ -41,7 +59,8 @@ export async function coverOf(s: Settlement, asking: Asking): Promise<Cover | nu
 /** What the Holds of a new Approval, of its digest or not, are asked: whether this very one covers them. */
 export async function coveredBy(s: Settlement, approval: Approval, asking: Asking): Promise<Cover | null> {
   if (approval.digest !== asking.question.digest) return alike(s, asking, [approval]);
-  return matches(approval, asking.question, s.now) ? { approval, tolerated: null } : null;
+  const counts = matches(approval, asking.question, s.now) && countsNow(s, asking)(approval);
+  return counts ? { approval, tolerated: null } : null;
 }
 
 /** True while this Approval still covers the job, as the policy is now. */
@@ -65,10 +84,13 @@ async function alike(s: Settlement, asking: Asking, approvals: readonly Approval
   const { question, projectPath, facts } = asking;
   const policy = policyFor(s.policy, { ...question, projectPath });
   if (!tolerates(policy.tolerance)) return null;
+  const counts = countsNow(s, asking);
   const candidates = approvals.filter(
     (approval) =>
       (approval.lifetime.kind === 'standing' || approval.lifetime.kind === 'until') &&
       approval.votes.length > 0 &&
+      approval.breakGlass !== true &&
+      counts(approval) &&
       matches({ ...approval, digest: question.digest }, question, s.now),
   );
   const configuration = candidates.length === 0 ? null : await readConfiguration(s.tx, question.digest);

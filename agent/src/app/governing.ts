@@ -1,3 +1,4 @@
+import { freezeAt } from '../domain/freeze.ts';
 import type { Hold } from '../domain/hold.ts';
 import { type EffectivePolicy, effectivePolicy, mapRules, type Policy, rulesIn } from '../domain/policy.ts';
 import type { PolicyTarget } from '../domain/policy-match.ts';
@@ -44,6 +45,17 @@ export function policyFor(
   of: Pick<Hold | Review, 'subject' | 'projectPath' | 'place'>,
 ): EffectivePolicy {
   return effectivePolicy(policy, targetOf(of));
+}
+
+/** The same as it is at this moment: with the rules that a freeze window adds. Never frozen into a Review. */
+export function policyNow(
+  policy: Policy,
+  of: Pick<Hold | Review, 'subject' | 'projectPath' | 'place'>,
+  now: number,
+): EffectivePolicy {
+  const here = policyFor(policy, of);
+  const { extra } = freezeAt(policy.freezes, targetOf(of), now);
+  return extra === null ? here : { ...here, rules: [...here.rules, ...extra.rules] };
 }
 
 /**

@@ -1,10 +1,11 @@
-import { type Approval, matches, questionOf } from '../domain/approval.ts';
+import { type Approval, questionOf } from '../domain/approval.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { type Hold, liveAttempt } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { isDetached } from '../domain/retrying.ts';
 import { placeCovered } from '../domain/scope.ts';
 import { type Asking, type Cover, coveredBy, coverOf } from './covering.ts';
+import { freezeHold, hardFreeze } from './freezing.ts';
 import { policyFor } from './governing.ts';
 import { cancelHold, closeIfEmpty, noteUse, peopleOf, reviewFor, type Settlement } from './settle.ts';
 
@@ -38,10 +39,7 @@ export async function answerReviews(s: Settlement, approval: Approval): Promise<
   const waiting = (await Promise.all(reviews.map((review) => s.tx.waitingOn(review.id)))).flat();
   const covered: { readonly hold: Hold; readonly cover: Cover }[] = [];
   for (const hold of waiting) {
-    const cover =
-      hold.digest === approval.digest
-        ? matches(approval, questionOf(hold), s.now) && { approval, tolerated: null }
-        : await coveredBy(s, approval, await askingOf(s, hold));
+    const cover = await coveredBy(s, approval, await askingOf(s, hold));
     if (cover) covered.push({ hold, cover });
   }
   covered.sort((a, b) => byPipeline(a.hold, b.hold));
@@ -51,7 +49,9 @@ export async function answerReviews(s: Settlement, approval: Approval): Promise<
       await cancelHold(s, hold, 'superseded');
       continue;
     }
-    released.push(await releaseHold(s, hold, cover));
+    const freeze = hardFreeze(s, hold);
+    if (freeze === null) released.push(await releaseHold(s, hold, cover));
+    else await freezeHold(s, hold, freeze);
   }
   // What the scope does not reach (artifacts from elsewhere, another runner) goes on waiting for its answer (T48).
   const answered = new Set(covered.map(({ hold }) => hold.review));
@@ -90,6 +90,11 @@ export async function fallBack(s: Settlement, hold: Hold, reason: string): Promi
   const review = await reviewFor(s, hold, await peopleOf(s, hold));
   const waiting = await s.move(hold, { type: 'revoke', review: review.id, reason }, 'hold_fell_back', { reason });
   const other = await coverOf(s, await askingOf(s, waiting));
+  const freeze = other === null ? null : hardFreeze(s, waiting);
+  if (freeze !== null) {
+    await s.tell('revoke', waiting, liveAttempt(waiting), reason);
+    return freezeHold(s, waiting, freeze);
+  }
   if (other !== null) {
     const pending = await releaseHold(s, waiting, other);
     await closeIfEmpty(s, review.id, 'approved');

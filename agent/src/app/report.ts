@@ -2,6 +2,7 @@ import { HoldpointError } from '../domain/errors.ts';
 import { type Hold, type HoldCommand, isFinal, liveAttempt } from '../domain/hold.ts';
 import type { HoldReport, HoldStatus } from '../ports/gatekeeper.ts';
 import { agentActor, type HubContext, retrying } from './hub-context.ts';
+import { stillMayGo } from './may-go.ts';
 import { closeIfEmpty, peopleOf, reviewFor, type Settlement, settle } from './settle.ts';
 
 /**
@@ -36,10 +37,11 @@ async function take(s: Settlement, agent: string, said: HoldReport): Promise<rea
   if (alreadySo(hold, said)) return [statusOf(hold, jobId)];
   try {
     const command = (await isSetBack(s, hold, said)) ? overTwice(jobId) : commandFor(hold, said);
-    const moved = await s.move(hold, command, `job_${event}`, { job_id: jobId, ...reasonOf(said) });
+    const asked = command.type === 'hand_out' ? await stillMayGo(s, hold, jobId) : hold;
+    const moved = await s.move(asked, command, `job_${event}`, { job_id: jobId, ...reasonOf(said) });
     const status = statusOf(await settled(s, moved), jobId);
     // Revoked before this was said: who only asks gives nothing out on that answer; where it runs already it is shown (T29).
-    const isCrossing = command.type === 'hand_out' && hold.state === 'waiting_for_approval';
+    const isCrossing = command.type === 'hand_out' && asked.state === 'waiting_for_approval';
     return [isCrossing ? { ...status, current: false } : status];
   } catch (error) {
     // Only what the pure transition refuses: it throws before anything of this report was written.

@@ -20,6 +20,8 @@ export const ERRORS = {
   digest_mismatch: { status: 409, exit: 4 },
   wrong_state: { status: 409, exit: 4 },
   hold_conflict: { status: 409, exit: 4 },
+  frozen: { status: 409, exit: 4 },
+  comment_required: { status: 422, exit: 2 },
   lifetime_not_allowed: { status: 422, exit: 2 },
   scope_not_allowed: { status: 422, exit: 2 },
   scope_too_narrow: { status: 409, exit: 4 },

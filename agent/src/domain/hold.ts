@@ -96,6 +96,7 @@ export type HoldCommand =
   | { readonly type: 'cancel'; readonly reason: string }
   | { readonly type: 'revoke'; readonly review: number; readonly reason: string }
   | { readonly type: 'freeze'; readonly review: number; readonly until: number; readonly reason: string }
+  | { readonly type: 'thaw' }
   | { readonly type: 'attach'; readonly attempt: Attempt; readonly inputs: Inputs; readonly timeoutS: number | null }
   | { readonly type: 'park'; readonly jobId: number; readonly parkedUntil: number | null }
   | { readonly type: 'detach'; readonly jobId: number; readonly reason: string }
@@ -146,6 +147,7 @@ export const LEGAL: Legal = {
   // A running Hold stays as it is; that its Approval is gone is shown.
   revoke: ['pending', 'running'],
   freeze: ['waiting_for_approval', 'pending'],
+  thaw: ['waiting_for_approval'],
   attach: ['waiting_for_approval', 'pending'],
   park: ['waiting_for_approval', 'pending'],
   detach: ['waiting_for_approval', 'pending'],
@@ -213,6 +215,8 @@ function apply(hold: Hold, command: HoldCommand, now: number): Hold {
         frozenUntil: command.until,
         crossing: hold.state === 'pending' ? (liveAttempt(hold)?.jobId ?? null) : hold.crossing,
       };
+    case 'thaw':
+      return { ...hold, reason: null, frozenUntil: null };
     case 'attach':
       return {
         ...hold,

@@ -194,6 +194,16 @@ export function mapRules(policy: Policy, change: (rule: ApprovalRule) => Approva
   };
 }
 
+/** What is wrong with a job's time-out, in words; null where it is within the bounds. What is not known is out of them. */
+export function timeoutProblem({ minS, maxS }: TimeoutBounds, timeoutS: number | null): string | null {
+  const asked = timeoutS === null ? 'nobody knows how long it may run' : `it may run for ${timeoutS} s`;
+  if (minS !== null && (timeoutS === null || timeoutS < minS))
+    return `${asked}, and the policy wants at least ${minS} s`;
+  if (maxS !== null && (timeoutS === null || timeoutS > maxS))
+    return `${asked}, and the policy allows ${maxS} s at most`;
+  return null;
+}
+
 /** The longest lifetime that the policy allows for a job with or without an environment. */
 export function lifetimeLimit(policy: EffectivePolicy, environment: string | null): LifetimeLimit {
   const { max, environments } = policy.lifetimes;

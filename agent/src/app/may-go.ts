@@ -1,0 +1,23 @@
+import { type Hold, liveAttempt } from '../domain/hold.ts';
+import { endGlass, glassIsOver } from './break-glass.ts';
+import { countsNow } from './covering.ts';
+import { freezeHold, freezeOf } from './freezing.ts';
+import { askingOf, fallBack } from './release.ts';
+import type { Settlement } from './settle.ts';
+
+/**
+ * The Hold as it is at the moment of its hand-over: what the calendar or the clock has ended since it was released falls
+ * back first. The job that is being handed out stays the one that may be crossing: an agent that asks takes it back, and
+ * one that has given it out already is shown as running (T29).
+ */
+export async function stillMayGo(s: Settlement, hold: Hold, jobId: number): Promise<Hold> {
+  if (hold.state !== 'pending' || hold.approval === null || liveAttempt(hold)?.jobId !== jobId) return hold;
+  const approval = await s.tx.approval(hold.approval);
+  if (approval === null) return hold;
+  if (approval.breakGlass === true && (await glassIsOver(s, hold))) return endGlass(s, hold, approval);
+  if (s.policy.freezes.length === 0) return hold;
+  const freeze = freezeOf(s, hold, approval);
+  if (freeze !== null) return freezeHold(s, hold, freeze);
+  if (countsNow(s, await askingOf(s, hold))(approval)) return hold;
+  return fallBack(s, hold, 'more people have to agree while a freeze window holds');
+}
