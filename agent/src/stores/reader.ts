@@ -4,7 +4,9 @@ import type { Subject } from '../domain/subject.ts';
 import type { Sight, StoreReader } from '../ports/store.ts';
 import { auditReads } from './audit-reads.ts';
 import { breakGlassReads } from './break-glass.ts';
+import { deploymentReads } from './deployments.ts';
 import { detachedReads } from './detached-reads.ts';
+import { protectedReads } from './protected-environments.ts';
 import { approvalOf, denialOf, holdOf, pipelineKey, pushOf, reviewOf, sessionOf, tokenOf, voteOf } from './rows.ts';
 import { runReads } from './run-reads.ts';
 import type { HoldTable, Schema } from './schema.ts';
@@ -128,6 +130,8 @@ export function reader(db: Kysely<Schema>): StoreReader {
     },
     ...detachedReads(db, withAttempts),
     ...breakGlassReads(db),
+    ...deploymentReads(db, (sight) => db.selectFrom('holds').select('holds.id').where(visible(sight))),
+    ...protectedReads(db),
     async frozenHolds(limit) {
       const rows = await db
         .selectFrom('holds')

@@ -1,5 +1,6 @@
 /** Tables as Kysely sees them. Times are epoch ms, flags 0 or 1, structures JSON text. */
 import type { Generated } from 'kysely';
+import type { DeploymentSchema } from './deployment-schema.ts';
 
 interface SubjectColumns {
   instance: string;
@@ -235,7 +236,7 @@ export interface BreakGlassTable extends SubjectColumns {
   comment: string | null;
 }
 /** All tables by name. */
-export interface Schema {
+export interface Schema extends DeploymentSchema {
   schema_version: { version: number };
   configurations: { digest: string; canonical: string };
   holds: HoldTable;
