@@ -40,10 +40,13 @@ export function tokenText(headers: { readonly [name: string]: string | string[] 
   return bearer ?? named;
 }
 
+/** Whoever sends no token guesses none: that counts against nobody who sits behind the same address. */
+class NothingSent extends HoldpointError {}
+
 /** Who a token's text stands for. The person is asked for each time: who was blocked or removed is out at once (T19). */
 export async function identify(context: HubContext, text: string | null, use: TokenUse): Promise<Identity> {
   if (text === null) {
-    throw new HoldpointError(
+    throw new NothingSent(
       'unauthenticated',
       'no token was sent: send one as Authorization: Bearer, made with "holdpoint token create"',
     );
@@ -124,8 +127,8 @@ export function guard(app: FastifyInstance, context: HubContext): Guard {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof HoldpointError && ERRORS[error.code].status === 401)
-        requireAllowed(await failed(request), 'wrong tokens');
+      const isTry = error instanceof HoldpointError && !(error instanceof NothingSent);
+      if (isTry && ERRORS[error.code].status === 401) requireAllowed(await failed(request), 'wrong tokens');
       throw error;
     }
   };
