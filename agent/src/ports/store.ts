@@ -9,6 +9,7 @@ import type { Session } from '../domain/session.ts';
 import type { Subject } from '../domain/subject.ts';
 import type { Token } from '../domain/token.ts';
 import type { Vote } from '../domain/vote.ts';
+import type { DeploymentReads, DeploymentWrites } from './deployment-store.ts';
 import type { HubPush } from './gatekeeper.ts';
 
 /** Up to `limit` items after `after` (an id, exclusive), in ascending order of id. */
@@ -81,7 +82,7 @@ export interface Checkpoint {
 }
 
 /** Reads. Absent things are null, never an error. All of it rejects with `store_unavailable` when the database does. */
-export interface StoreReader {
+export interface StoreReader extends DeploymentReads {
   hold(id: number): Promise<Hold | null>;
   holdOfJob(instance: string, projectId: number, jobId: number): Promise<Hold | null>;
   openHold(key: HoldKey): Promise<Hold | null>;
@@ -189,7 +190,7 @@ export interface StoreReader {
  * Writes of one transaction. `update…` writes only where the stored version is one below the given one, and rejects with
  * `hold_conflict` otherwise; so does an insert of what may exist once only. Then nothing of the transaction stays.
  */
-export interface StoreWriter extends StoreReader {
+export interface StoreWriter extends StoreReader, DeploymentWrites {
   insertHold(hold: Omit<Hold, 'id'>, facts: Facts): Promise<Hold>;
   /** Writes a Hold; `facts` are those of its newest attempt when that is new. */
   updateHold(hold: Hold, facts?: Facts): Promise<void>;
@@ -197,6 +198,8 @@ export interface StoreWriter extends StoreReader {
   updateReview(review: Review): Promise<void>;
   /** Replaces what the same person had said. */
   putVote(vote: Vote): Promise<void>;
+  /** Takes back what the person had said; nothing changes where they had said nothing. */
+  removeVote(review: number, person: number): Promise<void>;
   insertApproval(approval: Omit<Approval, 'id'>): Promise<Approval>;
   updateApproval(approval: Approval): Promise<void>;
   /** Notes that a person has seen these hidden values; the same again changes nothing. */

@@ -6,6 +6,8 @@ import { lifetimeText } from '../domain/lifetime.ts';
 import type { StoreWriter } from '../ports/store.ts';
 import { auditWrites } from './audit-writes.ts';
 import { breakGlassWrites } from './break-glass.ts';
+import { deploymentWrites } from './deployments.ts';
+import { protectedWrites } from './protected-environments.ts';
 import { reader } from './reader.ts';
 import {
   approvalColumns,
@@ -67,6 +69,8 @@ export function writer(db: Kysely<Schema>): StoreWriter {
   return {
     ...reader(db),
     ...breakGlassWrites(db),
+    ...deploymentWrites(db),
+    ...protectedWrites(db),
     async insertHold(hold, facts) {
       const { id } = await db.insertInto('holds').values(holdColumns(hold)).returning('id').executeTakeFirstOrThrow();
       const stored = { ...hold, id };
@@ -107,6 +111,9 @@ export function writer(db: Kysely<Schema>): StoreWriter {
         .values(voteColumns(vote))
         .onConflict((conflict) => conflict.columns(['review', 'person_id']).doUpdateSet(said))
         .execute();
+    },
+    async removeVote(review, person) {
+      await db.deleteFrom('votes').where('review', '=', review).where('person_id', '=', person).execute();
     },
     async insertApproval(approval) {
       const { id } = await db
