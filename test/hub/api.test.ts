@@ -36,8 +36,14 @@ describe('the HTTP API', () => {
         need: 1,
         have: 0,
         eligible: ['jonas', 'maria', 'olga'].map((username) => expect.objectContaining({ username })),
+        who: 'maintainer or higher',
+        voted: [],
+        mine: true,
+        asked: 'both',
       },
     ]);
+    expect(hold.may_vote).toMatchObject({ allowed: true, rule: 'maintainers', reject: true, voted: null });
+    expect(hold.quorum).toMatchObject({ possible: true, rejects: { need: 1, have: 0 } });
     const approved = await hub.call('POST', '/api/v1/holds/1/approve', maria, { digest, comment: 'fine' });
     expect([approved.status, approved.body.state]).toEqual([200, 'pending']);
     const after = holdDetailSchema.parse((await hub.call('GET', '/api/v1/holds/1', maria)).body);

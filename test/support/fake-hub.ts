@@ -66,7 +66,7 @@ export async function startFakeHub(token: string | null = null): Promise<FakeHub
     });
   };
   const listed = (hold: HoldDetail) => {
-    const { configuration, facts, attempts, votes, rules, may_vote, diff, history, ...more } = hold;
+    const { configuration, facts, attempts, votes, rules, may_vote, quorum, diff, history, ...more } = hold;
     const { hidden, inputs, scope, unknown, retry, ...rest } = more;
     return rest;
   };
@@ -252,8 +252,28 @@ export function aHold(id: number, more: Partial<HoldDetail> = {}): HoldDetail {
       },
     ],
     votes: [],
-    rules: [{ name: 'maintainers', need: 1, have: 0, eligible: [person(7, 'maria', 'Maria Moss')] }],
-    may_vote: { allowed: true, reason: null },
+    rules: [
+      {
+        name: 'maintainers',
+        need: 1,
+        have: 0,
+        eligible: [person(7, 'maria', 'Maria Moss')],
+        who: 'maintainer or higher',
+        voted: [],
+        mine: true,
+        asked: 'both',
+      },
+    ],
+    may_vote: {
+      allowed: true,
+      reason: null,
+      rule: 'maintainers',
+      rules: ['maintainers'],
+      reject: true,
+      voted: null,
+      ask: [],
+    },
+    quorum: null,
     hidden: [],
     inputs: { class: 'admitted', dependencies: [] },
     scope: {
@@ -298,6 +318,8 @@ export function anApproval(id: number, configuration: JsonObject, more: Partial<
         comment: null,
         lifetime: 'standing',
         scope: 'ref=exact inputs=same_pipeline',
+        represented_as: null,
+        counts: true,
         at: '2026-05-12T09:00:00Z',
       },
     ],

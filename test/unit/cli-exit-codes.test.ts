@@ -310,7 +310,7 @@ describe('approve', () => {
 
   it('tells whoever may not vote, and from whom values are hidden, that they may not (exit 5)', async () => {
     const configuration = { ...configurationWith(['make']), variables: [{ key: 'KEY', value: [{ hmac: 'hidden' }] }] };
-    const mayVote = { allowed: false, reason: 'you triggered this job' };
+    const mayVote = { ...aHold(1).may_vote, allowed: false, reason: 'you triggered this job' };
     hub.holds.set(1, { ...aHold(1), configuration, may_vote: mayVote });
     const { exit, err } = await run('approve', '1', '--digest', digest);
     expect(exit).toBe(5);

@@ -57,9 +57,9 @@ Warnings
   ! a script line has CI_COMMIT_TITLE in it
 
 Rules
-  open  maintainers: 1 of 2; can help: maria (Maria Moss, user 7)
+  open  maintainers: 1 of 2, maintainer or higher; can help: maria (Maria Moss, user 7)
   approve  jonas (Jonas Jung, user 8), 2026-11-22 09:00 UTC: fine by me
-  You may vote on it.
+  You may vote on it: an approve would count for maintainers.
 
 Not covered by the digest
   files of the repository that the scripts run, images behind tags, what is fetched at run time
@@ -98,6 +98,8 @@ function golden(): HoldDetail {
         comment: 'fine by me',
         lifetime: null,
         scope: null,
+        represented_as: null,
+        counts: true,
         at: '2026-11-22T09:00:00Z',
       },
     ],
@@ -205,7 +207,7 @@ describe('holds show', () => {
       words: 'variable KEY changed',
     };
     const hold = put(secret('1f0c'), {
-      may_vote: { allowed: false, reason: 'you triggered this job: ask maria' },
+      may_vote: { ...aHold(12).may_vote, allowed: false, reason: 'you triggered this job: ask maria' },
       diff: { approval: 7, digest: anApproval(7, APPROVED).digest, summary: '1 variable changed', changes: [change] },
     });
     hub.holds.set(12, { ...hold, configuration: secret('hidden') });
@@ -277,13 +279,36 @@ describe('text of somebody else', () => {
       job_url: text,
       url: text,
       trigger: { ...person, verified: 'unverified' },
-      may_vote: { allowed: false, reason: text },
+      may_vote: { ...base.may_vote, allowed: false, reason: text, rule: text, rules: [text], ask: [person] },
       hidden: [{ name: text, state: 'blind', behaviour: true }],
       inputs: { class: 'any', dependencies: [{ name: text, job_id: 1, same_pipeline: false, admitted: false }] },
       scope: { usual: text, words: [text], max_inputs: 'any', max_ref: 'any' },
       unknown: [text],
-      rules: [{ name: text, need: 1, have: 0, eligible: [person] }],
-      votes: [{ person, decision: 'approve', comment: text, lifetime: text, scope: text, at: '2026-11-22T09:00:00Z' }],
+      rules: [
+        {
+          name: text,
+          need: 1,
+          have: 0,
+          eligible: [person],
+          who: text,
+          voted: [person],
+          mine: false,
+          asked: 'now',
+        },
+      ],
+      quorum: { possible: false, words: text, wanted: [person], rejects: { need: 2, have: 1 }, keepers: [person] },
+      votes: [
+        {
+          person,
+          decision: 'approve',
+          comment: text,
+          lifetime: text,
+          scope: text,
+          represented_as: text,
+          counts: false,
+          at: '2026-11-22T09:00:00Z',
+        },
+      ],
       attempt: { job_id: 1, agent: text, parked_until: null },
       facts: {
         ...base.facts,

@@ -2,10 +2,10 @@ import { type Approval, questionOf } from '../domain/approval.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { type Hold, liveAttempt, wrongState } from '../domain/hold.ts';
 import { type Lifetime, lifetimeText, narrowest, parseLifetime, requireWithin } from '../domain/lifetime.ts';
-import { type MayVote, mayApprove, mayReject } from '../domain/may-vote.ts';
+import { mayApprove, mayReject, mayRepresent } from '../domain/may-vote.ts';
 import { defaultLifetime, type EffectivePolicy, lifetimeLimit, type Policy } from '../domain/policy.ts';
 import type { Member } from '../domain/principal.ts';
-import { tally } from '../domain/quorum.ts';
+import { tallyAll } from '../domain/quorum.ts';
 import { type Requirement, requirementFor } from '../domain/requirement.ts';
 import type { Review } from '../domain/review.ts';
 import {
@@ -18,7 +18,6 @@ import {
   type ScopeWish,
   scopeText,
 } from '../domain/scope.ts';
-import type { Token } from '../domain/token.ts';
 import { type Vote, withVote } from '../domain/vote.ts';
 import { blindNames, hiddenOf } from './blind.ts';
 import { isRunOnly } from './covering.ts';
@@ -28,6 +27,7 @@ import { readConfiguration } from './nearest.ts';
 import { answerReviews } from './release.ts';
 import { visibleHold } from './see.ts';
 import { close, type Settlement, settle } from './settle.ts';
+import { exceptionOf, recordVote, requireMay } from './vote.ts';
 
 /** An approve or reject of one Hold by a person. */
 export interface Decision {
@@ -53,9 +53,13 @@ interface Ground {
   readonly current: Requirement;
   readonly members: readonly Member[];
   readonly votes: readonly Vote[];
+  /** The frozen and the current requirement. */
+  readonly requirements: readonly Requirement[];
   /** The whole policy, and what of it holds for this Hold. */
   readonly policy: Policy;
   readonly here: EffectivePolicy;
+  /** What keeps people from being known, in words. */
+  readonly problem: string | null;
   readonly now: number;
 }
 
@@ -64,8 +68,9 @@ interface Ground {
  * `digest_mismatch`, `wrong_state`, `not_eligible`, `self_approval`, `lifetime_not_allowed`, `hold_conflict`.
  */
 export async function decide(context: HubContext, caller: Caller, decision: Decision): Promise<Hold> {
+  const started = context.clock.now();
   return retrying(async () => {
-    const ground = await groundOf(context, caller, decision);
+    const ground = await groundOf(context, caller, decision, started);
     const deciding = {
       ...byCaller(caller),
       now: ground.now,
@@ -102,7 +107,7 @@ export async function decideAll(
   return outcomes;
 }
 
-async function groundOf(context: HubContext, caller: Caller, decision: Decision): Promise<Ground> {
+async function groundOf(context: HubContext, caller: Caller, decision: Decision, started: number): Promise<Ground> {
   const hold = await visibleHold(context, caller, decision.hold);
   if (hold.digest !== decision.digest) {
     throw new HoldpointError(
@@ -116,9 +121,19 @@ async function groundOf(context: HubContext, caller: Caller, decision: Decision)
   const policy = await context.policy();
   const here = policyFor(policy, hold);
   const current = requirementFor(here, review.requirement);
-  const members = await membersFor(context.directory, hold.subject.projectId, [review.requirement, current]);
   const votes = await context.store.votes(review.id);
-  return { hold, review, current, members, votes, policy, here, now: context.clock.now() };
+  const requirements = [review.requirement, current];
+  const { projectId } = hold.subject;
+  const voters = [...votes.map(({ person }) => person.id), caller.person.id];
+  const known = await membersFor(context.directory, projectId, requirements, voters);
+  const { decision: said, representedAs = null } = decision;
+  const own = { person: { id: caller.person.id }, decision: said, representedAs };
+  const others = votes.filter(({ person }) => person.id !== caller.person.id);
+  // What would end the Review stands on who belongs to what at this moment, not on what was so some seconds ago (T19).
+  const ends = tallyAll(requirements, [...others, own], known).outcome !== 'unmet';
+  const members = ends ? await membersFor(context.directory, projectId, requirements, voters, started) : known;
+  const problem = context.directory.problem();
+  return { hold, review, current, members, votes, requirements, policy, here, problem, now: context.clock.now() };
 }
 
 /** Nothing that the rights were judged on has moved since: the Hold, the Review, a denial. */
@@ -135,10 +150,6 @@ async function requireUnchanged(s: Settlement, { hold, review, votes }: Ground):
       `hold ${hold.id} was changed by somebody else in the meantime: look at it and try again`,
     );
   }
-}
-
-function require(may: MayVote, hold: Hold): void {
-  if (!may.allowed) throw new HoldpointError(may.code, `hold ${hold.id}: ${may.reason}`);
 }
 
 const memberOf = (members: readonly Member[], id: number) => members.find((member) => member.person.id === id);
@@ -169,38 +180,6 @@ async function requireSeen(s: Settlement, hold: Hold): Promise<void> {
   );
 }
 
-/** The exception to the rule against self-approval that this person's vote makes use of, null for none. */
-function exceptionOf({ selfApproval, trigger, authors }: Requirement, person: number): string | null {
-  if (trigger.id === person) return `${selfApproval}: voter triggered the job`;
-  return authors.includes(person) ? `${selfApproval}: voter stands in the commit` : null;
-}
-
-async function recordVote(
-  s: Settlement,
-  vote: Vote,
-  hold: Hold,
-  token: Token,
-  selfApproval: string | null,
-): Promise<void> {
-  await s.tx.putVote(vote);
-  await s.audit(
-    vote.decision === 'approve' ? 'vote_approve' : 'vote_reject',
-    { hold },
-    {
-      person: vote.person.id,
-      token: token.id,
-      // Whoever made the token may have held it: with admin that is a way to vote in another's name, and must not be silent (T18).
-      token_made_by: token.makers,
-      comment: vote.comment,
-      lifetime: vote.decision === 'approve' ? lifetimeText(vote.lifetime) : null,
-      covers: vote.hold === null ? 'configuration' : 'this_hold',
-      scope: vote.decision === 'approve' ? scopeText(vote.scope) : null,
-      ...(selfApproval === null ? {} : { self_approval: selfApproval }),
-    },
-  );
-  s.changed({ type: 'review', id: vote.review, state: 'open', projectId: hold.subject.projectId });
-}
-
 function voteOf(
   caller: Caller,
   { decision, comment, representedAs = null }: Decision,
@@ -216,9 +195,12 @@ function voteOf(
 }
 
 async function approve(s: Settlement, caller: Caller, decision: Decision, ground: Ground): Promise<void> {
-  const { hold, review, current, members, here, now } = ground;
+  const { hold, review, current, members, requirements, here, now } = ground;
   const denial = await s.tx.denial(hold.subject, hold.digest, now);
-  require(mayApprove(hold, review, current, caller.person.id, memberOf(members, caller.person.id), denial), hold);
+  const member = memberOf(members, caller.person.id);
+  requireMay(mayApprove(hold, review, current, caller.person.id, member, denial), ground, caller.person.id);
+  const pin = decision.representedAs ?? null;
+  if (pin !== null) requireMay(mayRepresent(ground.requirements, member, pin), ground, caller.person.id);
   const { environment } = hold.place;
   const configuration = await readConfiguration(s.tx, hold.digest);
   // Its own key replaces image and checkout: what would run another time is not what was looked at.
@@ -236,16 +218,17 @@ async function approve(s: Settlement, caller: Caller, decision: Decision, ground
   await recordVote(s, vote, hold, caller.token, exceptionOf(review.requirement, caller.person.id));
 
   const votes = withVote(ground.votes, vote);
+  const before = tallyAll(requirements, votes, members);
+  // Rejects that were too few when they were cast may be enough by now: a decision never overtakes them.
+  if (before.outcome === 'rejected') return endRejected(s, decision, ground, lastReject(votes, before.rejectedBy));
   // The configuration votes alone may let every Hold of the Review go; votes for this Hold count for it only.
   for (const counting of [
     votes.filter((v) => v.hold === null || v.decision === 'reject'),
     votes.filter((v) => v.hold === null || v.hold === hold.id || v.decision === 'reject'),
   ]) {
-    const tallies = [review.requirement, current].map((requirement) => tally(requirement, counting, members));
-    if (tallies.some(({ outcome }) => outcome !== 'approved')) continue;
-    const counted = counting.filter(
-      (v) => v.decision === 'approve' && tallies.some((t) => t.approvedBy.includes(v.person.id)),
-    );
+    const { outcome, approvedBy } = tallyAll(requirements, counting, members);
+    if (outcome !== 'approved') continue;
+    const counted = counting.filter((v) => v.decision === 'approve' && approvedBy.includes(v.person.id));
     const approval = await writeApproval(s, ground, counted);
     await answerReviews(s, approval);
     return;
@@ -296,13 +279,25 @@ async function writeApproval(
 }
 
 async function reject(s: Settlement, caller: Caller, decision: Decision, ground: Ground): Promise<void> {
-  const { hold, review, current, members, here, now } = ground;
-  require(mayReject(hold, review, current, memberOf(members, caller.person.id)), hold);
+  const { hold, review, current, members } = ground;
+  requireMay(mayReject(hold, review, current, memberOf(members, caller.person.id)), ground, caller.person.id);
   const scope = await scopeFor(s, hold, null);
   const vote = voteOf(caller, decision, ground, null, { kind: 'run' }, scope);
   await recordVote(s, vote, hold, caller.token, null);
-  const by = caller.person.username;
-  const reason = decision.comment ?? `rejected by ${by}`;
+  const votes = withVote(ground.votes, vote);
+  // With several rejects required the first ones are votes like any other: they may be withdrawn, and approves go on.
+  if (tallyAll(ground.requirements, votes, members).outcome !== 'rejected') return;
+  await endRejected(s, decision, ground, vote);
+}
+
+const lastReject = (votes: readonly Vote[], by: readonly number[]): Vote =>
+  votes.findLast((vote) => vote.decision === 'reject' && by.includes(vote.person.id))!;
+
+/** Ends a Review and all Holds that wait on it; `vote` is the reject that they are told of. */
+async function endRejected(s: Settlement, decision: Decision, ground: Ground, vote: Vote): Promise<void> {
+  const { hold, review, here, now } = ground;
+  const by = vote.person.username;
+  const reason = vote.comment ?? `rejected by ${by}`;
   for (const waiting of await s.tx.waitingOn(review.id)) {
     const attempt = liveAttempt(waiting);
     const rejected = await s.move(waiting, { type: 'reject', reason }, 'hold_rejected', { reason });

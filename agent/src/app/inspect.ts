@@ -6,10 +6,10 @@ import type { Facts } from '../domain/facts.ts';
 import { hideTags, hideTagsOfChange } from '../domain/hidden-values.ts';
 import type { Hold } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
-import { type MayVote, mayApprove } from '../domain/may-vote.ts';
-import { ACCESS_LEVELS, type Member, type Person } from '../domain/principal.ts';
-import { entitled, tally } from '../domain/quorum.ts';
-import { type Requirement, requirementFor } from '../domain/requirement.ts';
+import { type MayVote, mayApprove, mayReject } from '../domain/may-vote.ts';
+import { ACCESS_LEVELS, type Person } from '../domain/principal.ts';
+import { entitled, tallyAll } from '../domain/quorum.ts';
+import { requirementFor } from '../domain/requirement.ts';
 import type { Review } from '../domain/review.ts';
 import { satisfies } from '../domain/rule.ts';
 import { defaultScope, inputsUnasked, type Scope, type ScopePolicy } from '../domain/scope.ts';
@@ -19,18 +19,22 @@ import { membersFor, policyFor } from './governing.ts';
 import type { Caller, HubContext } from './hub-context.ts';
 import { nearestDiff, readConfiguration } from './nearest.ts';
 import { notFound, sightOf, visibleHold } from './see.ts';
+import { ownRules, type QuorumView, quorumView, type RuleView, ruleOfVote, ruleViews } from './standing.ts';
 
-/** Of the people who could still satisfy a rule so many are named. */
-const MAX_ELIGIBLE = 20;
 /** Rows of one Hold's history that are shown with it; all of them are in the audit. */
 const MAX_HISTORY = 500;
 
-/** One rule and how far it is met. */
-export interface RuleView {
-  readonly name: string;
-  readonly need: number;
-  readonly have: number;
-  readonly eligible: readonly Person[];
+/** What one person's vote is and would be. */
+export interface OwnVote {
+  /** The rule that an approve would count for, by name; null: none needs it. */
+  readonly rule: string | null;
+  /** Names of the rules that it could count for. */
+  readonly rules: readonly string[];
+  /** True when a reject would count. */
+  readonly reject: boolean;
+  readonly said: Vote['decision'] | null;
+  /** Whom to ask who may not vote: people whose approves would complete it. */
+  readonly ask: readonly Person[];
 }
 /** Everything about one Hold, as one person may see it. */
 export interface HoldInspection {
@@ -40,6 +44,11 @@ export interface HoldInspection {
   readonly votes: readonly Vote[];
   readonly rules: readonly RuleView[];
   readonly mayVote: MayVote;
+  readonly ownVote: OwnVote;
+  /** Whether the rules can still be met together; null where nothing is asked any more. */
+  readonly quorum: QuorumView | null;
+  /** Ids of those whose approves count as things are. */
+  readonly counting: readonly number[];
   /** Values that the form does not show and that may have been typed. */
   readonly hidden: readonly HiddenOfHold[];
   /** Jobs whose artifacts it takes in, and whether the hub knows each as run under an Approval. */
@@ -62,21 +71,8 @@ export interface ReviewInspection {
   readonly holds: readonly number[];
   readonly votes: readonly Vote[];
   readonly rules: readonly RuleView[];
-}
-
-function rulesOf(requirement: Requirement, votes: readonly Vote[], members: readonly Member[]): readonly RuleView[] {
-  const { have } = tally(requirement, votes, members);
-  const voted = new Set(votes.map((vote) => vote.person.id));
-  return requirement.rules.map((rule, i) => ({
-    name: rule.name,
-    need: rule.count,
-    have: have[i] ?? 0,
-    eligible: members
-      .filter((member) => satisfies(rule, member))
-      .map((member) => member.person)
-      .filter(({ id }) => !voted.has(id) && !requirement.excluded.includes(id))
-      .slice(0, MAX_ELIGIBLE),
-  }));
+  readonly quorum: QuorumView | null;
+  readonly counting: readonly number[];
 }
 
 /**
@@ -94,9 +90,11 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
   const policy = policyFor(await context.policy(), hold);
   const current = requirementFor(policy, review?.requirement ?? { trigger: hold.trigger, people: facts.commit.people });
   const requirements = review === null ? [current] : [review.requirement, current];
-  const members = await membersFor(directory, hold.subject.projectId, requirements);
-  const member = members.find(({ person }) => person.id === caller.person.id);
   const votes = review === null ? [] : await store.votes(review.id);
+  const voters = [...votes.map(({ person }) => person.id), caller.person.id];
+  const { projectId } = hold.subject;
+  const members = await membersFor(directory, projectId, requirements, voters);
+  const member = members.find(({ person }) => person.id === caller.person.id);
   const denial = await store.denial(hold.subject, hold.digest, context.clock.now());
   const frozen = review?.requirement ?? current;
   // Whoever may reject may see what it is about, their own job included.
@@ -106,6 +104,10 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
   const mayVote: MayVote = caller.token.scopes.includes('approve')
     ? may
     : { allowed: false, code: 'forbidden', reason: 'your token has no scope approve: use one that has' };
+  const asked = { projectId, frozen, current, votes, members };
+  const quorum = review?.state === 'open' ? await quorumView(directory, asked) : null;
+  const said = votes.find(({ person }) => person.id === caller.person.id)?.decision ?? null;
+  const others = (quorum?.wanted ?? []).filter((person) => person.id !== caller.person.id);
   const jobs = facts.dependencies.flatMap(({ jobId }) => (jobId === null ? [] : [jobId]));
   const admitted = await store.admittedJobs(hold.subject.instance, hold.subject.projectId, jobs);
   return {
@@ -123,8 +125,17 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
     unknown: frozen.unknown,
     configuration: sees ? configuration : hideTags(configuration),
     votes,
-    rules: review === null ? [] : rulesOf(frozen, votes, members),
+    rules: review === null ? [] : ruleViews(asked, caller.person.id),
     mayVote,
+    ownVote: {
+      rule: mayVote.allowed && said !== 'approve' ? ruleOfVote(asked, caller.person.id) : null,
+      rules: mayVote.allowed ? ownRules(asked, caller.person.id) : [],
+      reject: mayReject(hold, review, current, member).allowed,
+      said,
+      ask: mayVote.allowed && said !== 'approve' ? [] : others,
+    },
+    quorum,
+    counting: tallyAll([frozen, current], votes, members).approvedBy,
     diff: {
       approval: diff.approval?.id ?? null,
       digest: diff.approval?.digest ?? null,
@@ -135,12 +146,30 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
   };
 }
 
-/** A Review with its votes and rules. */
-export async function inspectReview(context: HubContext, review: Review): Promise<ReviewInspection> {
-  const votes = await context.store.votes(review.id);
-  const members = await membersFor(context.directory, review.subject.projectId, [review.requirement]);
-  const holds = await context.store.holdIdsOf(review.id);
-  return { review, holds, votes, rules: rulesOf(review.requirement, votes, members) };
+/** A Review with its votes and rules, for `viewer` (null: for nobody in particular). */
+export async function inspectReview(
+  context: HubContext,
+  review: Review,
+  viewer: number | null = null,
+): Promise<ReviewInspection> {
+  const { store, directory } = context;
+  const votes = await store.votes(review.id);
+  const frozen = review.requirement;
+  // What is decided was decided under the rules of its time; what is open has to meet those of today as well.
+  const open = review.state === 'open';
+  const current = open ? requirementFor(policyFor(await context.policy(), review), frozen) : frozen;
+  const { projectId } = review.subject;
+  const voters = votes.map(({ person }) => person.id);
+  const members = await membersFor(directory, projectId, [frozen, current], voters);
+  const asked = { projectId, frozen, current, votes, members };
+  return {
+    review,
+    holds: await store.holdIdsOf(review.id),
+    votes,
+    rules: ruleViews(asked, viewer),
+    quorum: open ? await quorumView(directory, asked) : null,
+    counting: tallyAll([frozen, current], votes, members).approvedBy,
+  };
 }
 
 /** A Review that the caller may see: of a project with reporter access, or with a Hold that they triggered. Rejects with `not_found`. */

@@ -57,6 +57,12 @@ export const COMMANDS: readonly {
     load: () => import('./commands/reject.ts'),
   },
   {
+    name: 'withdraw',
+    usage: 'ID… [--comment WHY]',
+    summary: "take one's own vote back while it is undecided",
+    load: () => import('./commands/withdraw.ts'),
+  },
+  {
     name: 'reviews',
     usage: '[list]',
     summary: 'list the questions put to people',

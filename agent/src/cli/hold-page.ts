@@ -1,9 +1,9 @@
 import { type Change, diffConfigurations, SECTIONS, summarizeChanges } from '../domain/configuration-diff.ts';
 import { printable } from '../domain/printable.ts';
+import { configurationOf, shownAs } from '../domain/shown-configuration.ts';
 import type { HoldDetail } from '../wire/api.ts';
 import { hiddenText, shownValue, takenInText, writersText } from './hold-facts.ts';
 import { age, fields, minute, names, type Paint } from './render.ts';
-import { configurationOf, shownAs } from '../domain/shown-configuration.ts';
 
 /** The nearest approved configuration, which the Hold's is compared with. */
 export interface Baseline {
@@ -117,22 +117,46 @@ function headText(hold: HoldDetail, now: number): string {
   ]);
 }
 
+const WHEN = {
+  both: '',
+  opened: ' (as it was when this was asked)',
+  now: ' (asked for since by the policy)',
+} as const satisfies Record<HoldDetail['rules'][number]['asked'], string>;
+
 function rulesText(hold: HoldDetail): string {
+  const { quorum, may_vote: may } = hold;
   const rules = hold.rules.map((rule) => {
     const met = rule.have >= rule.need ? 'met' : 'open';
+    const by = rule.voted.length > 0 ? ` (${names(rule.voted.map(personText), 20)})` : '';
     const who = rule.eligible.map(personText);
     const help =
       met === 'met' ? '' : who.length > 0 ? `; can help: ${names(who, 20)}` : '; nobody can help: ask an administrator';
-    return `  ${met}  ${printable(rule.name)}: ${rule.have} of ${rule.need}${printable(help)}\n`;
+    const asks = rule.who === '' ? '' : `, ${rule.who}`;
+    return `  ${met}  ${printable(`${rule.name}: ${rule.have} of ${rule.need}${asks}${by}${help}${WHEN[rule.asked]}`)}\n`;
   });
   const votes = hold.votes.map((vote) => {
     const comment = vote.comment === null || vote.comment === '' ? '' : `: ${vote.comment}`;
-    return `  ${vote.decision}  ${printable(`${personText(vote.person)}, ${minute(vote.at)}${comment}`)}\n`;
+    const pin = vote.represented_as === null ? '' : `, for ${vote.represented_as}`;
+    const lost = vote.counts ? '' : ' (counts no more)';
+    return `  ${vote.decision}  ${printable(`${personText(vote.person)}, ${minute(vote.at)}${pin}${lost}${comment}`)}\n`;
   });
-  const mine = hold.may_vote.allowed
+  const rejects =
+    quorum === null || quorum.rejects.need < 2
+      ? ''
+      : `  ${quorum.rejects.have} of ${quorum.rejects.need} rejects that end it\n`;
+  const together = quorum === null ? '' : `  ${printable(quorum.words)}\n`;
+  return `Rules\n${rules.length > 0 ? rules.join('') : '  none: nobody can approve this\n'}${votes.join('')}${rejects}${together}  ${printable(ownText(may))}\n`;
+}
+
+/** What the reader's vote is and would be. */
+function ownText(may: HoldDetail['may_vote']): string {
+  if (may.voted === 'approve') return 'You have approved it; "holdpoint withdraw ID" takes that back.';
+  const ask = may.ask.length > 0 ? ` Ask ${names(may.ask.map(personText), 5)}.` : '';
+  if (!may.allowed) return `You may not vote on it: ${may.reason ?? 'the hub gives no reason'}${ask}`;
+  const others = may.rules.length > 1 ? ` ("--as RULE" chooses: ${may.rules.join(', ')})` : '';
+  return may.rule === null
     ? 'You may vote on it.'
-    : `You may not vote on it: ${printable(hold.may_vote.reason ?? 'the hub gives no reason')}`;
-  return `Rules\n${rules.length > 0 ? rules.join('') : '  none: nobody can approve this\n'}${votes.join('')}  ${mine}\n`;
+    : `You may vote on it: an approve would count for ${may.rule}${others}.`;
 }
 
 function warningsText(hold: HoldDetail, paint: Paint): string {

@@ -56,19 +56,34 @@ export function holdView(hold: Hold, url: string): HoldView {
   };
 }
 
-function voteView(vote: Vote) {
+/** `counting`: ids of those whose approves count as things are; null: they counted when they were written down. */
+function voteView(vote: Vote, counting: readonly number[] | null) {
   return {
     person: person(vote.person),
     decision: vote.decision,
     comment: vote.comment,
     lifetime: vote.decision === 'approve' ? lifetimeText(vote.lifetime) : null,
     scope: vote.decision === 'approve' ? scopeText(vote.scope) : null,
+    represented_as: vote.representedAs ?? null,
+    counts: vote.decision === 'reject' || counting === null || counting.includes(vote.person.id),
     at: time(vote.at),
   };
 }
 
 const rulesView = (rules: HoldInspection['rules']) =>
-  rules.map((rule) => ({ name: rule.name, need: rule.need, have: rule.have, eligible: rule.eligible.map(person) }));
+  rules.map(({ name, who, need, have, voted, eligible, mine, asked }) => ({
+    ...{ name, who, need, have, mine, asked },
+    voted: voted.map(person),
+    eligible: eligible.map(person),
+  }));
+
+const quorumView = (quorum: HoldInspection['quorum']) =>
+  quorum && { ...quorum, wanted: quorum.wanted.map(person), keepers: quorum.keepers.map(person) };
+
+function mayVoteView({ mayVote, ownVote: { rule, rules, reject, said, ask } }: HoldInspection) {
+  const own = { rule, rules: [...rules], reject, voted: said, ask: ask.map(person) };
+  return mayVote.allowed ? { allowed: true, reason: null, ...own } : { allowed: false, reason: mayVote.reason, ...own };
+}
 
 /** What has to happen to a detached Hold. */
 export function retryView({ by, words, url, jobId }: RetryAdvice) {
@@ -91,9 +106,10 @@ export function holdDetail(of: HoldInspection, url: string, retry: RetryAdvice |
       ended: attempt.ended,
       parked_until: timeOrNull(attempt.parkedUntil),
     })),
-    votes: of.votes.map(voteView),
+    votes: of.votes.map((vote) => voteView(vote, of.quorum === null ? null : of.counting)),
     rules: rulesView(of.rules),
-    may_vote: of.mayVote.allowed ? { allowed: true, reason: null } : { allowed: false, reason: of.mayVote.reason },
+    may_vote: mayVoteView(of),
+    quorum: quorumView(of.quorum),
     hidden: of.hidden.map(({ name, state, behaviour }) => ({ name, state, behaviour })),
     inputs: {
       class: of.hold.inputs,
@@ -117,7 +133,7 @@ export function holdDetail(of: HoldInspection, url: string, retry: RetryAdvice |
 }
 
 /** A Review with its rules and votes. */
-export function reviewView({ review, holds, votes, rules }: ReviewInspection): ReviewView {
+export function reviewView({ review, holds, votes, rules, quorum, counting }: ReviewInspection): ReviewView {
   return {
     id: review.id,
     state: review.state,
@@ -131,8 +147,9 @@ export function reviewView({ review, holds, votes, rules }: ReviewInspection): R
     closed_at: timeOrNull(review.closedAt),
     policy: review.requirement.policy,
     holds: [...holds],
-    votes: votes.map(voteView),
+    votes: votes.map((vote) => voteView(vote, quorum === null ? null : counting)),
     rules: rulesView(rules),
+    quorum: quorumView(quorum),
   };
 }
 
@@ -154,7 +171,7 @@ export function approvalView(approval: Approval, now: number): ApprovalView {
     lifetime: lifetimeText(approval.lifetime),
     until: approval.lifetime.kind === 'until' ? time(approval.lifetime.at) : null,
     hold: approval.hold,
-    votes: approval.votes.map(voteView),
+    votes: approval.votes.map((vote) => voteView(vote, null)),
     policy: approval.policy,
     created_at: time(approval.createdAt),
     last_used_at: timeOrNull(approval.lastUsedAt),

@@ -7,6 +7,7 @@ import { INPUTS, REF_LIMITS } from '../domain/scope.ts';
 import { TOKEN_SCOPES, TOKEN_STATES } from '../domain/token.ts';
 import { TOKEN_FLAGS } from '../domain/token-use.ts';
 import { factsSchema } from './facts.ts';
+import { ownVoteSchema, personSchema, quorumSchema, ruleSchema, voteSchema } from './standing.ts';
 
 const id = z.number().int().positive();
 const time = z.iso.datetime();
@@ -25,6 +26,9 @@ export const lifetimeSchema = z
  * `ref=exact|protected|any|PATTERN`, `runners=NAME,NAME`, several with a blank between. What is absent is the policy's default.
  */
 export const scopeSchema = z.string().max(2_000);
+
+/** Name of the one rule that an approve shall count for; without it: whichever rule it is needed for. */
+export const representedAsSchema = z.string().min(1).max(100);
 
 /** Which hidden values to give; absent: those that block an approve, or all where none does. */
 export const revealBody = z.strictObject({
@@ -51,7 +55,10 @@ export const approveBody = z.strictObject({
   comment: z.string().max(4_000).optional(),
   lifetime: lifetimeSchema.optional(),
   scope: scopeSchema.optional(),
+  represented_as: representedAsSchema.optional(),
 });
+/** Takes one's own vote back while the review is open. */
+export const withdrawBody = z.strictObject({ comment: z.string().max(4_000).optional() });
 export const rejectBody = z.strictObject({
   digest: digestSchema,
   comment: z.string().min(1).max(4_000),
@@ -68,6 +75,7 @@ export const decideBody = z.strictObject({
         comment: z.string().max(4_000).optional(),
         lifetime: lifetimeSchema.optional(),
         scope: scopeSchema.optional(),
+        represented_as: representedAsSchema.optional(),
         remember: z.boolean().optional(),
       }),
     )
@@ -104,30 +112,6 @@ export const retryBody = z.strictObject({
   /** The caller's own GitLab credential, used for this one retry and forgotten. */
   gitlab_token: credential.optional(),
 });
-
-export const personSchema = z.strictObject({
-  id: z.number().int().nullable(),
-  username: text.nullable(),
-  name: text.nullable(),
-});
-
-export const voteSchema = z.strictObject({
-  person: personSchema,
-  decision: z.enum(['approve', 'reject']),
-  comment: text.nullable(),
-  lifetime: text.nullable(),
-  /** As `ref=exact inputs=same_pipeline`; null for a reject. */
-  scope: text.nullable(),
-  at: time,
-});
-export const ruleSchema = z.strictObject({
-  name: text,
-  need: z.number().int(),
-  have: z.number().int(),
-  /** Who could still satisfy it, capped at 20. */
-  eligible: z.array(personSchema),
-});
-export const mayVoteSchema = z.strictObject({ allowed: z.boolean(), reason: text.nullable() });
 
 /** One line of a diff, in words and as data. `kind` says what happened to `path`. */
 export const changeSchema = z.strictObject({
@@ -227,7 +211,9 @@ export const holdDetailSchema = holdSchema.extend({
   ),
   votes: z.array(voteSchema),
   rules: z.array(ruleSchema),
-  may_vote: mayVoteSchema,
+  may_vote: ownVoteSchema,
+  /** Null where nothing is asked any more. */
+  quorum: quorumSchema.nullable().default(null),
   /**
    * Values that the configuration does not show and that somebody may have typed. `blind` ones block an approve until
    * they are revealed.
@@ -279,6 +265,8 @@ export const reviewSchema = z.strictObject({
   holds: z.array(id),
   votes: z.array(voteSchema),
   rules: z.array(ruleSchema),
+  /** Null where nothing is asked any more. */
+  quorum: quorumSchema.nullable().default(null),
 });
 export const approvalSchema = z.strictObject({
   id,
@@ -435,7 +423,7 @@ export const readySchema = z.strictObject({
 export const statusSchema = z.strictObject({ status: z.literal('ok') });
 /** Messages of the viewers' websocket `/api/v1/events`: a hint that something changed; read it again. */
 export const viewerEventSchema = z.strictObject({
-  type: z.enum(['hold', 'review', 'approval', 'agent']),
+  type: z.enum(['hold', 'review', 'approval', 'break_glass', 'agent']),
   id: z.number().int(),
   state: z.string(),
   at: time,

@@ -1,7 +1,8 @@
 /** Bodies of what the page asks beside the lists: `/api/v1/inbox` and `/api/v1/holds/:id/background`. */
 import { z } from 'zod';
-import { digestSchema, mayVoteSchema, personSchema } from './api.ts';
+import { digestSchema } from './api.ts';
 import { factsSchema } from './facts.ts';
+import { mayVoteSchema, personSchema } from './standing.ts';
 
 const id = z.number().int().positive();
 const time = z.iso.datetime();

@@ -1,7 +1,7 @@
 /** Bodies of `/api/v1/session`: who is signed in on the page, and how. */
 import { z } from 'zod';
 import { SIGN_IN_WAYS } from '../domain/session.ts';
-import { personSchema } from './api.ts';
+import { personSchema } from './standing.ts';
 
 const time = z.iso.datetime();
 

@@ -13,6 +13,7 @@ interface Flags {
   readonly comment?: string;
   readonly scope: readonly string[];
   readonly lifetime?: string;
+  readonly as?: string;
 }
 
 /** As many as one decision may take in the hub's own lists. */
@@ -51,6 +52,7 @@ async function approve(texts: readonly string[], command: Command, { io, json }:
         ...(flags.scope.length > 0 && { scope: flags.scope.join(' ') }),
         ...(lifetime !== undefined && { lifetime }),
         ...(comment !== undefined && { comment }),
+        ...(flags.as !== undefined && { represented_as: flags.as }),
       };
       await hub.post(`/api/v1/holds/${id}/approve`, z.unknown(), body);
     }
@@ -73,6 +75,7 @@ export function define(command: Command, context: CommandContext): void {
       (text: string, before: readonly string[]) => [...before, text],
       [],
     )
+    .option('--as <rule>', 'count for this rule alone, by its name; without it: whichever rule needs you')
     .option('--lifetime <lifetime>', 'run (this Hold only), until:YYYY-MM-DD or standing')
     .action((ids: string[], _, own: Command) => approve(ids, own, context));
 }

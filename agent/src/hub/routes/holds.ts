@@ -5,6 +5,7 @@ import { inspectHold } from '../../app/inspect.ts';
 import { noteSeen } from '../../app/note-seen.ts';
 import { reveal } from '../../app/reveal.ts';
 import { sightOf, visibleHold } from '../../app/see.ts';
+import { withdraw } from '../../app/withdraw.ts';
 import { HOLD_STATES, type Hold } from '../../domain/hold.ts';
 import { parseScopeWish } from '../../domain/scope.ts';
 import * as api from '../../wire/api.ts';
@@ -30,6 +31,7 @@ function wish(
     comment?: string | undefined;
     lifetime?: string | undefined;
     scope?: string | undefined;
+    represented_as?: string | undefined;
     remember?: boolean | undefined;
   },
 ) {
@@ -40,6 +42,7 @@ function wish(
     lifetime: b.lifetime ?? null,
     scope: b.scope === undefined ? null : parseScopeWish([b.scope]),
     remember: b.remember ?? false,
+    representedAs: b.represented_as ?? null,
   };
 }
 
@@ -85,6 +88,13 @@ export function holdRoutes({ hub, agents, detached }: RouteContext): readonly Ro
       reply: api.holdSchema,
       handle: async ({ params, body, caller }) =>
         view(await decide(hub, caller, { ...wish(params.id, body), decision: 'reject' })),
+    }),
+    route('POST', '/api/v1/holds/:id/withdraw', "Take one's own vote back while the review is open", VOTES, {
+      params: idParam,
+      body: api.withdrawBody.nullish(),
+      reply: api.holdSchema,
+      handle: async ({ params, body, caller }) =>
+        view(await withdraw(hub, caller, { hold: params.id, comment: body?.comment ?? null })),
     }),
     route('POST', '/api/v1/holds/:id/reveal', 'Hidden values of a parked job, for whoever may approve it', VOTES, {
       params: idParam,

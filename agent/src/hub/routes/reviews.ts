@@ -21,7 +21,7 @@ export function reviewRoutes({ hub }: RouteContext): readonly Route[] {
         const filter = { sight: await sightOf(hub, caller), ...(query.state && { states: query.state }) };
         const found = await store.reviews(filter, pageOf(query));
         return paged(
-          await Promise.all(found.map((review) => inspectReview(hub, review))),
+          await Promise.all(found.map((review) => inspectReview(hub, review, caller.person.id))),
           query.limit,
           (r) => r.review.id,
           views.reviewView,
@@ -32,7 +32,7 @@ export function reviewRoutes({ hub }: RouteContext): readonly Route[] {
       params: idParam,
       reply: api.reviewSchema,
       handle: async ({ params, caller }) =>
-        views.reviewView(await inspectReview(hub, await visibleReview(hub, caller, params.id))),
+        views.reviewView(await inspectReview(hub, await visibleReview(hub, caller, params.id), caller.person.id)),
     }),
   ];
 }
