@@ -3,7 +3,7 @@ import { HoldpointError } from '../domain/errors.ts';
 import { type Hold, liveAttempt, wrongState } from '../domain/hold.ts';
 import { type Lifetime, lifetimeText, narrowest, parseLifetime, requireWithin } from '../domain/lifetime.ts';
 import { mayApprove, mayReject, mayRepresent } from '../domain/may-vote.ts';
-import { defaultLifetime, type EffectivePolicy, lifetimeLimit, type Policy } from '../domain/policy.ts';
+import { defaultLifetime, type EffectivePolicy, lifetimeLimit, type Policy, timeoutProblem } from '../domain/policy.ts';
 import type { Member } from '../domain/principal.ts';
 import { tallyAll } from '../domain/quorum.ts';
 import { type Requirement, requirementFor } from '../domain/requirement.ts';
@@ -21,7 +21,7 @@ import {
 import { type Vote, withVote } from '../domain/vote.ts';
 import { blindNames, hiddenOf } from './blind.ts';
 import { isRunOnly } from './covering.ts';
-import { membersFor, policyFor } from './governing.ts';
+import { membersFor, policyFor, policyNow } from './governing.ts';
 import { byCaller, type Caller, type HubContext, retrying } from './hub-context.ts';
 import { readConfiguration } from './nearest.ts';
 import { answerReviews } from './release.ts';
@@ -119,7 +119,7 @@ async function groundOf(context: HubContext, caller: Caller, decision: Decision,
   if (review === null || review.state !== 'open' || hold.state !== 'waiting_for_approval')
     throw wrongState(hold, decision.decision);
   const policy = await context.policy();
-  const here = policyFor(policy, hold);
+  const here = policyNow(policy, hold, context.clock.now());
   const current = requirementFor(here, review.requirement);
   const votes = await context.store.votes(review.id);
   const requirements = [review.requirement, current];
@@ -194,6 +194,15 @@ function voteOf(
   return { review: review.id, person: { id, username, name }, ...said };
 }
 
+/** Where the policy wants to know why, an approve without a word is none. */
+function requireComment({ comment }: Decision, { comment: wanted }: EffectivePolicy, hold: Hold): void {
+  if (wanted === 'optional' || (comment !== null && comment.trim() !== '')) return;
+  throw new HoldpointError(
+    'comment_required',
+    `hold ${hold.id}: the policy wants a comment here: say why, with --comment`,
+  );
+}
+
 async function approve(s: Settlement, caller: Caller, decision: Decision, ground: Ground): Promise<void> {
   const { hold, review, current, members, requirements, here, now } = ground;
   const denial = await s.tx.denial(hold.subject, hold.digest, now);
@@ -201,10 +210,13 @@ async function approve(s: Settlement, caller: Caller, decision: Decision, ground
   requireMay(mayApprove(hold, review, current, caller.person.id, member, denial), ground, caller.person.id);
   const pin = decision.representedAs ?? null;
   if (pin !== null) requireMay(mayRepresent(ground.requirements, member, pin), ground, caller.person.id);
+  requireComment(decision, here, hold);
   const { environment } = hold.place;
   const configuration = await readConfiguration(s.tx, hold.digest);
   // Its own key replaces image and checkout: what would run another time is not what was looked at.
-  const runOnly = configuration === null || isRunOnly(configuration);
+  // Nor is what may run for longer or shorter than the policy wants: it is asked about each time.
+  const runOnly =
+    configuration === null || isRunOnly(configuration) || timeoutProblem(here.timeout, hold.timeoutS) !== null;
   const limit = runOnly ? ({ kind: 'run' } as const) : lifetimeLimit(here, environment);
   const usual: Lifetime = runOnly ? { kind: 'run' } : defaultLifetime(here, environment, now);
   const lifetime = decision.lifetime === null ? usual : parseLifetime(decision.lifetime);

@@ -15,7 +15,7 @@ import { satisfies } from '../domain/rule.ts';
 import { defaultScope, inputsUnasked, type Scope, type ScopePolicy } from '../domain/scope.ts';
 import type { Vote } from '../domain/vote.ts';
 import { type HiddenOfHold, hiddenOf } from './blind.ts';
-import { membersFor, policyFor } from './governing.ts';
+import { membersFor, policyFor, policyNow } from './governing.ts';
 import type { Caller, HubContext } from './hub-context.ts';
 import { nearestDiff, readConfiguration } from './nearest.ts';
 import { notFound, sightOf, visibleHold } from './see.ts';
@@ -87,7 +87,7 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
   const configuration = await readConfiguration(store, hold.digest);
   if (facts === null || configuration === null)
     throw new HoldpointError('internal', `hold ${id}: the store lacks its configuration or facts`);
-  const policy = policyFor(await context.policy(), hold);
+  const policy = policyNow(await context.policy(), hold, context.clock.now());
   const current = requirementFor(policy, review?.requirement ?? { trigger: hold.trigger, people: facts.commit.people });
   const requirements = review === null ? [current] : [review.requirement, current];
   const votes = review === null ? [] : await store.votes(review.id);
@@ -157,7 +157,9 @@ export async function inspectReview(
   const frozen = review.requirement;
   // What is decided was decided under the rules of its time; what is open has to meet those of today as well.
   const open = review.state === 'open';
-  const current = open ? requirementFor(policyFor(await context.policy(), review), frozen) : frozen;
+  const current = open
+    ? requirementFor(policyNow(await context.policy(), review, context.clock.now()), frozen)
+    : frozen;
   const { projectId } = review.subject;
   const voters = votes.map(({ person }) => person.id);
   const members = await membersFor(directory, projectId, [frozen, current], voters);
