@@ -85,9 +85,15 @@ export interface EnvironmentEdit {
   readonly environments: number;
   /** A change counts only when a second person who may make it has confirmed it. */
   readonly fourEyes: boolean;
+  /** How many approvals one rule may ask for; what nobody can fill would stop every deployment. */
+  readonly maxRequiredApprovals: number;
 }
 /** Maintainers, as in GitLab; nobody besides. */
-export const SHIPPED_EDIT: EnvironmentEdit = { environments: ACCESS_LEVELS.maintainer, fourEyes: false };
+export const SHIPPED_EDIT: EnvironmentEdit = {
+  environments: ACCESS_LEVELS.maintainer,
+  fourEyes: false,
+  maxRequiredApprovals: 5,
+};
 
 /** One element of a list that the API keeps, with the id that it is changed by. */
 export interface AccessElement {

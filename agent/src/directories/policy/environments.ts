@@ -113,6 +113,13 @@ export const editSchema = z
       .boolean()
       .optional()
       .describe('Such a change counts only when a second person who may make it has confirmed it.'),
+    max_required_approvals: z
+      .number()
+      .int()
+      .min(1)
+      .max(100)
+      .optional()
+      .describe('How many approvals one rule of the API may ask for.'),
   })
   .optional();
 
@@ -146,6 +153,7 @@ export function environmentsOf(file: {
     edit: {
       environments: file.edit?.environments ?? DEFAULT_POLICY.edit.environments,
       fourEyes: file.edit?.environments_four_eyes ?? DEFAULT_POLICY.edit.fourEyes,
+      maxRequiredApprovals: file.edit?.max_required_approvals ?? DEFAULT_POLICY.edit.maxRequiredApprovals,
     },
   };
 }
