@@ -58,7 +58,11 @@ export async function startFakeHub(token: string | null = null): Promise<FakeHub
     // As the hub does: the cursor is the number of the last item of the page before.
     const number = (item: unknown) =>
       (item as { seq?: number }).seq ?? (item as { id?: number }).id ?? items.indexOf(item) + 1;
-    const rest = items.filter((item) => number(item) > Number(query.get('cursor') ?? 0));
+    const cursor = Number(query.get('cursor') ?? 0);
+    const isNewest = query.get('sort') === 'desc';
+    const rest = isNewest
+      ? [...items].reverse().filter((item) => cursor === 0 || number(item) < cursor)
+      : items.filter((item) => number(item) > cursor);
     const shown = rest.slice(0, Math.min(PAGE, Number(query.get('limit') ?? PAGE)));
     json(response, 200, {
       items: shown,

@@ -88,8 +88,8 @@ export const COMMANDS: readonly {
   },
   {
     name: 'audit',
-    usage: '[list|export|verify FILE]',
-    summary: 'list, export and verify what happened',
+    usage: '[list|timeline|export|bundle|verify FILE]',
+    summary: 'list, follow, export and verify what happened',
     load: () => import('./commands/audit.ts'),
   },
 ];

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { z } from 'zod';
+import { bundleOfHold } from '../../app/bundle.ts';
 import { type AuditKeeper, signedHead, verifyStore } from '../../app/checkpoint.ts';
 import { exportAudit } from '../../app/export-audit.ts';
 import type { Caller, HubContext } from '../../app/hub-context.ts';
@@ -9,7 +10,8 @@ import { HoldpointError } from '../../domain/errors.ts';
 import type { AuditFilter, AuditPage } from '../../ports/store.ts';
 import * as api from '../../wire/api.ts';
 import type { Demand } from '../auth.ts';
-import { none, page, paged, project, type Route, route } from '../route.ts';
+import { bundleEnvelope } from '../bundle.ts';
+import { idParam, none, page, paged, project, type Route, route } from '../route.ts';
 import * as views from '../views.ts';
 import type { RouteContext } from './context.ts';
 
@@ -125,6 +127,14 @@ export function auditRoutes({ hub, keeper }: RouteContext): readonly Route[] {
     route('GET', '/api/v1/audit/head', 'Where the audit ends now, signed', AUDITORS, {
       reply: api.signedHeadSchema,
       handle: () => headOf(hub, keeper),
+    }),
+    route('GET', '/api/v1/audit/bundle/holds/:id', 'All that is known of one Hold, signed, with its proof', READERS, {
+      params: idParam,
+      reply: api.envelopeSchema,
+      handle: async ({ params, caller }) => {
+        const parts = await bundleOfHold(hub, keeper, caller, readsAll(caller), params.id);
+        return bundleEnvelope(hub, parts, caller, keeper.signer);
+      },
     }),
     {
       method: 'GET',

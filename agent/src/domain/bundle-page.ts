@@ -1,0 +1,194 @@
+import { sha256 } from '@noble/hashes/sha2.js';
+import { utf8ToBytes } from '@noble/hashes/utils.js';
+import { eventWords } from './audit-events.ts';
+import { toBase64 } from './dsse.ts';
+import { isJsonList, isJsonObject, type Json, type JsonObject } from './json.ts';
+import { printable } from './printable.ts';
+
+/**
+ * A bundle as one page of plain HTML: for reading, proving nothing by itself. No script, nothing that is loaded, no link;
+ * everything in it is somebody's text and is escaped, and what deceives the eye is shown as its code point (T23, T33).
+ */
+
+const STYLE = `body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#1a1a1a;background:#fff}
+h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem;border-bottom:1px solid #bbb}
+table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-bottom:1px solid #ddd;overflow-wrap:anywhere}
+th{font-weight:600}pre{background:#f5f5f5;padding:.75rem;white-space:pre-wrap;overflow-wrap:anywhere}
+.was::before{content:"- "}.is::before{content:"+ "}.was{background:#fdecea}.is{background:#e8f5e9}
+code{overflow-wrap:anywhere}`;
+
+/** Nothing may run, load, be sent or be framed; the one style sheet is known by its hash. */
+const POLICY = `default-src 'none'; style-src 'sha256-${toBase64(sha256(utf8ToBytes(STYLE)))}'; base-uri 'none'; form-action 'none'`;
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+/** A text within HTML, on one line: neither markup nor a character that deceives. */
+export function escapeHtml(text: string): string {
+  return printable(text).replace(/[&<>"']/g, (c) => ENTITIES[c]!);
+}
+const lines = (text: string): string => text.split('\n').map(escapeHtml).join('\n');
+
+function words(value: Json | undefined): string {
+  if (value === undefined || value === null) return '–';
+  if (isJsonList(value)) return value.length === 0 ? 'none' : value.map(words).join(', ');
+  if (isJsonObject(value)) {
+    const entries = Object.keys(value).map((key) => `${key}: ${words(value[key])}`);
+    return entries.length === 0 ? 'none' : entries.join(', ');
+  }
+  return typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value);
+}
+const object = (value: Json | undefined): JsonObject => (isJsonObject(value) ? value : {});
+const list = (value: Json | undefined): readonly Json[] => (isJsonList(value) ? value : []);
+
+function facts(rows: readonly (readonly [string, Json | undefined])[]): string {
+  const shown = rows.filter(([, value]) => value !== undefined && value !== null && value !== '');
+  return `<table>${shown.map(([name, value]) => `<tr><th scope="row">${escapeHtml(name)}</th><td>${escapeHtml(words(value))}</td></tr>`).join('')}</table>`;
+}
+
+function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+  const head = heads.map((text) => `<th scope="col">${escapeHtml(text)}</th>`).join('');
+  const body = rows.map((row) => `<tr>${row.map((cell) => `<td>${escapeHtml(cell)}</td>`).join('')}</tr>`).join('');
+  return rows.length === 0 ? '<p>None.</p>' : `<table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table>`;
+}
+
+const section = (title: string, body: string): string => `<h2>${escapeHtml(title)}</h2>\n${body}\n`;
+
+function whoText(of: Json | undefined): string {
+  const { username, name, id } = object(of);
+  return `${words(username)} (${words(name)}, user ${words(id)})`;
+}
+
+function votesTable(of: JsonObject): string {
+  return table(
+    ['when', 'who', 'vote', 'for', 'comment'],
+    list(of.votes).map((each) => {
+      const vote = object(each);
+      const covers = [vote.lifetime, vote.scope, vote.covers].filter((part) => typeof part === 'string').join(', ');
+      return [words(vote.at), whoText(vote.person), words(vote.decision), covers, words(vote.comment)];
+    }),
+  );
+}
+
+function rulesTable(review: JsonObject): string {
+  const rules = list(review.rules).map((each) => {
+    const rule = object(each);
+    return [words(rule.name), words(rule.count), words(rule.who)];
+  });
+  return table(['rule', 'people needed', 'of whom'], rules);
+}
+
+function changesText(difference: JsonObject): string {
+  const changes = list(difference.changes).map((each) => {
+    const { section: of, path, words: said, before, after } = object(each);
+    const side = (name: string, text: Json | undefined) =>
+      typeof text === 'string' ? `<pre class="${name}">${lines(text)}</pre>` : '';
+    return `<p>${escapeHtml(`${words(of)}: ${words(path)}: ${words(said)}`)}</p>${side('was', before)}${side('is', after)}`;
+  });
+  const base = typeof difference.approval === 'number' ? `Compared with approval ${difference.approval}.` : '';
+  return `<p>${escapeHtml(`${base} ${words(difference.summary)}`.trim())}</p>${changes.join('\n')}`;
+}
+
+function auditTable(audit: JsonObject): string {
+  const rows = list(audit.rows).map((each) => {
+    const row = object(object(each).row);
+    const from = [row.address, row.client].filter((part) => typeof part === 'string').join(', ');
+    const event = String(row.event);
+    return [
+      words(row.seq),
+      words(row.at),
+      words(row.actor),
+      from,
+      `${eventWords(event)} (${event})`,
+      words(row.detail),
+      words(row.policy),
+    ];
+  });
+  return table(['row', 'when', 'who', 'from', 'what', 'detail', 'policy'], rows);
+}
+
+/** The configuration, one member a line: the text that the digest covers has no white space. */
+function configurationText(canonical: Json | undefined): string {
+  let form: unknown = null;
+  try {
+    form = JSON.parse(String(canonical));
+  } catch {
+    return '<p>It cannot be read.</p>';
+  }
+  return `<pre>${lines(JSON.stringify(form, null, 2))}</pre>`;
+}
+
+/** The page of a bundle's statement; `proof` says in words what was checked when the page was made. */
+export function bundlePage(statement: JsonObject, proof: string): string {
+  const predicate = object(statement.predicate);
+  const [subject] = list(statement.subject);
+  const digest = `sha256:${words(object(object(subject).digest).sha256)}`;
+  const [hold, review, approval] = [object(predicate.hold), object(predicate.review), object(predicate.approval)];
+  const { commit, pipeline, environment } = object(predicate.facts);
+  const attempts = list(hold.attempts).map((each) => {
+    const attempt = object(each);
+    const { job_id, runner, agent, at, handed_out_at, ended_at, ended } = attempt;
+    return [job_id, runner, agent, at, handed_out_at, ended_at, ended].map(words);
+  });
+  const body = [
+    `<h1>${escapeHtml(words(predicate.about))}</h1>`,
+    `<p>${escapeHtml(proof)}</p>`,
+    section(
+      'What it was',
+      facts([
+        ['digest of the configuration', digest],
+        ['state', hold.state],
+        ['project', `${words(hold.project_path)} (${words(hold.project_id)}) on ${words(hold.instance)}`],
+        ['job', hold.job],
+        ['ref', `${words(hold.ref)} (${hold.ref_protected === true ? 'protected' : 'not protected'})`],
+        ['environment', environment ?? hold.environment],
+        ['commit', commit],
+        ['pipeline', pipeline],
+        ['triggered by', hold.trigger],
+        ['opened', hold.opened_at],
+        ['ended', hold.ended_at],
+        ['reason', hold.reason],
+        ['bundle made', predicate.made],
+      ]),
+    ),
+    section('Runs', table(['job', 'runner', 'agent', 'since', 'handed out', 'ended', 'how'], attempts)),
+    section(
+      'What was asked',
+      rulesTable(review) +
+        facts([
+          ['policy', review.policy],
+          ['self-approval', review.self_approval],
+          ['may not approve (user ids)', review.excluded],
+          ['could not be told', review.unknown],
+        ]),
+    ),
+    section('Votes', votesTable(review.votes === undefined ? approval : review)),
+    section(
+      'Approval',
+      predicate.approval === null
+        ? '<p>None.</p>'
+        : facts([
+            ['approval', approval.id],
+            ['covers', approval.scope_words],
+            ['lifetime', approval.lifetime],
+            ['created', approval.created_at],
+            ['times used', approval.times_used],
+            ['policy', approval.policy],
+            ['revoked', approval.revoked],
+          ]),
+    ),
+    ...(predicate.deployment === undefined || predicate.deployment === null
+      ? []
+      : [section('Deployment', facts(Object.entries(object(predicate.deployment))))]),
+    section('Difference to what was approved before', changesText(object(predicate.difference))),
+    section('Rows of the audit', auditTable(object(predicate.audit))),
+    section('Configuration', configurationText(predicate.canonical)),
+  ];
+  const head = `<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${POLICY}"><meta name="referrer" content="no-referrer"><meta name="viewport" content="width=device-width"><title>${escapeHtml(words(predicate.about))}</title><style>${STYLE}</style>`;
+  return `<!doctype html>\n<html lang="en"><head>${head}</head>\n<body>\n${body.join('\n')}</body></html>\n`;
+}
