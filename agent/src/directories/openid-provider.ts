@@ -209,16 +209,15 @@ function codeOf(error: unknown): string {
 
 /** Words for what openid-client throws. Its messages may quote what was sent, codes and tokens included: only its codes are told. */
 function asHoldpointError(error: unknown, what: string): HoldpointError {
-  if (error instanceof oidc.AuthorizationResponseError) {
-    const why =
-      error.error === 'access_denied' ? 'it was declined at the provider' : `the provider says ${error.error}`;
-    return failed(why, error);
-  }
-  if (error instanceof oidc.ResponseBodyError) return failed(`the provider says ${error.error}`, error);
+  if (error instanceof oidc.AuthorizationResponseError)
+    return failed(error.error === 'access_denied' ? 'it was declined at the provider' : said(error.error), error);
+  if (error instanceof oidc.ResponseBodyError) return failed(said(error.error), error);
   const cause = error instanceof Error ? error.cause : null;
-  if (error instanceof oidc.ClientError && !/TIMEOUT|OAUTH_HTTP_ERROR|RESPONSE_IS_NOT/.test(codeOf(error)))
+  const isAnswered =
+    error instanceof oidc.ClientError && !/TIMEOUT|OAUTH_HTTP_ERROR|RESPONSE_IS_NOT/.test(codeOf(error));
+  if (isAnswered && !(cause instanceof HoldpointError))
     return failed(`the provider's answer is not what was asked for (${codeOf(error)})`, error);
-  const why = codeOf(cause ?? error) || 'no answer';
+  const why = cause instanceof HoldpointError ? cause.message : codeOf(cause ?? error) || 'no answer';
   return new HoldpointError(
     'provider_unreachable',
     `the identity provider could not be asked about ${what} (${why}): try again; if it lasts, an administrator looks at hub.oidc`,

@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import type { FastifyInstance } from 'fastify';
+import { watchBreakGlass } from '../app/break-glass.ts';
 import type { AuditKeeper } from '../app/checkpoint.ts';
 import { endIdleTokens } from '../app/end-idle-tokens.ts';
 import { expire } from '../app/expire.ts';
+import { followCalendar } from '../app/follow-calendar.ts';
 import { type GitlabTokenSource, gitlabTokens } from '../app/gitlab-tokens.ts';
 import { resolvePolicy } from '../app/governing.ts';
 import type { HubContext } from '../app/hub-context.ts';
@@ -161,9 +163,12 @@ export function createHub(options: HubOptions): Hub {
       )
       .then(() => {});
   const expireAndAgain = (): void => {
-    expiring = Promise.all([expire(context), endIdleTokens(context)])
+    expiring = Promise.all([expire(context), followCalendar(context), watchBreakGlass(context), endIdleTokens(context)])
       .then(
-        ([moved]) => moved > 0 && log.info({ moved }, 'time has ended some'),
+        (moves) => {
+          const moved = moves.reduce((sum, each) => sum + each, 0);
+          if (moved > 0) log.info({ moved }, 'time has moved some');
+        },
         (error) =>
           log.error(
             { error: error instanceof Error ? error.message : String(error) },

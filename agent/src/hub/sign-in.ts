@@ -1,7 +1,7 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import { type Caller, type HubContext, userActor } from '../app/hub-context.ts';
-import { beginSession, type BegunSession, endSession, whyOver } from '../app/session.ts';
+import { type BegunSession, beginSession, endSession, whyOver } from '../app/session.ts';
 import { settle } from '../app/settle.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Person } from '../domain/principal.ts';
@@ -10,7 +10,7 @@ import type { TokenUse } from '../domain/token-use.ts';
 import type { Authorized, IdentityProvider, PendingAuthorization } from '../ports/identity-provider.ts';
 import type { Log } from '../ports/log.ts';
 import { PAGE_PATHS } from '../wire/page-paths.ts';
-import { cookieOf, sessionCookie, setCookie, type Site } from './browser.ts';
+import { cookieOf, type Site, sessionCookie, setCookie } from './browser.ts';
 
 /** Long enough to find one's second factor. */
 const PENDING_MS = 10 * 60_000;
@@ -62,7 +62,8 @@ export interface SignIn {
 
 const sha = (text: string): Buffer => createHash('sha256').update(text).digest();
 /** One for each sign-in, so that two tabs do not end each other's. */
-const pendingCookie = (site: Site, state: string): string => `${sessionCookie(site)}-${sha(state).toString('hex').slice(0, 16)}`;
+const pendingCookie = (site: Site, state: string): string =>
+  `${sessionCookie(site)}-${sha(state).toString('hex').slice(0, 16)}`;
 
 function withQuery(path: string, name: string, value: string): string {
   const [before = '', hash] = path.split(/(#.*)/s);
@@ -152,7 +153,13 @@ export function createSignIn({ hub, provider, admins, retryNow, log }: SignInDep
     log.info({ code: error.code, reason: error.message, purpose: purpose.kind }, 'a sign-in was refused');
     // What cannot be written down is no reason to leave somebody without an answer.
     const actor = purpose.kind === 'sign_in' ? 'system' : userActor(purpose.caller.person);
-    const deciding = { actor, address: use.address, client: use.client, now: hub.clock.now(), policy: await hub.policy() };
+    const deciding = {
+      actor,
+      address: use.address,
+      client: use.client,
+      now: hub.clock.now(),
+      policy: await hub.policy(),
+    };
     await settle(hub, deciding, (s) =>
       s.audit('sign_in_refused', {}, { purpose: purpose.kind, code: error.code, reason: error.message }),
     );
@@ -225,7 +232,8 @@ export function createSignIn({ hub, provider, admins, retryNow, log }: SignInDep
         if (!(error instanceof HoldpointError)) throw error;
         await refused(use, found.purpose, error);
         const { kind } = found.purpose;
-        const back = kind === 'sign_in' ? problem(found.returnTo, error.code) : withQuery(found.returnTo, kind, error.code);
+        const back =
+          kind === 'sign_in' ? problem(found.returnTo, error.code) : withQuery(found.returnTo, kind, error.code);
         return { location: back, cookies: [away] };
       } finally {
         // It has served: what nobody holds is stolen from nobody (T24).

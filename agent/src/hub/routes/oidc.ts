@@ -8,9 +8,9 @@ import type { Token } from '../../domain/token.ts';
 import type { TokenUse } from '../../domain/token-use.ts';
 import { PAGE_PATHS, returnPath } from '../../wire/page-paths.ts';
 import { freshBody, providerUrlSchema } from '../../wire/session.ts';
-import { cookieOf, sessionCookie, type Site, siteOf } from '../browser.ts';
+import { cookieOf, type Site, sessionCookie, siteOf } from '../browser.ts';
 import { Answer, idParam, none, type Route, route } from '../route.ts';
-import type { Redirect } from '../sign-in.ts';
+import type { Purpose, Redirect } from '../sign-in.ts';
 import { useOf } from '../token-use.ts';
 import type { RouteContext } from './context.ts';
 
@@ -22,7 +22,7 @@ const go = ({ location, cookies }: Redirect): Answer => new Answer('', { locatio
 /** Signing in with the identity provider: away to it, and back. */
 export function oidcRoutes({ hub, signIn }: RouteContext): readonly Route[] {
   if (signIn === null) return [];
-  const { provider } = signIn;
+  const { provider, begin } = signIn;
 
   /** The session that the browser has, if it is one; it is over when the new one begins. */
   async function older(site: Site, headers: IncomingHttpHeaders, use: TokenUse): Promise<Token | null> {
@@ -51,7 +51,7 @@ export function oidcRoutes({ hub, signIn }: RouteContext): readonly Route[] {
         const returnTo = returnPath((query as { return?: string }).return);
         try {
           const before = await older(site, headers, useOf(headers, address));
-          return go(await signIn.begin(site, { kind: 'sign_in' }, returnTo, before));
+          return go(await begin(site, { kind: 'sign_in' }, returnTo, before));
         } catch (error) {
           if (!(error instanceof HoldpointError)) throw error;
           const location = `${PAGE_PATHS.signIn}?problem=${error.code}&return=${encodeURIComponent(returnTo)}`;
@@ -71,14 +71,20 @@ export function oidcRoutes({ hub, signIn }: RouteContext): readonly Route[] {
         return go(await signIn.finish(site, headers, useOf(headers, address), query));
       },
     },
-    route('POST', '/api/v1/session/oidc/fresh', 'Show again at the identity provider that it is oneself', { scope: null }, {
-      body: freshBody,
-      reply: providerUrlSchema,
-      handle: async ({ body, caller, identity, headers }) => {
-        requirePage(identity.origin);
-        return away(headers, { kind: 'fresh', caller }, returnPath(body.return));
+    route(
+      'POST',
+      '/api/v1/session/oidc/fresh',
+      'Show again at the identity provider that it is oneself',
+      { scope: null },
+      {
+        body: freshBody,
+        reply: providerUrlSchema,
+        handle: async ({ body, caller, identity, headers }) => {
+          requirePage(identity.origin);
+          return away(headers, { kind: 'fresh', caller }, returnPath(body.return));
+        },
       },
-    }),
+    ),
     route(
       'POST',
       '/api/v1/holds/:id/retry/authorize',
@@ -97,12 +103,8 @@ export function oidcRoutes({ hub, signIn }: RouteContext): readonly Route[] {
     ),
   ];
 
-  async function away(
-    headers: IncomingHttpHeaders,
-    purpose: Parameters<typeof signIn.begin>[1],
-    returnTo: string,
-  ): Promise<Answer> {
-    const { location, cookies } = await signIn!.begin(siteOf(headers, hub.externalUrl()), purpose, returnTo);
+  async function away(headers: IncomingHttpHeaders, purpose: Purpose, returnTo: string): Promise<Answer> {
+    const { location, cookies } = await begin(siteOf(headers, hub.externalUrl()), purpose, returnTo);
     return new Answer({ url: location, provider: provider.name }, { 'set-cookie': cookies });
   }
 
