@@ -7,7 +7,7 @@ import { hideTags, hideTagsOfChange } from '../domain/hidden-values.ts';
 import type { Hold } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { type MayVote, mayApprove, mayReject } from '../domain/may-vote.ts';
-import { ACCESS_LEVELS, type Person } from '../domain/principal.ts';
+import type { Person } from '../domain/principal.ts';
 import { entitled, tallyAll } from '../domain/quorum.ts';
 import { requirementFor } from '../domain/requirement.ts';
 import type { Review } from '../domain/review.ts';
@@ -18,7 +18,7 @@ import { type HiddenOfHold, hiddenOf } from './blind.ts';
 import { membersFor, policyFor, policyNow } from './governing.ts';
 import type { Caller, HubContext } from './hub-context.ts';
 import { nearestDiff, readConfiguration } from './nearest.ts';
-import { notFound, sightOf, visibleHold } from './see.ts';
+import { notFound, sightOf, visibleApproval, visibleHold } from './see.ts';
 import { ownRules, type QuorumView, quorumView, type RuleView, ruleOfVote, ruleViews } from './standing.ts';
 
 /** Rows of one Hold's history that are shown with it; all of them are in the audit. */
@@ -188,9 +188,7 @@ export async function inspectApproval(
   caller: Caller,
   id: number,
 ): Promise<{ approval: Approval; configuration: JsonObject }> {
-  const approval = await context.store.approval(id);
-  const seen = await context.directory.projectsOf(caller.person.id, ACCESS_LEVELS.reporter);
-  if (approval === null || !seen.includes(approval.subject.projectId)) throw notFound('approval', id);
+  const approval = await visibleApproval(context, caller, id);
   const configuration = await readConfiguration(context.store, approval.digest);
   if (configuration === null) throw new HoldpointError('internal', `approval ${id}: the store lacks its configuration`);
   const { rules } = policyFor(await context.policy(), approval);

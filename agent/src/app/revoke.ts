@@ -1,11 +1,10 @@
 import type { Approval } from '../domain/approval.ts';
 import { HoldpointError } from '../domain/errors.ts';
-import { ACCESS_LEVELS } from '../domain/principal.ts';
 import { satisfies } from '../domain/rule.ts';
 import { membersFor, policyFor } from './governing.ts';
 import { byCaller, type Caller, type HubContext, retrying } from './hub-context.ts';
 import { fallBack } from './release.ts';
-import { notFound } from './see.ts';
+import { visibleApproval } from './see.ts';
 import { settle } from './settle.ts';
 
 /**
@@ -21,9 +20,7 @@ export async function revoke(
 ): Promise<Approval> {
   return retrying(async () => {
     const policy = await context.policy();
-    const approval = await context.store.approval(id);
-    const visible = await context.directory.projectsOf(caller.person.id, ACCESS_LEVELS.reporter);
-    if (approval === null || !visible.includes(approval.subject.projectId)) throw notFound('approval', id);
+    const approval = await visibleApproval(context, caller, id);
     const { rules } = policyFor(policy, approval);
     const members = await membersFor(context.directory, approval.subject.projectId, [{ rules }]);
     const member = members.find(({ person }) => person.id === caller.person.id);

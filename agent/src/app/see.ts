@@ -1,26 +1,53 @@
+import type { Approval } from '../domain/approval.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Hold } from '../domain/hold.ts';
 import { ACCESS_LEVELS } from '../domain/principal.ts';
-import type { Sight } from '../ports/store.ts';
+import { type ApprovalRule, namedIn } from '../domain/rule.ts';
+import type { ChangedEvent } from '../ports/push.ts';
+import type { NamedRow, Sight, StoreWriter } from '../ports/store.ts';
 import type { Caller, HubContext } from './hub-context.ts';
 
-/** What a person may see: projects with at least reporter access, and Holds that they triggered. */
-export async function sightOf(context: Pick<HubContext, 'directory'>, caller: Pick<Caller, 'person'>): Promise<Sight> {
-  const projects = await context.directory.projectsOf(caller.person.id, ACCESS_LEVELS.reporter);
-  return { projects, trigger: caller.person.id };
-}
-
-/** True when the Hold lies within what may be seen; an unverified trigger gives no sight (T17). */
-export function mayBeSeen(sight: Sight, hold: Pick<Hold, 'subject' | 'trigger'>): boolean {
-  const own = hold.trigger.id === sight.trigger && hold.trigger.verified !== 'unverified';
-  return own || sight.projects.includes(hold.subject.projectId);
+/**
+ * What a person may see: projects with at least reporter access, Holds that they triggered, and whatever rules ask of them
+ * by name or by a group of theirs, though they have no access to its project. `projects`: only these are of interest.
+ */
+export async function sightOf(
+  context: Pick<HubContext, 'directory' | 'store'>,
+  { person }: Pick<Caller, 'person'>,
+  projects?: readonly number[],
+): Promise<Sight> {
+  const { directory, store } = context;
+  const known = projects === undefined ? () => store.knownProjects() : async () => projects;
+  const groups = await store.namedGroups();
+  return {
+    projects: await directory.projectsOf(person.id, ACCESS_LEVELS.reporter, known),
+    trigger: person.id,
+    named: {
+      user: person.id,
+      groups: groups.length === 0 ? [] : await directory.groupsOf(person.id, groups),
+      admin: person.admin === true && person.bot !== true,
+    },
+  };
 }
 
 /** The Hold if the caller may see it. Throws `not_found` alike for one that is not there and one that may not be seen. */
 export async function visibleHold(context: HubContext, caller: Caller, id: number): Promise<Hold> {
-  const hold = await context.store.hold(id);
-  if (hold === null || !mayBeSeen(await sightOf(context, caller), hold)) throw notFound('hold', id);
+  const there = await context.store.hold(id);
+  if (there === null) throw notFound('hold', id);
+  const sight = await sightOf(context, caller, [there.subject.projectId]);
+  const [hold] = await context.store.holds({ id, sight }, { after: 0, limit: 1 });
+  if (hold === undefined) throw notFound('hold', id);
   return hold;
+}
+
+/** The Approval if the caller may see it. Throws `not_found` alike for one that is not there and one that may not be seen. */
+export async function visibleApproval(context: HubContext, caller: Caller, id: number): Promise<Approval> {
+  const there = await context.store.approval(id);
+  if (there === null) throw notFound('approval', id);
+  const sight = await sightOf(context, caller, [there.subject.projectId]);
+  const [approval] = await context.store.approvals({ id, sight }, { after: 0, limit: 1 });
+  if (approval === undefined) throw notFound('approval', id);
+  return approval;
 }
 
 /** The `not_found` error. */
@@ -29,4 +56,51 @@ export function notFound(what: string, id: number): HoldpointError {
     'not_found',
     `there is no ${what} ${id} that you may see: list what there is with "holdpoint ${what}s"`,
   );
+}
+
+/**
+ * Notes whom rules name by person or group, in the transaction that freezes the rules into a Review or puts them on a Hold:
+ * those people see it from then on, as long as they belong to the group.
+ */
+export async function nameForSight(
+  tx: StoreWriter,
+  about: { readonly review: number } | { readonly hold: number },
+  rules: readonly ApprovalRule[],
+): Promise<void> {
+  const { users, admins } = namedIn(rules);
+  const groups = rules.flatMap(({ who }): readonly NamedRow[] =>
+    who.kind === 'group' && who.id !== null
+      ? [{ kind: who.inherited ? 'group_inherited' : 'group', principal: who.id }]
+      : [],
+  );
+  const rows: readonly NamedRow[] = [
+    ...users.map((principal) => ({ kind: 'user' as const, principal })),
+    ...groups,
+    ...(admins === true ? [{ kind: 'admin' as const, principal: 0 }] : []),
+  ];
+  if ('review' in about) await tx.putNamed('review', about.review, rows);
+  else await tx.putNamed('hold', about.hold, rows);
+}
+
+/** Ids of everybody who may see what an event is about. */
+export async function seersOf(context: HubContext, event: ChangedEvent): Promise<ReadonlySet<number>> {
+  const { type, id, projectId } = event;
+  const hold = type === 'hold' ? await context.store.hold(id) : null;
+  const review =
+    type === 'review' ? id : type === 'approval' ? ((await context.store.approval(id))?.review ?? null) : null;
+  const rows = await context.store.namedFor({ hold: hold?.id ?? null, review: hold?.review ?? review });
+  const of = (kind: NamedRow['kind']) => rows.flatMap((row) => (row.kind === kind ? [row.principal] : []));
+  const groups = [...of('group'), ...of('group_inherited')];
+  const also = { users: of('user'), groups, admins: of('admin').length > 0 };
+  const members = projectId === null ? [] : await context.directory.members(projectId, also);
+  const seeing = members.filter(
+    ({ person, accessLevel, groups: own }) =>
+      accessLevel >= ACCESS_LEVELS.reporter ||
+      also.users.includes(person.id) ||
+      own.some((one) => (one.inherited ? of('group_inherited') : groups).includes(one.id)) ||
+      (also.admins && person.admin === true && person.bot !== true),
+  );
+  const seers = new Set(seeing.map(({ person }) => person.id));
+  if (hold?.trigger.id != null && hold.trigger.verified !== 'unverified') seers.add(hold.trigger.id);
+  return seers;
 }

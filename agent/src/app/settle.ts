@@ -12,6 +12,8 @@ import type { ChangedEvent } from '../ports/push.ts';
 import type { StoreWriter } from '../ports/store.ts';
 import { policyFor } from './governing.ts';
 import type { HubContext } from './hub-context.ts';
+import { nameForSight } from './see.ts';
+import { giveUseBack } from './uses.ts';
 
 /** Who decides, at what time and under which policy. */
 export interface Deciding {
@@ -97,6 +99,7 @@ function settlement(
     async move(hold, command, event, detail = {}, facts) {
       const moved = transition(hold, command, deciding.now);
       await tx.updateHold(moved, facts);
+      await giveUseBack(tx, hold, moved);
       await audit(event, { hold: moved }, { from: hold.state, to: moved.state, ...detail });
       changed({ type: 'hold', id: moved.id, state: moved.state, projectId: moved.subject.projectId });
       return moved;
@@ -146,6 +149,7 @@ export async function reviewFor(
     openedAt: s.now,
     closedAt: null,
   });
+  await nameForSight(s.tx, { review: review.id }, requirement.rules);
   await s.audit(
     'review_opened',
     { review: review.id, digest: review.digest },

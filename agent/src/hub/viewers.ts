@@ -2,9 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Caller, HubContext } from '../app/hub-context.ts';
+import { seersOf } from '../app/see.ts';
 import { whyOver } from '../app/session.ts';
 import { ERRORS, HoldpointError } from '../domain/errors.ts';
-import { ACCESS_LEVELS } from '../domain/principal.ts';
 import type { Log } from '../ports/log.ts';
 import type { ChangedEvent } from '../ports/push.ts';
 import { CLOSE } from '../wire/link.ts';
@@ -72,10 +72,7 @@ export function createViewers(context: HubContext, heartbeatMs: number, log: Log
   async function tell(event: ChangedEvent): Promise<void> {
     const { type, id, state, projectId } = event;
     const text = JSON.stringify({ type, id, state, at: new Date(context.clock.now()).toISOString() });
-    const hold = type === 'hold' ? await context.store.hold(id) : null;
-    const members = projectId === null ? [] : await context.directory.members(projectId);
-    const seeing = new Set(members.filter((m) => m.accessLevel >= ACCESS_LEVELS.reporter).map((m) => m.person.id));
-    if (hold?.trigger.id != null && hold.trigger.verified !== 'unverified') seeing.add(hold.trigger.id);
+    const seeing = await seersOf(context, event);
     for (const viewer of viewers) {
       if (projectId !== null && !seeing.has(viewer.caller.person.id)) continue;
       if (viewer.socket.bufferedAmount > MAX_BUFFERED_BYTES) viewer.socket.terminate();

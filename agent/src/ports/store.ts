@@ -6,6 +6,7 @@ import type { Hold, HoldState } from '../domain/hold.ts';
 import type { GateStatus, Retry } from '../domain/retrying.ts';
 import type { Denial, Review, ReviewState } from '../domain/review.ts';
 import type { Session } from '../domain/session.ts';
+import type { Sighting } from '../domain/sighting.ts';
 import type { Subject } from '../domain/subject.ts';
 import type { Token } from '../domain/token.ts';
 import type { Vote } from '../domain/vote.ts';
@@ -21,9 +22,21 @@ export interface Page {
 export interface Sight {
   readonly projects: readonly number[];
   readonly trigger: number;
+  /** Who they are for rules that name people: they see what those rules ask about. */
+  readonly named?: {
+    readonly user: number;
+    readonly groups: readonly { readonly id: number; readonly inherited: boolean }[];
+    readonly admin: boolean;
+  };
+}
+/** One principal that a rule names; `group_inherited`: members of groups above it count too; `admin`: all administrators, principal 0. */
+export interface NamedRow {
+  readonly kind: 'user' | 'group' | 'group_inherited' | 'admin';
+  readonly principal: number;
 }
 /** Which Holds to list; all conditions must fit. */
 export interface HoldFilter {
+  readonly id?: number;
   readonly states?: readonly HoldState[];
   /** Id or full path. */
   readonly project?: number | string;
@@ -133,7 +146,7 @@ export interface StoreReader extends DeploymentReads {
   /** Approvals of the Subject that are not revoked, newest first, of one Digest or (null) of all; at most `limit`. */
   approvalsOf(subject: Subject, digest: string | null, limit: number): Promise<readonly Approval[]>;
   approvals(
-    filter: { readonly project?: number | string; readonly sight: Sight | null },
+    filter: { readonly id?: number; readonly project?: number | string; readonly sight: Sight | null },
     page: Page,
   ): Promise<readonly Approval[]>;
   /** Approvals with an end in time (`until`, `standing`) that are not revoked and whose end is at or before `now`. */
@@ -150,11 +163,22 @@ export interface StoreReader extends DeploymentReads {
     page: Page,
   ): Promise<readonly BreakGlass[]>;
   breakGlassOf(hold: number): Promise<readonly BreakGlass[]>;
+  /** Whom the rules of a Hold and of its Review name. */
+  namedFor(of: { readonly hold: number | null; readonly review: number | null }): Promise<readonly NamedRow[]>;
+  /** Ids of all groups that rules of Reviews and Holds name. */
+  namedGroups(): Promise<readonly number[]>;
+  /** Ids of the projects that there is a Hold or an Approval of. */
+  knownProjects(): Promise<readonly number[]>;
   /** Those of these jobs of a project that were handed out under an Approval. */
   admittedJobs(instance: string, projectId: number, jobs: readonly number[]): Promise<ReadonlySet<number>>;
   /** Hidden values of this Digest that somebody has seen, by name. */
   reveals(subject: Subject, digest: string): Promise<readonly { readonly name: string; readonly person: number }[]>;
 
+  /** What ran unapproved on runners that only watch, of these projects (null: of all), the newest first. */
+  sightings(
+    filter: { readonly since: number; readonly projects: readonly number[] | null },
+    limit: number,
+  ): Promise<readonly Sighting[]>;
   /** Canonical text of a Configuration. */
   configuration(digest: string): Promise<string | null>;
   agents(): Promise<readonly AgentRecord[]>;
@@ -198,6 +222,8 @@ export interface StoreWriter extends StoreReader, DeploymentWrites {
   updateReview(review: Review): Promise<void>;
   /** Replaces what the same person had said. */
   putVote(vote: Vote): Promise<void>;
+  /** Notes whom the rules of a Review or a Hold name, for `Sight`; the same again changes nothing. */
+  putNamed(about: 'review' | 'hold', id: number, named: readonly NamedRow[]): Promise<void>;
   /** Takes back what the person had said; nothing changes where they had said nothing. */
   removeVote(review: number, person: number): Promise<void>;
   insertApproval(approval: Omit<Approval, 'id'>): Promise<Approval>;
@@ -215,6 +241,10 @@ export interface StoreWriter extends StoreReader, DeploymentWrites {
   updateBreakGlass(glass: BreakGlass): Promise<void>;
   insertDenial(denial: Omit<Denial, 'id'>): Promise<void>;
   putConfiguration(digest: string, canonical: string): Promise<void>;
+  /** Counts a run to what was seen of the same configuration at the same place. */
+  putSighting(sighting: Sighting): Promise<void>;
+  /** Forgets what was last seen before then. */
+  dropSightings(before: number): Promise<void>;
   /** Notes a report of an agent; false when the very same one was noted before. */
   noteReport(report: {
     readonly hold: number;

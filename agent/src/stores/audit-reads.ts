@@ -10,6 +10,7 @@ import { EMPTY_HEAD } from '../domain/audit.ts';
 import type { AuditFilter, AuditPage, Sight, StoreReader } from '../ports/store.ts';
 import { auditOf } from './rows.ts';
 import type { Schema } from './schema.ts';
+import { ownOrNamed } from './sight.ts';
 import { among } from './statements.ts';
 
 type AuditReads = Pick<
@@ -28,7 +29,7 @@ const THINGS = ['hold', 'deployment', 'review', 'approval', 'project'] as const;
 /** The number of a row as a sum, which no index has: the planner takes the index on the time then, and sorts numbers. */
 const BY_TIME = sql<number>`audit.seq + 0`;
 
-/** Holds of others' projects that this person triggered; what a variable alone claims gives nobody sight (T17). */
+/** Holds of others' projects that this person triggered, or whose rules name them. */
 const ownHold =
   (db: Kysely<Schema>, sight: Sight) =>
   (eb: Rows): Expression<SqlBool> =>
@@ -38,8 +39,7 @@ const ownHold =
       db
         .selectFrom('holds')
         .select('holds.id')
-        .where('holds.trigger_id', '=', sight.trigger)
-        .where('holds.trigger_verified', '<>', 'unverified')
+        .where(ownOrNamed(db, sight))
         .where('holds.project_id', 'not in', among(sight.projects)),
     );
 /** What this person did that is about no project: tokens, signing in. */

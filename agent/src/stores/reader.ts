@@ -10,6 +10,8 @@ import { protectedReads } from './protected-environments.ts';
 import { approvalOf, denialOf, holdOf, pipelineKey, pushOf, reviewOf, sessionOf, tokenOf, voteOf } from './rows.ts';
 import { runReads } from './run-reads.ts';
 import type { HoldTable, Schema } from './schema.ts';
+import { namedIds, ownOrNamed, sightReads } from './sight.ts';
+import { sightingReads } from './sightings.ts';
 import { among } from './statements.ts';
 
 const OPEN = ['waiting_for_approval', 'pending', 'running'];
@@ -35,11 +37,7 @@ export function reader(db: Kysely<Schema>): StoreReader {
   const one = async (row: Selectable<HoldTable> | undefined): Promise<Hold | null> =>
     row === undefined ? null : ((await withAttempts([row]))[0] ?? null);
   const visible = (sight: Sight) => (eb: ExpressionBuilder<Schema, 'holds'>) =>
-    eb.or([
-      eb('holds.project_id', 'in', among(sight.projects)),
-      // What a variable alone claims gives nobody sight (T17).
-      eb.and([eb('holds.trigger_id', '=', sight.trigger), eb('holds.trigger_verified', '<>', 'unverified')]),
-    ]);
+    eb.or([eb('holds.project_id', 'in', among(sight.projects)), ownOrNamed(db, sight)(eb)]);
   const ofSubject = (subject: Subject) =>
     sql<boolean>`instance = ${subject.instance} and project_id = ${subject.projectId} and job = ${subject.job}`;
 
@@ -71,6 +69,7 @@ export function reader(db: Kysely<Schema>): StoreReader {
     },
     async holds(filter, page) {
       let query = db.selectFrom('holds').selectAll().where('id', '>', page.after).orderBy('id').limit(page.limit);
+      if (filter.id !== undefined) query = query.where('id', '=', filter.id);
       if (filter.states !== undefined) query = query.where('state', 'in', among(filter.states));
       if (filter.job !== undefined) query = query.where('job', '=', filter.job);
       if (filter.ref !== undefined) query = query.where('ref', '=', filter.ref);
@@ -129,7 +128,9 @@ export function reader(db: Kysely<Schema>): StoreReader {
       return withAttempts(rows);
     },
     ...detachedReads(db, withAttempts),
+    ...sightReads(db),
     ...breakGlassReads(db),
+    ...sightingReads(db),
     ...deploymentReads(db, (sight) => db.selectFrom('holds').select('holds.id').where(visible(sight))),
     ...protectedReads(db),
     async frozenHolds(limit) {
@@ -176,6 +177,7 @@ export function reader(db: Kysely<Schema>): StoreReader {
               'in',
               db.selectFrom('holds').select('holds.review').where(visible(sight)).$castTo<{ review: number }>(),
             ),
+            eb('id', 'in', namedIds(db, 'review', sight)),
           ]),
         );
       }
@@ -221,9 +223,15 @@ export function reader(db: Kysely<Schema>): StoreReader {
     },
     async approvals(filter, page) {
       let query = db.selectFrom('approvals').selectAll().where('id', '>', page.after).orderBy('id').limit(page.limit);
+      if (filter.id !== undefined) query = query.where('id', '=', filter.id);
       if (typeof filter.project === 'number') query = query.where('project_id', '=', filter.project);
       if (typeof filter.project === 'string') query = query.where('project_path', '=', filter.project);
-      if (filter.sight !== null) query = query.where('project_id', 'in', among(filter.sight.projects));
+      const { sight } = filter;
+      if (sight !== null) {
+        query = query.where((eb) =>
+          eb.or([eb('project_id', 'in', among(sight.projects)), eb('review', 'in', namedIds(db, 'review', sight))]),
+        );
+      }
       return (await query.execute()).map(approvalOf);
     },
     async dueApprovals(now, limit) {

@@ -22,6 +22,7 @@ import {
   voteColumns,
 } from './rows.ts';
 import type { Schema } from './schema.ts';
+import { sightingWrites } from './sightings.ts';
 
 /** An agent that reports more than this of one Hold is broken or hostile; a Hold that is honest needs about ten. */
 const MAX_REPORTS_PER_HOLD = 10_000;
@@ -69,6 +70,7 @@ export function writer(db: Kysely<Schema>): StoreWriter {
   return {
     ...reader(db),
     ...breakGlassWrites(db),
+    ...sightingWrites(db),
     ...deploymentWrites(db),
     ...protectedWrites(db),
     async insertHold(hold, facts) {
@@ -110,6 +112,14 @@ export function writer(db: Kysely<Schema>): StoreWriter {
         .insertInto('votes')
         .values(voteColumns(vote))
         .onConflict((conflict) => conflict.columns(['review', 'person_id']).doUpdateSet(said))
+        .execute();
+    },
+    async putNamed(about, id, named) {
+      if (named.length === 0) return;
+      await db
+        .insertInto('named_principals')
+        .values(named.map((row) => ({ ...row, about, about_id: id })))
+        .onConflict((conflict) => conflict.doNothing())
         .execute();
     },
     async removeVote(review, person) {

@@ -10,5 +10,6 @@ export const statements: readonly string[] = [
     principal integer not null,
     primary key (kind, principal, about, about_id)
   )`,
+  'create index named_of_thing on named_principals (about, about_id)',
   'create index holds_of_project on holds (project_id, id)',
 ];
