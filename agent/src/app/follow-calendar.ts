@@ -2,7 +2,7 @@ import { coverOf } from './covering.ts';
 import { freezeHold, freezeOf, hardFreeze } from './freezing.ts';
 import { type HubContext, retrying } from './hub-context.ts';
 import { askingOf, releaseHold } from './release.ts';
-import { closeIfEmpty, noteUse, settle } from './settle.ts';
+import { closeIfEmpty, type Deciding, noteUse, settle } from './settle.ts';
 
 /** So many in one transaction; the rest comes with the next one. */
 const BATCH = 100;
@@ -17,7 +17,14 @@ export async function followCalendar(context: HubContext): Promise<number> {
   const now = context.clock.now();
   const policy = await context.policy();
   const deciding = { actor: 'system', address: null, now, policy };
-  const thawed = await retrying(() =>
+  // Nothing is frozen nearly always: no write is begun for that.
+  const none = (await context.store.frozenHolds(1)).length === 0;
+  const thawed = none ? 0 : await thaw(context, deciding);
+  return policy.freezes.length === 0 ? thawed : thawed + (await freezePending(context));
+}
+
+function thaw(context: HubContext, deciding: Deciding): Promise<number> {
+  return retrying(() =>
     settle(context, deciding, async (s) => {
       let moved = 0;
       for (const hold of await s.tx.frozenHolds(BATCH)) {
@@ -40,7 +47,6 @@ export async function followCalendar(context: HubContext): Promise<number> {
       return moved;
     }),
   );
-  return policy.freezes.length === 0 ? thawed : thawed + (await freezePending(context));
 }
 
 async function freezePending(context: HubContext): Promise<number> {
