@@ -3,8 +3,10 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { claimedPeople } from './app/claimed-people.ts';
 import type { AgentConfig } from './config/load.ts';
 import { readSecretFile } from './config/secret-file.ts';
+import { openidProvider } from './directories/openid-provider.ts';
 import { openPolicy } from './directories/policy-file.ts';
 import { openDirectory } from './directories/principals-file.ts';
 import { DEFAULT_POLICY } from './domain/policy.ts';
@@ -66,7 +68,13 @@ export async function startAgent(
     refuseNewKey(config.keys.seal, 'seal key', [lotDir, tokensDir]);
     const variableKey = openKeyFile(config.keys.variable, 'variable key', 'keys.variable');
     const seal = sealUnder(openKeyFile(config.keys.seal, 'seal key', 'keys.seal'));
-    const directory = openDirectory({ path: config.principals, log, clock });
+    const { oidc } = config.hub;
+    const directory = openDirectory({
+      path: config.principals,
+      log,
+      clock,
+      ...(oidc?.membership === 'claims' ? { claimed: () => claimedPeople(store, clock) } : {}),
+    });
     const policy = config.policy === null ? () => DEFAULT_POLICY : openPolicy({ path: config.policy, log });
 
     const store = await openStore({ path: config.hub.store.path });
@@ -98,6 +106,20 @@ export async function startAgent(
           { purpose: 'retry', read: secretOf(config.hub.gitlabTokenFile) },
         ],
       },
+      ...(oidc === null
+        ? {}
+        : {
+            identity: {
+              provider: openidProvider({
+                ...oidc,
+                clientSecret: tokenOf(oidc.clientSecretFile, 'hub.oidc.client_secret_file', log),
+                ca: oidc.isGitlab ? config.gitlab.ca : null,
+                clock,
+                log: log.child({ part: 'sign-in' }),
+              }),
+              admins: oidc.admins,
+            },
+          }),
       clock,
       log: log.child({ part: 'hub' }),
       version: VERSION,

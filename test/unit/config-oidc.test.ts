@@ -45,6 +45,7 @@ describe('hub.oidc', () => {
       userClaim: 'sub',
       groupsClaim: 'groups_direct',
       membership: 'directory',
+      admins: [],
       isGitlab: true,
     });
   });

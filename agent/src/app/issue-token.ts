@@ -10,6 +10,7 @@ import {
   tokenHash,
   UNUSED,
 } from '../domain/token.ts';
+import { isSession } from '../domain/session.ts';
 import { type HubContext, userActor } from './hub-context.ts';
 import { settle } from './settle.ts';
 
@@ -139,7 +140,9 @@ export async function issueBootstrapToken(context: HubContext): Promise<IssuedTo
     { actor: 'system', address: null, now, policy: await context.policy() },
     async (s) => {
       const others = await s.tx.tokens(null, { after: 0, limit: 1_000 });
-      if (others.some((other) => other.owner !== null)) return null;
+      // Somebody who signed in on the page as anybody else does not keep the first administrator out.
+      const isKept = (other: Token) => other.owner !== null && (!isSession(other) || other.scopes.includes('admin'));
+      if (others.some(isKept)) return null;
       // Only bootstrap tokens of earlier starts: whoever missed one starts again, and the older text is void.
       for (const older of others.filter((other) => isUsable(other, now)))
         await s.tx.updateToken({ ...older, revokedAt: now, revokedBy: 'system', revokedReason: 'a newer start' });

@@ -17,6 +17,8 @@ export interface OidcConfig {
   /** The claim that lists the groups that somebody is a direct member of. */
   readonly groupsClaim: string;
   readonly membership: 'directory' | 'claims';
+  /** Ids of users who administer the hub when they sign in. */
+  readonly admins: readonly number[];
   /** The issuer is that very GitLab: its user ids are known, its role claims are taken, and it gives tokens for its API. */
   readonly isGitlab: boolean;
 }
@@ -65,6 +67,9 @@ export function oidcConfig({ settings, text, path }: OidcSettings, problems: Con
       'missing: the issuer is not gitlab.url, so name the claim that has the user id of that GitLab ("sub" if it is the same GitLab under another address)',
     );
   }
+  const admins = settings.has('hub.oidc.admins') ? text('hub.oidc.admins').trim().split(/\s+/) : [];
+  if (admins.some((id) => !/^[1-9]\d{0,14}$/.test(id)))
+    refuse('hub.oidc.admins', 'wanted user ids with blanks between, like "7 21"; names are given away and taken again');
   return {
     issuer: written,
     clientId: text('hub.oidc.client_id'),
@@ -74,6 +79,7 @@ export function oidcConfig({ settings, text, path }: OidcSettings, problems: Con
     userClaim: userClaim ?? 'sub',
     groupsClaim: text('hub.oidc.groups_claim'),
     membership: text('hub.oidc.membership') as OidcConfig['membership'],
+    admins: admins.map(Number),
     isGitlab,
   };
 }

@@ -82,6 +82,7 @@ export const OPTIONS: readonly ConfigOption[] = [
   option('hub.oidc.name', 'text', "the provider's name on the page; default GitLab, or its host"),
   option('hub.oidc.user_claim', 'text', 'claim that has the GitLab user id; needed where the issuer is not gitlab.url'),
   option('hub.oidc.groups_claim', 'text', 'claim that lists paths of groups', { default: 'groups_direct' }),
+  option('hub.oidc.admins', 'text', 'user ids, with blanks between, of people who administer the hub when they sign in'),
   option('hub.oidc.membership', 'choice', 'whose word counts for people that the principals file does not name', {
     default: 'directory',
     choices: ['directory', 'claims'],

@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import type { ClaimedPerson } from '../domain/claims.ts';
 import { inForce, type Roster, rosterOf } from '../domain/membership.ts';
 import { accessLevel, type Principals } from '../domain/principal.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Directory, Named } from '../ports/directory.ts';
 import type { Log } from '../ports/log.ts';
+import { claimedDirectory } from './claimed-directory.ts';
 import { readStrictYaml } from './strict-yaml.ts';
 import { watchedFile } from './watched-file.ts';
 
@@ -120,13 +122,21 @@ export function readPrincipals(text: string, name: string): Principals {
 }
 
 /** The directory that a principals file is; a changed file counts at the next question. Throws `bad_config`. */
-export function openDirectory(options: { readonly path: string; readonly log: Log; readonly clock: Clock }): Directory {
+export function openDirectory(options: {
+  readonly path: string;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** People who are signed in, with what was claimed of their groups; absent: no claim counts. */
+  readonly claimed?: () => Promise<readonly ClaimedPerson[]>;
+}): Directory {
   const file = watchedFile(options.path, options.log, readPrincipals);
   const problem = (): string | null => {
     const why = file.problem();
     return why === null ? null : `principals.yaml has changed and is not used; what it said before still holds: ${why}`;
   };
-  return directoryOf(file, { now: () => options.clock.now(), problem, where: 'principals.yaml on the hub' });
+  const words = { now: () => options.clock.now(), problem, where: 'principals.yaml on the hub' };
+  if (options.claimed === undefined) return directoryOf(file, words);
+  return claimedDirectory(file, (principals) => directoryOf(principals, words), options.claimed);
 }
 
 /** The one with this id or full path; named by the last part of its path. */

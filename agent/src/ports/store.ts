@@ -5,7 +5,7 @@ import type { Facts } from '../domain/facts.ts';
 import type { Hold, HoldState } from '../domain/hold.ts';
 import type { GateStatus, Retry } from '../domain/retrying.ts';
 import type { Denial, Review, ReviewState } from '../domain/review.ts';
-import type { Session } from '../domain/session.ts';
+import type { Claimed, Session } from '../domain/session.ts';
 import type { Sighting } from '../domain/sighting.ts';
 import type { Subject } from '../domain/subject.ts';
 import type { Token } from '../domain/token.ts';
@@ -190,6 +190,8 @@ export interface StoreReader extends DeploymentReads {
   session(token: number): Promise<Session | null>;
   /** Tokens of a person's sessions that are neither revoked nor over, newest first. */
   liveSessions(owner: number, now: number): Promise<readonly Token[]>;
+  /** What was claimed at the sign-in of sessions that are neither revoked nor over, oldest first. */
+  claimedSessions(now: number): Promise<readonly { readonly token: Token; readonly claimed: Claimed }[]>;
   /** Tokens of a person, or (null) of everybody. */
   tokens(owner: number | null, page: Page): Promise<readonly Token[]>;
   /** How many tokens of a person are neither revoked nor over. */

@@ -337,6 +337,19 @@ export function reader(db: Kysely<Schema>): StoreReader {
       const row = await db.selectFrom('sessions').selectAll().where('token', '=', token).executeTakeFirst();
       return row === undefined ? null : sessionOf(row);
     },
+    async claimedSessions(now) {
+      const rows = await db
+        .selectFrom('tokens')
+        .innerJoin('sessions', 'sessions.token', 'tokens.id')
+        .selectAll('tokens')
+        .select('sessions.claimed')
+        .where('claimed', 'is not', null)
+        .where('revoked_at', 'is', null)
+        .where('expires_at', '>', now)
+        .orderBy('tokens.id')
+        .execute();
+      return rows.map(({ claimed, ...token }) => ({ token: tokenOf(token), claimed: JSON.parse(claimed ?? 'null') }));
+    },
     async liveSessions(owner, now) {
       const rows = await db
         .selectFrom('tokens')
