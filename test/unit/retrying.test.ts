@@ -43,6 +43,7 @@ const hold = (more: Partial<Hold> = {}): Hold => ({
   endedAt: null,
   reason: null,
   crossing: null,
+  configured: null,
   frozenUntil: null,
   timeoutS: 3600,
   ...more,

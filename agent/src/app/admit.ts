@@ -160,6 +160,7 @@ async function decide(
       endedAt: null,
       reason: kept,
       crossing: null,
+      configured: null,
       frozenUntil: freeze?.until ?? null,
       timeoutS: facts.timeoutS,
     },

@@ -82,6 +82,8 @@ export interface Hold {
   readonly reason: string | null;
   /** Job that was released when the Approval was revoked: its hand-out may cross the revocation on the way. */
   readonly crossing: number | null;
+  /** Approval that its configuration gate is passed with while its deployment gate is not; null otherwise. */
+  readonly configured: number | null;
   /** End of the freeze that keeps it back although something covers it (epoch ms); null where none does. */
   readonly frozenUntil: number | null;
   /** Seconds that its newest job may run, as GitLab says; null for a Hold from before this was kept. */
@@ -97,6 +99,9 @@ export type HoldCommand =
   | { readonly type: 'revoke'; readonly review: number; readonly reason: string }
   | { readonly type: 'freeze'; readonly review: number; readonly until: number; readonly reason: string }
   | { readonly type: 'thaw' }
+  | { readonly type: 'configure'; readonly approval: number; readonly review: number }
+  | { readonly type: 'unconfigure'; readonly review: number; readonly reason: string }
+  | { readonly type: 'block'; readonly review: number; readonly reason: string }
   | { readonly type: 'attach'; readonly attempt: Attempt; readonly inputs: Inputs; readonly timeoutS: number | null }
   | { readonly type: 'park'; readonly jobId: number; readonly parkedUntil: number | null }
   | { readonly type: 'detach'; readonly jobId: number; readonly reason: string }
@@ -148,6 +153,10 @@ export const LEGAL: Legal = {
   revoke: ['pending', 'running'],
   freeze: ['waiting_for_approval', 'pending'],
   thaw: ['waiting_for_approval'],
+  // The configuration gate is passed, or no longer; the deployment gate is not.
+  configure: ['waiting_for_approval'],
+  unconfigure: ['waiting_for_approval'],
+  block: ['pending'],
   attach: ['waiting_for_approval', 'pending'],
   park: ['waiting_for_approval', 'pending'],
   detach: ['waiting_for_approval', 'pending'],
@@ -188,7 +197,15 @@ export function transition(hold: Hold, command: HoldCommand, now: number): Hold 
 function apply(hold: Hold, command: HoldCommand, now: number): Hold {
   switch (command.type) {
     case 'release':
-      return { ...hold, state: 'pending', approval: command.approval, reason: null, crossing: null, frozenUntil: null };
+      return {
+        ...hold,
+        state: 'pending',
+        approval: command.approval,
+        reason: null,
+        crossing: null,
+        configured: null,
+        frozenUntil: null,
+      };
     case 'reject':
       return end(hold, 'rejected', command.reason, now);
     case 'expire':
@@ -202,6 +219,7 @@ function apply(hold: Hold, command: HoldCommand, now: number): Hold {
         state: 'waiting_for_approval',
         approval: null,
         review: command.review,
+        configured: null,
         reason: command.reason,
         crossing: liveAttempt(hold)?.jobId ?? null,
       };
@@ -212,11 +230,32 @@ function apply(hold: Hold, command: HoldCommand, now: number): Hold {
         approval: null,
         review: command.review,
         reason: command.reason,
+        configured: null,
         frozenUntil: command.until,
         crossing: hold.state === 'pending' ? (liveAttempt(hold)?.jobId ?? null) : hold.crossing,
       };
     case 'thaw':
       return { ...hold, reason: null, frozenUntil: null };
+    case 'configure':
+      return {
+        ...hold,
+        configured: command.approval,
+        review: hold.review ?? command.review,
+        reason: null,
+        frozenUntil: null,
+      };
+    case 'unconfigure':
+      return { ...hold, configured: null, review: command.review, reason: command.reason };
+    case 'block':
+      return {
+        ...hold,
+        state: 'waiting_for_approval',
+        approval: null,
+        configured: hold.approval,
+        review: hold.review ?? command.review,
+        reason: command.reason,
+        crossing: liveAttempt(hold)?.jobId ?? null,
+      };
     case 'attach':
       return {
         ...hold,

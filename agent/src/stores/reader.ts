@@ -84,6 +84,8 @@ export function reader(db: Kysely<Schema>): StoreReader {
         .selectAll()
         .where('review', '=', review)
         .where('state', '=', 'waiting_for_approval')
+        // Whoever waits for its deployment gate alone has its answer.
+        .where('configured', 'is', null)
         .orderBy('pipeline_id')
         .orderBy('id')
         .execute();
@@ -97,8 +99,12 @@ export function reader(db: Kysely<Schema>): StoreReader {
       const rows = await db
         .selectFrom('holds')
         .selectAll()
-        .where('approval', '=', approval)
-        .where('state', 'in', ['pending', 'running'])
+        .where((eb) =>
+          eb.or([
+            eb.and([eb('approval', '=', approval), eb('state', 'in', ['pending', 'running'])]),
+            eb.and([eb('configured', '=', approval), eb('state', '=', 'waiting_for_approval')]),
+          ]),
+        )
         .orderBy('id')
         .execute();
       return withAttempts(rows);

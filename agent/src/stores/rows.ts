@@ -92,6 +92,7 @@ export function holdOf(row: Row<HoldTable>, attempts: readonly Omit<Row<AttemptT
     endedAt: row.ended_at,
     reason: row.reason,
     crossing: row.crossing,
+    configured: row.configured,
     frozenUntil: row.frozen_until,
     timeoutS: row.timeout_s,
   };
@@ -128,6 +129,7 @@ export function holdChanges(hold: Hold) {
     ended_at: hold.endedAt,
     reason: hold.reason,
     crossing: hold.crossing,
+    configured: hold.configured,
     frozen_until: hold.frozenUntil,
     timeout_s: hold.timeoutS,
   };

@@ -33,6 +33,7 @@ export interface HoldTable extends SubjectColumns {
   ended_at: number | null;
   reason: string | null;
   crossing: number | null;
+  configured: number | null;
   frozen_until: number | null;
   timeout_s: number | null;
 }

@@ -5,6 +5,8 @@
 
 /** The statements of this step, in order. */
 export const statements: readonly string[] = [
+  'alter table holds add column configured integer references approvals (id)',
+  'create index holds_configured on holds (configured) where configured is not null',
   `create table environments (
     id integer primary key autoincrement,
     project_id integer not null,
