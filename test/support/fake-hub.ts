@@ -331,6 +331,7 @@ export function anApproval(id: number, configuration: JsonObject, more: Partial<
     created_at: '2026-05-12T09:00:00Z',
     last_used_at: '2026-11-21T09:00:00Z',
     times_used: 57,
+    uses_left: null,
     revoked_at: null,
     revoked_by: null,
     valid: true,

@@ -90,7 +90,7 @@ describe('lifetimes', () => {
     'until:2026-13-01',
     'until:2026-02-31',
     'until:2026-11-23T25:00:00Z',
-    'uses:3',
+    'uses:0',
     ' run',
   ])('refuses %j', (text) => {
     expect(() => parseLifetime(text)).toThrow(/not understood/);

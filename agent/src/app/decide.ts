@@ -1,7 +1,7 @@
 import { type Approval, questionOf } from '../domain/approval.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { type Hold, liveAttempt, wrongState } from '../domain/hold.ts';
-import { type Lifetime, lifetimeText, narrowest, parseLifetime, requireWithin } from '../domain/lifetime.ts';
+import { bounded, type Lifetime, lifetimeText, narrowest, parseLifetime, requireWithin } from '../domain/lifetime.ts';
 import { mayApprove, mayReject, mayRepresent } from '../domain/may-vote.ts';
 import { defaultLifetime, type EffectivePolicy, lifetimeLimit, type Policy, timeoutProblem } from '../domain/policy.ts';
 import type { Member } from '../domain/principal.ts';
@@ -219,7 +219,8 @@ async function approve(s: Settlement, caller: Caller, decision: Decision, ground
     configuration === null || isRunOnly(configuration) || timeoutProblem(here.timeout, hold.timeoutS) !== null;
   const limit = runOnly ? ({ kind: 'run' } as const) : lifetimeLimit(here, environment);
   const usual: Lifetime = runOnly ? { kind: 'run' } : defaultLifetime(here, environment, now);
-  const lifetime = decision.lifetime === null ? usual : parseLifetime(decision.lifetime);
+  const asked = decision.lifetime === null ? usual : parseLifetime(decision.lifetime);
+  const lifetime = bounded(asked, limit, now);
   requireWithin(lifetime, limit, now);
   const origin = questionOf(hold);
   const scope = await scopeFor(s, hold, decision.scope);

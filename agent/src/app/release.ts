@@ -1,4 +1,4 @@
-import { type Approval, questionOf } from '../domain/approval.ts';
+import { type Approval, questionOf, usesLeft } from '../domain/approval.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { type Hold, liveAttempt } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
@@ -43,12 +43,15 @@ export async function answerReviews(s: Settlement, approval: Approval): Promise<
     if (cover) covered.push({ hold, cover });
   }
   covered.sort((a, b) => byPipeline(a.hold, b.hold));
+  const left = usesLeft(approval) ?? Number.POSITIVE_INFINITY;
   for (const { hold, cover } of covered) {
     const same = covered.findLast((other) => other.hold.place.environment === hold.place.environment);
     if (policyFor(s.policy, hold).superseded === 'cancel' && (await isSuperseded(s, hold, same?.hold ?? hold))) {
       await cancelHold(s, hold, 'superseded');
       continue;
     }
+    // Who comes after the last use goes on waiting.
+    if (released.length >= left) continue;
     const freeze = hardFreeze(s, hold);
     if (freeze === null) released.push(await releaseHold(s, hold, cover));
     else await freezeHold(s, hold, freeze);

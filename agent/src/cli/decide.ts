@@ -1,7 +1,7 @@
 import { HoldpointError } from '../domain/errors.ts';
+import { shownAs } from '../domain/shown-configuration.ts';
 import { type HoldDetail, holdDetailSchema, lifetimeSchema } from '../wire/api.ts';
 import type { HubClient } from './client.ts';
-import { shownAs } from '../domain/shown-configuration.ts';
 
 /** A full digest as people paste it, with or without `sha256:`; a prefix is refused: another configuration may begin alike (T36). */
 export function fullDigest(text: string): string {
@@ -14,11 +14,10 @@ export function fullDigest(text: string): string {
   throw new HoldpointError('bad_input', `--digest: ${why}; take the whole digest from "holdpoint holds show ID"`);
 }
 
-/** A lifetime that this version knows. */
+/** A lifetime as the hub takes it. */
 export function lifetimeOf(text: string | undefined): string | undefined {
   if (text === undefined || lifetimeSchema.safeParse(text).success) return text;
-  const uses = /^uses:/.test(text) ? 'a number of uses is not supported in this version; ' : '';
-  throw new HoldpointError('bad_usage', `--lifetime: ${uses}wanted run, standing or until:YYYY-MM-DD`);
+  throw new HoldpointError('bad_usage', '--lifetime: wanted run, uses:N, standing or until:YYYY-MM-DD');
 }
 
 /** A comment that the hub would take. */

@@ -35,6 +35,8 @@ export interface Question extends Origin {
   readonly digest: string;
   /** Id of the job's Hold, null for one that has none yet: a `run` Approval never covers that. */
   readonly hold: number | null;
+  /** The Approval of whose uses this Hold has one already, null or absent for none. */
+  readonly reserved?: number | null;
 }
 
 /** What a Hold asks of an Approval, as its newest job has it. */
@@ -46,7 +48,15 @@ export function questionOf(hold: Hold): Question {
     inputs: hold.inputs,
     runner: hold.attempts.at(-1)?.runner ?? '',
     hold: hold.id,
+    reserved: hold.approval,
   };
+}
+
+const unusedEnd = ({ lastUsedAt, createdAt }: Approval): number => (lastUsedAt ?? createdAt) + STANDING_UNUSED_MS;
+
+/** How many more runs it lets go; null where nobody counts. A use is taken when a job passes or is released, not when it ends. */
+export function usesLeft({ lifetime, timesUsed }: Pick<Approval, 'lifetime' | 'timesUsed'>): number | null {
+  return lifetime.kind === 'uses' ? Math.max(0, lifetime.count - timesUsed) : null;
 }
 
 /** When it stops to count by itself (epoch ms), null for `run`, which ends with its Hold. */
@@ -56,17 +66,24 @@ export function endsAt(approval: Approval): number | null {
       return null;
     case 'until':
       return approval.lifetime.at;
+    case 'uses':
+      return Math.min(approval.lifetime.until ?? Number.POSITIVE_INFINITY, unusedEnd(approval));
     case 'standing':
-      return (approval.lastUsedAt ?? approval.createdAt) + STANDING_UNUSED_MS;
+      return unusedEnd(approval);
     default:
       return approval.lifetime satisfies never;
   }
 }
 
-/** True while it is neither revoked nor over (T12). */
-export function isValid(approval: Approval, now: number): boolean {
+/** True while it is neither revoked nor over (T12); of one whose uses are all taken, those who have one keep it. */
+export function isInForce(approval: Approval, now: number): boolean {
   const end = endsAt(approval);
   return approval.revoked === null && (end === null || now < end);
+}
+
+/** True while it lets another job go: in force, and with a use left where they are counted. */
+export function isValid(approval: Approval, now: number): boolean {
+  return isInForce(approval, now) && usesLeft(approval) !== 0;
 }
 
 /** True when this Approval lets exactly this run (T10, T11, T48, T51). */
@@ -74,7 +91,8 @@ export function matches(approval: Approval, question: Question, now: number): bo
   const a = approval.subject;
   const b = question.subject;
   return (
-    isValid(approval, now) &&
+    isInForce(approval, now) &&
+    (usesLeft(approval) !== 0 || question.reserved === approval.id) &&
     approval.digest === question.digest &&
     a.instance === b.instance &&
     a.projectId === b.projectId &&

@@ -2,7 +2,7 @@
 import type { SignedHead } from '../app/checkpoint.ts';
 import type { HoldInspection, ReviewInspection } from '../app/inspect.ts';
 import type { AgentProblem } from '../domain/agent-problem.ts';
-import { type Approval, isValid } from '../domain/approval.ts';
+import { type Approval, isValid, usesLeft } from '../domain/approval.ts';
 import { auditText, type ChainReport, type AuditRow as DomainRow } from '../domain/audit.ts';
 import { envelopeJson, type Signer } from '../domain/dsse.ts';
 import { ERRORS, type HoldpointError } from '../domain/errors.ts';
@@ -176,6 +176,7 @@ export function approvalView(approval: Approval, now: number): ApprovalView {
     created_at: time(approval.createdAt),
     last_used_at: timeOrNull(approval.lastUsedAt),
     times_used: approval.timesUsed,
+    uses_left: usesLeft(approval),
     revoked_at: timeOrNull(approval.revoked?.at ?? null),
     revoked_by: approval.revoked?.by ?? null,
     valid: isValid(approval, now),

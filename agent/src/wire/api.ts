@@ -16,10 +16,13 @@ export const digestSchema = z
   .string()
   .regex(/^sha256:[0-9a-f]{64}$/, 'a digest is "sha256:" and 64 lower-case hex digits');
 
-/** `run` (this Hold only), `until:DATE` (RFC 3339 or YYYY-MM-DD, end of that day in UTC), `standing`. */
+/** `run` (this Hold only), `uses:N` (so many runs), `until:DATE` (RFC 3339 or YYYY-MM-DD, end of that day in UTC), `standing`. */
 export const lifetimeSchema = z
   .string()
-  .regex(/^(run|standing|until:\d{4}-\d\d-\d\d(T[0-9:.]+Z)?)$/, 'run, standing or until:YYYY-MM-DD');
+  .regex(
+    /^(run|uses:[1-9]\d{0,4}|standing|until:\d{4}-\d\d-\d\d(T[0-9:.]+Z)?)$/,
+    'run, uses:N, standing or until:YYYY-MM-DD',
+  );
 
 /**
  * What the approval covers beside the place: `ref` alone is the exact full ref; `inputs=admitted|same_pipeline|any`,
@@ -292,6 +295,8 @@ export const approvalSchema = z.strictObject({
   created_at: time,
   last_used_at: time.nullable(),
   times_used: z.number().int(),
+  /** Runs that are left; null where they are not counted. */
+  uses_left: z.number().int().nullable(),
   revoked_at: time.nullable(),
   revoked_by: text.nullable(),
   valid: z.boolean(),

@@ -76,6 +76,6 @@ export function define(command: Command, context: CommandContext): void {
       [],
     )
     .option('--as <rule>', 'count for this rule alone, by its name; without it: whichever rule needs you')
-    .option('--lifetime <lifetime>', 'run (this Hold only), until:YYYY-MM-DD or standing')
+    .option('--lifetime <lifetime>', 'run (this Hold only), uses:N (so many runs), until:YYYY-MM-DD or standing')
     .action((ids: string[], _, own: Command) => approve(ids, own, context));
 }
