@@ -1,4 +1,5 @@
 import { HoldpointError } from '../domain/errors.ts';
+import { isSession } from '../domain/session.ts';
 import {
   BOOTSTRAP_MS,
   grantFor,
@@ -10,7 +11,6 @@ import {
   tokenHash,
   UNUSED,
 } from '../domain/token.ts';
-import { isSession } from '../domain/session.ts';
 import { type HubContext, userActor } from './hub-context.ts';
 import { settle } from './settle.ts';
 

@@ -14,7 +14,8 @@ const ROLE_CLAIMS: readonly (readonly [claim: string, level: number])[] = [
 const MAX_GROUPS = 2_000;
 /** GitLab's own limit of a full path. */
 const MAX_PATH_CHARS = 1_024;
-const PATH = /^[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/;
+/** Segments with more in them than dots. */
+const PATH = /^(?!(?:.*\/)?\.+(?:\/|$))[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/;
 const MAX_NAME_CHARS = 255;
 
 function paths(value: unknown): readonly string[] {
@@ -51,7 +52,9 @@ export function claimedOf(claims: Claims, user: number, { groupsClaim, roles }: 
   const levels = new Map<string, number>();
   const listed = [
     ...paths(claims[groupsClaim]).map((path) => [path, ACCESS_LEVELS.guest] as const),
-    ...(roles ? ROLE_CLAIMS : []).flatMap(([claim, level]) => paths(claims[claim]).map((path) => [path, level] as const)),
+    ...(roles ? ROLE_CLAIMS : []).flatMap(([claim, level]) =>
+      paths(claims[claim]).map((path) => [path, level] as const),
+    ),
   ];
   for (const [path, level] of listed) {
     const key = path.toLowerCase();
