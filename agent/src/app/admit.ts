@@ -129,14 +129,15 @@ async function decide(
     if (joined !== null) return joined;
   }
   const about = { subject, place, projectPath: facts.project.path };
-  await supersede(s, subject, facts, digest);
+  // What only watches moves nothing.
+  if (!monitor) await supersede(s, subject, facts, digest);
   const trigger = await triggerOf(s, facts);
   const question = { subject, digest, place, inputs, runner: facts.runner, hold: null };
   const cover = await coverOf(s, { question, projectPath: facts.project.path, facts });
   const freeze = cover === null ? null : hardFreeze(s, about);
   const approval = freeze === null ? cover?.approval : undefined;
   const kept = freeze && frozenWords(freeze);
-  if (monitor) return monitored(s, digest, facts, approval === undefined ? 'hold' : 'pass', kept);
+  if (monitor) return monitored(s, digest, facts, approval === undefined ? 'hold' : 'pass', kept, inputs);
   const to = cover === null ? divertTarget(s.policy, facts, divert) : null;
   if (to !== null) return diverted(s, digest, facts, to);
   const review = approval === undefined ? await reviewFor(s, { ...about, digest, trigger }, facts.commit.people) : null;

@@ -5,10 +5,13 @@ import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import { type EffectivePolicy, timeoutProblem } from '../domain/policy.ts';
 import { runValuesOf } from '../domain/run-values.ts';
 import { type Relaxed, type RunValues, relax, toleratedBetween, tolerates } from '../domain/tolerate.ts';
+import type { StoreReader } from '../ports/store.ts';
 import { policyFor, targetOf } from './governing.ts';
 import { readConfiguration } from './nearest.ts';
 import type { Settlement } from './settle.ts';
 
+/** What comparing needs: within a decision, or for a look at what one would be. */
+export type Comparing = Pick<Settlement, 'now' | 'policy' | 'tag'> & { readonly tx: StoreReader };
 /** What of a difference the policy tolerated, by place. */
 export type ToleratedPart = { readonly path: string; readonly why: string };
 /** An Approval that lets a job run: of its very digest (`tolerated` is null), or of one that is alike for the policy. */
@@ -34,7 +37,7 @@ const MAX_COMPARED_CHARS = 8 * 1024 * 1024;
  * bounds goes on an approval of that very run alone; while a window asks for more people, only what was approved since it
  * began, under the policy in force, has met its rules. A broken glass stands above both: it is for one run, and reviewed.
  */
-export function countsNow(s: Settlement, { question, projectPath, facts }: Asking): (approval: Approval) => boolean {
+export function countsNow(s: Comparing, { question, projectPath, facts }: Asking): (approval: Approval) => boolean {
   const of = { subject: question.subject, projectPath, place: question.place };
   const { timeout } = policyFor(s.policy, of);
   const onlyRun = timeoutProblem(timeout, facts.timeoutS) !== null;
@@ -46,7 +49,7 @@ export function countsNow(s: Settlement, { question, projectPath, facts }: Askin
 }
 
 /** The Approval that covers the job at this moment, if any: one of its digest first, then one that is alike (T10, T12, T51, T56). */
-export async function coverOf(s: Settlement, asking: Asking): Promise<Cover | null> {
+export async function coverOf(s: Comparing, asking: Asking): Promise<Cover | null> {
   const { question } = asking;
   const counts = countsNow(s, asking);
   const exact = (await s.tx.approvalsOf(question.subject, question.digest, MAX_EXACT)).find(
@@ -57,14 +60,14 @@ export async function coverOf(s: Settlement, asking: Asking): Promise<Cover | nu
 }
 
 /** What the Holds of a new Approval, of its digest or not, are asked: whether this very one covers them. */
-export async function coveredBy(s: Settlement, approval: Approval, asking: Asking): Promise<Cover | null> {
+export async function coveredBy(s: Comparing, approval: Approval, asking: Asking): Promise<Cover | null> {
   if (approval.digest !== asking.question.digest) return alike(s, asking, [approval]);
   const counts = matches(approval, asking.question, s.now) && countsNow(s, asking)(approval);
   return counts ? { approval, tolerated: null } : null;
 }
 
 /** True while this Approval still covers the job, as the policy is now. */
-export async function stillCovers(s: Settlement, approval: Approval, asking: Asking): Promise<boolean> {
+export async function stillCovers(s: Comparing, approval: Approval, asking: Asking): Promise<boolean> {
   return (await coveredBy(s, approval, asking)) !== null;
 }
 
@@ -80,7 +83,7 @@ export function isRunOnly(configuration: JsonObject): boolean {
  * Only what people have approved is compared with, never what passed by tolerance itself: it writes no Approval, so steps do
  * not add up (T56). What was approved for one run, or for so many uses, is of that configuration alone.
  */
-async function alike(s: Settlement, asking: Asking, approvals: readonly Approval[]): Promise<Cover | null> {
+async function alike(s: Comparing, asking: Asking, approvals: readonly Approval[]): Promise<Cover | null> {
   const { question, projectPath, facts } = asking;
   const policy = policyFor(s.policy, { ...question, projectPath });
   if (!tolerates(policy.tolerance)) return null;
@@ -102,7 +105,8 @@ async function alike(s: Settlement, asking: Asking, approvals: readonly Approval
     if (compared.size >= MAX_COMPARED || characters > MAX_COMPARED_CHARS) break;
     if (compared.has(approval.digest)) continue;
     const baseline = await readConfiguration(s.tx, approval.digest);
-    const relaxed = baseline && relax(baseline, policy.tolerance, await valuesOfApproved(s, approval, policy));
+    const values = looksAtRuns(policy) ? await valuesOfApproved(s, approval, policy) : runValues(s, null, policy);
+    const relaxed = baseline && relax(baseline, policy.tolerance, values);
     compared.set(approval.digest, relaxed);
     characters += relaxed?.text.length ?? 0;
     if (relaxed?.text === wanted.text) return { approval, tolerated: toleratedBetween(relaxed, wanted) };
@@ -110,11 +114,14 @@ async function alike(s: Settlement, asking: Asking, approvals: readonly Approval
   return null;
 }
 
+/** False where nothing that is tolerated depends on what a run brought: then it is not read. */
+function looksAtRuns({ tolerance: { variables } }: EffectivePolicy): boolean {
+  return Object.keys(variables.shapes).length + Object.keys(variables.templates).length > 0;
+}
+
 /** What is known of the run whose configuration was approved; of one of which nothing is known, nothing hidden is alike. */
-async function valuesOfApproved(s: Settlement, approval: Approval, policy: EffectivePolicy): Promise<RunValues> {
-  const { shapes, templates } = policy.tolerance.variables;
-  const needed = Object.keys(shapes).length + Object.keys(templates).length > 0;
-  const [first] = needed ? await s.tx.holdIdsOf(approval.review) : [];
+export async function valuesOfApproved(s: Comparing, approval: Approval, policy: EffectivePolicy): Promise<RunValues> {
+  const [first] = await s.tx.holdIdsOf(approval.review);
   const hold = first === undefined ? null : await s.tx.hold(first);
   const [attempt] = hold?.attempts ?? [];
   const facts = hold === null || attempt === undefined ? null : await s.tx.facts(hold.id, attempt.jobId);
@@ -122,7 +129,7 @@ async function valuesOfApproved(s: Settlement, approval: Approval, policy: Effec
 }
 
 function runValues(
-  s: Settlement,
+  s: Comparing,
   facts: Facts | null,
   policy: EffectivePolicy,
   projectId = facts?.project.id,

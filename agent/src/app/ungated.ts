@@ -1,5 +1,8 @@
 import type { Facts } from '../domain/facts.ts';
+import { DAY_MS } from '../domain/lifetime.ts';
 import type { Policy } from '../domain/policy.ts';
+import type { Inputs } from '../domain/scope.ts';
+import { placeOf, subjectOf } from '../domain/subject.ts';
 import type { Settlement } from './settle.ts';
 
 /** What would have become of a job that runs already, on a runner in `mode: monitor`. */
@@ -15,6 +18,9 @@ export interface Diverted {
   readonly hold: null;
   readonly runner: string;
 }
+
+/** What nobody has run for so long is of no use to whoever begins to guard. */
+const SIGHTINGS_KEPT_MS = 90 * DAY_MS;
 
 const about = (facts: Facts) => ({
   job_id: facts.job.id,
@@ -35,7 +41,23 @@ export async function monitored(
   facts: Facts,
   would: Monitored['would'],
   reason: string | null,
+  inputs: Inputs = 'any',
 ): Promise<Monitored> {
+  if (would === 'hold') {
+    await s.tx.dropSightings(s.now - SIGHTINGS_KEPT_MS);
+    await s.tx.putSighting({
+      subject: subjectOf(facts),
+      projectPath: facts.project.path,
+      digest,
+      place: placeOf(facts),
+      inputs,
+      runs: 1,
+      triggers: [{ id: facts.trigger.id, username: facts.trigger.username }],
+      facts,
+      firstAt: s.now,
+      lastAt: s.now,
+    });
+  }
   await s.audit('job_monitored', { digest }, { ...about(facts), would, reason });
   return { outcome: 'monitored', hold: null, would, reason };
 }

@@ -6,6 +6,7 @@ import { holdRoutes } from './routes/holds.ts';
 import { inboxRoutes } from './routes/inbox.ts';
 import { meRoutes } from './routes/me.ts';
 import { oidcRoutes } from './routes/oidc.ts';
+import { proposalRoutes } from './routes/proposal.ts';
 import { reviewRoutes } from './routes/reviews.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { systemRoutes } from './routes/system.ts';
@@ -18,6 +19,7 @@ export function routes(context: RouteContext): readonly Route[] {
     inboxRoutes,
     reviewRoutes,
     approvalRoutes,
+    proposalRoutes,
     tokenRoutes,
     auditRoutes,
     meRoutes,

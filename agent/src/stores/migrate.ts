@@ -6,6 +6,7 @@ import { statements as scopes } from './migrations/0003-scopes.ts';
 import { statements as tokens } from './migrations/0004-tokens-approvals.ts';
 import { statements as people } from './migrations/0005-people.ts';
 import { statements as policy } from './migrations/0006-policy.ts';
+import { statements as sightings } from './migrations/0007-sightings.ts';
 import { statements as deployments } from './migrations/0008-deployments.ts';
 import { statements as signIn } from './migrations/0009-sign-in.ts';
 import { statements as audit } from './migrations/0010-audit.ts';
@@ -19,6 +20,7 @@ const MIGRATIONS: readonly (readonly [version: number, statements: readonly stri
   [4, tokens],
   [5, people],
   [6, policy],
+  [7, sightings],
   [8, deployments],
   [9, signIn],
   [10, audit],

@@ -201,6 +201,24 @@ export interface CiStatusTable {
   state: string;
   at: number;
 }
+/** A configuration that ran on a runner that only watches; `environment` is empty where the job has none. */
+export interface SightingTable {
+  instance: string;
+  project_id: number;
+  project_path: string | null;
+  job: string;
+  digest: string;
+  ref_class: string;
+  ref: string;
+  ref_protected: number;
+  environment: string;
+  inputs: string;
+  runs: number;
+  triggers: string;
+  facts: string;
+  first_at: number;
+  last_at: number;
+}
 /** One hidden value that somebody has seen. */
 export interface RevealTable {
   instance: string;
@@ -255,6 +273,7 @@ export interface Schema extends DeploymentSchema {
   sessions: SessionTable;
   retries: RetryTable;
   reveals: RevealTable;
+  sightings: SightingTable;
   ci_statuses: CiStatusTable;
   audit: AuditTable;
   audit_head: { one: number; seq: number; hash: string };

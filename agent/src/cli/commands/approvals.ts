@@ -3,13 +3,14 @@ import { z } from 'zod';
 import { diffConfigurations } from '../../domain/configuration-diff.ts';
 import { HoldpointError } from '../../domain/errors.ts';
 import { printable } from '../../domain/printable.ts';
+import { shownAs } from '../../domain/shown-configuration.ts';
 import { type ApprovalDetail, approvalDetailSchema, approvalSchema } from '../../wire/api.ts';
 import { connectHub, idOf, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
 import { commentOf } from '../decide.ts';
 import { changesText, personText } from '../hold-page.ts';
+import { definePropose } from '../propose.ts';
 import { age, fields, minute, paint, shortRef, table } from '../render.ts';
-import { shownAs } from '../../domain/shown-configuration.ts';
 
 /** Where an approval stands, in a word. */
 function standing(approval: { valid: boolean; revoked_at: string | null }): string {
@@ -107,4 +108,5 @@ export function define(command: Command, context: CommandContext): void {
     .argument('<id>')
     .option('--comment <text>', 'why')
     .action((id: string, _, own: Command) => revoke(id, own, context));
+  definePropose(command, context);
 }
