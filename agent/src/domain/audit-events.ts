@@ -45,6 +45,7 @@ export const AUDIT_EVENTS = {
   job_parked: event('parked', 'keeps the job parked'),
   job_detached: event('parked', 'ended the job in GitLab; the hold waits on without it'),
   hold_fell_back: event('parked', 'sent the hold back to waiting'),
+  approval_gone: event('parked', 'sent the hold back to waiting: its approval is over'),
   hold_frozen: event('parked', 'kept the hold back: it is approved, and a freeze window holds'),
   hold_thawed: event('parked', 'keeps the hold back no longer: the freeze is over, and an approval is missing'),
   review_opened: event('parked', 'put the question to people'),
