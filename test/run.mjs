@@ -29,6 +29,20 @@ const NEEDS = [
     variable: 'SYSTEMD_ANALYZE_PATH',
     paths: ['/usr/bin/systemd-analyze', '/bin/systemd-analyze'],
   },
+  {
+    suite: 'test/scenarios/python-gitlab',
+    what: "python-gitlab's command",
+    debian: 'gitlab-cli',
+    variable: 'PYTHON_GITLAB_PATH',
+    paths: ['/usr/bin/python-gitlab'],
+  },
+  {
+    suite: 'test/scenarios/curl',
+    what: 'curl',
+    debian: 'curl',
+    variable: 'CURL_PATH',
+    paths: ['/usr/bin/curl'],
+  },
 ];
 
 /** Path of a need on this machine: what its variable names, else where Debian and others put it. */
