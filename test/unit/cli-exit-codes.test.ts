@@ -63,7 +63,7 @@ const USAGE: readonly (readonly [readonly string[], RegExp])[] = [
   [['approve', '1', '--digest', 'a'.repeat(64), '--comment', ' '], /--comment: wanted 1 to 4,000 characters/],
   [['reject', '1'], /required option '--comment <text>' not specified/],
   [['token', 'create', '--expires', 'soon'], /--expires: wanted a time like/],
-  [['token', 'create', '--scope', 'root'], /--scope: "root" is none of read, approve, deploy],
+  [['token', 'create', '--scope', 'root'], /--scope: "root" is none of read, approve, deploy/],
   [['holds', '--hub', 'ftp://x'], /--hub: wanted an address with https:\/\/ or http:\/\//],
   [['holds', '--hub', 'http://user:pw@127.0.0.1'], /--hub: a user or password in it is not allowed/],
   [['audit', 'verify'], /missing required argument 'file'/],

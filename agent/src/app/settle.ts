@@ -10,6 +10,7 @@ import { closeReview, type Review, type ReviewState } from '../domain/review.ts'
 import type { HubPush } from '../ports/gatekeeper.ts';
 import type { ChangedEvent } from '../ports/push.ts';
 import type { StoreWriter } from '../ports/store.ts';
+import { followHold } from './deployments/move.ts';
 import { policyFor } from './governing.ts';
 import type { HubContext } from './hub-context.ts';
 import { nameForSight } from './see.ts';
@@ -102,6 +103,7 @@ function settlement(
       await giveUseBack(tx, hold, moved);
       await audit(event, { hold: moved }, { from: hold.state, to: moved.state, ...detail });
       changed({ type: 'hold', id: moved.id, state: moved.state, projectId: moved.subject.projectId });
+      await followHold({ tx, audit, changed, now: deciding.now }, moved, command);
       return moved;
     },
     async tell(type, hold, attempt, reason) {
@@ -133,8 +135,10 @@ export async function reviewFor(
   people: Opener['people'],
 ): Promise<Review> {
   const { ref, refProtected, environment } = hold.place;
+  // What somebody asked apart from any job was asked under other rules: nobody is excluded there who is here.
   const open = (await s.tx.openReviews(hold.subject, hold.digest)).find(
-    ({ place }) => place.ref === ref && place.refProtected === refProtected && place.environment === environment,
+    ({ place, ask = null }) =>
+      ask === null && place.ref === ref && place.refProtected === refProtected && place.environment === environment,
   );
   if (open !== undefined) return open;
   const requirement = requirementFor(policyFor(s.policy, hold), { trigger: hold.trigger, people });

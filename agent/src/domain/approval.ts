@@ -25,6 +25,8 @@ export interface Approval {
   readonly lastUsedAt: number | null;
   readonly timesUsed: number;
   readonly revoked: { readonly at: number; readonly by: string; readonly reason: string | null } | null;
+  /** The Approval that it goes on from: renewed, or carried over to a renamed project. */
+  readonly renews?: number | null;
   /** Nobody approved it: somebody broke the glass for this one run. */
   readonly breakGlass?: boolean;
 }

@@ -15,6 +15,24 @@ export const REVIEW_STATES = ['open', 'approved', 'rejected', 'expired', 'cancel
 /** A state word of a Review. */
 export type ReviewState = (typeof REVIEW_STATES)[number];
 
+/**
+ * Questions that no job waits on: `import`: what somebody brought from elsewhere; `renewal`: shall an Approval go on;
+ * `rename`: shall an Approval of a renamed project hold for what its jobs are called now.
+ */
+export const ASK_KINDS = ['import', 'renewal', 'rename'] as const;
+/** One of them. */
+export type AskKind = (typeof ASK_KINDS)[number];
+/** What such a question is about. */
+export interface Ask {
+  readonly kind: AskKind;
+  /** The Approval that is to go on; null for an import. */
+  readonly approval: number | null;
+  /** Who put the question. */
+  readonly by: { readonly id: number; readonly username: string };
+  /** Of an import, the name of the file; of a rename, the old and the new path. */
+  readonly note: string | null;
+}
+
 /** One question and what it asks, frozen when it was opened. */
 export interface Review {
   readonly id: number;
@@ -28,6 +46,8 @@ export interface Review {
   /** Epoch ms. */
   readonly openedAt: number;
   readonly closedAt: number | null;
+  /** Absent or null where jobs wait for the answer. */
+  readonly ask?: Ask | null;
 }
 
 /** The Review, closed. Throws `wrong_state` for one that is closed already. */
@@ -49,4 +69,6 @@ export interface Denial {
   /** Epoch ms. */
   readonly at: number;
   readonly until: number;
+  /** That somebody lifted it before its time; null while nobody has. */
+  readonly lifted: { readonly at: number; readonly by: string; readonly reason: string | null } | null;
 }

@@ -146,9 +146,33 @@ export interface StoreReader extends DeploymentReads {
   /** Approvals of the Subject that are not revoked, newest first, of one Digest or (null) of all; at most `limit`. */
   approvalsOf(subject: Subject, digest: string | null, limit: number): Promise<readonly Approval[]>;
   approvals(
-    filter: { readonly id?: number; readonly project?: number | string; readonly sight: Sight | null },
+    filter: {
+      readonly id?: number;
+      readonly project?: number | string;
+      readonly job?: string;
+      readonly digest?: string;
+      /** False: only those that nobody has revoked. */
+      readonly revoked?: false;
+      readonly sight: Sight | null;
+    },
     page: Page,
   ): Promise<readonly Approval[]>;
+  /** Names of runners that jobs were handed to under these Approvals. */
+  runnersOf(approvals: readonly number[]): Promise<ReadonlyMap<number, readonly string[]>>;
+  /** Approvals with a date as their end, after `from` and up to `to` (epoch ms), that no other goes on from. */
+  endingApprovals(
+    when: { readonly from: number; readonly to: number; readonly sight: Sight | null },
+    page: Page,
+  ): Promise<readonly Approval[]>;
+  /** Ids of Approvals that go on from this one. */
+  renewalsOf(approval: number): Promise<readonly number[]>;
+  /** Open Reviews that ask whether one of these Approvals shall go on. */
+  asksAbout(approvals: readonly number[]): Promise<readonly Review[]>;
+  /** Open Reviews that no job waits on and that were opened at or before `before`, at most `limit`. */
+  dueAsks(before: number, limit: number): Promise<readonly Review[]>;
+  /** Denials, lifted ones and those that are over too. */
+  denials(filter: { readonly project?: number; readonly sight: Sight | null }, page: Page): Promise<readonly Denial[]>;
+  denialWithId(id: number): Promise<Denial | null>;
   /** Approvals with an end in time (`until`, `standing`) that are not revoked and whose end is at or before `now`. */
   dueApprovals(now: number, limit: number): Promise<readonly Approval[]>;
 
@@ -241,7 +265,9 @@ export interface StoreWriter extends StoreReader, DeploymentWrites {
   }): Promise<void>;
   insertBreakGlass(glass: Omit<BreakGlass, 'id'>): Promise<BreakGlass>;
   updateBreakGlass(glass: BreakGlass): Promise<void>;
-  insertDenial(denial: Omit<Denial, 'id'>): Promise<void>;
+  insertDenial(denial: Omit<Denial, 'id' | 'lifted'>): Promise<void>;
+  /** Ends a denial before its time; `hold_conflict` where somebody has. */
+  liftDenial(id: number, lifted: NonNullable<Denial['lifted']>): Promise<void>;
   putConfiguration(digest: string, canonical: string): Promise<void>;
   /** Counts a run to what was seen of the same configuration at the same place. */
   putSighting(sighting: Sighting): Promise<void>;

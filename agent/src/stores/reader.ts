@@ -2,6 +2,7 @@ import { type ExpressionBuilder, type Kysely, type Selectable, sql } from 'kysel
 import type { Hold } from '../domain/hold.ts';
 import type { Subject } from '../domain/subject.ts';
 import type { Sight, StoreReader } from '../ports/store.ts';
+import { approvalReads } from './approval-reads.ts';
 import { auditReads } from './audit-reads.ts';
 import { breakGlassReads } from './break-glass.ts';
 import { deploymentReads } from './deployments.ts';
@@ -134,6 +135,7 @@ export function reader(db: Kysely<Schema>): StoreReader {
       return withAttempts(rows);
     },
     ...detachedReads(db, withAttempts),
+    ...approvalReads(db),
     ...sightReads(db),
     ...breakGlassReads(db),
     ...sightingReads(db),
@@ -206,6 +208,7 @@ export function reader(db: Kysely<Schema>): StoreReader {
         .where(ofSubject(subject))
         .where('digest', '=', digest)
         .where('until', '>', now)
+        .where('lifted_at', 'is', null)
         .orderBy('until', 'desc')
         .executeTakeFirst();
       return row === undefined ? null : denialOf(row);
@@ -232,6 +235,9 @@ export function reader(db: Kysely<Schema>): StoreReader {
       if (filter.id !== undefined) query = query.where('id', '=', filter.id);
       if (typeof filter.project === 'number') query = query.where('project_id', '=', filter.project);
       if (typeof filter.project === 'string') query = query.where('project_path', '=', filter.project);
+      if (filter.job !== undefined) query = query.where('job', '=', filter.job);
+      if (filter.digest !== undefined) query = query.where('digest', '=', filter.digest);
+      if (filter.revoked === false) query = query.where('revoked_at', 'is', null);
       const { sight } = filter;
       if (sight !== null) {
         query = query.where((eb) =>
@@ -251,8 +257,15 @@ export function reader(db: Kysely<Schema>): StoreReader {
             eb
               .selectFrom('holds')
               .select('holds.id')
-              .whereRef('holds.approval', '=', 'approvals.id')
-              .where('holds.state', '=', 'pending'),
+              .where((of) =>
+                of.or([
+                  of.and([of('holds.approval', '=', of.ref('approvals.id')), of('holds.state', '=', 'pending')]),
+                  of.and([
+                    of('holds.configured', '=', of.ref('approvals.id')),
+                    of('holds.state', '=', 'waiting_for_approval'),
+                  ]),
+                ]),
+              ),
           ),
         )
         .orderBy('id')

@@ -6,7 +6,7 @@ import type { Facts } from '../domain/facts.ts';
 import type { Attempt, Hold, HoldState } from '../domain/hold.ts';
 import { lifetimeText, parseLifetime } from '../domain/lifetime.ts';
 import type { Retry } from '../domain/retrying.ts';
-import type { Denial, Review, ReviewState } from '../domain/review.ts';
+import type { Ask, Denial, Review, ReviewState } from '../domain/review.ts';
 import { levelRule } from '../domain/rule.ts';
 import type { Session } from '../domain/session.ts';
 import type { Place, Subject } from '../domain/subject.ts';
@@ -194,8 +194,16 @@ export function reviewOf(row: Row<ReviewTable>): Review {
     requirement: requirementOf(row.requirement),
     openedAt: row.opened_at,
     closedAt: row.closed_at,
+    ...(row.kind === 'job' ? {} : { ask: askOf(row) }),
   };
 }
+
+const askOf = (row: Row<ReviewTable>): Ask => ({
+  kind: row.kind as Ask['kind'],
+  approval: row.ask_approval,
+  by: { id: row.ask_by ?? 0, username: row.ask_by_username ?? '' },
+  note: row.ask_note,
+});
 
 /** Columns of a new Review. */
 export function reviewColumns(review: Omit<Review, 'id'>) {
@@ -206,6 +214,11 @@ export function reviewColumns(review: Omit<Review, 'id'>) {
     requirement: JSON.stringify(review.requirement),
     opened_at: review.openedAt,
     closed_at: review.closedAt,
+    kind: review.ask?.kind ?? 'job',
+    ask_approval: review.ask?.approval ?? null,
+    ask_by: review.ask?.by.id ?? null,
+    ask_by_username: review.ask?.by.username ?? null,
+    ask_note: review.ask?.note ?? null,
   };
 }
 
@@ -262,6 +275,7 @@ export function approvalOf(row: Row<ApprovalTable>): Approval {
     revoked:
       row.revoked_at === null ? null : { at: row.revoked_at, by: row.revoked_by ?? '', reason: row.revoked_reason },
     ...(row.break_glass === null ? {} : { breakGlass: true }),
+    ...(row.renews === null ? {} : { renews: row.renews }),
   };
 }
 
@@ -284,13 +298,16 @@ export function approvalColumns(approval: Omit<Approval, 'id'>) {
     revoked_by: approval.revoked?.by ?? null,
     revoked_reason: approval.revoked?.reason ?? null,
     break_glass: approval.breakGlass === true ? 1 : null,
+    renews: approval.renews ?? null,
   };
 }
 
 /** A Denial of its row. */
 export function denialOf(row: Row<DenialTable>): Denial {
   const { id, digest, review, denied_by: by, reason, at, until } = row;
-  return { id, subject: subject(row), digest, review, by, reason, at, until };
+  const lifted =
+    row.lifted_at === null ? null : { at: row.lifted_at, by: row.lifted_by ?? '', reason: row.lifted_reason };
+  return { id, subject: subject(row), digest, review, by, reason, at, until, lifted };
 }
 
 /** A push of its row in the outbox. */

@@ -62,6 +62,11 @@ export interface ReviewTable extends SubjectColumns {
   requirement: string;
   opened_at: number;
   closed_at: number | null;
+  kind: Generated<string>;
+  ask_approval: number | null;
+  ask_by: number | null;
+  ask_by_username: string | null;
+  ask_note: string | null;
 }
 /** The last word of one person on one Review. */
 export interface VoteTable {
@@ -103,6 +108,8 @@ export interface ApprovalTable extends SubjectColumns {
   revoked_by: string | null;
   revoked_reason: string | null;
   break_glass: number | null;
+  /** The Approval that it goes on from. */
+  renews: number | null;
 }
 /** One remembered reject. */
 export interface DenialTable {
@@ -116,6 +123,9 @@ export interface DenialTable {
   reason: string;
   at: number;
   until: number;
+  lifted_at: number | null;
+  lifted_by: string | null;
+  lifted_reason: string | null;
 }
 /** A push that an agent has not acknowledged. */
 export interface OutboxTable {

@@ -172,6 +172,15 @@ export function writer(db: Kysely<Schema>): StoreWriter {
         })
         .execute();
     },
+    async liftDenial(id, { at, by, reason }) {
+      const result = await db
+        .updateTable('denials')
+        .set({ lifted_at: at, lifted_by: by, lifted_reason: reason })
+        .where('id', '=', id)
+        .where('lifted_at', 'is', null)
+        .executeTakeFirstOrThrow();
+      requireOne(result, `denial ${id}`);
+    },
     async putConfiguration(digest, canonical) {
       await db
         .insertInto('configurations')
