@@ -15,6 +15,12 @@ export function rawDatabase(path: string) {
       kept.push(statement);
       return statement.get();
     },
+    /** How the database goes about a query, step by step. */
+    plan(text: string, parameters: readonly unknown[]): string[] {
+      const statement = database.prepare(`explain query plan ${text}`);
+      kept.push(statement);
+      return (statement.all(...parameters) as { detail: string }[]).map((step) => step.detail);
+    },
     close: (): void => void database.close(),
   };
 }
