@@ -4,7 +4,7 @@ import { digestOfText } from '../domain/digest.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Facts } from '../domain/facts.ts';
 import { frozenWords } from '../domain/freeze.ts';
-import { type Attempt, type Hold, liveAttempt } from '../domain/hold.ts';
+import { type Attempt, type Hold, isFinal, liveAttempt } from '../domain/hold.ts';
 import { printable } from '../domain/printable.ts';
 import { type Requirement, requirementFor } from '../domain/requirement.ts';
 import { isDetached } from '../domain/retrying.ts';
@@ -13,6 +13,11 @@ import { type Inputs, inputsOf } from '../domain/scope.ts';
 import { placeOf, type Subject, subjectOf } from '../domain/subject.ts';
 import type { AdmitAnswer, AdmitRequest } from '../ports/gatekeeper.ts';
 import { coverOf, stillCovers } from './covering.ts';
+import { admissionGate } from './deployments/admission.ts';
+import type { DeploymentGate } from './deployments/gate.ts';
+import { requireSameGate } from './deployments/gate.ts';
+import { keepGate } from './deployments/keep.ts';
+import { openDeployment, openingFor, opensThrough } from './deployments/open.ts';
 import { freezeHold, freezeOf, hardFreeze } from './freezing.ts';
 import { membersFor, policyFor } from './governing.ts';
 import { holdNote } from './hold-note.ts';
@@ -63,7 +68,8 @@ export async function admit(context: HubContext, agent: string, request: AdmitRe
   const decision = await retrying(async () => {
     const policy = await context.policy();
     const deciding = { actor: agentActor(agent), address: null, now: context.clock.now(), policy };
-    return settle(context, deciding, (s) => decide(s, agent, named, canonical));
+    const gate = await admissionGate(context, policy, named);
+    return settle(context, deciding, (s) => decide(s, agent, named, canonical, gate));
   });
   return answer(context, named, decision);
 }
@@ -91,11 +97,13 @@ async function decide(
   agent: string,
   { digest, facts, monitor = false, divert = [] }: AdmitRequest,
   canonical: string,
+  gate: DeploymentGate | null,
 ): Promise<Decision> {
+  if (gate !== null) await requireSameGate(s, gate);
   const subject = subjectOf(facts);
   const place = placeOf(facts);
   const known = await s.tx.holdOfJob(subject.instance, subject.projectId, facts.job.id);
-  if (known !== null) return presentVerdict(s, known, agent, digest, facts.job.id);
+  if (known !== null) return presentVerdict(s, known, agent, digest, facts.job.id, gate);
 
   const denial = await s.tx.denial(subject, digest, s.now);
   if (denial !== null) {
@@ -125,7 +133,7 @@ async function decide(
     ? null
     : await s.tx.openHold({ subject, pipelineId: facts.pipeline.id, jobId: facts.job.id, digest });
   if (open !== null) {
-    const joined = await join(s, open, attempt, inputs, facts);
+    const joined = await join(s, open, attempt, inputs, facts, gate);
     if (joined !== null) return joined;
   }
   const about = { subject, place, projectPath: facts.project.path };
@@ -137,14 +145,23 @@ async function decide(
   const freeze = cover === null ? null : hardFreeze(s, about);
   const approval = freeze === null ? cover?.approval : undefined;
   const kept = freeze && frozenWords(freeze);
-  if (monitor) return monitored(s, digest, facts, approval === undefined ? 'hold' : 'pass', kept, inputs);
+  const opening = await openingFor(s, gate, facts, digest, trigger);
+  if (opening !== null && 'refuse' in opening) {
+    if (monitor) return monitored(s, digest, facts, 'refuse', opening.refuse);
+    const environment = place.environment;
+    const detail = { job_id: facts.job.id, project_id: subject.projectId, environment, reason: opening.refuse };
+    await s.audit('job_refused', { digest }, detail);
+    return { outcome: 'refuse', hold: null, reason: opening.refuse };
+  }
+  const passes = approval !== undefined && (opening === null || opensThrough(opening));
+  if (monitor) return monitored(s, digest, facts, passes ? 'pass' : 'hold', kept, inputs);
   const to = cover === null ? divertTarget(s.policy, facts, divert) : null;
   if (to !== null) return diverted(s, digest, facts, to);
   const review = approval === undefined ? await reviewFor(s, { ...about, digest, trigger }, facts.commit.people) : null;
   const hold = await s.tx.insertHold(
     {
       version: 1,
-      state: approval === undefined ? 'waiting_for_approval' : 'pending',
+      state: passes ? 'pending' : 'waiting_for_approval',
       subject,
       projectPath: facts.project.path,
       stage: facts.job.stage,
@@ -153,23 +170,23 @@ async function decide(
       inputs,
       pipelineId: facts.pipeline.id,
       trigger,
-      review: review?.id ?? null,
-      approval: approval?.id ?? null,
+      review: review?.id ?? (passes ? null : (approval?.review ?? null)),
+      approval: passes ? approval.id : null,
       attempts: [attempt],
       openedAt: s.now,
       expiresAt: s.now + policyFor(s.policy, about).requestTtlMs,
       endedAt: null,
       reason: kept,
       crossing: null,
-      configured: null,
+      configured: passes ? null : (approval?.id ?? null),
       frozenUntil: freeze?.until ?? null,
       timeoutS: facts.timeoutS,
     },
     facts,
   );
-  if (approval !== undefined) await noteUse(s, approval, 1);
+  if (passes) await noteUse(s, approval, 1);
   await s.audit(
-    cover === null || freeze !== null ? 'hold_opened' : passedAs(cover),
+    passes && cover !== null ? passedAs(cover) : 'hold_opened',
     { hold },
     {
       job_id: attempt.jobId,
@@ -181,7 +198,8 @@ async function decide(
     },
   );
   s.changed({ type: 'hold', id: hold.id, state: hold.state, projectId: subject.projectId });
-  return { outcome: approval === undefined ? 'hold' : 'pass', hold, requirement: review?.requirement ?? null };
+  if (opening !== null) await openDeployment(s, hold, facts, opening);
+  return { outcome: passes ? 'pass' : 'hold', hold, requirement: review?.requirement ?? null };
 }
 
 /** A job that was retried into another configuration leaves no job for the Hold that waited for it: it cannot come back. */
@@ -217,6 +235,7 @@ async function join(
   attempt: Attempt,
   inputs: Inputs,
   facts: Facts,
+  gate: DeploymentGate | null,
 ): Promise<Decision | null> {
   const place = placeOf(facts);
   if (open.state === 'running') {
@@ -241,27 +260,33 @@ async function join(
     facts,
   );
   if (older !== null) await s.tell('cancel', joined, older, `job ${attempt.jobId} has taken its place`);
-  return verdictOnOpen(s, joined);
+  return verdictOnOpen(s, joined, gate);
 }
 
 /** A waiting Hold waits, unless an Approval covers it; a pending one passes while its Approval counts. */
-async function verdictOnOpen(s: Settlement, hold: Hold): Promise<Decision> {
+async function verdictOnOpen(s: Settlement, open: Hold, gate: DeploymentGate | null): Promise<Decision> {
+  const hold = open.state === 'waiting_for_approval' ? await keepGate(s, open, gate) : open;
+  if (isFinal(hold.state))
+    return { outcome: 'refuse', hold, reason: `hold ${hold.id} is ${hold.state}: ${hold.reason}` };
+  if (open.state !== hold.state) return { outcome: 'pass', hold, requirement: null };
   const asking = await askingOf(s, hold);
   if (hold.state === 'pending') {
     const approval = hold.approval === null ? null : await s.tx.approval(hold.approval);
     const still = approval !== null && (await stillCovers(s, approval, asking));
     const freeze = still ? await freezeOf(s, hold, approval) : null;
-    if (freeze !== null) return verdictOnOpen(s, await freezeHold(s, hold, freeze));
+    if (freeze !== null) return verdictOnOpen(s, await freezeHold(s, hold, freeze), gate);
     const now = still ? hold : await fallBack(s, hold, 'its approval is over');
-    if (now.state === 'pending') return { outcome: 'pass', hold: now, requirement: null };
-    return verdictOnOpen(s, now);
+    const goes = await keepGate(s, now, gate);
+    if (goes.state === 'pending') return { outcome: 'pass', hold: goes, requirement: null };
+    return verdictOnOpen(s, goes, gate);
   }
   const cover = await coverOf(s, asking);
   const freeze = cover === null ? null : hardFreeze(s, hold);
   const waits = freeze === null ? hold : await freezeHold(s, hold, freeze);
   if (cover !== null && freeze === null) {
-    await noteUse(s, cover.approval, 1);
-    return { outcome: 'pass', hold: await releaseHold(s, hold, cover), requirement: null };
+    const now = await releaseHold(s, hold, cover);
+    if (now.state === 'pending') await noteUse(s, cover.approval, 1);
+    return { outcome: now.state === 'pending' ? 'pass' : 'hold', hold: now, requirement: null };
   }
   const review = waits.review === null ? null : await s.tx.review(waits.review);
   return { outcome: 'hold', hold: waits, requirement: review?.requirement ?? null };
@@ -274,6 +299,7 @@ async function presentVerdict(
   agent: string,
   digest: string,
   jobId: number,
+  gate: DeploymentGate | null,
 ): Promise<Decision> {
   const attempt = hold.attempts.find((a) => a.jobId === jobId);
   if (attempt?.agent !== agent) {
@@ -295,7 +321,7 @@ async function presentVerdict(
   switch (hold.state) {
     case 'waiting_for_approval':
     case 'pending':
-      return verdictOnOpen(s, hold);
+      return verdictOnOpen(s, hold, gate);
     case 'running':
       return { outcome: 'refuse', hold, reason: `job ${jobId} was handed out already: no job is handed out twice` };
     case 'success':

@@ -35,7 +35,8 @@ async function batch(context: HubContext): Promise<number> {
         await s.audit('approval_over', { approval: approval.id, review: approval.review, digest: approval.digest }, {});
         s.changed({ type: 'approval', id: approval.id, state: 'over', projectId: approval.subject.projectId });
         for (const hold of await s.tx.passedWith(approval.id)) {
-          if (hold.state === 'pending')
+          // One that waits for its deployment gate alone has passed with it as well.
+          if (hold.state !== 'running')
             await fallBack(s, hold, `approval ${approval.id} was over before the job was handed out`);
         }
       }

@@ -40,9 +40,9 @@ function thaw(context: HubContext, deciding: Deciding): Promise<number> {
           await s.move(hold, { type: 'thaw' }, 'hold_thawed');
           continue;
         }
-        await releaseHold(s, hold, cover);
+        const now = await releaseHold(s, hold, cover);
         await closeIfEmpty(s, hold.review, 'approved');
-        await noteUse(s, cover.approval, 1);
+        if (now.state === 'pending') await noteUse(s, cover.approval, 1);
       }
       return moved;
     }),

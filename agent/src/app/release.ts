@@ -1,4 +1,5 @@
 import { type Approval, questionOf, usesLeft } from '../domain/approval.ts';
+import { isThrough } from '../domain/deployment-gate.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { type Hold, liveAttempt } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
@@ -53,8 +54,8 @@ export async function answerReviews(s: Settlement, approval: Approval): Promise<
     // Who comes after the last use goes on waiting.
     if (released.length >= left) continue;
     const freeze = hardFreeze(s, hold);
-    if (freeze === null) released.push(await releaseHold(s, hold, cover));
-    else await freezeHold(s, hold, freeze);
+    const now = await (freeze === null ? releaseHold(s, hold, cover) : freezeHold(s, hold, freeze));
+    if (now.state === 'pending') released.push(now);
   }
   // What the scope does not reach (artifacts from elsewhere, another runner) goes on waiting for its answer (T48).
   const answered = new Set(covered.map(({ hold }) => hold.review));
@@ -73,9 +74,19 @@ async function isSuperseded(s: Settlement, hold: Hold, newest: Hold): Promise<bo
 const age = (hold: Hold): number => hold.pipelineId ?? 0;
 const byPipeline = (a: Hold, b: Hold): number => age(a) - age(b) || a.id - b.id;
 
-/** Moves one waiting Hold to pending and tells the agent that has its live job. */
+/**
+ * Moves one waiting Hold to pending and tells the agent that has its live job. A Hold with a Deployment that is not approved
+ * and started has passed its configuration gate alone, and goes on waiting: no use of the Approval is taken by that.
+ */
 export async function releaseHold(s: Settlement, hold: Hold, cover: Cover): Promise<Hold> {
   const approval = cover.approval.id;
+  const deployment = hold.place.environment === null ? null : await s.tx.deploymentOfHold(hold.id);
+  if (deployment !== null && !isThrough(deployment)) {
+    if (hold.configured === approval && hold.frozenUntil === null) return hold;
+    const { review } = cover.approval;
+    const detail = { approval, ...toleratedDetail(cover) };
+    return s.move(hold, { type: 'configure', approval, review }, 'configuration_passed', detail);
+  }
   const event = cover.tolerated === null ? 'hold_released' : 'job_tolerated';
   const pending = await s.move(hold, { type: 'release', approval }, event, { approval, ...toleratedDetail(cover) });
   await s.tell('release', pending, liveAttempt(pending), null);
@@ -87,6 +98,7 @@ export async function releaseHold(s: Settlement, hold: Hold, cover: Cover): Prom
  * it; a running one is only marked. Answers the Hold as it is afterwards.
  */
 export async function fallBack(s: Settlement, hold: Hold, reason: string): Promise<Hold> {
+  if (hold.state === 'waiting_for_approval') return reopen(s, hold, reason);
   if (hold.state === 'running') {
     return s.move(hold, { type: 'revoke', review: hold.review ?? 0, reason }, 'approval_gone', { reason });
   }
@@ -99,11 +111,21 @@ export async function fallBack(s: Settlement, hold: Hold, reason: string): Promi
     return freezeHold(s, waiting, freeze);
   }
   if (other !== null) {
-    const pending = await releaseHold(s, waiting, other);
+    const now = await releaseHold(s, waiting, other);
     await closeIfEmpty(s, review.id, 'approved');
-    await noteUse(s, other.approval, 1);
-    return pending;
+    if (now.state === 'pending') await noteUse(s, other.approval, 1);
+    else await s.tell('revoke', now, liveAttempt(now), reason);
+    return now;
   }
   await s.tell('revoke', waiting, liveAttempt(waiting), reason);
   return waiting;
+}
+
+/** A Hold that waits for its deployment gate alone is asked about again, unless another Approval covers it. */
+export async function reopen(s: Settlement, hold: Hold, reason: string): Promise<Hold> {
+  if (hold.configured === null) return hold;
+  const other = await coverOf(s, await askingOf(s, hold));
+  if (other !== null) return releaseHold(s, hold, other);
+  const review = await reviewFor(s, hold, await peopleOf(s, hold));
+  return s.move(hold, { type: 'unconfigure', review: review.id, reason }, 'hold_fell_back', { reason });
 }

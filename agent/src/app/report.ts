@@ -1,6 +1,9 @@
 import { HoldpointError } from '../domain/errors.ts';
 import { type Hold, type HoldCommand, isFinal, liveAttempt } from '../domain/hold.ts';
 import type { HoldReport, HoldStatus } from '../ports/gatekeeper.ts';
+import { handOutGate } from './deployments/admission.ts';
+import type { DeploymentGate } from './deployments/gate.ts';
+import { keepGate } from './deployments/keep.ts';
 import { agentActor, type HubContext, retrying } from './hub-context.ts';
 import { stillMayGo } from './may-go.ts';
 import { closeIfEmpty, peopleOf, reviewFor, type Settlement, settle } from './settle.ts';
@@ -13,11 +16,17 @@ export async function report(context: HubContext, agent: string, said: HoldRepor
   return retrying(async () => {
     const policy = await context.policy();
     const deciding = { actor: agentActor(agent), address: null, now: context.clock.now(), policy };
-    return settle(context, deciding, (s) => take(s, agent, said));
+    const gate = await handOutGate(context, policy, said);
+    return settle(context, deciding, (s) => take(s, agent, said, gate));
   });
 }
 
-async function take(s: Settlement, agent: string, said: HoldReport): Promise<readonly HoldStatus[]> {
+async function take(
+  s: Settlement,
+  agent: string,
+  said: HoldReport,
+  gate: DeploymentGate | null,
+): Promise<readonly HoldStatus[]> {
   const { jobId, event, detail } = said;
   if (said.hold === null) {
     const project = detail.facts?.project.id ?? null;
@@ -37,7 +46,8 @@ async function take(s: Settlement, agent: string, said: HoldReport): Promise<rea
   if (alreadySo(hold, said)) return [statusOf(hold, jobId)];
   try {
     const command = (await isSetBack(s, hold, said)) ? overTwice(jobId) : commandFor(hold, said);
-    const asked = command.type === 'hand_out' ? await stillMayGo(s, hold, jobId) : hold;
+    const asked = command.type === 'hand_out' ? await mayGoNow(s, hold, jobId, gate) : hold;
+    if (isFinal(asked.state) && !isFinal(hold.state)) return [statusOf(asked, jobId)];
     const moved = await s.move(asked, command, `job_${event}`, { job_id: jobId, ...reasonOf(said) });
     const status = statusOf(await settled(s, moved), jobId);
     // Revoked before this was said: who only asks gives nothing out on that answer; where it runs already it is shown (T29).
@@ -49,6 +59,12 @@ async function take(s: Settlement, agent: string, said: HoldReport): Promise<rea
     await s.audit('report_refused', { hold }, { job_id: jobId, event, state: hold.state });
     return [statusOf(hold, jobId)];
   }
+}
+
+/** The Hold as both its gates leave it at the moment of its hand-over (T19). */
+async function mayGoNow(s: Settlement, hold: Hold, jobId: number, gate: DeploymentGate | null): Promise<Hold> {
+  const now = await stillMayGo(s, hold, jobId);
+  return now.state === 'pending' && liveAttempt(now)?.jobId === jobId ? keepGate(s, now, gate) : now;
 }
 
 /** So many of the newest rows of a Hold are looked at; a Hold has a dozen, and each hand-out few. */
@@ -140,7 +156,7 @@ async function settled(s: Settlement, hold: Hold): Promise<Hold> {
     return hold;
   }
   const review = hold.review === null ? null : await s.tx.review(hold.review);
-  if (review?.state === 'open') return hold;
+  if (review?.state === 'open' || hold.configured !== null) return hold;
   const opened = await reviewFor(s, hold, await peopleOf(s, hold));
   const again = { ...hold, version: hold.version + 1, review: opened.id };
   await s.tx.updateHold(again);

@@ -234,6 +234,11 @@ export interface DeploymentRules {
   readonly options: EnvironmentOptions;
 }
 
+/** Every rule in it, those of rollbacks and of deploy access among them: whom somebody has to be asked about. */
+export function rulesWithin({ rules, deployAccess, options }: DeploymentRules): readonly ApprovalRule[] {
+  return [...rules, ...(options.rollback?.rules ?? []), ...deployAccess.flat().map(deployRule)];
+}
+
 /** All protections together, at the strictest. */
 export function combined(protections: readonly Protection[]): DeploymentRules {
   const all = protections.map(({ options }) => options);

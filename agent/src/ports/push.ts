@@ -7,7 +7,7 @@ export interface Push {
 }
 /** What has changed, without its content. */
 export interface ChangedEvent {
-  readonly type: 'hold' | 'review' | 'approval' | 'break_glass' | 'agent';
+  readonly type: 'hold' | 'review' | 'approval' | 'deployment' | 'break_glass' | 'agent';
   /** Of the thing; 0 for an agent, whose name is its state's subject. */
   readonly id: number;
   readonly state: string;
