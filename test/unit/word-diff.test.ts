@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { diffText } from '../../agent/src/domain/text-diff.ts';
 import { diffWords } from '../../agent/src/domain/word-diff.ts';
 
 const changed = (pieces: readonly { kind: string; text: string }[]) =>
@@ -32,5 +33,33 @@ describe('words of a changed line', () => {
     ]);
     const long = 'x '.repeat(50_000);
     expect(diffWords(long, `${long}y`).after).toEqual([{ kind: 'changed', text: `${long}y` }]);
+  });
+});
+
+describe('a text of several lines', () => {
+  it('is told line by line, and word by word where a line became another', () => {
+    const rows = diffText('set -e\nmake\nexit 0', 'set -e\nmake install\nexit 0');
+    expect(rows.map(({ kind, pieces }) => `${kind}: ${joined(pieces)}`)).toEqual([
+      'same: set -e',
+      'removed: make',
+      'added: make install',
+      'same: exit 0',
+    ]);
+    expect(changed(rows[2]!.pieces)).toEqual([' install']);
+  });
+
+  it('T33 has every line of both sides, in their order', () => {
+    const text = fc.array(fc.constantFrom('a', 'b', 'c', '')).map((lines) => lines.join('\n'));
+    fc.assert(
+      fc.property(text, text, (before, after) => {
+        const rows = diffText(before, after);
+        const side = (not: string) =>
+          rows
+            .filter(({ kind }) => kind !== not)
+            .map(({ pieces }) => joined(pieces))
+            .join('\n');
+        expect([side('added'), side('removed')]).toEqual([before, after]);
+      }),
+    );
   });
 });

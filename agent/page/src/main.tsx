@@ -1,4 +1,5 @@
 import { render } from 'preact';
+import { App } from './app.tsx';
 import './page.css';
 
-render(<p>hello</p>, document.getElementById('page')!);
+render(<App />, document.getElementById('page')!);

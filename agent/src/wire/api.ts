@@ -447,5 +447,6 @@ export type CreatedToken = z.output<typeof createdTokenSchema>;
 export type AuditRow = z.output<typeof auditRowSchema>;
 export type Problem = z.output<typeof problemSchema>;
 export type Change = z.output<typeof changeSchema>;
+export type RevealedValue = z.output<typeof revealedSchema>['values'][number];
 export type Me = z.output<typeof meSchema>;
 export type ViewerEvent = z.output<typeof viewerEventSchema>;

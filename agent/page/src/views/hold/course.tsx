@@ -1,0 +1,96 @@
+import type { AuditRow, HoldDetail } from '../../../../src/wire/api.ts';
+import { Away } from '../../ui/away.tsx';
+import { Chip } from '../../ui/chip.tsx';
+import { Shown } from '../../ui/shown.tsx';
+import { Time } from '../../ui/time.tsx';
+
+type Attempt = HoldDetail['attempts'][number];
+
+/** A gate that a Hold passes, and whether it has. */
+function gateOf(hold: HoldDetail): readonly ['go' | 'wait' | 'stop' | 'plain', string] {
+  if (hold.approval !== null) return ['go', `passed with approval ${hold.approval}`];
+  if (hold.state === 'waiting_for_approval') return ['wait', 'waits for people'];
+  if (hold.state === 'rejected') return ['stop', 'rejected'];
+  return ['plain', 'not passed'];
+}
+
+function AttemptRow({
+  attempt,
+  isNewest,
+  url,
+}: {
+  readonly attempt: Attempt;
+  readonly isNewest: boolean;
+  readonly url: string | null;
+}) {
+  return (
+    <li>
+      {isNewest ? <Away url={url}>job {attempt.job_id}</Away> : `job ${attempt.job_id}`} at{' '}
+      <Shown text={attempt.agent} />, runner <Shown text={attempt.runner} />, <Time at={attempt.at} />
+      {attempt.parked_until !== null && attempt.ended_at === null && (
+        <>
+          , kept running for GitLab until <Time at={attempt.parked_until} />
+        </>
+      )}
+      {attempt.ended_at !== null && (
+        <>
+          ; ended <Time at={attempt.ended_at} />
+          {attempt.ended !== null && (
+            <>
+              : <Shown text={attempt.ended} />
+            </>
+          )}
+        </>
+      )}
+    </li>
+  );
+}
+
+/** What somebody or something said with an event, where that is for people. */
+function detailOf({ detail }: AuditRow): string {
+  const texts = ['comment', 'reason', 'words', 'names']
+    .map((key) => detail[key])
+    .map((value) => (Array.isArray(value) ? value.join(', ') : value))
+    .filter((value): value is string => typeof value === 'string' && value !== '');
+  return texts.join('; ');
+}
+
+/** The way of one run through the gates: its jobs, and everything that happened to it. */
+export function Course({ hold }: { readonly hold: HoldDetail }) {
+  const [tone, words] = gateOf(hold);
+  return (
+    <section aria-labelledby="course-title" class="box">
+      <h2 id="course-title">Course</h2>
+      <p>
+        Configuration gate: <Chip tone={tone}>{words}</Chip>
+      </p>
+      <h3>Jobs in GitLab</h3>
+      <ul class="plain-list">
+        {hold.attempts.map((attempt, index) => (
+          <AttemptRow
+            key={attempt.job_id}
+            attempt={attempt}
+            isNewest={index === hold.attempts.length - 1}
+            url={hold.job_url}
+          />
+        ))}
+      </ul>
+      <h3>Timeline</h3>
+      <ol class="timeline">
+        {hold.history.map((row) => {
+          const detail = detailOf(row);
+          return (
+            <li key={row.seq}>
+              <Time at={row.at} /> <strong>{row.event.replaceAll('_', ' ')}</strong> <Shown text={row.actor} />
+              {detail !== '' && (
+                <>
+                  : <Shown text={detail} />
+                </>
+              )}
+            </li>
+          );
+        })}
+      </ol>
+    </section>
+  );
+}

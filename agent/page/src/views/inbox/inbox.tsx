@@ -1,0 +1,168 @@
+import { useEffect, useState } from 'preact/hooks';
+import { useLocation } from 'wouter-preact';
+import type { InboxItemView } from '../../../../src/wire/inbox.ts';
+import { useKeys } from '../../lib/keys.ts';
+import { onLive } from '../../lib/live.ts';
+import { usePages } from '../../lib/pages.ts';
+import { say } from '../../lib/say.ts';
+import { now } from '../../lib/times.ts';
+import { useTitle } from '../../lib/title.ts';
+import { useVirtual } from '../../lib/virtual.ts';
+import { Notice } from '../../ui/notice.tsx';
+import { FilterForm } from './filter-form.tsx';
+import { lanePath, useFilters } from './filters.ts';
+import { ItemRow, pathOfItem } from './item-row.tsx';
+import { KeyHelp } from './key-help.tsx';
+import { LaneEnd } from './lane-end.tsx';
+import { type InboxRow, type Lane, nextItem, rowsOf } from './rows.ts';
+
+const ROW_PX = 92;
+
+/** What waits: for the reader first, then for others, then what the reader opened. */
+export function Inbox() {
+  useTitle('Inbox');
+  const [, navigate] = useLocation();
+  const [filters, setFilter] = useFilters();
+  const mine = usePages<InboxItemView>(lanePath('me', filters));
+  const others = usePages<InboxItemView>(lanePath('others', filters));
+  const opened = usePages<InboxItemView>(lanePath('opened', filters));
+  const lanes: readonly Lane[] = [
+    { lane: 'me', title: 'Waits for you', none: 'Nothing waits for you.', pages: mine },
+    { lane: 'others', title: 'Waits for others', none: 'Nothing waits for others.', pages: others },
+    { lane: 'opened', title: 'You triggered it', none: 'Nothing that you triggered waits.', pages: opened },
+  ];
+  const rows = rowsOf(lanes);
+  const [current, setCurrent] = useState<string | null>(null);
+  const [isHelpOpen, setHelpOpen] = useState(false);
+  const changes = useChanges();
+  const virtual = useVirtual(rows.length, (index) => rows[index]!.key, ROW_PX);
+  const at = rows.findIndex(({ key }) => key === current);
+  const item = rows[at]?.kind === 'item' ? (rows[at] as Extract<InboxRow, { kind: 'item' }>).item : null;
+
+  const move = (step: 1 | -1): void => {
+    const next = nextItem(rows, at, step);
+    if (next < 0) return;
+    const row = rows[next]!;
+    setCurrent(row.key);
+    virtual.scrollToIndex(next, { align: 'auto' });
+    if (row.kind === 'item') say(`${row.item.job}, ${row.item.project_path ?? ''}, ${row.item.summary}`);
+  };
+  const open = (part: '' | '#approve' | '#reject'): void => {
+    if (item !== null) navigate(`${pathOfItem(item)}${part}`);
+  };
+  const refresh = (): void => {
+    for (const { pages } of lanes) pages.again();
+    changes.forget();
+  };
+  useKeys([
+    { key: 'j', does: 'next', act: () => move(1) },
+    { key: 'k', does: 'previous', act: () => move(-1) },
+    { key: 'Enter', does: 'open', act: () => open('') },
+    { key: 'a', does: 'open to approve', act: () => open('#approve') },
+    { key: 'r', does: 'open to reject', act: () => open('#reject') },
+    { key: '?', does: 'this help', act: () => setHelpOpen(true) },
+  ]);
+  const drawn = virtual.getVirtualItems();
+  const lastDrawn = drawn.at(-1)?.index ?? 0;
+  useEffect(() => {
+    // The end of what was read comes near: the next page is read before it is reached.
+    const end = rows.slice(0, lastDrawn + 1).find(({ kind }) => kind === 'end');
+    if (end?.lane.pages.hasMore && !end.lane.pages.isLoading && end.lane.pages.problem === null) end.lane.pages.more();
+  }, [rows, lastDrawn]);
+  const isEmpty = lanes.every(({ pages }) => pages.items.length === 0 && !pages.isLoading && pages.problem === null);
+  return (
+    <>
+      <div class="title-row">
+        <h1>Inbox</h1>
+        <button type="button" class="plain" onClick={() => setHelpOpen(true)}>
+          Keys <kbd>?</kbd>
+        </button>
+      </div>
+      <FilterForm filters={filters} onChange={setFilter} />
+      {changes.count > 0 && (
+        <Notice tone="news">
+          <span>
+            {changes.count === 1 ? 'Something has' : `${changes.count} things have`} changed since this list was read.
+          </span>{' '}
+          <button type="button" onClick={refresh}>
+            Show it as it is now
+          </button>
+        </Notice>
+      )}
+      {isEmpty ? (
+        <Empty isFiltered={Object.values(filters).some((value) => value !== '')} />
+      ) : (
+        <ul class="virtual" style={{ height: `${virtual.getTotalSize()}px` }} aria-label="Reviews">
+          {drawn.map(({ index, start, key }) => {
+            const row = rows[index];
+            if (row === undefined) return null;
+            return (
+              <li
+                key={key}
+                class="virtual-row"
+                data-index={index}
+                ref={virtual.measureElement}
+                style={{ transform: `translateY(${start}px)` }}
+              >
+                <RowOf row={row} isCurrent={row.key === current} />
+              </li>
+            );
+          })}
+        </ul>
+      )}
+      {isHelpOpen && <KeyHelp onClose={() => setHelpOpen(false)} />}
+    </>
+  );
+}
+
+function RowOf({ row, isCurrent }: { readonly row: InboxRow; readonly isCurrent: boolean }) {
+  switch (row.kind) {
+    case 'title': {
+      const { items, hasMore } = row.lane.pages;
+      return (
+        <h2 class="lane">
+          {row.lane.title}{' '}
+          <span class="counts">
+            {items.length}
+            {hasMore ? '+' : ''}
+          </span>
+        </h2>
+      );
+    }
+    case 'item':
+      return <ItemRow item={row.item} isCurrent={isCurrent} now={now.value} />;
+    case 'end':
+      return <LaneEnd lane={row.lane} />;
+    default:
+      return row satisfies never;
+  }
+}
+
+/** Nothing waits, and where what has been decided can be found. */
+function Empty({ isFiltered }: { readonly isFiltered: boolean }) {
+  return (
+    <div class="empty">
+      <p class="empty-title">{isFiltered ? 'Nothing that waits fits these filters.' : 'Nothing waits for anybody.'}</p>
+      <p class="quiet">
+        Jobs whose configuration is approved run at once. What has run, and what was decided, stands under{' '}
+        <a href="/holds">Holds</a>. This page shows new ones by itself.
+      </p>
+    </div>
+  );
+}
+
+/** How much has changed since the list was read: a row must not jump away under somebody's finger. */
+function useChanges(): { readonly count: number; forget(): void } {
+  const [seen, setSeen] = useState<ReadonlySet<string>>(new Set());
+  useEffect(
+    () =>
+      onLive((event) => {
+        if (event.type === 'agent') return;
+        const key = event.type === 'all' ? 'all' : `${event.type} ${event.id}`;
+        if (event.type === 'hold' || event.type === 'review' || event.type === 'all')
+          setSeen((old) => new Set([...old, key]));
+      }),
+    [],
+  );
+  return { count: seen.size, forget: () => setSeen(new Set()) };
+}

@@ -1,0 +1,174 @@
+import { useRef, useState } from 'preact/hooks';
+import type { HoldDetail, HoldView } from '../../../../src/wire/api.ts';
+import type { BackgroundView } from '../../../../src/wire/inbox.ts';
+import { ask } from '../../lib/ask.ts';
+import { useKeys } from '../../lib/keys.ts';
+import { wordsOf } from '../../lib/problem.ts';
+import { say } from '../../lib/say.ts';
+import { now } from '../../lib/times.ts';
+import { Notice } from '../../ui/notice.tsx';
+import { Shown } from '../../ui/shown.tsx';
+import { allowedWords, isTooNarrow, usualAllowance, wireOf } from './allow.ts';
+import { AllowancePicker } from './allowance-picker.tsx';
+import type { Seen } from './seen.tsx';
+
+/** What stands in the way of a decision, and of an approve alone. */
+export interface Standing {
+  /** Why nothing may be decided at all; null: nothing is in the way. */
+  readonly stopped: string | null;
+  /** The digest that was computed here; null: there is none, and nothing may be approved. */
+  readonly digest: string | null;
+  readonly seen: Seen;
+}
+
+/** Why an approve is not to be had; null where it is. */
+function approveBlockedBy(hold: HoldDetail, { stopped, digest, seen }: Standing, isNarrow: boolean): string | null {
+  const blind = hold.hidden.filter(({ state }) => state === 'blind').length;
+  if (stopped !== null) return stopped;
+  if (digest === null) return 'the digest cannot be computed from what is shown to you';
+  if (!hold.may_vote.allowed) return hold.may_vote.reason ?? 'the rules do not let you';
+  if (blind > 0)
+    return `${blind === 1 ? 'a hidden value has' : `${blind} hidden values have`} not been seen: reveal first`;
+  if (seen.unseen > 0) return `${seen.unseen} of ${seen.total} parts of the difference have not been on your screen`;
+  if (isNarrow) return 'what is chosen does not reach the artifacts that this job takes in';
+  return null;
+}
+
+type Decision = 'approve' | 'reject' | 'remember';
+
+/** What is allowed for how long, a comment, and the three answers. */
+export function Decide({
+  hold,
+  background,
+  standing,
+  onDecided,
+}: {
+  readonly hold: HoldDetail;
+  readonly background: BackgroundView | null;
+  readonly standing: Standing;
+  /** The hub has taken the decision, or has said that something is another thing now. */
+  onDecided(after: HoldView | null): void;
+}) {
+  const [allowance, setAllowance] = useState(() => usualAllowance(hold, background, now.peek()));
+  const [comment, setComment] = useState('');
+  const [busy, setBusy] = useState<Decision | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  const approve = useRef<HTMLButtonElement>(null);
+  const field = useRef<HTMLTextAreaElement>(null);
+  const blocked = approveBlockedBy(hold, standing, isTooNarrow(allowance, hold));
+  const rejectBlocked = standing.stopped ?? (comment.trim() === '' ? 'a reject needs a comment that says why' : null);
+  useKeys([
+    {
+      key: 'a',
+      does: 'go to Approve',
+      act: () => (approve.current?.disabled ? field.current : approve.current)?.focus(),
+    },
+    { key: 'r', does: 'go to the comment of a reject', act: () => field.current?.focus() },
+    { key: 'n', does: 'go to what has not been on the screen', act: standing.seen.showNext },
+  ]);
+
+  async function send(decision: Decision): Promise<void> {
+    const digest = standing.digest ?? hold.digest;
+    const said = comment.trim() === '' ? {} : { comment: comment.trim() };
+    setBusy(decision);
+    setProblem(null);
+    try {
+      const after =
+        decision === 'approve'
+          ? await ask<HoldView>('POST', `holds/${hold.id}/approve`, { digest, ...said, ...wireOf(allowance, hold) })
+          : await ask<HoldView>('POST', `holds/${hold.id}/reject`, {
+              digest,
+              ...said,
+              remember: decision === 'remember',
+            });
+      say(decision === 'approve' ? 'Your approve is recorded' : 'Your reject is recorded');
+      onDecided(after);
+    } catch (error) {
+      setProblem(wordsOf(error));
+      say('Your decision was not taken');
+      onDecided(null);
+    } finally {
+      setBusy(null);
+    }
+  }
+
+  return (
+    <section aria-labelledby="decide-title" class="box decide" id="decide">
+      <h2 id="decide-title">Decide</h2>
+      <AllowancePicker hold={hold} background={background} allowance={allowance} onChange={setAllowance} />
+      <div class="allowed" aria-live="polite">
+        <p>
+          If you approve, job <Shown text={hold.job} /> of <Shown text={hold.project_path ?? String(hold.project_id)} />{' '}
+          may run with exactly this configuration:
+        </p>
+        <ul>
+          {allowedWords(allowance, hold).map((words) => (
+            <li key={words}>
+              <Shown text={words} />
+            </li>
+          ))}
+        </ul>
+      </div>
+      <label for="comment">Comment</label>
+      <textarea
+        id="comment"
+        ref={field}
+        rows={2}
+        maxLength={4_000}
+        value={comment}
+        onInput={(event) => setComment(event.currentTarget.value)}
+      />
+      {problem !== null && <Notice tone="bad">Not taken: {problem}</Notice>}
+      <div class="buttons">
+        <button
+          type="button"
+          class="primary"
+          ref={approve}
+          disabled={blocked !== null || busy !== null}
+          aria-describedby="approve-blocked"
+          onClick={() => send('approve')}
+        >
+          {busy === 'approve' ? 'Sending …' : 'Approve'}
+        </button>
+        <button
+          type="button"
+          class="danger"
+          disabled={rejectBlocked !== null || busy !== null}
+          aria-describedby="reject-blocked"
+          onClick={() => send('reject')}
+        >
+          Reject
+        </button>
+        <button
+          type="button"
+          class="danger"
+          disabled={rejectBlocked !== null || busy !== null}
+          aria-describedby="reject-blocked"
+          onClick={() => send('remember')}
+          title="Later jobs with this configuration are refused at once"
+        >
+          Reject and remember
+        </button>
+      </div>
+      <p id="approve-blocked" class="quiet" role="status">
+        {blocked !== null && (
+          <>
+            Approve is off: <Shown text={blocked} />.{' '}
+            {standing.stopped === null && standing.seen.unseen > 0 && (
+              <button type="button" class="plain" onClick={standing.seen.showNext}>
+                Show what was not seen
+              </button>
+            )}
+          </>
+        )}
+      </p>
+      <p id="reject-blocked" class="quiet">
+        {rejectBlocked !== null && (
+          <>
+            Reject is off: <Shown text={rejectBlocked} />.
+          </>
+        )}
+      </p>
+    </section>
+  );
+}

@@ -1,0 +1,185 @@
+import { useState } from 'preact/hooks';
+import type { ValueChange } from '../../../../src/domain/configuration-diff.ts';
+import type { SectionRows, UnchangedRow } from '../../../../src/domain/configuration-rows.ts';
+import type { JsonObject } from '../../../../src/domain/json.ts';
+import type { RiskFlag } from '../../../../src/domain/risk-flags.ts';
+import { ChangedRow, SameRow } from './diff-row.tsx';
+import { PartEnd } from './seen.tsx';
+
+/** Unchanged rows that are shown on either side of a change. */
+const CONTEXT_ROWS = 2;
+/** So many rows are one part, which has been seen when its end was on the screen. */
+const ROWS_OF_PART = 12;
+/** So many rows are drawn at once; more come when asked for, and count as not seen until then. */
+const ROWS_AT_ONCE = 2_000;
+
+type Row = ValueChange | UnchangedRow;
+type Piece =
+  | { readonly kind: 'rows'; readonly rows: readonly Row[]; readonly from: number }
+  | { readonly kind: 'fold'; readonly rows: readonly UnchangedRow[]; readonly from: number };
+
+/** Rows in pieces: what is unchanged and far from any change is folded, and can be unfolded. */
+function piecesOf(rows: readonly Row[]): readonly Piece[] {
+  const near = new Uint8Array(rows.length);
+  rows.forEach((row, index) => {
+    if (row.kind !== 'unchanged')
+      near.fill(1, Math.max(0, index - CONTEXT_ROWS), Math.min(rows.length, index + CONTEXT_ROWS + 1));
+  });
+  const pieces: Piece[] = [];
+  for (let from = 0; from < rows.length; ) {
+    let to = from + 1;
+    while (to < rows.length && near[to] === near[from]) to += 1;
+    const own = rows.slice(from, to);
+    pieces.push(
+      near[from] === 1 ? { kind: 'rows', rows: own, from } : { kind: 'fold', rows: own as UnchangedRow[], from },
+    );
+    from = to;
+  }
+  return pieces;
+}
+
+const plural = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+function Fold({ rows, configuration }: { readonly rows: readonly UnchangedRow[]; readonly configuration: JsonObject }) {
+  const [isOpen, setOpen] = useState(false);
+  const [shown, setShown] = useState(ROWS_AT_ONCE);
+  return (
+    <>
+      <button type="button" class="fold" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+        {isOpen ? 'Fold' : 'Show'} {plural(rows.length, 'unchanged value')}
+      </button>
+      {isOpen && rows.slice(0, shown).map((row) => <SameRow key={row.path} row={row} configuration={configuration} />)}
+      {isOpen && rows.length > shown && (
+        <button type="button" class="fold" onClick={() => setShown(shown + ROWS_AT_ONCE)}>
+          Show the next {Math.min(ROWS_AT_ONCE, rows.length - shown)} of {rows.length}
+        </button>
+      )}
+    </>
+  );
+}
+
+function Rows({
+  rows,
+  from,
+  configuration,
+}: {
+  readonly rows: readonly Row[];
+  readonly from: number;
+  readonly configuration: JsonObject;
+}) {
+  return (
+    <>
+      {rows.map((row, index) => {
+        const isEnd =
+          row.kind !== 'unchanged' && ((from + index) % ROWS_OF_PART === 0 || rows[index + 1]?.kind !== row.kind);
+        const key = `${from + index} ${row.path}`;
+        if (row.kind === 'unchanged') return <SameRow key={key} row={row} configuration={configuration} />;
+        return (
+          <div key={key} class="change">
+            <ChangedRow change={row} configuration={configuration} />
+            {isEnd && <PartEnd />}
+          </div>
+        );
+      })}
+    </>
+  );
+}
+
+/** Names of sections for people. */
+const NAMES: Readonly<Record<SectionRows['section'], string>> = {
+  script: 'Script',
+  image: 'Image',
+  services: 'Services',
+  variables: 'Variables',
+  artifacts: 'Artifacts',
+  cache: 'Cache',
+  secrets: 'Secrets',
+  rest: 'Everything else',
+};
+
+function ChangedSection({
+  of,
+  flags,
+  configuration,
+}: {
+  readonly of: SectionRows;
+  readonly flags: readonly RiskFlag[];
+  readonly configuration: JsonObject;
+}) {
+  const [shown, setShown] = useState(ROWS_AT_ONCE);
+  const rows = of.rows.slice(0, shown);
+  const hidden = of.rows.length - rows.length;
+  return (
+    <section class="section" aria-label={`${NAMES[of.section]}: ${of.changed} changed`}>
+      <h3>
+        {NAMES[of.section]}{' '}
+        <span class="counts">
+          {plural(of.changed, 'change')}, {of.unchanged} unchanged
+        </span>
+      </h3>
+      {flags.some((flag) => flag.section === of.section) && (
+        <p class="section-flags">
+          {flags
+            .filter((flag) => flag.section === of.section)
+            .map((flag) => flag.risk.replaceAll('_', ' '))
+            .join(', ')}
+        </p>
+      )}
+      <div class="rows">
+        {piecesOf(rows).map((piece) =>
+          piece.kind === 'rows' ? (
+            <Rows key={piece.from} rows={piece.rows} from={piece.from} configuration={configuration} />
+          ) : (
+            <Fold key={piece.from} rows={piece.rows} configuration={configuration} />
+          ),
+        )}
+        {hidden > 0 && (
+          <>
+            <button type="button" class="fold" onClick={() => setShown(shown + ROWS_AT_ONCE)}>
+              Show the next {Math.min(ROWS_AT_ONCE, hidden)} of {hidden} more rows
+            </button>
+            <Unshown key={shown} />
+          </>
+        )}
+      </div>
+    </section>
+  );
+}
+
+/** What is not drawn yet counts as not seen: its end is where nothing is ever on the screen. */
+function Unshown() {
+  return (
+    <span class="never">
+      <PartEnd />
+    </span>
+  );
+}
+
+/** The whole difference: sections that changed, then what did not, folded and counted. */
+export function Diff({
+  sections,
+  flags,
+  configuration,
+}: {
+  readonly sections: readonly SectionRows[];
+  readonly flags: readonly RiskFlag[];
+  readonly configuration: JsonObject;
+}) {
+  const changed = sections.filter((section) => section.changed > 0);
+  const same = sections.filter((section) => section.changed === 0 && section.unchanged > 0);
+  return (
+    <div class="diff">
+      {changed.map((section) => (
+        <ChangedSection key={section.section} of={section} flags={flags} configuration={configuration} />
+      ))}
+      {same.map(({ section, rows, unchanged }) => (
+        <section key={section} class="section section-same" aria-label={`${NAMES[section]}: nothing changed`}>
+          <h3>
+            {NAMES[section]} <span class="counts">nothing changed, {unchanged} unchanged</span>
+          </h3>
+          <Fold rows={rows as readonly UnchangedRow[]} configuration={configuration} />
+        </section>
+      ))}
+    </div>
+  );
+}
