@@ -1,28 +1,17 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Json } from '../../agent/src/domain/json.ts';
 import { readPayload } from '../../agent/src/runners/gitlab/configuration.ts';
 import { jwksVerifier } from '../../agent/src/runners/gitlab/id-tokens.ts';
+import { openBrowser } from '../support/page/browser.ts';
 import type { DigestAnswer, DigestTask } from './digest-entry.ts';
 
 const FIXTURES = new URL('../fixtures/gitlab/', import.meta.url);
 const GOLDENS = new URL('../fixtures/configurations/v1/', import.meta.url);
 const VARIABLE_KEY = Array.from({ length: 32 }, () => 7);
-/** Where the test command looks for it, too. */
-const PATHS = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-
-function chromiumPath(): string {
-  const path = PATHS.find((candidate) => candidate !== undefined && existsSync(candidate));
-  if (path !== undefined) return path;
-  throw new Error(
-    'Chromium is missing: this suite runs the code of the page in it. Install it (Debian: apt-get install chromium) ' +
-      'or name it in CHROMIUM_PATH; the test command `npm test` installs it by itself where it may.',
-  );
-}
-
 async function bundle(): Promise<string> {
   const entry = fileURLToPath(new URL('./digest-entry.ts', import.meta.url));
   const made = await build({
@@ -73,21 +62,8 @@ describe('the digest in a browser', () => {
   let code = '';
 
   beforeAll(async () => {
-    const executablePath = chromiumPath();
     code = await bundle();
-    browser = await chromium.launch({
-      executablePath,
-      args: [
-        '--headless',
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    });
+    browser = await openBrowser();
   }, 60_000);
 
   afterAll(async () => {

@@ -170,6 +170,8 @@ export async function openScene(
     readonly clock?: Clock;
     /** What GitLab lets the hub's bot do; without it the hub has none. */
     readonly bot?: readonly ('read' | 'retry' | 'status')[];
+    /** Folder of the built page; default: what a build has left. */
+    readonly page?: string;
     /** True: the agent has a token of its own that may read. */
     readonly readToken?: boolean;
   } = {},
@@ -192,7 +194,7 @@ export async function openScene(
   const clock = options.clock ?? createClock();
   const start = () => {
     const config = loadConfig({ flags: { config: join(folder, 'agent.yml') }, env: {}, cwd: folder });
-    return startAgent(config, { log, clock });
+    return startAgent(config, { log, clock, ...(options.page === undefined ? {} : { page: options.page }) });
   };
   const first = await start();
   const runners: ScriptedRunner[] = [];

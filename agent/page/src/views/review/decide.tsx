@@ -95,7 +95,6 @@ export function Decide({
   return (
     <section aria-labelledby="decide-title" class="box decide" id="decide">
       <h2 id="decide-title">Decide</h2>
-      <AllowancePicker hold={hold} background={background} allowance={allowance} onChange={setAllowance} />
       <div class="allowed" aria-live="polite">
         <p>
           If you approve, job <Shown text={hold.job} /> of <Shown text={hold.project_path ?? String(hold.project_id)} />{' '}
@@ -109,6 +108,10 @@ export function Decide({
           ))}
         </ul>
       </div>
+      <details>
+        <summary>Change what your approve covers</summary>
+        <AllowancePicker hold={hold} background={background} allowance={allowance} onChange={setAllowance} />
+      </details>
       <label for="comment">Comment</label>
       <textarea
         id="comment"

@@ -51,7 +51,7 @@ function LongText({ text }: { readonly text: string }) {
   return (
     <>
       {parts.map((part, index) => (
-        <span key={`${index} ${part.length}`}>
+        <span key={`${index} ${part.length}`} class="part">
           <ShownLines text={part} />
           <PartEnd />
         </span>
