@@ -6,15 +6,19 @@ import { fileURLToPath } from 'node:url';
 import { claimedPeople } from './app/claimed-people.ts';
 import type { AgentConfig } from './config/load.ts';
 import { readSecretFile } from './config/secret-file.ts';
+import { combined } from './directories/combined.ts';
 import { openidProvider } from './directories/openid-provider.ts';
 import { openPolicy } from './directories/policy-file.ts';
 import { openDirectory } from './directories/principals-file.ts';
+import { HoldpointError } from './domain/errors.ts';
 import { DEFAULT_POLICY } from './domain/policy.ts';
 import { createHub } from './hub/hub.ts';
 import { createLinkClient } from './link/client.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Log } from './ports/log.ts';
 import { createAgent } from './runners/gitlab/agent.ts';
+import { gitlabDirectory } from './runners/gitlab/directory.ts';
+import { createMembersApi } from './runners/gitlab/members-api.ts';
 import { createPeopleApi } from './runners/gitlab/people-api.ts';
 import { openParkingLot } from './stores/parking-lot.ts';
 import { openRunnerTokens } from './stores/runner-tokens.ts';
@@ -69,12 +73,21 @@ export async function startAgent(
     const variableKey = openKeyFile(config.keys.variable, 'variable key', 'keys.variable');
     const seal = sealUnder(openKeyFile(config.keys.seal, 'seal key', 'keys.seal'));
     const { oidc } = config.hub;
-    const directory = openDirectory({
-      path: config.principals,
-      log,
-      clock,
-      ...(oidc?.membership === 'claims' ? { claimed: () => claimedPeople(store, clock) } : {}),
-    });
+    const written =
+      config.principals === null
+        ? null
+        : openDirectory({
+            path: config.principals,
+            log,
+            clock,
+            ...(oidc?.membership === 'claims' ? { claimed: () => claimedPeople(store, clock) } : {}),
+          });
+    const asked = gitlabPeople(config, clock, log);
+    if (asked !== null) stops.push(() => asked.close());
+    const directory =
+      written !== null && asked !== null ? combined(written, asked.directory) : (written ?? asked?.directory);
+    if (directory === undefined)
+      throw new HoldpointError('bad_config', 'neither principals nor GitLab says who is who');
     const policy = config.policy === null ? () => DEFAULT_POLICY : openPolicy({ path: config.policy, log });
 
     const store = await openStore({ path: config.hub.store.path });
@@ -103,6 +116,7 @@ export async function startAgent(
         botToken: tokenOf(config.hub.gitlabTokenFile, 'hub.gitlab_token_file', log),
         tokens: [
           { purpose: 'facts', read: secretOf(config.gitlab.tokenFile) },
+          { purpose: 'members', read: secretOf(config.hub.gitlabMembersTokenFile) },
           { purpose: 'retry', read: secretOf(config.hub.gitlabTokenFile) },
         ],
       },
@@ -181,6 +195,17 @@ export async function startAgent(
 /** The same for whoever says by themselves what is wrong with it; null where none is set. */
 function secretOf(path: string | null) {
   return path === null ? null : () => readSecretFile(path, path);
+}
+
+/** The directory that GitLab is, where a token for it was given. */
+function gitlabPeople(config: AgentConfig, clock: Clock, log: Log) {
+  const { gitlabMembersTokenFile: file } = config.hub;
+  if (file === null) return null;
+  const { url, ca } = config.gitlab;
+  const token = tokenOf(file, 'hub.gitlab_members_token_file', log);
+  const api = createMembersApi({ url, token, ...(ca === null ? {} : { ca }) });
+  const directory = gitlabDirectory({ api, clock, log: log.child({ part: 'people' }) });
+  return { directory, close: () => api.close() };
 }
 
 /** A token as its file has it at each use: it is rotated once a year, and the agent runs on. */

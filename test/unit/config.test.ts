@@ -61,6 +61,7 @@ describe('agent.yml', () => {
         externalUrl: null,
         store: { kind: 'sqlite', path: join(folder, 'state/hub.sqlite') },
         gitlabTokenFile: null,
+        gitlabMembersTokenFile: null,
         oidc: null,
       },
       stateDir: join(folder, 'state'),
@@ -170,7 +171,7 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     '',
     [
       'agent.yml: gitlab.url: missing: address of GitLab; set it in agent.yml, with --gitlab-url or with HOLDPOINT_GITLAB_URL',
-      'agent.yml: principals: missing: users, groups and their access levels: who may approve; set it in agent.yml, with --principals or with HOLDPOINT_PRINCIPALS',
+      'agent.yml: principals: missing: users, groups and their access levels: who may approve; beside GitLab or instead of it; set it in agent.yml, with --principals or with HOLDPOINT_PRINCIPALS, or let GitLab say it: hub.gitlab_members_token_file',
     ],
   ],
   [

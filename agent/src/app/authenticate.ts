@@ -80,11 +80,14 @@ async function requireValid(context: HubContext, token: Token, { idleMs }: Token
         `this token ended at ${time(idleEndsAt(token, idleMs))}, unused for ${idleMs / 3_600_000} h: make a new one`,
       );
     case 'owner_blocked':
-    case 'owner_gone':
+    case 'owner_gone': {
+      const problem = context.directory.problem();
+      if (state === 'owner_gone' && problem !== null) throw new HoldpointError('ci_unreachable', problem);
       throw new HoldpointError(
         'unauthenticated',
         `user ${token.owner?.username ?? ''} is blocked or no longer known: ask an administrator`,
       );
+    }
     default:
       state satisfies never;
   }

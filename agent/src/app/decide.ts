@@ -21,7 +21,7 @@ import {
 import { type Vote, withVote } from '../domain/vote.ts';
 import { blindNames, hiddenOf } from './blind.ts';
 import { isRunOnly } from './covering.ts';
-import { membersFor, policyFor, policyNow } from './governing.ts';
+import { frozenNow, membersFor, policyFor, policyNow } from './governing.ts';
 import { byCaller, type Caller, type HubContext, retrying } from './hub-context.ts';
 import { readConfiguration } from './nearest.ts';
 import { answerReviews } from './release.ts';
@@ -115,9 +115,10 @@ async function groundOf(context: HubContext, caller: Caller, decision: Decision,
       `hold ${hold.id} has digest ${hold.digest}, you decided on ${decision.digest}: look at it again and decide on what it shows`,
     );
   }
-  const review = hold.review === null ? null : await context.store.review(hold.review);
-  if (review === null || review.state !== 'open' || hold.state !== 'waiting_for_approval')
+  const asked = hold.review === null ? null : await context.store.review(hold.review);
+  if (asked === null || asked.state !== 'open' || hold.state !== 'waiting_for_approval')
     throw wrongState(hold, decision.decision);
+  const review = { ...asked, requirement: await frozenNow(context.directory, asked.requirement) };
   const policy = await context.policy();
   const here = policyNow(policy, hold, context.clock.now());
   const current = requirementFor(here, review.requirement);

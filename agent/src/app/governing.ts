@@ -5,28 +5,42 @@ import type { PolicyTarget } from '../domain/policy-match.ts';
 import type { Member } from '../domain/principal.ts';
 import type { Requirement } from '../domain/requirement.ts';
 import type { Review } from '../domain/review.ts';
-import { namedIn } from '../domain/rule.ts';
+import { type ApprovalRule, namedIn } from '../domain/rule.ts';
 import type { Directory } from '../ports/directory.ts';
+
+type Named = 'user' | 'group';
+const lacksId = ({ who }: ApprovalRule): boolean => who.kind !== 'access_level' && who.id === null && who.name !== null;
+
+/** Rules with the ids of people and groups that only their names are known of. */
+async function idsFor(directory: Directory, rules: readonly ApprovalRule[]) {
+  const ids = new Map<string, number | null>();
+  const key = (kind: Named, name: string) => `${kind} ${name}`;
+  for (const { who } of rules.filter(lacksId)) {
+    if (who.kind === 'access_level' || who.name === null || ids.has(key(who.kind, who.name))) continue;
+    const found =
+      who.kind === 'user' ? (await directory.personNamed(who.name))?.id : await directory.groupNamed(who.name);
+    ids.set(key(who.kind, who.name), found ?? null);
+  }
+  return (rule: ApprovalRule): ApprovalRule => {
+    const { who } = rule;
+    if (who.kind === 'access_level' || who.id !== null || who.name === null) return rule;
+    return { ...rule, who: { ...who, id: ids.get(key(who.kind, who.name)) ?? null } };
+  };
+}
 
 /**
  * The policy with every name of a person or group looked up, so that ids alone decide from here on (T17). A name that nobody
  * knows stays without an id: its rule is met by nobody.
  */
 export async function resolvePolicy(directory: Directory, policy: Policy): Promise<Policy> {
-  const users = new Map<string, number | null>();
-  const groups = new Map<string, number | null>();
-  for (const { who } of rulesIn(policy)) {
-    if (who.kind === 'access_level' || who.id !== null || who.name === null) continue;
-    if (who.kind === 'user') users.set(who.name, (await directory.personNamed(who.name))?.id ?? null);
-    else groups.set(who.name, await directory.groupNamed(who.name));
-  }
-  if (users.size + groups.size === 0) return policy;
-  return mapRules(policy, (rule) => {
-    const { who } = rule;
-    if (who.kind === 'access_level' || who.id !== null || who.name === null) return rule;
-    const id = (who.kind === 'user' ? users : groups).get(who.name) ?? null;
-    return { ...rule, who: { ...who, id } };
-  });
+  const rules = rulesIn(policy);
+  return rules.some(lacksId) ? mapRules(policy, await idsFor(directory, rules)) : policy;
+}
+
+/** A frozen requirement with names that nobody could look up when it was frozen: one outage must not lock a Review for ever. */
+export async function frozenNow(directory: Directory, requirement: Requirement): Promise<Requirement> {
+  const { rules } = requirement;
+  return rules.some(lacksId) ? { ...requirement, rules: rules.map(await idsFor(directory, rules)) } : requirement;
 }
 
 /** What a policy decides by, of a Hold or a Review. */

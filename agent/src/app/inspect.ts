@@ -15,7 +15,7 @@ import { satisfies } from '../domain/rule.ts';
 import { defaultScope, inputsUnasked, type Scope, type ScopePolicy } from '../domain/scope.ts';
 import type { Vote } from '../domain/vote.ts';
 import { type HiddenOfHold, hiddenOf } from './blind.ts';
-import { membersFor, policyFor, policyNow } from './governing.ts';
+import { frozenNow, membersFor, policyFor, policyNow } from './governing.ts';
 import type { Caller, HubContext } from './hub-context.ts';
 import { nearestDiff, readConfiguration } from './nearest.ts';
 import { notFound, sightOf, visibleApproval, visibleHold } from './see.ts';
@@ -82,7 +82,8 @@ export interface ReviewInspection {
 export async function inspectHold(context: HubContext, caller: Caller, id: number): Promise<HoldInspection> {
   const { store, directory } = context;
   const hold = await visibleHold(context, caller, id);
-  const review = hold.review === null ? null : await store.review(hold.review);
+  const asked = hold.review === null ? null : await store.review(hold.review);
+  const review = asked && { ...asked, requirement: await frozenNow(directory, asked.requirement) };
   const facts = await store.facts(hold.id, hold.attempts.at(-1)!.jobId);
   const configuration = await readConfiguration(store, hold.digest);
   if (facts === null || configuration === null)
@@ -104,8 +105,8 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
   const mayVote: MayVote = caller.token.scopes.includes('approve')
     ? may
     : { allowed: false, code: 'forbidden', reason: 'your token has no scope approve: use one that has' };
-  const asked = { projectId, frozen, current, votes, members };
-  const quorum = review?.state === 'open' ? await quorumView(directory, asked) : null;
+  const standing = { projectId, frozen, current, votes, members };
+  const quorum = review?.state === 'open' ? await quorumView(directory, standing) : null;
   const said = votes.find(({ person }) => person.id === caller.person.id)?.decision ?? null;
   const others = (quorum?.wanted ?? []).filter((person) => person.id !== caller.person.id);
   const jobs = facts.dependencies.flatMap(({ jobId }) => (jobId === null ? [] : [jobId]));
@@ -125,11 +126,11 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
     unknown: frozen.unknown,
     configuration: sees ? configuration : hideTags(configuration),
     votes,
-    rules: review === null ? [] : ruleViews(asked, caller.person.id),
+    rules: review === null ? [] : ruleViews(standing, caller.person.id),
     mayVote,
     ownVote: {
-      rule: mayVote.allowed && said !== 'approve' ? ruleOfVote(asked, caller.person.id) : null,
-      rules: mayVote.allowed ? ownRules(asked, caller.person.id) : [],
+      rule: mayVote.allowed && said !== 'approve' ? ruleOfVote(standing, caller.person.id) : null,
+      rules: mayVote.allowed ? ownRules(standing, caller.person.id) : [],
       reject: mayReject(hold, review, current, member).allowed,
       said,
       ask: mayVote.allowed && said !== 'approve' ? [] : others,
@@ -154,7 +155,7 @@ export async function inspectReview(
 ): Promise<ReviewInspection> {
   const { store, directory } = context;
   const votes = await store.votes(review.id);
-  const frozen = review.requirement;
+  const frozen = await frozenNow(directory, review.requirement);
   // What is decided was decided under the rules of its time; what is open has to meet those of today as well.
   const open = review.state === 'open';
   const current = open

@@ -98,6 +98,8 @@ export async function quorumView(directory: Directory, asked: Asked): Promise<Qu
   const { possible, wanted: ids, lacking } = outlook(requirements, votes, members);
   const wanted = members.filter(({ person }) => ids.includes(person.id)).map(({ person }) => person);
   if (outcome === 'rejected') return { possible: false, words: 'It is rejected.', wanted: [], rejects, keepers: [] };
+  const problem = directory.problem();
+  if (possible && problem !== null) return { possible, words: `${problem}.`, wanted, rejects, keepers: [] };
   if (possible) {
     const words =
       outcome === 'approved'
@@ -110,7 +112,6 @@ export async function quorumView(directory: Directory, asked: Asked): Promise<Qu
     asked.projectId,
     lacking.map(({ rule }) => rule),
   );
-  const problem = directory.problem();
   const why = [...new Map(lacking.map((one) => [one.rule.name, one])).values()].map(
     ({ rule, could }) =>
       `rule ${rule.name} asks for ${rule.count} of ${whoWords(rule.who)}, and at most ${could} of those who may vote can be counted for it`,

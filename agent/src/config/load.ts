@@ -30,12 +30,14 @@ export interface AgentConfig {
     readonly store: { readonly kind: 'sqlite'; readonly path: string };
     /** Path of the file with the bot's token, null for none; its mode was checked, and it is read again at each use. */
     readonly gitlabTokenFile: string | null;
+    /** Path of the file with the token that asks who belongs to what, null for none; as above. */
+    readonly gitlabMembersTokenFile: string | null;
     /** Null: people sign in with tokens only. */
     readonly oidc: OidcConfig | null;
   };
   readonly stateDir: string;
-  /** Path of principals.yaml. */
-  readonly principals: string;
+  /** Path of principals.yaml; null: GitLab alone says who is who. */
+  readonly principals: string | null;
   readonly runners: readonly RunnerConfig[];
   /** Path of policy.yaml; null: the policy as shipped. */
   readonly policy: string | null;
@@ -92,6 +94,13 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
     }
   }
 
+  const asksGitlab = settings.has('hub.gitlab_members_token_file');
+  const who = OPTIONS.find(({ key }) => key === 'principals')!;
+  if (!asksGitlab && !settings.has(who.key) && !wasBlamed(problems, who)) {
+    const ways = `set it in agent.yml, with ${who.flag} or with ${who.env}, or let GitLab say it: hub.gitlab_members_token_file`;
+    problems.push({ where: file ?? DEFAULT_CONFIG_FILE, path: who.key, message: `missing: ${who.help}; ${ways}` });
+  }
+
   const filled = (text: string, keys: Readonly<Record<string, string>>) =>
     text.replace(/\{([a-z_.]+)\}/g, (_, key: string) => keys[key] ?? '');
   const text = (key: string, keys: Readonly<Record<string, string>> = {}): string => {
@@ -118,7 +127,7 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
   const stateDir = path('state_dir');
   const inState = { state_dir: stateDir };
   const runners: LoadedRunners = loadRunners(yaml, file === null ? sources.cwd : dirname(file), problems);
-  const principals = path('principals');
+  const principals = settings.has('principals') ? path('principals') : null;
   const policy = settings.has('policy') ? path('policy') : null;
   for (const [key, named] of [['principals', principals] as const, ['policy', policy] as const]) {
     const from = settings.get(key);
@@ -131,7 +140,12 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
     const where = settings.get('hub.listen')?.where ?? settings.get('gateway.listen')?.where ?? '';
     problems.push({ where, path: 'hub.listen', message: 'gateway and hub cannot listen on the same address' });
   }
-  for (const key of ['hub.gitlab_token_file', 'gitlab.token_file', 'hub.oidc.client_secret_file']) {
+  for (const key of [
+    'hub.gitlab_token_file',
+    'hub.gitlab_members_token_file',
+    'gitlab.token_file',
+    'hub.oidc.client_secret_file',
+  ]) {
     const named = settings.get(key);
     if (named === undefined) continue;
     const reading = readSecretFile(path(key), String(named.value));
@@ -154,13 +168,18 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
       externalUrl: settings.has('hub.external_url') ? text('hub.external_url') : null,
       store: { kind: 'sqlite', path: path('hub.store', inState) },
       gitlabTokenFile: settings.has('hub.gitlab_token_file') ? path('hub.gitlab_token_file') : null,
+      gitlabMembersTokenFile: asksGitlab ? path('hub.gitlab_members_token_file') : null,
       oidc,
     },
     stateDir,
     principals,
     policy,
     runners: runners.runners,
-    keys: { variable: path('keys.variable', inState), seal: path('keys.seal', inState), hub: path('keys.hub', inState) },
+    keys: {
+      variable: path('keys.variable', inState),
+      seal: path('keys.seal', inState),
+      hub: path('keys.hub', inState),
+    },
     parking: {
       maxHolds: number('parking.max_holds'),
       maxHoldsPerProject: number('parking.max_holds_per_project'),

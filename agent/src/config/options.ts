@@ -72,6 +72,11 @@ export const OPTIONS: readonly ConfigOption[] = [
     'path',
     'token of a project bot (scope api): retries approved jobs that GitLab has ended',
   ),
+  option(
+    'hub.gitlab_members_token_file',
+    'path',
+    'token of a GitLab user or bot (scope read_api): asks who belongs to which project and group; with it principals may be left out',
+  ),
   option('hub.store', 'store', "the hub's database", { default: 'sqlite:{state_dir}/hub.sqlite' }),
   option('hub.oidc.issuer', 'text', 'OpenID Connect provider that people sign in with; GitLab itself is one', {
     unit: 'URL',
@@ -82,7 +87,11 @@ export const OPTIONS: readonly ConfigOption[] = [
   option('hub.oidc.name', 'text', "the provider's name on the page; default GitLab, or its host"),
   option('hub.oidc.user_claim', 'text', 'claim that has the GitLab user id; needed where the issuer is not gitlab.url'),
   option('hub.oidc.groups_claim', 'text', 'claim that lists paths of groups', { default: 'groups_direct' }),
-  option('hub.oidc.admins', 'text', 'user ids, with blanks between, of people who administer the hub when they sign in'),
+  option(
+    'hub.oidc.admins',
+    'text',
+    'user ids, with blanks between, of people who administer the hub when they sign in',
+  ),
   option('hub.oidc.membership', 'choice', 'whose word counts for people that the principals file does not name', {
     default: 'directory',
     choices: ['directory', 'claims'],
@@ -91,7 +100,11 @@ export const OPTIONS: readonly ConfigOption[] = [
     default: '/var/lib/holdpoint',
     unit: 'folder',
   }),
-  option('principals', 'path', 'users, groups and their access levels: who may approve', { required: true }),
+  option(
+    'principals',
+    'path',
+    'users, groups and their access levels: who may approve; beside GitLab or instead of it',
+  ),
   option('policy', 'path', 'rules: how many of whom must approve, and for how long it holds; without: one maintainer'),
   option('keys.variable', 'path', 'key of the hashed variable values; made at the first start', {
     default: '{state_dir}/variable.key',

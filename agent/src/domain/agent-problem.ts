@@ -2,6 +2,10 @@
 export const AGENT_PROBLEMS = ['disk', 'full', 'link', 'runner_token'] as const;
 export type AgentProblemCode = (typeof AGENT_PROBLEMS)[number];
 
+/** What can be wrong with a hub that runs; none of it stops what is approved. */
+export const HUB_PROBLEMS = ['people'] as const;
+export type HubProblemCode = (typeof HUB_PROBLEMS)[number];
+
 /** Something that people must look at, as the list of agents and the log name it. */
 export interface AgentProblem {
   readonly code: AgentProblemCode;
@@ -12,7 +16,7 @@ export interface AgentProblem {
 }
 
 /** A problem in words for whoever asks without a token: no name of a runner, a project or a path (T32). */
-export function problemWords(code: AgentProblemCode): string {
+export function problemWords(code: AgentProblemCode | HubProblemCode): string {
   switch (code) {
     case 'disk':
       return 'the parking lot cannot be written: no job is taken in until its disk has room';
@@ -22,6 +26,8 @@ export function problemWords(code: AgentProblemCode): string {
       return 'the agent of this process is not linked to its hub: nothing parked is handed out';
     case 'runner_token':
       return 'the token of a runner needs people: see "holdpoint agents"';
+    case 'people':
+      return 'who belongs to what cannot be read as it is now: nobody gains a right meanwhile; the log of the hub says why';
     default:
       return code satisfies never;
   }

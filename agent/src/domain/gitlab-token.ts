@@ -36,7 +36,7 @@ export const PURPOSES: Readonly<Record<GitlabPurpose, PurposeNeeds>> = {
     least: ['read_api'],
   },
   members: {
-    setting: 'gitlab.members_token_file',
+    setting: 'hub.gitlab_members_token_file',
     does: 'asks who belongs to which project and group; changes nothing, so its owner shows in no history',
     least: ['read_api'],
   },

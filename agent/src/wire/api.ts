@@ -1,6 +1,6 @@
 /** Bodies of the native HTTP API `/api/v1/`; snake_case on the wire, times RFC 3339 in UTC, ids integers of the store. */
 import { z } from 'zod';
-import { AGENT_PROBLEMS } from '../domain/agent-problem.ts';
+import { AGENT_PROBLEMS, HUB_PROBLEMS } from '../domain/agent-problem.ts';
 import { GITLAB_PURPOSES, GITLAB_TOKEN_STATES } from '../domain/gitlab-token.ts';
 import { HOLD_STATES } from '../domain/hold.ts';
 import { INPUTS, REF_LIMITS } from '../domain/scope.ts';
@@ -422,7 +422,7 @@ export const signedHeadSchema = z.strictObject({
 /** Answer of `/readyz`: `degraded` names what people must look at although jobs go on. */
 export const readySchema = z.strictObject({
   status: z.enum(['ok', 'degraded']),
-  problems: z.array(z.strictObject({ code: z.enum(AGENT_PROBLEMS), message: text })),
+  problems: z.array(z.strictObject({ code: z.enum([...AGENT_PROBLEMS, ...HUB_PROBLEMS]), message: text })),
 });
 /** Answer of `/healthz`. */
 export const statusSchema = z.strictObject({ status: z.literal('ok') });

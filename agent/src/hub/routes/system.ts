@@ -26,7 +26,7 @@ export function systemRoutes({ hub, connectedSince, problems, local, metrics }: 
       reply: api.readySchema,
       handle: async () => {
         await store.auditHead();
-        return readiness(local, connectedSince, problems);
+        return readiness(local, connectedSince, problems, hub.directory.problem() === null ? [] : ['people']);
       },
     }),
     {
