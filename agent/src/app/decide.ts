@@ -18,7 +18,9 @@ import {
   type ScopeWish,
   scopeText,
 } from '../domain/scope.ts';
+import { meets } from '../domain/step-up.ts';
 import { type Vote, withVote } from '../domain/vote.ts';
+import type { Signed } from '../ports/passkeys.ts';
 import { blindNames, hiddenOf } from './blind.ts';
 import { isRunOnly } from './covering.ts';
 import { frozenNow, membersFor, policyFor, policyNow } from './governing.ts';
@@ -27,6 +29,7 @@ import { readConfiguration } from './nearest.ts';
 import { answerReviews } from './release.ts';
 import { visibleHold } from './see.ts';
 import { close, type Settlement, settle } from './settle.ts';
+import { neededFor, type Proved, proveStepUp, signedDecision } from './step-up.ts';
 import { exceptionOf, recordVote, requireMay } from './vote.ts';
 
 /** An approve or reject of one Hold by a person. */
@@ -44,6 +47,8 @@ export interface Decision {
   readonly remember: boolean;
   /** Name of the one rule that an approve shall count for; without it: whichever it is needed for. */
   readonly representedAs?: string | null;
+  /** The answer of a passkey to the challenge for this very decision. */
+  readonly assertion?: Signed | null;
 }
 
 /** What a decision stands on, read before it; the store writes it only if none of it has changed since. */
@@ -60,6 +65,8 @@ interface Ground {
   readonly here: EffectivePolicy;
   /** What keeps people from being known, in words. */
   readonly problem: string | null;
+  /** What the voter has shown beside their token. */
+  readonly proved: Proved;
   readonly now: number;
 }
 
@@ -134,7 +141,12 @@ async function groundOf(context: HubContext, caller: Caller, decision: Decision,
   const ends = tallyAll(requirements, [...others, own], known).outcome !== 'unmet';
   const members = ends ? await membersFor(context.directory, projectId, requirements, voters, started) : known;
   const problem = context.directory.problem();
-  return { hold, review, current, members, votes, requirements, policy, here, problem, now: context.clock.now() };
+  // A reject is never asked for more: whoever wants to stop something must be able to.
+  const needed = said === 'approve' ? neededFor(requirements) : 'none';
+  const signed = signedDecision(caller, { hold: hold.id, review: review.id, digest: hold.digest }, decision);
+  const assertion = said === 'approve' ? (decision.assertion ?? null) : null;
+  const proved = await proveStepUp(context, caller, needed, signed, assertion);
+  return { hold, review, current, members, votes, requirements, policy, here, problem, proved, now: context.clock.now() };
 }
 
 /** Nothing that the rights were judged on has moved since: the Hold, the Review, a denial. */
@@ -184,14 +196,15 @@ async function requireSeen(s: Settlement, hold: Hold): Promise<void> {
 function voteOf(
   caller: Caller,
   { decision, comment, representedAs = null }: Decision,
-  { review, now }: Ground,
+  { review, now, proved }: Ground,
   hold: number | null,
   lifetime: Lifetime,
   scope: Scope,
 ): Vote {
   const { id, username, name } = caller.person;
   const pin = decision === 'approve' ? representedAs : null;
-  const said = { decision, hold, lifetime, scope, comment, representedAs: pin, at: now };
+  const proof = proved.proof === null ? {} : { proof: proved.proof };
+  const said = { decision, hold, lifetime, scope, comment, representedAs: pin, ...proof, at: now };
   return { review: review.id, person: { id, username, name }, ...said };
 }
 
@@ -212,6 +225,7 @@ async function approve(s: Settlement, caller: Caller, decision: Decision, ground
   const pin = decision.representedAs ?? null;
   if (pin !== null) requireMay(mayRepresent(ground.requirements, member, pin), ground, caller.person.id);
   requireComment(decision, here, hold);
+  ground.proved.require();
   const { environment } = hold.place;
   const configuration = await readConfiguration(s.tx, hold.digest);
   // Its own key replaces image and checkout: what would run another time is not what was looked at.
@@ -229,9 +243,12 @@ async function approve(s: Settlement, caller: Caller, decision: Decision, ground
   requireCovers(hold.id, scope, origin);
   await requireSeen(s, hold);
   const vote = voteOf(caller, decision, ground, lifetime.kind === 'run' ? hold.id : null, lifetime, scope);
+  await ground.proved.consume(s);
   await recordVote(s, vote, hold, caller.token, exceptionOf(review.requirement, caller.person.id));
 
-  const votes = withVote(ground.votes, vote);
+  // Votes from before the policy asked for more do not count for what it asks now (T21).
+  const needed = neededFor(requirements);
+  const votes = withVote(ground.votes, vote).filter((v) => v.decision === 'reject' || meets(needed, v.proof));
   const before = tallyAll(requirements, votes, members);
   // Rejects that were too few when they were cast may be enough by now: a decision never overtakes them.
   if (before.outcome === 'rejected') return endRejected(s, decision, ground, lastReject(votes, before.rejectedBy));

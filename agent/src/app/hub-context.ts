@@ -4,6 +4,7 @@ import type { Person } from '../domain/principal.ts';
 import type { Token } from '../domain/token.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Directory } from '../ports/directory.ts';
+import type { Passkeys } from '../ports/passkeys.ts';
 import type { Push } from '../ports/push.ts';
 import type { Store } from '../ports/store.ts';
 
@@ -23,6 +24,8 @@ export interface HubContext {
   readonly tag: (projectId: number, name: string, text: string) => string;
   /** So many bytes that nobody can guess. */
   readonly random: (bytes: number) => Uint8Array;
+  /** Absent where no browser can show a passkey: what asks for one is then refused. */
+  readonly passkeys?: Passkeys;
 }
 
 /** A person who asks, with the token that proves it. */
@@ -32,6 +35,8 @@ export interface Caller {
   readonly address: string | null;
   /** The program that asks, as it names itself. */
   readonly client?: string | null;
+  /** Where the page is whose session asks; null for a token in a header. */
+  readonly origin?: string | null;
 }
 
 /** Who does it, for the audit: the id never changes, the name is for reading (T17). */

@@ -64,6 +64,8 @@ export interface HoldInspection {
     readonly changes: readonly Change[];
   };
   readonly history: readonly AuditRow[];
+  /** What an approve needs beside the session or token that it comes with. */
+  readonly stepUp: StepUp;
 }
 /** A Review with its Holds, votes and rules. */
 export interface ReviewInspection {
@@ -124,6 +126,7 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
       policy: policy.scopes,
     },
     unknown: frozen.unknown,
+    stepUp: neededFor([frozen, current]),
     configuration: sees ? configuration : hideTags(configuration),
     votes,
     rules: review === null ? [] : ruleViews(standing, caller.person.id),

@@ -6,6 +6,7 @@ import type { Member } from '../domain/principal.ts';
 import { outlook } from '../domain/quorum.ts';
 import type { Requirement } from '../domain/requirement.ts';
 import { scopeText } from '../domain/scope.ts';
+import { proofDetail } from '../domain/step-up.ts';
 import type { Token } from '../domain/token.ts';
 import type { Vote } from '../domain/vote.ts';
 import type { Settlement } from './settle.ts';
@@ -65,6 +66,7 @@ export async function recordVote(
       covers: vote.hold === null ? 'configuration' : 'this_hold',
       scope: vote.decision === 'approve' ? scopeText(vote.scope) : null,
       ...(vote.representedAs === null ? {} : { represented_as: vote.representedAs }),
+      ...(vote.proof === undefined ? {} : { step_up: proofDetail(vote.proof) }),
       ...(selfApproval === null ? {} : { self_approval: selfApproval }),
     },
   );

@@ -127,6 +127,7 @@ export const AUDIT_EVENTS = {
   signed_out: event('token', 'signed out'),
   sign_in_refused: event('token', 'was refused at signing in'),
   passkey_added: event('token', 'added a passkey'),
+  passkey_confirmed: event('token', 'confirmed a passkey of somebody else'),
   passkey_removed: event('token', 'removed a passkey'),
   stepped_up: event('token', 'proved again who they are'),
   break_glass_used: event('break_glass', 'broke the glass: ran something without its approval'),

@@ -14,6 +14,7 @@ import {
 } from './protected-environment.ts';
 import { type ApprovalRule, levelRule } from './rule.ts';
 import type { ScopePolicy } from './scope.ts';
+import type { StepUp } from './step-up.ts';
 import { DEFAULT_TOKEN_POLICY, type TokenPolicy } from './token-use.ts';
 import { SHIPPED_TOLERANCE, type Tolerance } from './tolerate.ts';
 
@@ -61,6 +62,8 @@ export interface PolicySettings {
   readonly rejectsRequired: number;
   readonly autoApprove: AutoApprove;
   readonly comment: Comments;
+  /** What an approve needs beside the session or token that it comes with. */
+  readonly stepUp: StepUp;
   readonly timeout: TimeoutBounds;
   readonly breakGlass: BreakGlassPolicy;
   readonly scopes: ScopePolicy;
@@ -128,6 +131,7 @@ const SHIPPED: PolicySettings = {
   rejectsRequired: 1,
   autoApprove: 'off',
   comment: 'optional',
+  stepUp: 'none',
   timeout: { minS: null, maxS: null },
   breakGlass: DEFAULT_BREAK_GLASS,
   scopes: { inputs: { default: 'same_pipeline', environments: 'admitted', max: 'any' }, refs: 'exact' },

@@ -1,6 +1,7 @@
 import type { CommitPerson, Facts } from './facts.ts';
 import type { EffectivePolicy, SelfApproval } from './policy.ts';
 import type { ApprovalRule } from './rule.ts';
+import type { StepUp } from './step-up.ts';
 
 /** What must be met, as it stood when a Review was opened; frozen into it (T21). */
 export interface Requirement {
@@ -8,6 +9,8 @@ export interface Requirement {
   readonly selfApproval: SelfApproval;
   /** So many rejects of entitled people end it; never below 1. */
   readonly rejectsRequired: number;
+  /** What an approve needs beside its token; absent in what was frozen before there was such a thing: nothing. */
+  readonly stepUp?: StepUp;
   /** Version of the policy it came from. */
   readonly policy: string;
   /** Who triggered the Hold that opened the Review; later Holds exclude nobody, or anybody could lock approvers out. */
@@ -64,6 +67,7 @@ export function requirementFor(policy: EffectivePolicy, opener: Opener): Require
     rules: unknown.length === 0 ? policy.rules : policy.rules.map((rule) => ({ ...rule, count: rule.count + 1 })),
     selfApproval: policy.selfApproval,
     rejectsRequired: policy.rejectsRequired,
+    stepUp: policy.stepUp,
     policy: policy.version,
     trigger,
     people,

@@ -1,5 +1,6 @@
 import type { Lifetime } from './lifetime.ts';
 import type { Scope } from './scope.ts';
+import type { VoteProof } from './step-up.ts';
 
 /** One person's approve or reject of a Review. Voting again replaces. */
 export interface Vote {
@@ -15,6 +16,8 @@ export interface Vote {
   readonly comment: string | null;
   /** Name of the one rule that it shall count for; null: whichever it is needed for. */
   readonly representedAs: string | null;
+  /** How the person showed again who they are; absent where nobody asked for it. */
+  readonly proof?: VoteProof;
   /** Epoch ms. */
   readonly at: number;
 }

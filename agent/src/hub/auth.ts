@@ -63,7 +63,7 @@ async function identityOf(context: HubContext, token: Token, use: TokenUse, orig
       `user ${token.owner.username} is blocked or no longer known: ask an administrator`,
     );
   }
-  return { token, caller: { person, token, address: use.address, client: use.client }, origin };
+  return { token, caller: { person, token, address: use.address, client: use.client, origin }, origin };
 }
 
 /**

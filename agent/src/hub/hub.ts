@@ -32,6 +32,7 @@ import { buildServer } from './server.ts';
 import { createSignIn } from './sign-in.ts';
 import { v4Routes } from './v4/routes.ts';
 import { createViewers, refuse } from './viewers.ts';
+import { webauthn } from './webauthn.ts';
 
 /** What a hub is made of. */
 export interface HubOptions {
@@ -107,6 +108,7 @@ export function createHub(options: HubOptions): Hub {
     agentHosts: () => link.addresses(),
     tag: (projectId, name, text) => variableTag(variableKey, projectId, name, text),
     random: (bytes) => randomBytes(bytes),
+    passkeys: webauthn(),
     push: {
       wake: (agent) => link.wake(agent),
       changed(event) {

@@ -6,6 +6,7 @@ import { holdRoutes } from './routes/holds.ts';
 import { inboxRoutes } from './routes/inbox.ts';
 import { meRoutes } from './routes/me.ts';
 import { oidcRoutes } from './routes/oidc.ts';
+import { passkeyRoutes } from './routes/passkeys.ts';
 import { proposalRoutes } from './routes/proposal.ts';
 import { reviewRoutes } from './routes/reviews.ts';
 import { sessionRoutes } from './routes/session.ts';
@@ -25,6 +26,7 @@ export function routes(context: RouteContext): readonly Route[] {
     meRoutes,
     sessionRoutes,
     oidcRoutes,
+    passkeyRoutes,
     systemRoutes,
   ].flatMap((part) => part(context));
 }

@@ -127,6 +127,7 @@ export function holdDetail(of: HoldInspection, url: string, retry: RetryAdvice |
       max_ref: of.scope.policy.refs,
     },
     unknown: [...of.unknown],
+    step_up: of.stepUp,
     diff: { ...of.diff, changes: of.diff.changes.map((change) => ({ ...change })) },
     history: of.history.map(auditView),
   };

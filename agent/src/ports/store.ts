@@ -12,6 +12,7 @@ import type { Token } from '../domain/token.ts';
 import type { Vote } from '../domain/vote.ts';
 import type { DeploymentReads, DeploymentWrites } from './deployment-store.ts';
 import type { HubPush } from './gatekeeper.ts';
+import type { PasskeyReads, PasskeyWrites } from './passkey-store.ts';
 
 /** Up to `limit` items after `after` (an id, exclusive), in ascending order of id. */
 export interface Page {
@@ -95,7 +96,7 @@ export interface Checkpoint {
 }
 
 /** Reads. Absent things are null, never an error. All of it rejects with `store_unavailable` when the database does. */
-export interface StoreReader extends DeploymentReads {
+export interface StoreReader extends DeploymentReads, PasskeyReads {
   hold(id: number): Promise<Hold | null>;
   holdOfJob(instance: string, projectId: number, jobId: number): Promise<Hold | null>;
   openHold(key: HoldKey): Promise<Hold | null>;
@@ -240,7 +241,7 @@ export interface StoreReader extends DeploymentReads {
  * Writes of one transaction. `update…` writes only where the stored version is one below the given one, and rejects with
  * `hold_conflict` otherwise; so does an insert of what may exist once only. Then nothing of the transaction stays.
  */
-export interface StoreWriter extends StoreReader, DeploymentWrites {
+export interface StoreWriter extends StoreReader, DeploymentWrites, PasskeyWrites {
   insertHold(hold: Omit<Hold, 'id'>, facts: Facts): Promise<Hold>;
   /** Writes a Hold; `facts` are those of its newest attempt when that is new. */
   updateHold(hold: Hold, facts?: Facts): Promise<void>;

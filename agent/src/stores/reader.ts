@@ -7,6 +7,7 @@ import { auditReads } from './audit-reads.ts';
 import { breakGlassReads } from './break-glass.ts';
 import { deploymentReads } from './deployments.ts';
 import { detachedReads } from './detached-reads.ts';
+import { passkeyReads } from './passkeys.ts';
 import { protectedReads } from './protected-environments.ts';
 import { approvalOf, denialOf, holdOf, pipelineKey, pushOf, reviewOf, sessionOf, tokenOf, voteOf } from './rows.ts';
 import { runReads } from './run-reads.ts';
@@ -352,6 +353,7 @@ export function reader(db: Kysely<Schema>): StoreReader {
       const row = await db.selectFrom('tokens').selectAll().where('hash', '=', hash).executeTakeFirst();
       return row === undefined ? null : tokenOf(row);
     },
+    ...passkeyReads(db),
     async session(token) {
       const row = await db.selectFrom('sessions').selectAll().where('token', '=', token).executeTakeFirst();
       return row === undefined ? null : sessionOf(row);

@@ -9,6 +9,7 @@ import type { Retry } from '../domain/retrying.ts';
 import type { Ask, Denial, Review, ReviewState } from '../domain/review.ts';
 import { levelRule } from '../domain/rule.ts';
 import type { Session } from '../domain/session.ts';
+import type { VoteProof } from '../domain/step-up.ts';
 import type { Place, Subject } from '../domain/subject.ts';
 import type { Token } from '../domain/token.ts';
 import type { Vote } from '../domain/vote.ts';
@@ -233,6 +234,7 @@ export function voteOf(row: Row<VoteTable>): Vote {
     scope: JSON.parse(row.scope) as Vote['scope'],
     comment: row.comment,
     representedAs: row.represented_as,
+    ...(row.proof === null ? {} : { proof: JSON.parse(row.proof) as VoteProof }),
     at: row.at,
   };
 }
@@ -250,6 +252,7 @@ export function voteColumns(vote: Vote) {
     scope: JSON.stringify(vote.scope),
     comment: vote.comment,
     represented_as: vote.representedAs,
+    proof: vote.proof === undefined ? null : JSON.stringify(vote.proof),
     at: vote.at,
   };
 }

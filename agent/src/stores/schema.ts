@@ -80,6 +80,8 @@ export interface VoteTable {
   scope: string;
   comment: string | null;
   represented_as: string | null;
+  /** How the person showed again who they are, as JSON. */
+  proof: Generated<string | null>;
   at: number;
 }
 /** A user or group that a rule of a Review or Hold names; `principal` 0 stands for all administrators. */
@@ -167,6 +169,33 @@ export interface TokenTable {
   revoked_at: number | null;
   revoked_by: string | null;
   revoked_reason: string | null;
+}
+/** One passkey of a person. */
+export interface PasskeyTable {
+  id: Generated<number>;
+  person_id: number;
+  username: string;
+  name: string;
+  credential_id: string;
+  public_key: string;
+  counter: number;
+  transports: string;
+  created_at: number;
+  confirmed_at: number | null;
+  confirmed_by: number | null;
+  confirmed_username: string | null;
+  last_used_at: number | null;
+  removed_at: number | null;
+}
+/** What a browser was given to sign; what it says yes to as JSON. */
+export interface ChallengeTable {
+  challenge: string;
+  nonce: string;
+  decision: string | null;
+  person_id: number;
+  token: number;
+  expires_at: number;
+  used_at: number | null;
 }
 /** What a session has beside its token; what the identity provider said as JSON. */
 export interface SessionTable {
@@ -281,6 +310,8 @@ export interface Schema extends DeploymentSchema {
   agents: AgentTable;
   tokens: TokenTable;
   sessions: SessionTable;
+  passkeys: PasskeyTable;
+  challenges: ChallengeTable;
   retries: RetryTable;
   reveals: RevealTable;
   sightings: SightingTable;

@@ -8,6 +8,7 @@ import { auditWrites } from './audit-writes.ts';
 import { breakGlassWrites } from './break-glass.ts';
 import { deploymentWrites } from './deployments.ts';
 import { protectedWrites } from './protected-environments.ts';
+import { passkeyWrites } from './passkeys.ts';
 import { reader } from './reader.ts';
 import {
   approvalColumns,
@@ -264,6 +265,7 @@ export function writer(db: Kysely<Schema>): StoreWriter {
     async updateToken(token) {
       await db.updateTable('tokens').set(tokenChanges(token)).where('id', '=', token.id).execute();
     },
+    ...passkeyWrites(db),
     async insertSession(session) {
       await db.insertInto('sessions').values(sessionColumns(session)).execute();
     },

@@ -4,6 +4,7 @@ import { AGENT_PROBLEMS, HUB_PROBLEMS } from '../domain/agent-problem.ts';
 import { GITLAB_PURPOSES, GITLAB_TOKEN_STATES } from '../domain/gitlab-token.ts';
 import { HOLD_STATES } from '../domain/hold.ts';
 import { INPUTS, REF_LIMITS } from '../domain/scope.ts';
+import { STEP_UPS } from '../domain/step-up.ts';
 import { TOKEN_SCOPES, TOKEN_STATES } from '../domain/token.ts';
 import { TOKEN_FLAGS } from '../domain/token-use.ts';
 import { factsSchema } from './facts.ts';
@@ -52,6 +53,8 @@ export const revealedSchema = z.strictObject({
   ),
 });
 
+/** The answer of a passkey to the challenge for this very decision, as JSON of WebAuthn. */
+const assertionSchema = z.record(z.string(), z.unknown());
 export const approveBody = z.strictObject({
   /** The full digest that was shown to whoever approves. */
   digest: digestSchema,
@@ -59,7 +62,10 @@ export const approveBody = z.strictObject({
   lifetime: lifetimeSchema.optional(),
   scope: scopeSchema.optional(),
   represented_as: representedAsSchema.optional(),
+  assertion: assertionSchema.optional(),
 });
+/** What an approve is to be, to ask what it still needs. */
+export const challengeBody = approveBody.omit({ assertion: true });
 /** Takes one's own vote back while the review is open. */
 export const withdrawBody = z.strictObject({ comment: z.string().max(4_000).optional() });
 export const rejectBody = z.strictObject({
@@ -79,6 +85,7 @@ export const decideBody = z.strictObject({
         lifetime: lifetimeSchema.optional(),
         scope: scopeSchema.optional(),
         represented_as: representedAsSchema.optional(),
+        assertion: assertionSchema.optional(),
         remember: z.boolean().optional(),
       }),
     )
@@ -250,6 +257,8 @@ export const holdDetailSchema = holdSchema.extend({
   }),
   /** What nobody could tell of who triggered or wrote it, in words; every rule asks for one more person then. */
   unknown: z.array(text),
+  /** What an approve needs besides; `POST /api/v1/holds/:id/challenge` says whether the session will do, and asks for a passkey. */
+  step_up: z.enum(STEP_UPS).default('none'),
   diff: diffSchema,
   history: z.array(auditRowSchema),
 });

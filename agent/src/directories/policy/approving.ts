@@ -7,6 +7,7 @@ import {
   SUPERSEDED,
   UNKNOWN_AUTHOR,
 } from '../../domain/policy.ts';
+import { STEP_UPS } from '../../domain/step-up.ts';
 import { rules } from './rules.ts';
 import { duration } from './scalars.ts';
 
@@ -31,6 +32,10 @@ export const approvingShape = {
     .optional()
     .describe('Whether the push of somebody who might approve it alone needs no vote.'),
   comment: z.enum(COMMENTS).optional().describe('Whether an approve needs a comment.'),
+  step_up: z
+    .enum(STEP_UPS)
+    .optional()
+    .describe('What an approve needs besides: nothing, a sign-in of the last five minutes, or a passkey.'),
   request_ttl: duration.optional().describe('A job that nobody decided on expires after this time.'),
   remember: duration.optional().describe('How long "reject --remember" refuses the same configuration at once.'),
   superseded: z
@@ -49,6 +54,7 @@ export function approvingOf(read: Read) {
     rejectsRequired: read.rejects_required,
     autoApprove: read.auto_approve,
     comment: read.comment,
+    stepUp: read.step_up,
     requestTtlMs: read.request_ttl,
     rememberMs: read.remember,
     superseded: read.superseded,

@@ -24,7 +24,8 @@ const holdQuery = page.extend({
 /** One's own job that others have approved: no vote, and as few as votes. */
 const RETRIES: Demand = { scope: 'read', vote: true };
 
-function wish(
+/** A body that decides on a Hold, as the verbs take it. */
+export function decisionOf(
   hold: number,
   b: {
     digest: string;
@@ -32,6 +33,7 @@ function wish(
     lifetime?: string | undefined;
     scope?: string | undefined;
     represented_as?: string | undefined;
+    assertion?: Readonly<Record<string, unknown>> | undefined;
     remember?: boolean | undefined;
   },
 ) {
@@ -43,6 +45,7 @@ function wish(
     scope: b.scope === undefined ? null : parseScopeWish([b.scope]),
     remember: b.remember ?? false,
     representedAs: b.represented_as ?? null,
+    assertion: b.assertion ?? null,
   };
 }
 
@@ -80,14 +83,14 @@ export function holdRoutes({ hub, agents, detached }: RouteContext): readonly Ro
       body: api.approveBody,
       reply: api.holdSchema,
       handle: async ({ params, body, caller }) =>
-        view(await decide(hub, caller, { ...wish(params.id, body), decision: 'approve' })),
+        view(await decide(hub, caller, { ...decisionOf(params.id, body), decision: 'approve' })),
     }),
     route('POST', '/api/v1/holds/:id/reject', 'Reject the configuration that was shown', VOTES, {
       params: idParam,
       body: api.rejectBody,
       reply: api.holdSchema,
       handle: async ({ params, body, caller }) =>
-        view(await decide(hub, caller, { ...wish(params.id, body), decision: 'reject' })),
+        view(await decide(hub, caller, { ...decisionOf(params.id, body), decision: 'reject' })),
     }),
     route('POST', '/api/v1/holds/:id/withdraw', "Take one's own vote back while the review is open", VOTES, {
       params: idParam,
@@ -128,7 +131,7 @@ export function holdRoutes({ hub, agents, detached }: RouteContext): readonly Ro
         const outcomes = await decideAll(
           hub,
           caller,
-          body.decisions.map((d) => ({ ...wish(d.hold, d), decision: d.decision })),
+          body.decisions.map((d) => ({ ...decisionOf(d.hold, d), decision: d.decision })),
         );
         return {
           items: outcomes.map(({ hold, after, error }) => ({
