@@ -151,6 +151,14 @@ describe('a window that asks for more people', () => {
     expect((await world.approve('maria', 2)).state).toBe('pending');
   });
 
+  it('may ask for people whom the other rules do not know', async () => {
+    world.policy = readPolicy(EXTRA.replace('access_level: owner', 'user: rita'), 'policy.yaml');
+    await world.admit({ id: 1 });
+    await world.approve('maria', 1);
+    expect(await world.state(1)).toBe('waiting_for_approval');
+    expect((await world.approve('rita', 1)).state).toBe('pending');
+  });
+
   it('T21 lets a job pass on an approval from before it only after it', async () => {
     await world.admit({ id: 1 });
     await world.approve('maria', 1);

@@ -23,7 +23,7 @@ import { type Vote, withVote } from '../domain/vote.ts';
 import type { Signed } from '../ports/passkeys.ts';
 import { blindNames, hiddenOf } from './blind.ts';
 import { isRunOnly } from './covering.ts';
-import { frozenNow, membersFor, policyFor, policyNow } from './governing.ts';
+import { askedNow, frozenNow, membersFor, policyFor, policyNow } from './governing.ts';
 import { byCaller, type Caller, type HubContext, retrying } from './hub-context.ts';
 import { readConfiguration } from './nearest.ts';
 import { answerReviews } from './release.ts';
@@ -125,9 +125,10 @@ async function groundOf(context: HubContext, caller: Caller, decision: Decision,
   const asked = hold.review === null ? null : await context.store.review(hold.review);
   if (asked === null || asked.state !== 'open' || hold.state !== 'waiting_for_approval')
     throw wrongState(hold, decision.decision);
-  const review = { ...asked, requirement: await frozenNow(context.directory, asked.requirement) };
   const policy = await context.policy();
   const here = policyNow(policy, hold, context.clock.now());
+  const frozen = await frozenNow(context.directory, asked.requirement);
+  const review = { ...asked, requirement: askedNow(policy, asked, frozen, context.clock.now()) };
   const current = requirementFor(here, review.requirement);
   const votes = await context.store.votes(review.id);
   const requirements = [review.requirement, current];

@@ -3,7 +3,7 @@ import type { Hold } from '../domain/hold.ts';
 import { type EffectivePolicy, effectivePolicy, mapRules, type Policy, rulesIn } from '../domain/policy.ts';
 import type { PolicyTarget } from '../domain/policy-match.ts';
 import type { Member } from '../domain/principal.ts';
-import type { Requirement } from '../domain/requirement.ts';
+import { type Requirement, withRules } from '../domain/requirement.ts';
 import type { Review } from '../domain/review.ts';
 import { type ApprovalRule, namedIn } from '../domain/rule.ts';
 import type { Directory } from '../ports/directory.ts';
@@ -59,6 +59,16 @@ export function policyFor(
   of: Pick<Hold | Review, 'subject' | 'projectPath' | 'place'>,
 ): EffectivePolicy {
   return effectivePolicy(policy, targetOf(of));
+}
+
+/** A frozen requirement as it is asked at this moment: whom a freeze window asks for may vote as well, as long as it holds. */
+export function askedNow(
+  policy: Policy,
+  of: Pick<Hold | Review, 'subject' | 'projectPath' | 'place'>,
+  requirement: Requirement,
+  now: number,
+): Requirement {
+  return withRules(requirement, freezeAt(policy.freezes, targetOf(of), now).extra?.rules ?? []);
 }
 
 /** The same as it is at this moment: with the rules that a freeze window adds. Never frozen into a Review. */

@@ -15,7 +15,7 @@ import { satisfies } from '../domain/rule.ts';
 import { defaultScope, inputsUnasked, type Scope, type ScopePolicy } from '../domain/scope.ts';
 import type { Vote } from '../domain/vote.ts';
 import { type HiddenOfHold, hiddenOf } from './blind.ts';
-import { frozenNow, membersFor, policyFor, policyNow } from './governing.ts';
+import { askedNow, frozenNow, membersFor, policyFor, policyNow } from './governing.ts';
 import type { Caller, HubContext } from './hub-context.ts';
 import { nearestDiff, readConfiguration } from './nearest.ts';
 import { notFound, sightOf, visibleApproval, visibleHold } from './see.ts';
@@ -85,12 +85,17 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
   const { store, directory } = context;
   const hold = await visibleHold(context, caller, id);
   const asked = hold.review === null ? null : await store.review(hold.review);
-  const review = asked && { ...asked, requirement: await frozenNow(directory, asked.requirement) };
+  const whole = await context.policy();
+  const now = context.clock.now();
+  const review = asked && {
+    ...asked,
+    requirement: askedNow(whole, asked, await frozenNow(directory, asked.requirement), now),
+  };
   const facts = await store.facts(hold.id, hold.attempts.at(-1)!.jobId);
   const configuration = await readConfiguration(store, hold.digest);
   if (facts === null || configuration === null)
     throw new HoldpointError('internal', `hold ${id}: the store lacks its configuration or facts`);
-  const policy = policyNow(await context.policy(), hold, context.clock.now());
+  const policy = policyNow(whole, hold, now);
   const current = requirementFor(policy, review?.requirement ?? { trigger: hold.trigger, people: facts.commit.people });
   const requirements = review === null ? [current] : [review.requirement, current];
   const votes = review === null ? [] : await store.votes(review.id);
@@ -158,12 +163,13 @@ export async function inspectReview(
 ): Promise<ReviewInspection> {
   const { store, directory } = context;
   const votes = await store.votes(review.id);
-  const frozen = await frozenNow(directory, review.requirement);
+  const policy = await context.policy();
+  const then = await frozenNow(directory, review.requirement);
   // What is decided was decided under the rules of its time; what is open has to meet those of today as well.
   const open = review.state === 'open';
-  const current = open
-    ? requirementFor(policyNow(await context.policy(), review, context.clock.now()), frozen)
-    : frozen;
+  const now = context.clock.now();
+  const frozen = open ? askedNow(policy, review, then, now) : then;
+  const current = open ? requirementFor(policyNow(policy, review, now), frozen) : frozen;
   const { projectId } = review.subject;
   const voters = votes.map(({ person }) => person.id);
   const members = await membersFor(directory, projectId, [frozen, current], voters);

@@ -53,6 +53,12 @@ function unknownOf(mode: SelfApproval, { trigger, people }: Opener): readonly st
   ];
 }
 
+/** The requirement with rules added that hold for the moment: what a freeze window asks for is live, never frozen (T21). */
+export function withRules(requirement: Requirement, rules: readonly ApprovalRule[]): Requirement {
+  const more = requirement.unknown.length === 0 ? rules : rules.map((rule) => ({ ...rule, count: rule.count + 1 }));
+  return rules.length === 0 ? requirement : { ...requirement, rules: [...requirement.rules, ...more] };
+}
+
 /**
  * The requirement that a policy puts on what somebody triggered and somebody wrote. A trigger that a variable alone names
  * proves nothing and so satisfies nothing: that person is excluded in every mode (T17). Where it is not known whom to

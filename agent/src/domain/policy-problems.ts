@@ -1,0 +1,75 @@
+import { frozenUntil } from './freeze.ts';
+import type { Policy } from './policy.ts';
+import type { PolicyPath } from './policy-explain.ts';
+import { chosenBy, loosened, unreachable } from './policy-loosening.ts';
+import { withNames } from './policy-names.ts';
+import { peopleProblems } from './policy-people-problems.ts';
+import { days, type PolicyCheck, type PolicyProblem, places, problem } from './policy-problem.ts';
+import { INPUTS } from './scope.ts';
+
+/** What is wrong with a policy beyond its form. */
+export function policyProblems(given: Policy, check: PolicyCheck): readonly PolicyProblem[] {
+  const policy = check.principals === null ? given : withNames(given, check.principals);
+  return [
+    ...settingsProblems(policy, check),
+    ...policy.entries.flatMap((_, index) => unreachable(policy, index)),
+    ...policy.entries.flatMap((_, index) => loosened(policy, index)),
+    ...freezeProblems(policy, check),
+    ...(check.principals === null ? [] : peopleProblems(policy, check.principals)),
+  ];
+}
+
+/** Limits that stand below what they limit; only where the file says both, since what is unsaid is narrowed. */
+function settingsProblems(policy: Policy, { has }: PolicyCheck): readonly PolicyProblem[] {
+  return places(policy).flatMap(({ settings, at }) => {
+    const found: PolicyProblem[] = [];
+    const { lifetimes, scopes } = settings;
+    const both = (a: PolicyPath, b: PolicyPath): boolean => has([...at, ...a]) && has([...at, ...b]);
+    const above = (low: PolicyPath, high: PolicyPath) =>
+      found.push(problem('error', [...at, ...high], `is below ${low.join('.')}: the default would never be reached`));
+    if (lifetimes !== undefined) {
+      for (const key of ['default', 'environments'] as const) {
+        if (both(['lifetimes', key], ['lifetimes', 'max']) && days(lifetimes[key]) > days(lifetimes.max))
+          above(['lifetimes', key], ['lifetimes', 'max']);
+      }
+    }
+    if (scopes !== undefined) {
+      for (const key of ['default', 'environments'] as const) {
+        const wider = INPUTS.indexOf(scopes.inputs[key]) > INPUTS.indexOf(scopes.inputs.max);
+        if (wider && both(['scopes', 'inputs', key], ['scopes', 'inputs', 'max']))
+          above(['scopes', 'inputs', key], ['scopes', 'inputs', 'max']);
+      }
+    }
+    return found;
+  });
+}
+
+const YEAR_MS = 366 * 86_400_000;
+
+function freezeProblems({ freezes }: Policy, { now }: PolicyCheck): readonly PolicyProblem[] {
+  return freezes.flatMap((window, index) => {
+    const at: PolicyPath = ['freeze', index];
+    const found: PolicyProblem[] = [];
+    const past = (end: { year: number; month: number; day: number }) =>
+      Date.UTC(end.year, end.month - 1, end.day + 1) < now;
+    if (window.when.every((when) => when.kind === 'dates' && past(when.to)))
+      found.push(problem('warning', at, 'is over: take it out'));
+    const anybody = { projectId: 0, projectPath: null, job: '', ref: '', refProtected: false, environment: null };
+    const until = frozenUntil([{ ...window, match: {}, mode: 'hard', except: [] }], anybody, now);
+    if (window.mode === 'hard' && until !== null && until >= now + YEAR_MS)
+      found.push(problem('error', at, 'never ends: nothing would ever be released'));
+    for (const [i, { name, match }] of window.except.entries()) {
+      if (match.projects !== undefined) continue;
+      const chosen = chosenBy(match);
+      if (chosen.length > 0)
+        found.push(
+          problem(
+            'warning',
+            [...at, 'except', i, 'match'],
+            `${name} goes by ${chosen.join(' and ')} alone: whoever pushes chooses them; name projects, or add refs: [protected]`,
+          ),
+        );
+    }
+    return found;
+  });
+}
