@@ -48,7 +48,7 @@ function serve(app: FastifyInstance, route: V4Route, guard: Guard): void {
       const { status = 200, body, headers = {} } = await route.handle(await requestOf(request, caller));
       reply.status(status).headers(headers);
       if (body === undefined) return reply.send();
-      return reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(body);
+      return json(reply, body);
     },
   });
 }
@@ -89,7 +89,12 @@ async function requestOf(request: FastifyRequest, caller: V4Request['caller']): 
 function answer(reply: FastifyReply, error: V4Error, thrown: unknown = null): FastifyReply {
   if (thrown instanceof RateLimited) reply.header('retry-after', thrown.retryAfterS);
   if (error.status === 401) reply.header('www-authenticate', 'Bearer');
-  return reply.status(error.status).type('application/json; charset=utf-8').serializer(JSON.stringify).send(error.body);
+  return json(reply.status(error.status), error.body);
+}
+
+/** With exactly GitLab's type, which python-gitlab compares as text: fastify would add a charset to a string. */
+function json(reply: FastifyReply, body: unknown): FastifyReply {
+  return reply.header('content-type', 'application/json').send(Buffer.from(JSON.stringify(body)));
 }
 
 /** What fastify refuses, in GitLab's words; what nobody foresaw goes to the log, not to the caller. */
