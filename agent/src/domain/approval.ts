@@ -24,6 +24,8 @@ export interface Approval {
   readonly createdAt: number;
   readonly lastUsedAt: number | null;
   readonly timesUsed: number;
+  /** Nobody voted: the policy let it pass for this person, who pushed and made all of it. Never a baseline of tolerance. */
+  readonly auto?: { readonly id: number; readonly username: string; readonly name: string };
   readonly revoked: { readonly at: number; readonly by: string; readonly reason: string | null } | null;
   /** The Approval that it goes on from: renewed, or carried over to a renamed project. */
   readonly renews?: number | null;

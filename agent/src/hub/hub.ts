@@ -23,6 +23,7 @@ import type { IdentityProvider } from '../ports/identity-provider.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 import { keepAudit } from './audit-keeping.ts';
+import { openAutoApprovals } from './auto-approval.ts';
 import { openDetached } from './detached.ts';
 import { createLinkServer } from './link-server.ts';
 import { createMetrics } from './metrics.ts';
@@ -114,6 +115,7 @@ export function createHub(options: HubOptions): Hub {
       changed(event) {
         metrics.changed(event);
         detached.noticed(event);
+        autoApprovals.noticed(event);
         viewers.publish(event);
       },
     },
@@ -122,6 +124,7 @@ export function createHub(options: HubOptions): Hub {
   const viewers = createViewers(context, heartbeatMs, log);
   const link = createLinkServer({ context, agents: options.agents, variableKey, heartbeatMs, log });
   const metrics = createMetrics(link.connected, viewers.count);
+  const autoApprovals = openAutoApprovals(context, options.ci ?? null, log);
   const detached = openDetached(context, options.ci ?? null, log);
   const signIn =
     options.identity === undefined
@@ -224,7 +227,15 @@ export function createHub(options: HubOptions): Hub {
     async close() {
       stopped = true;
       cancelExpire();
-      await Promise.all([checking, expiring, detached.close(), signIn?.close(), link.close(), viewers.close()]);
+      await Promise.all([
+        checking,
+        expiring,
+        detached.close(),
+        autoApprovals.close(),
+        signIn?.close(),
+        link.close(),
+        viewers.close(),
+      ]);
       await app?.close();
       await audit.close();
     },

@@ -173,6 +173,7 @@ export function approvalView(approval: Approval, now: number): ApprovalView {
     until: approval.lifetime.kind === 'until' ? time(approval.lifetime.at) : null,
     hold: approval.hold,
     votes: approval.votes.map((vote) => voteView(vote, null)),
+    auto: approval.auto === undefined ? null : person(approval.auto),
     policy: approval.policy,
     created_at: time(approval.createdAt),
     last_used_at: timeOrNull(approval.lastUsedAt),

@@ -1,4 +1,5 @@
 import type { GitlabTokenOwner, GitlabTokenRecord } from '../domain/gitlab-token.ts';
+import type { PushedHistory } from '../domain/pushed.ts';
 import type { GateStatus, Seen } from '../domain/retrying.ts';
 
 /** What the CI server said; `refused` is for good as far as this credential goes (401, 403, 404 and the like). */
@@ -30,6 +31,17 @@ export interface CiCommitStatus {
   readonly url: string;
 }
 
+/** Which way is asked for, and of which job. */
+export interface CiHistoryQuestion {
+  readonly projectId: number;
+  readonly pipelineId: number;
+  readonly job: string;
+  readonly from: string;
+  readonly to: string;
+  /** Epoch ms: pushes before are of no interest. */
+  readonly since: number;
+}
+
 /**
  * The CI server as people use it, each call in the name of whoever's credential it carries. Calls reject when the server
  * could not be asked or failed itself (network, 429, 5xx): those are worth another try. All are bounded in time and size.
@@ -44,5 +56,7 @@ export interface CiApi {
   /** Retries a job; the answer is the id of the new one. */
   retry(credential: string, projectId: number, jobId: number): Promise<CiAnswer<number>>;
   setStatus(credential: string, status: CiCommitStatus): Promise<CiAnswer<null>>;
+  /** Who pushed and made what lies between two commits of a ref, and the jobs of that name in the pipeline. */
+  history(credential: string, question: CiHistoryQuestion): Promise<CiAnswer<PushedHistory>>;
   close(): Promise<void>;
 }

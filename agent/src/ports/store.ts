@@ -117,6 +117,8 @@ export interface StoreReader extends DeploymentReads, PasskeyReads {
   frozenHolds(limit: number): Promise<readonly Hold[]>;
   /** True when a newer pipeline of the same project, ref and job name has been handed over. */
   overtaken(hold: Hold): Promise<boolean>;
+  /** The newest Hold of the Subject on this very ref that an Approval let pass and that was handed over, of earlier pipelines. */
+  lastApproved(hold: Hold): Promise<Hold | null>;
   /** All Holds of one pipeline, oldest first. */
   holdsOfPipeline(instance: string, projectId: number, pipelineId: number): Promise<readonly Hold[]>;
   /** Retries of a Hold that the hub asked for, oldest first. */

@@ -6,7 +6,7 @@ import type { HoldTable, Schema } from './schema.ts';
 
 type DetachedReads = Pick<
   StoreReader,
-  'detachedHolds' | 'overtaken' | 'holdsOfPipeline' | 'retriesOf' | 'isRetryBot' | 'untoldHolds'
+  'detachedHolds' | 'overtaken' | 'lastApproved' | 'holdsOfPipeline' | 'retriesOf' | 'isRetryBot' | 'untoldHolds'
 >;
 
 /** Reads about Holds that no job stands for, and what became of their jobs. */
@@ -53,6 +53,26 @@ export function detachedReads(
         .limit(1)
         .executeTakeFirst();
       return row !== undefined;
+    },
+    async lastApproved(hold) {
+      if (hold.pipelineId === null) return null;
+      const row = await db
+        .selectFrom('holds')
+        .innerJoin('attempts', 'attempts.hold', 'holds.id')
+        .innerJoin('approvals', 'approvals.id', 'holds.approval')
+        .selectAll('holds')
+        .where('holds.instance', '=', hold.subject.instance)
+        .where('holds.project_id', '=', hold.subject.projectId)
+        .where('holds.job', '=', hold.subject.job)
+        .where('holds.pipeline_id', '<', hold.pipelineId)
+        .where('holds.ref', '=', hold.place.ref)
+        .where('attempts.handed_out_at', 'is not', null)
+        // Nobody has looked at what the glass was broken for.
+        .where('approvals.break_glass', 'is', null)
+        .orderBy('holds.pipeline_id', 'desc')
+        .limit(1)
+        .executeTakeFirst();
+      return row === undefined ? null : ((await withAttempts([row]))[0] ?? null);
     },
     async holdsOfPipeline(instance, projectId, pipelineId) {
       const rows = await db

@@ -270,7 +270,7 @@ export function approvalOf(row: Row<ApprovalTable>): Approval {
     scope: JSON.parse(row.scope) as Approval['scope'],
     lifetime: parseLifetime(row.lifetime),
     hold: row.hold,
-    votes: JSON.parse(row.votes) as Approval['votes'],
+    votes: row.auto === null ? (JSON.parse(row.votes) as Approval['votes']) : [],
     policy: row.policy,
     createdAt: row.created_at,
     lastUsedAt: row.last_used_at,
@@ -278,6 +278,7 @@ export function approvalOf(row: Row<ApprovalTable>): Approval {
     revoked:
       row.revoked_at === null ? null : { at: row.revoked_at, by: row.revoked_by ?? '', reason: row.revoked_reason },
     ...(row.break_glass === null ? {} : { breakGlass: true }),
+    ...(row.auto === null ? {} : { auto: JSON.parse(row.auto) as NonNullable<Approval['auto']> }),
     ...(row.renews === null ? {} : { renews: row.renews }),
   };
 }
@@ -292,7 +293,8 @@ export function approvalColumns(approval: Omit<Approval, 'id'>) {
     scope: JSON.stringify(approval.scope),
     ends_at: endsAt(approval as Approval),
     hold: approval.hold,
-    votes: JSON.stringify(approval.votes),
+    // No row is without a reason to be there: votes, or for whom none were needed.
+    votes: JSON.stringify(approval.auto === undefined ? approval.votes : [{ auto: approval.auto.id }]),
     policy: approval.policy,
     created_at: approval.createdAt,
     last_used_at: approval.lastUsedAt,
@@ -301,6 +303,7 @@ export function approvalColumns(approval: Omit<Approval, 'id'>) {
     revoked_by: approval.revoked?.by ?? null,
     revoked_reason: approval.revoked?.reason ?? null,
     break_glass: approval.breakGlass === true ? 1 : null,
+    auto: approval.auto === undefined ? null : JSON.stringify(approval.auto),
     renews: approval.renews ?? null,
   };
 }

@@ -110,6 +110,8 @@ export interface ApprovalTable extends SubjectColumns {
   revoked_by: string | null;
   revoked_reason: string | null;
   break_glass: number | null;
+  /** The person for whom the policy let it pass without a vote, as JSON. */
+  auto: string | null;
   /** The Approval that it goes on from. */
   renews: number | null;
 }

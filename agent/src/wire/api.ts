@@ -300,6 +300,8 @@ export const approvalSchema = z.strictObject({
   until: time.nullable(),
   hold: id.nullable(),
   votes: z.array(voteSchema),
+  /** Nobody voted: the policy let it pass for this person, who pushed and made all of it; null otherwise. */
+  auto: personSchema.nullable().default(null),
   policy: text,
   created_at: time,
   last_used_at: time.nullable(),

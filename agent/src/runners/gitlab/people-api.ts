@@ -3,6 +3,7 @@ import { HoldpointError } from '../../domain/errors.ts';
 import type { CiStatusWord, Seen } from '../../domain/retrying.ts';
 import type { CiAnswer, CiApi, CiPlace } from '../../ports/ci-api.ts';
 import { headerIn } from './headers.ts';
+import { readHistory } from './pushed-history.ts';
 import { type Answer, createUpstream } from './upstream.ts';
 
 /** Nobody waits for these calls: a GitLab that is this slow is asked again later. */
@@ -184,6 +185,15 @@ export function createPeopleApi(options: { readonly url: string; readonly ca?: s
       const stands = status === 400 && answer.body.toString().includes('Cannot transition status');
       if (status === 201 || status === 200 || stands) return { ok: true, value: null };
       return refusal(what, answer);
+    },
+    async history(credential, question) {
+      const get = (what: string, path: string) => ask(what, 'GET', path, credential);
+      const found = await readHistory({ get, read: bodyOf }, question);
+      if (!('refused' in found)) return { ok: true, value: found };
+      const { refused: status } = found;
+      if (status < 300 || status === 408 || status === 429 || status >= 500)
+        throw awayWith('about pushes', `it answered ${status}`);
+      return { ok: false, status };
     },
     close: () => upstream.close(),
   };

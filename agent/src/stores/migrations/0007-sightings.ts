@@ -1,4 +1,7 @@
-/** What ran unguarded on runners that only watch: one row for each configuration of a job at a place. */
+/**
+ * What ran unguarded on runners that only watch: one row for each configuration of a job at a place; and for whom an approval
+ * was written without a vote.
+ */
 export const statements: readonly string[] = [
   `create table sightings (
     instance text not null,
@@ -19,4 +22,5 @@ export const statements: readonly string[] = [
     primary key (instance, project_id, job, digest, ref_class, ref_protected, environment)
   )`,
   'create index sightings_by_time on sightings (last_at)',
+  'alter table approvals add column auto text',
 ];
