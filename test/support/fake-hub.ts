@@ -71,7 +71,7 @@ export async function startFakeHub(token: string | null = null): Promise<FakeHub
   };
   const listed = (hold: HoldDetail) => {
     const { configuration, facts, attempts, votes, rules, may_vote, quorum, diff, history, ...more } = hold;
-    const { hidden, inputs, scope, unknown, retry, ...rest } = more;
+    const { hidden, inputs, scope, unknown, retry, step_up, ...rest } = more;
     return rest;
   };
 
@@ -190,6 +190,7 @@ export function aHold(id: number, more: Partial<HoldDetail> = {}): HoldDetail {
     id,
     state: 'waiting_for_approval',
     version: 1,
+    step_up: 'none',
     review: 3,
     digest: digestOf(configuration),
     instance: 'https://gitlab.example.com',

@@ -13,6 +13,7 @@ import { requirementFor } from '../domain/requirement.ts';
 import type { Review } from '../domain/review.ts';
 import { satisfies } from '../domain/rule.ts';
 import { defaultScope, inputsUnasked, type Scope, type ScopePolicy } from '../domain/scope.ts';
+import type { StepUp } from '../domain/step-up.ts';
 import type { Vote } from '../domain/vote.ts';
 import { type HiddenOfHold, hiddenOf } from './blind.ts';
 import { askedNow, frozenNow, membersFor, policyFor, policyNow } from './governing.ts';
@@ -20,6 +21,7 @@ import type { Caller, HubContext } from './hub-context.ts';
 import { nearestDiff, readConfiguration } from './nearest.ts';
 import { notFound, sightOf, visibleApproval, visibleHold } from './see.ts';
 import { ownRules, type QuorumView, quorumView, type RuleView, ruleOfVote, ruleViews } from './standing.ts';
+import { neededFor } from './step-up.ts';
 
 /** Rows of one Hold's history that are shown with it; all of them are in the audit. */
 const MAX_HISTORY = 500;
