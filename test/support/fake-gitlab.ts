@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { objectStorage } from './fake-gitlab/artifacts.ts';
 import { createFaults, deliver } from './fake-gitlab/faults.ts';
 import { addGenerated, cancel, enqueue, play, retry } from './fake-gitlab/jobs.ts';
+import { NO_PEOPLE } from './fake-gitlab/member-routes.ts';
 import { erase } from './fake-gitlab/people-routes.ts';
 import { reap } from './fake-gitlab/reapers.ts';
 import { registerRunner } from './fake-gitlab/runner-routes.ts';
@@ -57,6 +58,9 @@ export async function startFakeGitlab(options: FakeGitlabOptions = {}): Promise<
         lastUsedAt: null,
       });
       return token;
+    },
+    setPeople: (people) => {
+      world.people = people;
     },
     revokePersonToken: (token) => void world.personTokens.delete(token),
     statuses: world.statuses,
@@ -134,6 +138,7 @@ function createWorld(options: FakeGitlabOptions): { world: World; advance: (ms: 
     recent: new Map(),
     apiToken: `glpat-${createHash('sha256').update(randomBytes(16)).digest('base64url').slice(0, 20)}`,
     personTokens: new Map(),
+    people: NO_PEOPLE,
     statuses: [],
     unpersistedChunks: options.unpersistedChunks ?? 0,
     objectStorageUrl: '',

@@ -4,6 +4,7 @@ import { downloadArtifact, uploadArtifact } from './artifacts.ts';
 import { answerInstead, deliver, type Faults } from './faults.ts';
 import { jobOfToken } from './job-auth.ts';
 import { allowedAgents, currentJob, putJob } from './job-routes.ts';
+import { memberRoute } from './member-routes.ts';
 import { peopleRoute } from './people-routes.ts';
 import { reap } from './reapers.ts';
 import { deleteManager, deleteRunner, requestJob, resetToken, verifyRunner } from './runner-routes.ts';
@@ -171,5 +172,7 @@ async function jobRoute(world: World, call: Call): Promise<Answer> {
   }
   const bearer = /^Bearer (.+)$/.exec(header('authorization'))?.[1] ?? '';
   const who = { privateToken: header('private-token') || bearer, jobToken: jobTokenOf(call) };
+  const members = memberRoute(world, method, url, who.privateToken);
+  if (members !== null) return members;
   return peopleRoute(world, method, path, who, parsed(call.body)) ?? json(404, { error: '404 Not Found' });
 }

@@ -3,6 +3,7 @@ import type {
   EnqueueOptions,
   FakeCommitStatus,
   FakeGitlabOptions,
+  FakePeople,
   FakePersonToken,
   FakeUser,
   JobStatus,
@@ -103,6 +104,7 @@ export interface World {
   readonly apiToken: string;
   readonly personTokens: Map<string, FakePersonToken>;
   readonly statuses: FakeCommitStatus[];
+  people: FakePeople;
   unpersistedChunks: number;
   objectStorageUrl: string;
   /** Told when a job became pending: long polls listen. */

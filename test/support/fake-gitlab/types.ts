@@ -191,6 +191,37 @@ export interface FakePersonToken {
   lastUsedAt: number | null;
 }
 
+/** A user as GitLab keeps them. */
+export interface FakeUserRecord extends FakeUser {
+  /** Default `active`. */
+  readonly state?: string;
+  readonly bot?: boolean;
+}
+/** A membership as GitLab keeps it. */
+export interface FakeMembership {
+  readonly user: number;
+  readonly accessLevel: number;
+  /** `YYYY-MM-DD`. */
+  readonly expiresAt?: string;
+  /** Invited, not accepted. */
+  readonly pending?: boolean;
+}
+/** A group, and groups that it invited. */
+export interface FakeGroup {
+  readonly id: number;
+  readonly path: string;
+  readonly members: readonly FakeMembership[];
+  readonly sharedWith?: readonly { readonly group: number; readonly accessLevel: number }[];
+}
+/** A project, and groups that it invited. */
+export interface FakeProject extends FakeGroup {}
+/** Who is who in a GitLab. */
+export interface FakePeople {
+  readonly users: readonly FakeUserRecord[];
+  readonly groups: readonly FakeGroup[];
+  readonly projects: readonly FakeProject[];
+}
+
 /** A GitLab as a test holds it: its address, its clock and its people. */
 export interface FakeGitlab {
   readonly url: string;
@@ -199,6 +230,8 @@ export interface FakeGitlab {
   readonly objectStorageUrl: string;
   /** A token of this person or bot; `may`: what GitLab lets them do beside asking who they are, default everything. */
   personToken(user: FakeUser, options?: FakeTokenOptions): string;
+  /** Who is who from now on; without it GitLab tells nobody who belongs to what. */
+  setPeople(people: FakePeople): void;
   /** Takes a token away: 401 from now on. */
   revokePersonToken(token: string): void;
   /** Commit statuses, in the order in which they were set. */
