@@ -147,7 +147,19 @@ async function groundOf(context: HubContext, caller: Caller, decision: Decision,
   const signed = signedDecision(caller, { hold: hold.id, review: review.id, digest: hold.digest }, decision);
   const assertion = said === 'approve' ? (decision.assertion ?? null) : null;
   const proved = await proveStepUp(context, caller, needed, signed, assertion);
-  return { hold, review, current, members, votes, requirements, policy, here, problem, proved, now: context.clock.now() };
+  return {
+    hold,
+    review,
+    current,
+    members,
+    votes,
+    requirements,
+    policy,
+    here,
+    problem,
+    proved,
+    now: context.clock.now(),
+  };
 }
 
 /** Nothing that the rights were judged on has moved since: the Hold, the Review, a denial. */

@@ -24,7 +24,12 @@ import type { Settlement } from './settle.ts';
 /** What the approve of a Hold says yes to. */
 export function signedDecision(
   caller: Pick<Caller, 'person'>,
-  about: { readonly hold: number; readonly review: number; readonly digest: string; readonly gate?: SignedDecision['gate'] },
+  about: {
+    readonly hold: number;
+    readonly review: number;
+    readonly digest: string;
+    readonly gate?: SignedDecision['gate'];
+  },
   asked: { readonly lifetime: string | null; readonly scope: ScopeWish | null; readonly representedAs?: string | null },
 ): SignedDecision {
   return {
