@@ -63,6 +63,7 @@ export async function startFakeGitlab(options: FakeGitlabOptions = {}): Promise<
       world.people = people;
     },
     revokePersonToken: (token) => void world.personTokens.delete(token),
+    push: (push) => void world.pushes.push(push),
     statuses: world.statuses,
     deletePipeline(id) {
       for (const job of [...world.jobs.values()]) if (job.pipeline.id === id) world.jobs.delete(job.id);
@@ -140,6 +141,7 @@ function createWorld(options: FakeGitlabOptions): { world: World; advance: (ms: 
     personTokens: new Map(),
     people: NO_PEOPLE,
     statuses: [],
+    pushes: [],
     unpersistedChunks: options.unpersistedChunks ?? 0,
     objectStorageUrl: '',
     queueWatchers: new Set(),

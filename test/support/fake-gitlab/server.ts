@@ -6,6 +6,7 @@ import { jobOfToken } from './job-auth.ts';
 import { allowedAgents, currentJob, putJob } from './job-routes.ts';
 import { memberRoute } from './member-routes.ts';
 import { peopleRoute } from './people-routes.ts';
+import { pushRoute } from './push-routes.ts';
 import { reap } from './reapers.ts';
 import { deleteManager, deleteRunner, requestJob, resetToken, verifyRunner } from './runner-routes.ts';
 import { type Answer, json, refuse, type World } from './state.ts';
@@ -172,6 +173,8 @@ async function jobRoute(world: World, call: Call): Promise<Answer> {
   }
   const bearer = /^Bearer (.+)$/.exec(header('authorization'))?.[1] ?? '';
   const who = { privateToken: header('private-token') || bearer, jobToken: jobTokenOf(call) };
+  const pushed = pushRoute(world, method, url, who.privateToken);
+  if (pushed !== null) return pushed;
   const members = memberRoute(world, method, url, who.privateToken);
   if (members !== null) return members;
   return peopleRoute(world, method, path, who, parsed(call.body)) ?? json(404, { error: '404 Not Found' });

@@ -5,6 +5,7 @@ import type {
   FakeGitlabOptions,
   FakePeople,
   FakePersonToken,
+  FakePush,
   FakeUser,
   JobStatus,
   LoggedRequest,
@@ -104,6 +105,7 @@ export interface World {
   readonly apiToken: string;
   readonly personTokens: Map<string, FakePersonToken>;
   readonly statuses: FakeCommitStatus[];
+  readonly pushes: FakePush[];
   people: FakePeople;
   unpersistedChunks: number;
   objectStorageUrl: string;

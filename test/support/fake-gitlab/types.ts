@@ -59,6 +59,23 @@ export interface FakeArtifact {
   readonly hash: string;
 }
 
+/** One push of one person. */
+export interface FakePush {
+  readonly projectId: number;
+  readonly user: FakeUser;
+  /** Full ref. */
+  readonly ref: string;
+  readonly from: string | null;
+  readonly to: string;
+  readonly commits: readonly {
+    readonly sha: string;
+    readonly parents: readonly string[];
+    readonly author: { readonly name: string; readonly email: string };
+    /** Default: the author. */
+    readonly committer?: { readonly name: string; readonly email: string };
+  }[];
+}
+
 /** A commit status as it was set. */
 export interface FakeCommitStatus {
   readonly projectId: number;
@@ -75,6 +92,8 @@ export interface FakeJob {
   readonly name: string;
   readonly projectId: number;
   readonly pipelineId: number;
+  /** The commit that its pipeline runs for. */
+  readonly sha: string;
   readonly status: JobStatus;
   readonly trace: string;
   readonly failureReason: string | null;
@@ -234,6 +253,8 @@ export interface FakeGitlab {
   setPeople(people: FakePeople): void;
   /** Takes a token away: 401 from now on. */
   revokePersonToken(token: string): void;
+  /** Notes a push: GitLab lists it with its commits from now on. */
+  push(push: FakePush): void;
   /** Commit statuses, in the order in which they were set. */
   readonly statuses: readonly FakeCommitStatus[];
   /** Takes a pipeline with all its jobs away. */

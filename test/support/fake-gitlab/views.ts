@@ -140,6 +140,7 @@ export function snapshot(job: Job): FakeJob {
     name: job.name,
     projectId: job.projectId,
     pipelineId: job.pipeline.id,
+    sha: job.pipeline.sha,
     status: job.status,
     trace: job.trace.toString('utf8'),
     failureReason: job.failureReason,
