@@ -85,7 +85,8 @@ export async function nameForSight(
 /** Ids of everybody who may see what an event is about. */
 export async function seersOf(context: HubContext, event: ChangedEvent): Promise<ReadonlySet<number>> {
   const { type, id, projectId } = event;
-  const hold = type === 'hold' ? await context.store.hold(id) : null;
+  const about = type === 'deployment' ? ((await context.store.deployment(id))?.hold ?? null) : null;
+  const hold = type === 'hold' ? await context.store.hold(id) : about === null ? null : await context.store.hold(about);
   const review =
     type === 'review' ? id : type === 'approval' ? ((await context.store.approval(id))?.review ?? null) : null;
   const rows = await context.store.namedFor({ hold: hold?.id ?? null, review: hold?.review ?? review });

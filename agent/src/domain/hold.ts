@@ -136,9 +136,11 @@ const WAY_OUT: Record<HoldState, string> = {
 /** The `wrong_state` error for something that a Hold in its state does not allow. */
 export function wrongState(hold: Hold, wanted: string): HoldpointError {
   const reason = hold.reason === null ? '' : ` (${hold.reason})`;
+  const isConfigured = hold.state === 'waiting_for_approval' && hold.configured !== null;
+  const wayOut = isConfigured ? 'its configuration is approved, it waits for its deployment' : WAY_OUT[hold.state];
   return new HoldpointError(
     'wrong_state',
-    `hold ${hold.id} is ${hold.state}${reason}: ${wanted} is not possible; ${WAY_OUT[hold.state]}`,
+    `hold ${hold.id} is ${hold.state}${reason}: ${wanted} is not possible; ${wayOut}`,
   );
 }
 

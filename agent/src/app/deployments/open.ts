@@ -3,10 +3,11 @@ import { askedRules, deploymentRequirement } from '../../domain/deployment-gate.
 import type { Facts } from '../../domain/facts.ts';
 import type { Hold } from '../../domain/hold.ts';
 import type { Member } from '../../domain/principal.ts';
-import { type DeploymentRules, deployWords, mayDeploy } from '../../domain/protected-environment.ts';
+import { type DeploymentRules, deployWords, mayDeploy, rulesWithin } from '../../domain/protected-environment.ts';
 import type { Requirement } from '../../domain/requirement.ts';
 import type { DeployedTo } from '../../ports/deployment-store.ts';
 import { policyFor } from '../governing.ts';
+import { nameForSight } from '../see.ts';
 import type { Settlement } from '../settle.ts';
 import type { DeploymentGate } from './gate.ts';
 
@@ -154,6 +155,7 @@ export async function openDeployment(
     finishedAt: null,
     reason: null,
   });
+  await nameForSight(s.tx, { hold: hold.id }, [...rulesWithin(rules), ...requirement.rules]);
   await s.audit(
     'deployment_created',
     { hold, deployment: deployment.id },

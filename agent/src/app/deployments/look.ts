@@ -1,0 +1,217 @@
+import type { AuditRow } from '../../domain/audit.ts';
+import type { BrokenMark, Deployment, DeploymentVote } from '../../domain/deployment.ts';
+import type { CurrentRules } from '../../domain/deployment-gate.ts';
+import { HoldpointError } from '../../domain/errors.ts';
+import type { Facts } from '../../domain/facts.ts';
+import { type Hold, isFinal } from '../../domain/hold.ts';
+import {
+  type MayDeploy,
+  mayApproveDeployment,
+  mayRejectDeployment,
+  mayRunDeployment,
+  type Standing,
+} from '../../domain/may-deploy.ts';
+import type { Policy } from '../../domain/policy.ts';
+import type { Member, Person } from '../../domain/principal.ts';
+import { type DeploymentRule, mayDeploy } from '../../domain/protected-environment.ts';
+import { tallyAll } from '../../domain/quorum.ts';
+import { satisfies, whoWords } from '../../domain/rule.ts';
+import type { DeploymentFilter } from '../../ports/deployment-store.ts';
+import type { Page } from '../../ports/store.ts';
+import type { Caller, HubContext } from '../hub-context.ts';
+import { notFound, sightOf } from '../see.ts';
+import { type QuorumView, quorumView, type RuleView, ruleViews } from '../standing.ts';
+import { currentRules, type DeploymentGate, gateOf } from './gate.ts';
+
+/** Rows of one Deployment's history that are shown with it; all of them are in the audit. */
+const MAX_HISTORY = 500;
+/** Earlier runs to the same environment that are shown with one. */
+const MAX_EARLIER = 20;
+/** Of the people who may deploy so many are named. */
+const MAX_NAMED = 20;
+
+/** What a Hold waits for. */
+export type WaitsFor = 'configuration' | 'approvals' | 'start';
+
+/** What is missing at the gates of a Hold; nothing for one that does not wait. */
+export function waitsFor(hold: Hold, deployment: Deployment | null): readonly WaitsFor[] {
+  if (hold.state !== 'waiting_for_approval') return [];
+  const isOpen = deployment !== null && (deployment.state === 'blocked' || deployment.state === 'created');
+  return [
+    ...(hold.configured === null ? (['configuration'] as const) : []),
+    ...(isOpen && deployment.state === 'blocked' ? (['approvals'] as const) : []),
+    ...(isOpen && deployment.started === null ? (['start'] as const) : []),
+  ];
+}
+
+/** One frozen rule and the people who are counted for it. */
+export interface CountedRule {
+  readonly rule: DeploymentRule;
+  readonly need: number;
+  readonly have: number;
+  /** Those that are counted for it, then those of people whom it knows and that count for no other rule: rejects above all. */
+  readonly votes: readonly DeploymentVote[];
+}
+
+/** Everything about one Deployment, as one person may see it. */
+export interface DeploymentInspection {
+  readonly deployment: Deployment;
+  readonly hold: Hold;
+  readonly facts: Facts;
+  readonly votes: readonly DeploymentVote[];
+  /** The frozen rules in their order, each with the votes on it. */
+  readonly rules: readonly CountedRule[];
+  /** Frozen and current rules, for reading. */
+  readonly views: readonly RuleView[];
+  /** Null where nobody's approval is asked for. */
+  readonly quorum: QuorumView | null;
+  readonly mayApprove: MayDeploy;
+  readonly mayReject: MayDeploy;
+  readonly mayRun: MayDeploy;
+  /** Who may start it, as far as the hub knows them. */
+  readonly deployers: readonly Person[];
+  /** False when nothing protects the environment any more. */
+  readonly isProtected: boolean;
+  readonly waitsFor: readonly WaitsFor[];
+  readonly broken: BrokenMark | null;
+  /** Earlier runs of the same job to the same environment, the newest first, each with its own votes. */
+  readonly earlier: readonly Deployment[];
+  readonly history: readonly AuditRow[];
+}
+
+/** What a decision about a Deployment stands on. */
+export interface DeploymentGround {
+  readonly deployment: Deployment;
+  readonly hold: Hold;
+  readonly policy: Policy;
+  readonly gate: DeploymentGate;
+  readonly current: CurrentRules | null;
+  readonly votes: readonly DeploymentVote[];
+  readonly broken: BrokenMark | null;
+  readonly member: Member | undefined;
+  readonly standing: Standing;
+}
+
+/** The Deployment if the caller may see it. Throws `not_found` alike for one that is not there and one that may not be seen. */
+export async function visibleDeployment(context: HubContext, caller: Caller, id: number): Promise<Deployment> {
+  return (await visible(context, caller, id)).deployment;
+}
+
+async function visible(
+  context: HubContext,
+  caller: Caller,
+  id: number,
+): Promise<{ readonly deployment: Deployment; readonly hold: Hold }> {
+  const deployment = await context.store.deployment(id);
+  if (deployment === null) throw notFound('deployment', id);
+  const sight = await sightOf(context, caller, [deployment.subject.projectId]);
+  const [hold] = await context.store.holds({ id: deployment.hold, sight }, { after: 0, limit: 1 });
+  if (hold === undefined) throw notFound('deployment', id);
+  return { deployment, hold };
+}
+
+/** Deployments that the caller may see, in ascending order of id. */
+export async function listDeployments(
+  context: HubContext,
+  caller: Caller,
+  filter: Omit<DeploymentFilter, 'sight'>,
+  page: Page,
+): Promise<readonly Deployment[]> {
+  return context.store.deployments({ ...filter, sight: await sightOf(context, caller) }, page);
+}
+
+/** What a decision of the caller about a Deployment stands on; `notBefore` (epoch ms): no older answer about people will do. */
+export async function deploymentGround(
+  context: HubContext,
+  caller: Caller,
+  id: number,
+  notBefore?: number,
+): Promise<DeploymentGround> {
+  const { deployment, hold } = await visible(context, caller, id);
+  const policy = await context.policy();
+  const gate = await gateOf(context, policy, deployment, [caller.person.id], notBefore);
+  const current = currentRules(policy, gate, deployment.kind, deployment.trigger);
+  const { subject, sha } = deployment;
+  const to = { instance: subject.instance, projectId: subject.projectId, environment: deployment.environment.name };
+  const broken = await context.store.brokenMark(to, sha);
+  const member = gate.members.find(({ person }) => person.id === caller.person.id);
+  const votes = await context.store.deploymentVotes(id);
+  const standing = { deployment, current, personId: caller.person.id, member, broken };
+  return { deployment, hold, policy, gate, current, votes, broken, member, standing };
+}
+
+/** Whom the votes are counted for, by the rules as they were frozen and together with those of now. */
+function countedOf({ deployment, current, votes, gate }: DeploymentGround): readonly CountedRule[] {
+  const requirements = [deployment.requirement, ...(current === null ? [] : [current.requirement])];
+  const asked = requirements.filter(({ rules }, i) => i === 0 || rules.length > 0);
+  const [tally] = deployment.requirement.rules.length === 0 ? [] : tallyAll(asked, votes, gate.members).tallies;
+  const seated = new Set(tally?.seats.flat() ?? []);
+  return deployment.requirement.rules.map((rule, i) => {
+    const seats = tally?.seats[i] ?? [];
+    return {
+      rule: deployment.rules.rules[i] ?? { ...rule, element: null },
+      need: rule.count,
+      have: seats.length,
+      votes: [
+        ...votes.filter(({ person }) => seats.includes(person.id)),
+        ...votes.filter(
+          ({ person }) =>
+            !seated.has(person.id) && gate.members.some((one) => one.person.id === person.id && satisfies(rule, one)),
+        ),
+      ],
+    };
+  });
+}
+
+/** Everything about one Deployment for one person. Rejects with `not_found`. */
+export async function inspectDeployment(
+  context: HubContext,
+  caller: Caller,
+  id: number,
+): Promise<DeploymentInspection> {
+  const ground = await deploymentGround(context, caller, id);
+  const { deployment, hold, current, votes, gate, standing } = ground;
+  const { store, directory } = context;
+  const facts = await store.facts(hold.id, hold.attempts.at(-1)!.jobId);
+  if (facts === null) throw new HoldpointError('internal', `deployment ${id}: the store lacks its facts`);
+  const frozen = deployment.requirement;
+  const now = current?.requirement ?? frozen;
+  const asked = { projectId: deployment.subject.projectId, frozen, current: now, votes, members: gate.members };
+  const { subject, environment } = deployment;
+  const to = { instance: subject.instance, projectId: subject.projectId, environment: environment.name };
+  const runs = await store.deploymentsTo(to, { job: subject.job }, MAX_EARLIER + 1);
+  const lists = current?.rules.deployAccess ?? deployment.rules.deployAccess;
+  const limited = (may: MayDeploy): MayDeploy =>
+    caller.token.scopes.includes('deploy')
+      ? may
+      : { allowed: false, code: 'forbidden', reason: 'your token has no scope deploy: use one that has' };
+  return {
+    deployment,
+    hold,
+    facts,
+    votes,
+    rules: countedOf(ground),
+    views: frozen.rules.length === 0 && now.rules.length === 0 ? [] : ruleViews(asked, caller.person.id),
+    quorum: frozen.rules.length === 0 || now.rules.length === 0 ? null : await quorumView(directory, asked),
+    mayApprove: limited(mayApproveDeployment(standing)),
+    mayReject: limited(mayRejectDeployment(standing)),
+    mayRun: limited(mayRunDeployment(standing)),
+    deployers: gate.members
+      .filter((one) => mayDeploy(lists, one))
+      .map(({ person }) => person)
+      .slice(0, MAX_NAMED),
+    isProtected: current !== null,
+    waitsFor: isFinal(hold.state) ? [] : waitsFor(hold, deployment),
+    broken: ground.broken,
+    earlier: runs.filter((one) => one.id < id).slice(0, MAX_EARLIER),
+    history: await store.auditRows({ deployment: id, sight: null }, { after: 0, limit: MAX_HISTORY }),
+  };
+}
+
+/** Names whom a rule asks for, with how many it lacks: `1 more of members of acme/qa`. */
+export function lackingWords({ rules }: Pick<DeploymentInspection, 'rules'>): string {
+  return rules
+    .filter(({ need, have }) => have < need)
+    .map(({ rule, need, have }) => `${need - have} more of ${whoWords(rule.who)}`)
+    .join(' and ');
+}
