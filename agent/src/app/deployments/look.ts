@@ -49,8 +49,10 @@ export interface CountedRule {
   readonly rule: DeploymentRule;
   readonly need: number;
   readonly have: number;
-  /** Those that are counted for it, then those of people whom it knows and that count for no other rule: rejects above all. */
-  readonly votes: readonly DeploymentVote[];
+  /** Whose approve is counted for it. */
+  readonly approvedBy: readonly DeploymentVote[];
+  /** Votes of those whom it knows and that count for no other rule: the rejects, and approves that were not needed. */
+  readonly others: readonly DeploymentVote[];
 }
 
 /** Everything about one Deployment, as one person may see it. */
@@ -59,10 +61,10 @@ export interface DeploymentInspection {
   readonly hold: Hold;
   readonly facts: Facts;
   readonly votes: readonly DeploymentVote[];
-  /** The frozen rules in their order, each with the votes on it. */
-  readonly rules: readonly CountedRule[];
+  /** The frozen rules in their order, each with whose votes it has. */
+  readonly counted: readonly CountedRule[];
   /** Frozen and current rules, for reading. */
-  readonly views: readonly RuleView[];
+  readonly rules: readonly RuleView[];
   /** Null where nobody's approval is asked for. */
   readonly quorum: QuorumView | null;
   readonly mayApprove: MayDeploy;
@@ -92,12 +94,8 @@ export interface DeploymentGround {
   readonly standing: Standing;
 }
 
-/** The Deployment if the caller may see it. Throws `not_found` alike for one that is not there and one that may not be seen. */
-export async function visibleDeployment(context: HubContext, caller: Caller, id: number): Promise<Deployment> {
-  return (await visible(context, caller, id)).deployment;
-}
-
-async function visible(
+/** The Deployment and its Hold if the caller may see them. Throws `not_found` alike for what is not there and what may not be seen. */
+export async function visibleDeployment(
   context: HubContext,
   caller: Caller,
   id: number,
@@ -127,7 +125,7 @@ export async function deploymentGround(
   id: number,
   notBefore?: number,
 ): Promise<DeploymentGround> {
-  const { deployment, hold } = await visible(context, caller, id);
+  const { deployment, hold } = await visibleDeployment(context, caller, id);
   const policy = await context.policy();
   const gate = await gateOf(context, policy, deployment, [caller.person.id], notBefore);
   const current = currentRules(policy, gate, deployment.kind, deployment.trigger);
@@ -152,13 +150,11 @@ function countedOf({ deployment, current, votes, gate }: DeploymentGround): read
       rule: deployment.rules.rules[i] ?? { ...rule, element: null },
       need: rule.count,
       have: seats.length,
-      votes: [
-        ...votes.filter(({ person }) => seats.includes(person.id)),
-        ...votes.filter(
-          ({ person }) =>
-            !seated.has(person.id) && gate.members.some((one) => one.person.id === person.id && satisfies(rule, one)),
-        ),
-      ],
+      approvedBy: votes.filter(({ person }) => seats.includes(person.id)),
+      others: votes.filter(
+        ({ person }) =>
+          !seated.has(person.id) && gate.members.some((one) => one.person.id === person.id && satisfies(rule, one)),
+      ),
     };
   });
 }
@@ -190,8 +186,8 @@ export async function inspectDeployment(
     hold,
     facts,
     votes,
-    rules: countedOf(ground),
-    views: frozen.rules.length === 0 && now.rules.length === 0 ? [] : ruleViews(asked, caller.person.id),
+    counted: countedOf(ground),
+    rules: frozen.rules.length === 0 && now.rules.length === 0 ? [] : ruleViews(asked, caller.person.id),
     quorum: frozen.rules.length === 0 || now.rules.length === 0 ? null : await quorumView(directory, asked),
     mayApprove: limited(mayApproveDeployment(standing)),
     mayReject: limited(mayRejectDeployment(standing)),
@@ -209,8 +205,8 @@ export async function inspectDeployment(
 }
 
 /** Names whom a rule asks for, with how many it lacks: `1 more of members of acme/qa`. */
-export function lackingWords({ rules }: Pick<DeploymentInspection, 'rules'>): string {
-  return rules
+export function lackingWords({ counted }: Pick<DeploymentInspection, 'counted'>): string {
+  return counted
     .filter(({ need, have }) => have < need)
     .map(({ rule, need, have }) => `${need - have} more of ${whoWords(rule.who)}`)
     .join(' and ');
