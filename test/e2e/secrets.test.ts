@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { runCli } from '../support/cli.ts';
 import { openScene, type Scene } from '../support/scene.ts';
 import { ROOT } from '../support/source-files.ts';
 
@@ -58,6 +59,7 @@ describe('secrets of a job', () => {
       },
     });
     const hold = await scene.hold(job, 'waiting_for_approval');
+    await scene.gitlab.until('the note in the log', () => scene.gitlab.job(job).trace !== '');
     const maria = await scene.as('maria');
     const secrets = [...secretsOf(scene.gitlab.job(job).payload ?? ''), planted, maria.token, scene.protectedToken];
     expect(secrets.length).toBeGreaterThanOrEqual(6);
@@ -100,5 +102,121 @@ describe('secrets of a job', () => {
     await scene.gitlab.until('an empty parking lot', () =>
       filesBelow(join(scene.folder, 'state')).every((path) => !path.includes(String(job))),
     );
+  });
+});
+
+/** Every payload among the fixtures, by file. */
+const FIXTURES = readdirSync(join(ROOT, 'test/fixtures/gitlab'))
+  .filter((name) => name !== 'jwks.json')
+  .map((name) => [name, readFileSync(join(ROOT, 'test/fixtures/gitlab', name), 'utf8')] as const);
+
+/** A text with what is packed in it: an envelope carries its statement in base64, and that carries a head in base64. */
+function unpacked(text: string): string {
+  const packed = text.match(/[A-Za-z0-9+/]{100,}={0,2}/g) ?? [];
+  return [text, ...packed.map((each) => unpacked(Buffer.from(each, 'base64').toString('utf8')))].join('\n');
+}
+/** The ways in which a secret can be written. */
+const spellings = (secret: string): string[] => [
+  ...new Set([secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]),
+];
+
+describe('secrets of every job among the fixtures', () => {
+  it('reach no route, no export, no bundle, no log, no note and no metric (T24, T32)', {
+    timeout: 120_000,
+  }, async () => {
+    scene = await openScene();
+    scene.runner();
+    const secrets = new Set<string>();
+    const jobs: number[] = [];
+    for (const [index, [name, text]] of FIXTURES.entries()) {
+      const job = scene.gitlab.enqueue(text, {
+        runner: scene.protectedToken,
+        mutate: (payload) => {
+          const variables = payload.variables as object[];
+          variables.push({
+            key: 'DOTENV',
+            value: `dotenv-of-an-earlier-job-${index}-77c1`,
+            public: false,
+            masked: false,
+          });
+          variables.push({
+            key: 'DEPLOY_KEY',
+            value: `set-by-a-maintainer-${index}-52ab`,
+            public: false,
+            masked: true,
+          });
+          const title = variables.find((v) => (v as { key: string }).key === 'CI_COMMIT_TITLE') as { value: string };
+          title.value = `Ship it with set-by-a-maintainer-${index}-52ab`;
+          (payload.steps as { script: string[] }[])[0]!.script.push(`curl -u x:set-by-a-maintainer-${index}-52ab /`);
+        },
+      });
+      jobs.push(job);
+      const hold = await scene.hold(job, 'waiting_for_approval');
+      for (const payload of [scene.gitlab.job(job).payload ?? '', text])
+        for (const each of secretsOf(payload)) secrets.add(each);
+      const maria = await scene.as('maria');
+      expect((await maria.post(`holds/${hold.id}/reveal`, { digest: hold.digest })).status, name).toBe(200);
+      const comment = `${name} looks right`;
+      expect((await maria.post(`holds/${hold.id}/approve`, { digest: hold.digest, comment })).status, name).toBe(200);
+      await scene.hold(job, 'success');
+    }
+    expect(secrets.size).toBeGreaterThan(FIXTURES.length * 5);
+
+    const looks = new Map<string, string>();
+    const auditor = await scene.as('maria', ['read', 'approve', 'deploy', 'audit', 'admin']);
+    const { hubUrl } = scene.agent;
+    const get = async (path: string) => {
+      const answer = await fetch(`${hubUrl}${path}`, { headers: { authorization: `Bearer ${auditor.token}` } });
+      return { status: answer.status, text: await answer.text() };
+    };
+    const document = JSON.parse((await get('/openapi.json')).text) as { paths: Record<string, object> };
+    const answered = new Map<string, number>();
+    for (const [path, methods] of Object.entries(document.paths)) {
+      if (!('get' in methods)) continue;
+      const ids = path.includes('{') ? [1, 2, 3, 4242] : [0];
+      for (const id of ids) {
+        const { status, text } = await get(path.replace(/\{\w+\}/g, String(id)));
+        looks.set(`GET ${path} ${id}`, text);
+        if (status === 200) answered.set(path, text.length);
+      }
+    }
+    for (const path of [
+      'holds',
+      'holds/{id}',
+      'reviews/{id}',
+      'approvals/{id}',
+      'audit',
+      'audit/export',
+      'audit/bundle/holds/{id}',
+      'tokens',
+    ])
+      expect(answered.get(`/api/v1/${path}`), path).toBeGreaterThan(100);
+
+    const env = { HOLDPOINT_HUB_URL: hubUrl, HOLDPOINT_TOKEN: auditor.token };
+    const bundles = join(scene.folder, 'bundles');
+    for (let id = 1; id <= FIXTURES.length; id++) {
+      const made = await runCli(['audit', 'bundle', String(id), '--out', bundles], { env });
+      expect([made.exit, made.err]).toEqual([0, '']);
+      expect((await runCli(['audit', 'verify', join(bundles, `hold-${id}.bundle.json`)])).exit).toBe(0);
+      for (const argv of [
+        ['holds', 'show', String(id), '--all'],
+        ['audit', 'timeline', 'hold', String(id)],
+      ])
+        looks.set(argv.join(' '), (await runCli(argv, { env })).out);
+    }
+    for (const path of filesBelow(bundles)) looks.set(path, readFileSync(path, 'utf8'));
+    expect((await runCli(['audit', 'export', '--out', join(scene.folder, 'export.jsonl')], { env })).exit).toBe(0);
+    looks.set('the export', readFileSync(join(scene.folder, 'export.jsonl'), 'utf8'));
+    looks.set('the log of the agent', scene.log.lines.join('\n'));
+    for (const job of jobs) looks.set(`the log of job ${job}`, scene.gitlab.job(job).trace);
+
+    for (const [where, text] of looks) {
+      const all = unpacked(text);
+      for (const secret of secrets)
+        for (const spelling of spellings(secret)) expect(all.includes(spelling), `${where} has ${secret}`).toBe(false);
+    }
+    // That these looks would find one: what is no secret is found.
+    for (const where of ['the export', join(bundles, 'hold-1.bundle.json'), 'GET /api/v1/audit/bundle/holds/{id} 1'])
+      expect(unpacked(looks.get(where) ?? ''), where).toContain(`${FIXTURES[0]![0]} looks right`);
   });
 });
