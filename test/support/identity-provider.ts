@@ -14,6 +14,8 @@ export interface TestProvider {
   readonly issuer: string;
   /** Whoever sits before the browser; they need no form to sign in with. Null declines. */
   who: number | null;
+  /** How long ago they signed in there, in seconds. */
+  sinceS: number;
   /** Clients that may come: their redirect addresses are known only when the hub listens. */
   register(redirectUris: readonly string[], postLogout?: readonly string[]): void;
   /** Access tokens that were given out and not taken back, with their scopes and whose they are. */
@@ -35,6 +37,7 @@ export async function startProvider(accounts: Readonly<Record<number, Account>>)
   const made: TestProvider = {
     issuer,
     who: null,
+    sinceS: 0,
     given,
     register(redirectUris, postLogout = []) {
       const provider = new Provider(
@@ -49,7 +52,7 @@ export async function startProvider(accounts: Readonly<Record<number, Account>>)
       const callback = provider.callback();
       handle = (request, response) => {
         if (!request.url?.startsWith('/interaction/')) return void callback(request, response);
-        interact(provider, request, response, made.who).catch((error: unknown) => {
+        interact(provider, request, response, made.who, made.sinceS).catch((error: unknown) => {
           response.writeHead(500).end(String(error));
         });
       };
@@ -114,6 +117,7 @@ async function interact(
   request: IncomingMessage,
   response: ServerResponse,
   who: number | null,
+  sinceS: number,
 ): Promise<void> {
   const { prompt, params, session, grantId } = await provider.interactionDetails(request, response);
   if (who === null) {
@@ -121,7 +125,9 @@ async function interact(
     return;
   }
   if (prompt.name === 'login') {
-    await provider.interactionFinished(request, response, { login: { accountId: String(who) } });
+    await provider.interactionFinished(request, response, {
+      login: { accountId: String(who), ts: Math.floor(Date.now() / 1_000) - sinceS },
+    });
     return;
   }
   const grant =
