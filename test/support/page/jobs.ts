@@ -45,5 +45,5 @@ export function enqueue(scene: Scene, wish: JobWish = {}): number {
 }
 
 /** Waits until GitLab says that a job ended so. */
-export const ended = (scene: Scene, id: number, status: string): Promise<void> =>
+export const ended = (scene: Scene, id: number, status: string): Promise<unknown> =>
   scene.gitlab.until(`job ${id} ${status}`, () => scene.gitlab.job(id).status === status);

@@ -28,7 +28,7 @@ export async function openPage(browser: Browser, hubUrl: string, options: VisitO
     timezoneId: 'Europe/Lisbon',
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(8_000);
+  page.setDefaultTimeout(20_000);
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`error: ${error.message}`));
   page.on('console', (message) => {

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import type { ValueChange } from '../../../../src/domain/configuration-diff.ts';
 import type { SectionRows, UnchangedRow } from '../../../../src/domain/configuration-rows.ts';
 import type { JsonObject } from '../../../../src/domain/json.ts';
@@ -36,6 +36,25 @@ function piecesOf(rows: readonly Row[]): readonly Piece[] {
     from = to;
   }
   return pieces;
+}
+
+/** Rows that are not folded away. */
+const rowsIn = (pieces: readonly Piece[]): number =>
+  pieces.reduce((sum, piece) => sum + (piece.kind === 'rows' ? piece.rows.length : 0), 0);
+
+/** The first pieces with so many rows that are not folded; the last of them may be cut. */
+function drawnOf(pieces: readonly Piece[], most: number): readonly Piece[] {
+  const drawn: Piece[] = [];
+  let left = most;
+  for (const piece of pieces) {
+    if (left <= 0) break;
+    if (piece.kind === 'fold') drawn.push(piece);
+    else {
+      drawn.push({ ...piece, rows: piece.rows.slice(0, left) });
+      left -= piece.rows.length;
+    }
+  }
+  return drawn;
 }
 
 const plural = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
@@ -107,8 +126,9 @@ function ChangedSection({
   readonly configuration: JsonObject;
 }) {
   const [shown, setShown] = useState(ROWS_AT_ONCE);
-  const rows = of.rows.slice(0, shown);
-  const hidden = of.rows.length - rows.length;
+  const pieces = useMemo(() => piecesOf(of.rows), [of.rows]);
+  const drawn = drawnOf(pieces, shown);
+  const hidden = rowsIn(pieces) - rowsIn(drawn);
   return (
     <section class="section" aria-label={`${NAMES[of.section]}: ${of.changed} changed`}>
       <h3>
@@ -126,7 +146,7 @@ function ChangedSection({
         </p>
       )}
       <div class="rows">
-        {piecesOf(rows).map((piece) =>
+        {drawn.map((piece) =>
           piece.kind === 'rows' ? (
             <Rows key={piece.from} rows={piece.rows} from={piece.from} configuration={configuration} />
           ) : (
@@ -172,6 +192,10 @@ export function Diff({
       {changed.map((section) => (
         <ChangedSection key={section.section} of={section} flags={flags} configuration={configuration} />
       ))}
+      {/* Also a difference without any change is looked at to its end. */}
+      <div class="change">
+        <PartEnd />
+      </div>
       {same.map(({ section, rows, unchanged }) => (
         <section key={section} class="section section-same" aria-label={`${NAMES[section]}: nothing changed`}>
           <h3>

@@ -10,6 +10,9 @@ export interface Seen {
   showNext(): void;
 }
 
+/** Before anything was looked at, something has not been seen. */
+const UNKNOWN = { unseen: 1, total: 1 };
+
 interface Watch {
   add(element: Element): () => void;
 }
@@ -20,7 +23,7 @@ export const WatchSeen = Watching.Provider;
 
 /** Watches the ends of parts: whoever presses approve has had each of them on the screen (T33). */
 export function useSeen(): Seen & { readonly watch: Watch } {
-  const [counts, setCounts] = useState({ unseen: 0, total: 0 });
+  const [counts, setCounts] = useState(UNKNOWN);
   const parts = useRef(new Map<Element, boolean>());
   const watcher = useRef<{ observer: IntersectionObserver; watch: Watch } | null>(null);
   const count = (): void => {
@@ -39,6 +42,8 @@ export function useSeen(): Seen & { readonly watch: Watch } {
     const watch: Watch = {
       add(element) {
         parts.current.set(element, false);
+        // Until the browser has told of it, it has not been seen.
+        setCounts((old) => (old.unseen > 0 ? old : { ...old, unseen: 1 }));
         observer.observe(element);
         return () => {
           observer.unobserve(element);
