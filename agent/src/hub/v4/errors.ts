@@ -1,4 +1,4 @@
-import { ERRORS, type HoldpointError } from '../../domain/errors.ts';
+import { ERRORS, type ErrorCode, HoldpointError } from '../../domain/errors.ts';
 
 /** One answer that is an error: its status and the very words of its body. `{name}` is filled in. */
 interface Row {
@@ -234,7 +234,7 @@ export const V4_ERRORS = {
     status: 422,
     member: 'messages',
     text: 'Approval rules required approvals must be less than or equal to {limit}',
-    when: '`required_approvals` above the limit: 5, or `environments.max_required_approvals` of the policy.',
+    when: '`required_approvals` above the limit: 5, or `edit.max_required_approvals` of the policy.',
   },
   too_few_approvals: {
     status: 422,
@@ -355,5 +355,20 @@ export function v4Error(error: HoldpointError): V4Error {
       return new V4Error('unavailable', {}, cause);
     default:
       return new V4Error('internal', {}, cause);
+  }
+}
+
+/** Runs a verb; errors of these codes get the words of GitLab's that stand beside them, filled with `values` and the reason. */
+export async function asGitlab<T>(
+  words: Partial<Record<ErrorCode, V4Code>>,
+  work: () => Promise<T>,
+  values: Readonly<Record<string, string | number>> = {},
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const code = error instanceof HoldpointError ? words[error.code] : undefined;
+    if (!(error instanceof HoldpointError) || code === undefined) throw error;
+    throw new V4Error(code, { reason: error.message, ...values }, { cause: error });
   }
 }
