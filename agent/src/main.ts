@@ -48,7 +48,7 @@ function processParts(): Parts {
       ]);
       return { readPayload, jwksVerifier };
     },
-    policies: async () => ({ readPolicy: (await import('./directories/policy-file.ts')).readPolicy }),
+    policies: async () => (await import('./directories/policy-parts.ts')).policyParts,
     notifier: async () => {
       const [{ openNotifier }, { createClock }] = await Promise.all([
         import('./system/notify.ts'),

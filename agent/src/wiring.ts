@@ -88,7 +88,8 @@ export async function startAgent(
       written !== null && asked !== null ? combined(written, asked.directory) : (written ?? asked?.directory);
     if (directory === undefined)
       throw new HoldpointError('bad_config', 'neither principals nor GitLab says who is who');
-    const policy = config.policy === null ? () => DEFAULT_POLICY : openPolicy({ path: config.policy, log });
+    const policyFile = config.policy === null ? null : openPolicy({ path: config.policy, log, now: () => clock.now() });
+    const policy = policyFile ?? (() => DEFAULT_POLICY);
 
     const store = await openStore({ path: config.hub.store.path });
     stops.push(() => store.close());
@@ -102,6 +103,7 @@ export async function startAgent(
       store,
       directory,
       policy,
+      ...(policyFile && { policyStatus: policyFile.status }),
       variableKey,
       audit: {
         signer: openHubKey(config.keys.hub),

@@ -1,7 +1,7 @@
 import type { Io } from '../../agent/src/cli/io.ts';
 import type { Parts } from '../../agent/src/cli/parts.ts';
 import { runCommandLine } from '../../agent/src/cli/program.ts';
-import { readPolicy } from '../../agent/src/directories/policy-file.ts';
+import { policyParts } from '../../agent/src/directories/policy-parts.ts';
 import { readPayload } from '../../agent/src/runners/gitlab/configuration.ts';
 import { jwksVerifier } from '../../agent/src/runners/gitlab/id-tokens.ts';
 
@@ -51,7 +51,7 @@ export async function runCli(argv: readonly string[], world: CliWorld = {}): Pro
     version: '1.2.3',
     startAgent: refuse,
     payloads: async () => ({ readPayload, jwksVerifier }),
-    policies: async () => ({ readPolicy }),
+    policies: async () => policyParts,
     notifier: refuse,
     runDemo: refuse,
     ...world.parts,

@@ -138,6 +138,6 @@ describe('a file that changes', () => {
     );
     const path = join(folder, 'policy.yaml');
     writeFileSync(path, 'rules: 3');
-    expect(() => openPolicy({ path, log: hubLog() })).toThrow(/policy\.yaml:1: rules/);
+    expect(() => openPolicy({ path, log: hubLog(), now: () => 0 })).toThrow(/policy\.yaml:1: rules/);
   });
 });

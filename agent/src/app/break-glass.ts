@@ -205,6 +205,11 @@ export async function watchBreakGlass(context: HubContext): Promise<number> {
   );
 }
 
+/** Records that somebody else should have looked at by now. */
+export async function overdueGlasses(context: Pick<HubContext, 'store' | 'clock'>): Promise<readonly BreakGlass[]> {
+  return context.store.breakGlasses({ projects: null, dueBefore: context.clock.now() }, { after: 0, limit: 1_000 });
+}
+
 /** A record that the caller may see: of a project with reporter access. Rejects with `not_found`. */
 export async function visibleBreakGlass(context: HubContext, caller: Caller, id: number): Promise<BreakGlass> {
   const glass = await context.store.breakGlass(id);

@@ -5,6 +5,7 @@ import type { Token } from '../domain/token.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Directory } from '../ports/directory.ts';
 import type { Passkeys } from '../ports/passkeys.ts';
+import type { PolicyStatus } from '../ports/policy-status.ts';
 import type { Push } from '../ports/push.ts';
 import type { Store } from '../ports/store.ts';
 
@@ -14,6 +15,8 @@ export interface HubContext {
   readonly directory: Directory;
   /** The policy in force, with names looked up. */
   readonly policy: () => Promise<Policy>;
+  /** Where it comes from; absent: what is shipped holds. */
+  readonly policyStatus?: () => PolicyStatus;
   readonly clock: Clock;
   readonly push: Push;
   /** Origin of links for people, without a trailing slash. */

@@ -75,6 +75,18 @@ export const COMMANDS: readonly {
     load: () => import('./commands/approvals.ts'),
   },
   {
+    name: 'break-glass',
+    usage: 'HOLD --reason WHY | [list|show ID|close ID]',
+    summary: 'run one job without its approval; list and close what was run so',
+    load: () => import('./commands/break-glass.ts'),
+  },
+  {
+    name: 'policy',
+    usage: '[show|check FILE…|explain|test FILE…|schema]',
+    summary: 'show, check, explain and test the policy',
+    load: () => import('./commands/policy.ts'),
+  },
+  {
     name: 'token',
     usage: '[list|create|rotate ID|revoke ID|gitlab|lend]',
     summary: 'list, create, rotate and revoke tokens',

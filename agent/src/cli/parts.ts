@@ -1,5 +1,8 @@
 import type { AgentConfig } from '../config/load.ts';
 import type { Policy } from '../domain/policy.ts';
+import type { PolicyCaseFile } from '../domain/policy-case.ts';
+import type { PolicyPath } from '../domain/policy-explain.ts';
+import type { Principals } from '../domain/principal.ts';
 import type { PayloadReader } from './digest.ts';
 import type { VerifierOf } from './payload-files.ts';
 
@@ -14,6 +17,24 @@ export interface RunningAgent {
   stop(): Promise<void>;
 }
 
+/** A policy, and where in its file everything stands. */
+export interface ReadPolicy {
+  readonly policy: Policy;
+  /** Line of the nearest thing that is there. */
+  line(path: PolicyPath): number;
+  /** True when the file itself says this. */
+  has(path: PolicyPath): boolean;
+}
+/** How the files of a policy are read; each reader throws `bad_config` with all problems, each with its line. */
+export interface PolicyParts {
+  readPolicy(text: string, name: string): Policy;
+  readPolicyFile(text: string, name: string): ReadPolicy;
+  readPrincipals(text: string, name: string): Principals;
+  readCases(text: string, name: string): PolicyCaseFile;
+  /** JSON Schema of policy.yaml, or of the files with its tests. */
+  schema(of: 'policy' | 'tests'): object;
+}
+
 /** What commands need of the parts that they may not import; each is loaded when it is first asked for. */
 export interface Parts {
   readonly version: string;
@@ -21,7 +42,7 @@ export interface Parts {
   /** How payloads are read, for `digest` and `diff`. */
   payloads(): Promise<{ readonly readPayload: PayloadReader; readonly jwksVerifier: VerifierOf }>;
   /** How policy files are read; throws `bad_config` with all problems. */
-  policies(): Promise<{ readonly readPolicy: (text: string, name: string) => Policy }>;
+  policies(): Promise<PolicyParts>;
   /** Tells the service manager how the process is; does nothing where there is none. */
   notifier(): Promise<{ ready(status: string): Promise<void>; stopping(): Promise<void> }>;
   /** Runs the demo to its end; resolves with an exit code. */

@@ -3,7 +3,7 @@ export const AGENT_PROBLEMS = ['disk', 'full', 'link', 'runner_token'] as const;
 export type AgentProblemCode = (typeof AGENT_PROBLEMS)[number];
 
 /** What can be wrong with a hub that runs; none of it stops what is approved. */
-export const HUB_PROBLEMS = ['people'] as const;
+export const HUB_PROBLEMS = ['people', 'policy', 'break_glass'] as const;
 export type HubProblemCode = (typeof HUB_PROBLEMS)[number];
 
 /** Something that people must look at, as the list of agents and the log name it. */
@@ -28,6 +28,10 @@ export function problemWords(code: AgentProblemCode | HubProblemCode): string {
       return 'the token of a runner needs people: see "holdpoint agents"';
     case 'people':
       return 'who belongs to what cannot be read as it is now: nobody gains a right meanwhile; the log of the hub says why';
+    case 'policy':
+      return 'the policy file cannot be read as it is now: the last good one stays in force; see "holdpoint policy show"';
+    case 'break_glass':
+      return 'something ran without its approval, and nobody else has looked at it in time: see "holdpoint break-glass list"';
     default:
       return code satisfies never;
   }

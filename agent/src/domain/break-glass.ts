@@ -63,7 +63,9 @@ export interface BreakGlass {
 }
 
 /** `open` until somebody else has looked; `overdue` once that should have happened. */
-export type BreakGlassState = 'open' | 'overdue' | 'closed';
+export const BREAK_GLASS_STATES = ['open', 'overdue', 'closed'] as const;
+/** One of the states. */
+export type BreakGlassState = (typeof BREAK_GLASS_STATES)[number];
 
 /** How it stands. */
 export function breakGlassState(glass: BreakGlass, now: number): BreakGlassState {

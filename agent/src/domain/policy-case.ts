@@ -33,7 +33,7 @@ export interface CaseVote {
   readonly gate: 'configuration' | 'deployment';
 }
 /** What becomes of the job. */
-export const CASE_OUTCOMES = ['approved', 'tolerated', 'waiting', 'rejected', 'frozen'] as const;
+export const CASE_OUTCOMES = ['approved', 'auto_approved', 'tolerated', 'waiting', 'rejected', 'frozen'] as const;
 /** One of the outcomes. */
 export type CaseOutcome = (typeof CASE_OUTCOMES)[number];
 /** What becomes of its deployment. */
@@ -50,11 +50,29 @@ export interface PolicyCase {
   readonly tier: string | null;
   readonly opener: Opener;
   readonly timeoutS: number | null;
+  /** Of whom GitLab would say that they alone pushed and made everything since the last approved commit; null: of nobody. */
+  readonly pushedBy: string | null;
   readonly kind: DeploymentKind;
   readonly votes: readonly CaseVote[];
   /** What people have approved, and what runs now; null: nothing is compared. */
   readonly compared: { readonly approved: CaseSide; readonly now: CaseSide; readonly tag: RunValues['tag'] } | null;
   readonly expect: Partial<CaseResult>;
+}
+
+/** One case as a file has it: its facts are stated, or stand in a payload beside the file. */
+export interface WrittenCase extends Pick<PolicyCase, 'name' | 'at' | 'kind' | 'votes' | 'expect'> {
+  readonly line: number;
+  readonly payload: string | null;
+  /** A payload whose configuration people have approved. */
+  readonly approved: string | null;
+  /** The case with the facts that it states; in words what is wrong where it names what nobody knows. */
+  stated(principals: Principals): PolicyCase | string;
+}
+/** A file of cases; the files that it names are beside it. */
+export interface PolicyCaseFile {
+  readonly policy: string;
+  readonly principals: string;
+  readonly cases: readonly WrittenCase[];
 }
 
 /** What the policy makes of a case; the names are user names. */

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import type { FastifyInstance } from 'fastify';
-import { watchBreakGlass } from '../app/break-glass.ts';
+import { expireAsks } from '../app/asks.ts';
+import { overdueGlasses, watchBreakGlass } from '../app/break-glass.ts';
 import type { AuditKeeper } from '../app/checkpoint.ts';
 import { endIdleTokens } from '../app/end-idle-tokens.ts';
 import { expire } from '../app/expire.ts';
@@ -21,6 +22,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Directory } from '../ports/directory.ts';
 import type { IdentityProvider } from '../ports/identity-provider.ts';
 import type { Log } from '../ports/log.ts';
+import type { PolicyStatus } from '../ports/policy-status.ts';
 import type { Store } from '../ports/store.ts';
 import { keepAudit } from './audit-keeping.ts';
 import { openAutoApprovals } from './auto-approval.ts';
@@ -41,6 +43,8 @@ export interface HubOptions {
   readonly directory: Directory;
   /** Asked at every decision, so that a changed policy holds at once. */
   readonly policy: () => Policy;
+  /** Where it comes from, and whether its file can be read as it is now. */
+  readonly policyStatus?: () => PolicyStatus;
   /** 32 bytes; given to agents that have proved who they are. */
   readonly variableKey: Uint8Array;
   /** What signs the audit. */
@@ -104,6 +108,7 @@ export function createHub(options: HubOptions): Hub {
       audit.policyIs(inForce.version);
       return resolvePolicy(directory, inForce);
     },
+    ...(options.policyStatus && { policyStatus: options.policyStatus }),
     clock,
     externalUrl: () => (options.externalUrl ?? listening).replace(/\/+$/, ''),
     agentHosts: () => link.addresses(),
@@ -123,7 +128,10 @@ export function createHub(options: HubOptions): Hub {
   const audit = keepAudit(context, options.audit, log);
   const viewers = createViewers(context, heartbeatMs, log);
   const link = createLinkServer({ context, agents: options.agents, variableKey, heartbeatMs, log });
-  const metrics = createMetrics(link.connected, viewers.count);
+  const metrics = createMetrics(link.connected, viewers.count, {
+    policy: () => options.policyStatus?.() ?? null,
+    overdue: async () => (await overdueGlasses(context)).length,
+  });
   const autoApprovals = openAutoApprovals(context, options.ci ?? null, log);
   const detached = openDetached(context, options.ci ?? null, log);
   const signIn =
@@ -168,7 +176,13 @@ export function createHub(options: HubOptions): Hub {
       )
       .then(() => {});
   const expireAndAgain = (): void => {
-    expiring = Promise.all([expire(context), followCalendar(context), watchBreakGlass(context), endIdleTokens(context)])
+    expiring = Promise.all([
+      expire(context),
+      followCalendar(context),
+      watchBreakGlass(context),
+      endIdleTokens(context),
+      expireAsks(context),
+    ])
       .then(
         (moves) => {
           const moved = moves.reduce((sum, each) => sum + each, 0);

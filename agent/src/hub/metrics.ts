@@ -1,4 +1,5 @@
 import { Counter, Gauge, Registry } from 'prom-client';
+import type { PolicyStatus } from '../ports/policy-status.ts';
 import type { ChangedEvent } from '../ports/push.ts';
 
 /** Counts what happens, and tells it to Prometheus. */
@@ -8,7 +9,16 @@ export interface HubMetrics {
 }
 
 /** Metrics of a hub. Labels are closed sets of words: no project, job or person ever stands in one (T32). */
-export function createMetrics(connectedAgents: () => number, viewers: () => number): HubMetrics {
+export function createMetrics(
+  connectedAgents: () => number,
+  viewers: () => number,
+  policy: {
+    /** Null: what is shipped holds. */
+    readonly policy: () => PolicyStatus | null;
+    /** How many runs without an approval nobody else has looked at in time. */
+    readonly overdue: () => Promise<number>;
+  },
+): HubMetrics {
   const registry = new Registry();
   const registers = [registry];
   new Gauge({
@@ -25,6 +35,30 @@ export function createMetrics(connectedAgents: () => number, viewers: () => numb
     registers,
     collect() {
       this.set(viewers());
+    },
+  });
+  new Gauge({
+    name: 'holdpoint_hub_policy_problem',
+    help: '1 while the policy file cannot be read as it is and the last good one is in force',
+    registers,
+    collect() {
+      this.set(policy.policy()?.problem == null ? 0 : 1);
+    },
+  });
+  new Gauge({
+    name: 'holdpoint_hub_policy_loaded_timestamp_seconds',
+    help: 'When the policy in force was read; 0 where what is shipped holds',
+    registers,
+    collect() {
+      this.set((policy.policy()?.loadedAt ?? 0) / 1_000);
+    },
+  });
+  new Gauge({
+    name: 'holdpoint_hub_break_glass_overdue',
+    help: 'Runs without an approval that nobody else has looked at in time',
+    registers,
+    async collect() {
+      this.set(await policy.overdue());
     },
   });
   const changes = new Counter({

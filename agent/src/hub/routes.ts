@@ -1,12 +1,15 @@
 import type { Route } from './route.ts';
 import { approvalRoutes } from './routes/approvals.ts';
 import { auditRoutes } from './routes/audit.ts';
+import { breakGlassRoutes } from './routes/break-glass.ts';
 import type { RouteContext } from './routes/context.ts';
+import { denialRoutes } from './routes/denials.ts';
 import { holdRoutes } from './routes/holds.ts';
 import { inboxRoutes } from './routes/inbox.ts';
 import { meRoutes } from './routes/me.ts';
 import { oidcRoutes } from './routes/oidc.ts';
 import { passkeyRoutes } from './routes/passkeys.ts';
+import { policyRoutes } from './routes/policy.ts';
 import { proposalRoutes } from './routes/proposal.ts';
 import { reviewRoutes } from './routes/reviews.ts';
 import { sessionRoutes } from './routes/session.ts';
@@ -17,9 +20,12 @@ import { tokenRoutes } from './routes/tokens.ts';
 export function routes(context: RouteContext): readonly Route[] {
   return [
     holdRoutes,
+    breakGlassRoutes,
+    policyRoutes,
     inboxRoutes,
     reviewRoutes,
     approvalRoutes,
+    denialRoutes,
     proposalRoutes,
     tokenRoutes,
     auditRoutes,

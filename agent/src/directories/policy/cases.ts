@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { DEPLOYMENT_KINDS } from '../../domain/deployment.ts';
 import { ERRORS, type ErrorCode } from '../../domain/errors.ts';
-import { CASE_DEPLOYMENTS, CASE_OUTCOMES, type PolicyCase } from '../../domain/policy-case.ts';
+import { CASE_DEPLOYMENTS, CASE_OUTCOMES, type PolicyCase, type PolicyCaseFile } from '../../domain/policy-case.ts';
 import type { Principals } from '../../domain/principal.ts';
+import { readYaml } from '../strict-yaml.ts';
 import { duration, name } from './scalars.ts';
 
 /** More belongs into several files. */
@@ -38,6 +39,12 @@ const job = z.strictObject({
     .union([z.literal('unknown'), z.array(z.string().min(1).max(255)).max(100)])
     .default([])
     .describe('Who stands in the commit; unknown: nobody can tell.'),
+  pushed_by: z
+    .string()
+    .max(255)
+    .nullable()
+    .default(null)
+    .describe('Who alone pushed and made everything since the last approved commit, as GitLab would say.'),
   timeout: duration.default(3_600_000).describe('How long it may run.'),
 });
 
@@ -105,13 +112,30 @@ export const casesSchema = z.strictObject({
     .min(1)
     .max(MAX_CASES),
 });
-/** A file of policy cases, read. */
-export type CaseFile = z.output<typeof casesSchema>;
-/** One case as the file has it. */
-export type CaseEntry = CaseFile['cases'][number];
+type CaseEntry = z.output<typeof casesSchema>['cases'][number];
+
+/** Reads a file of policy cases. Throws `bad_config` with all problems, each with its line. */
+export function readCases(text: string, name: string): PolicyCaseFile {
+  const { value, line } = readYaml(text, name, casesSchema);
+  return {
+    policy: value.policy,
+    principals: value.principals,
+    cases: value.cases.map((entry, index) => ({
+      name: entry.name,
+      line: line(['cases', index]),
+      payload: entry.payload ?? null,
+      approved: entry.approved ?? null,
+      at: Date.parse(entry.at),
+      kind: entry.kind,
+      votes: entry.votes,
+      expect: entry.expect,
+      stated: (principals) => statedCase(entry, principals),
+    })),
+  };
+}
 
 /** The facts of a case that states them. Answers what is unknown in words instead, where a name is. */
-export function statedCase(entry: CaseEntry, principals: Principals): PolicyCase | string {
+function statedCase(entry: CaseEntry, principals: Principals): PolicyCase | string {
   const { job } = entry;
   if (job === undefined) return 'has no facts';
   const project = principals.projects.find(({ id, path }) => id === job.project || path === job.project);
@@ -153,6 +177,7 @@ export function statedCase(entry: CaseEntry, principals: Principals): PolicyCase
         })) ?? null,
     },
     timeoutS: Math.floor(job.timeout / 1000),
+    pushedBy: job.pushed_by,
     kind: entry.kind,
     votes: entry.votes,
     compared: null,

@@ -1,3 +1,5 @@
+import { overdueGlasses } from '../../app/break-glass.ts';
+import type { HubProblemCode } from '../../domain/agent-problem.ts';
 import * as api from '../../wire/api.ts';
 import { readiness } from '../readiness.ts';
 import { asks, none, page, type Route, route } from '../route.ts';
@@ -26,7 +28,12 @@ export function systemRoutes({ hub, connectedSince, problems, local, metrics }: 
       reply: api.readySchema,
       handle: async () => {
         await store.auditHead();
-        return readiness(local, connectedSince, problems, hub.directory.problem() === null ? [] : ['people']);
+        const own: HubProblemCode[] = [
+          ...(hub.directory.problem() === null ? [] : ['people' as const]),
+          ...(hub.policyStatus?.().problem == null ? [] : ['policy' as const]),
+          ...((await overdueGlasses(hub)).length === 0 ? [] : ['break_glass' as const]),
+        ];
+        return readiness(local, connectedSince, problems, own);
       },
     }),
     {
