@@ -13,6 +13,7 @@ import { defaultScope, inputsUnasked, scopeCovers, scopeText } from '../domain/s
 import type { CiApi } from '../ports/ci-api.ts';
 import { blindNames, hiddenOf } from './blind.ts';
 import { isRunOnly } from './covering.ts';
+import { openEnvironment } from './deployments/gate.ts';
 import { membersFor, policyFor, targetOf } from './governing.ts';
 import { type HubContext, retrying } from './hub-context.ts';
 import { readConfiguration } from './nearest.ts';
@@ -146,7 +147,7 @@ async function write(
   const scope = defaultScope(here.scopes, origin, inputsUnasked(facts.dependencies));
   if (!scopeCovers(scope, hold.place, origin))
     return no('it takes in artifacts that an approval without a look does not cover');
-  const lifetime = defaultLifetime(here, hold.place.environment, s.now);
+  const lifetime = defaultLifetime(here, await openEnvironment(s.tx, hold), s.now);
   const { id, username, name } = person;
   const approval = await s.tx.insertApproval({
     version: 1,

@@ -4,6 +4,7 @@ import type { Hold } from '../domain/hold.ts';
 import type { Lifetime, LifetimeLimit } from '../domain/lifetime.ts';
 import { defaultLifetime, lifetimeLimit } from '../domain/policy.ts';
 import { ACCESS_LEVELS } from '../domain/principal.ts';
+import { openEnvironment } from './deployments/gate.ts';
 import { policyFor } from './governing.ts';
 import type { Caller, HubContext } from './hub-context.ts';
 import { visibleHold } from './see.ts';
@@ -45,6 +46,7 @@ export async function background(context: HubContext, caller: Caller, id: number
   const { instance, projectId } = hold.subject;
   const facts = await store.facts(hold.id, hold.attempts.at(-1)!.jobId);
   const policy = policyFor(await context.policy(), hold);
+  const environment = await openEnvironment(store, hold);
   // Whoever only triggered it may see that one Hold, and nothing else of the project (T32).
   const isReporter = (await directory.projectsOf(caller.person.id, ACCESS_LEVELS.reporter)).includes(projectId);
   const approvals = isReporter ? await store.approvalsOf(hold.subject, null, MAX_LOOKED_THROUGH) : [];
@@ -54,8 +56,8 @@ export async function background(context: HubContext, caller: Caller, id: number
     approved: [...byDigest.values()].slice(0, MAX_APPROVED),
     lastRun: isReporter ? await store.lastRun(hold.subject, hold.id) : null,
     lifetime: {
-      usual: defaultLifetime(policy, hold.place.environment, context.clock.now()),
-      max: lifetimeLimit(policy, hold.place.environment),
+      usual: defaultLifetime(policy, environment, context.clock.now()),
+      max: lifetimeLimit(policy, environment),
     },
     isFirstTimeAuthor: isReporter
       ? isFirstTime(facts?.commit.people ?? null, await store.ranFacts(instance, projectId, hold.id, MAX_RUNS))

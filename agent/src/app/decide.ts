@@ -23,6 +23,7 @@ import { type Vote, withVote } from '../domain/vote.ts';
 import type { Signed } from '../ports/passkeys.ts';
 import { blindNames, hiddenOf } from './blind.ts';
 import { isRunOnly } from './covering.ts';
+import { openEnvironment } from './deployments/gate.ts';
 import { askedNow, frozenNow, membersFor, policyFor, policyNow } from './governing.ts';
 import { byCaller, type Caller, type HubContext, retrying } from './hub-context.ts';
 import { readConfiguration } from './nearest.ts';
@@ -239,7 +240,7 @@ async function approve(s: Settlement, caller: Caller, decision: Decision, ground
   if (pin !== null) requireMay(mayRepresent(ground.requirements, member, pin), ground, caller.person.id);
   requireComment(decision, here, hold);
   ground.proved.require();
-  const { environment } = hold.place;
+  const environment = await openEnvironment(s.tx, hold);
   const configuration = await readConfiguration(s.tx, hold.digest);
   // Its own key replaces image and checkout: what would run another time is not what was looked at.
   // Nor is what may run for longer or shorter than the policy wants: it is asked about each time.

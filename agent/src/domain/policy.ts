@@ -76,7 +76,7 @@ export interface PolicySettings {
   readonly lifetimes: {
     readonly default: LifetimeLimit;
     readonly max: LifetimeLimit;
-    /** The longest for a job with an environment: none is protected here, so nothing else asks again when it deploys. */
+    /** The longest for a job whose environment is not protected here: nothing else asks again when it deploys. */
     readonly environments: LifetimeLimit;
   };
   /** How long a reject with `remember` denies the digest. */
@@ -208,7 +208,7 @@ export function timeoutProblem({ minS, maxS }: TimeoutBounds, timeoutS: number |
   return null;
 }
 
-/** The longest lifetime that the policy allows for a job with or without an environment. */
+/** The longest lifetime that the policy allows for a job; `environment`: one that nothing protects here, null for any other job. */
 export function lifetimeLimit(policy: EffectivePolicy, environment: string | null): LifetimeLimit {
   const { max, environments } = policy.lifetimes;
   return environment === null ? max : narrower(max, environments);

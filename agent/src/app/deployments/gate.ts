@@ -2,6 +2,7 @@ import type { Deployment, DeploymentKind } from '../../domain/deployment.ts';
 import { type CurrentRules, deploymentRequirement } from '../../domain/deployment-gate.ts';
 import { HoldpointError } from '../../domain/errors.ts';
 import type { Facts } from '../../domain/facts.ts';
+import type { Hold } from '../../domain/hold.ts';
 import type { Policy } from '../../domain/policy.ts';
 import type { Member } from '../../domain/principal.ts';
 import {
@@ -139,4 +140,13 @@ export function currentRules(
   const { rules } = gate;
   if (rules === null) return null;
   return { rules, requirement: deploymentRequirement(policyFor(policy, gate.about), rules, kind, trigger) };
+}
+
+/** Name of the Hold's environment where nothing protects it here: then nothing else asks again when it deploys. */
+export async function openEnvironment(
+  store: Pick<StoreReader, 'deploymentOfHold'>,
+  hold: Pick<Hold, 'id' | 'place'>,
+): Promise<string | null> {
+  const { environment } = hold.place;
+  return environment !== null && (await store.deploymentOfHold(hold.id)) === null ? environment : null;
 }
