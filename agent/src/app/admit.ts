@@ -5,6 +5,7 @@ import { HoldpointError } from '../domain/errors.ts';
 import type { Facts } from '../domain/facts.ts';
 import { frozenWords } from '../domain/freeze.ts';
 import { type Attempt, type Hold, isFinal, liveAttempt } from '../domain/hold.ts';
+import { rulesIn } from '../domain/policy.ts';
 import { printable } from '../domain/printable.ts';
 import { type Requirement, requirementFor } from '../domain/requirement.ts';
 import { isDetached } from '../domain/retrying.ts';
@@ -25,6 +26,7 @@ import { agentActor, type HubContext, holdUrl, retrying } from './hub-context.ts
 import { nearestDiff } from './nearest.ts';
 import { askingOf, fallBack, passedAs, releaseHold, toleratedDetail } from './release.ts';
 import { cancelHold, noteUse, reviewFor, type Settlement, settle } from './settle.ts';
+import { quorumView } from './standing.ts';
 import { type Diverted, diverted, divertTarget, type Monitored, monitored } from './ungated.ts';
 
 /** Another form would give the same job another digest, and old approvals another meaning (T4). */
@@ -78,7 +80,9 @@ export async function admit(context: HubContext, agent: string, request: AdmitRe
 async function withPeople(context: HubContext, request: AdmitRequest): Promise<AdmitRequest> {
   const { facts } = request;
   if (facts.commit.people === null) return request;
-  const members = await context.directory.members(facts.project.id);
+  // Whoever a rule names may approve without any access to the project, and may have written the commit all the same.
+  const rules = rulesIn(await context.policy());
+  const members = await membersFor(context.directory, facts.project.id, [{ rules }]);
   const people = identified(
     facts.commit.people,
     members.map((member) => member.person),
@@ -375,10 +379,16 @@ async function answer(
   const { hold } = decision;
   const common = { hold: hold.id, approval: hold.approval, url, reason: hold.reason };
   if (decision.outcome === 'pass') return { ...common, outcome: 'pass', expires: null, note: null };
+  const policy = policyFor(await context.policy(), hold);
   const opener = { trigger: hold.trigger, people: facts.commit.people };
-  const requirement = decision.requirement ?? requirementFor(policyFor(await context.policy(), hold), opener);
-  const members = await membersFor(context.directory, facts.project.id, [requirement]);
+  const requirement = decision.requirement ?? requirementFor(policy, opener);
+  const current = requirementFor(policy, requirement);
+  const votes = hold.review === null ? [] : await context.store.votes(hold.review);
+  const voters = votes.map(({ person }) => person.id);
+  const projectId = facts.project.id;
+  const members = await membersFor(context.directory, projectId, [requirement, current], voters);
+  const quorum = await quorumView(context.directory, { projectId, frozen: requirement, current, votes, members });
   const diff = await nearestDiff(context.store, hold.subject, configuration);
-  const note = holdNote(hold, requirement, members, diff, url ?? '');
+  const note = holdNote(hold, requirement, members, diff, url ?? '', quorum);
   return { ...common, outcome: 'hold', expires: new Date(hold.expiresAt).toISOString(), note };
 }

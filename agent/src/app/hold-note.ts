@@ -7,6 +7,7 @@ import { entitled } from '../domain/quorum.ts';
 import type { Requirement } from '../domain/requirement.ts';
 import { whoWords } from '../domain/rule.ts';
 import type { NearestDiff } from './nearest.ts';
+import type { QuorumView } from './standing.ts';
 
 /** A job log is not the place for a whole diff; the link is. */
 const MAX_CHANGES = 20;
@@ -72,6 +73,7 @@ export function holdNote(
   members: readonly Member[],
   diff: NearestDiff,
   url: string,
+  quorum: QuorumView,
 ): string {
   const lines = [`Holdpoint: this job waits for approval (hold ${hold.id}).`];
   const where = hold.place.environment === null ? '' : `, environment ${hold.place.environment}`;
@@ -91,6 +93,8 @@ export function holdNote(
       lines.push(`  - and ${diff.changes.length - MAX_CHANGES} more, all on the page`);
   }
   lines.push(`Who may approve: ${whoMayApprove(requirement, members)}.`);
+  // A developer who reads it in the first minute loses no day on a question that nobody can answer.
+  if (!quorum.possible || quorum.wanted.length > 1) lines.push(quorum.words);
   lines.push(...excludedLines(hold, requirement, members));
   if (hold.inputs === 'any') {
     lines.push('It takes in artifacts of jobs that GitLab did not confirm to be of the same pipeline.');
