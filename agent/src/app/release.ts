@@ -10,6 +10,12 @@ import { freezeHold, hardFreeze } from './freezing.ts';
 import { policyFor } from './governing.ts';
 import { cancelHold, closeIfEmpty, noteUse, peopleOf, reviewFor, type Settlement } from './settle.ts';
 
+/**
+ * Of other digests so many that wait are compared with a new Approval, the newest: whoever floods a job with configurations must
+ * not make an approve slow (T30). The others are looked at when their people decide, or when their job comes again.
+ */
+const MAX_OTHERS = 100;
+
 /** What a Hold that is open asks of Approvals, with what is known of its newest run. */
 export async function askingOf(s: Settlement, hold: Hold): Promise<Asking> {
   const facts = await s.tx.facts(hold.id, hold.attempts.at(-1)?.jobId ?? 0);
@@ -39,7 +45,9 @@ export async function answerReviews(s: Settlement, approval: Approval): Promise<
   );
   const waiting = (await Promise.all(reviews.map((review) => s.tx.waitingOn(review.id)))).flat();
   const covered: { readonly hold: Hold; readonly cover: Cover }[] = [];
-  for (const hold of waiting) {
+  const others = waiting.filter(({ digest }) => digest !== approval.digest).sort((a, b) => b.id - a.id);
+  const asked = [...waiting.filter(({ digest }) => digest === approval.digest), ...others.slice(0, MAX_OTHERS)];
+  for (const hold of asked) {
     const cover = await coveredBy(s, approval, await askingOf(s, hold));
     if (cover) covered.push({ hold, cover });
   }
