@@ -1,5 +1,7 @@
 import type { Approval } from '../domain/approval.ts';
 import type { AuditRow } from '../domain/audit.ts';
+import { lifetimeText } from '../domain/lifetime.ts';
+import { scopeText } from '../domain/scope.ts';
 import type { StoreReader } from '../ports/store.ts';
 import { type HubContext, retrying } from './hub-context.ts';
 import { fallBack } from './release.ts';
@@ -8,7 +10,7 @@ import { settle } from './settle.ts';
 /** Rows read at a time: some megabytes at most. */
 const ROWS_AT_A_TIME = 1_000;
 
-type Counting = Pick<Approval, 'digest' | 'place'>;
+type Counting = Pick<Approval, 'digest' | 'place' | 'lifetime' | 'scope' | 'breakGlass'>;
 /** What is wrong with an Approval, in words. */
 export interface ApprovalFault {
   readonly approval: number;
@@ -20,7 +22,7 @@ async function countingOf(store: Pick<StoreReader, 'approvals'>): Promise<Map<nu
   for (let after = 0; ; ) {
     const page = await store.approvals({ sight: null }, { after, limit: ROWS_AT_A_TIME });
     if (page.length === 0) return counting;
-    for (const { id, revoked, digest, place } of page) if (revoked === null) counting.set(id, { digest, place });
+    for (const { id, revoked, ...counted } of page) if (revoked === null) counting.set(id, counted);
     after = page.at(-1)!.id;
   }
 }
@@ -28,7 +30,15 @@ async function countingOf(store: Pick<StoreReader, 'approvals'>): Promise<Map<nu
 function faultIn({ event, digest, detail }: AuditRow, approval: Counting): string | null {
   if (event === 'approval_revoked') return 'the audit says that it was revoked';
   const { ref, environment } = approval.place;
-  const fits = digest === approval.digest && detail.ref === ref && detail.environment === environment;
+  // Who broke the glass for one run gave nothing else with it.
+  const isGlass = event === 'break_glass_used';
+  const place = isGlass
+    ? approval.breakGlass === true && approval.lifetime.kind === 'run'
+    : detail.ref === ref && detail.environment === environment && approval.breakGlass !== true;
+  // An older audit does not say it all.
+  const says = (name: string, text: string) => detail[name] === undefined || detail[name] === text;
+  const width = says('lifetime', lifetimeText(approval.lifetime)) && says('scope', scopeText(approval.scope));
+  const fits = digest === approval.digest && place && width;
   return fits ? null : 'the audit says that it covers something else';
 }
 
@@ -47,7 +57,7 @@ export async function verifyApprovals(context: HubContext): Promise<readonly App
     after = rows.at(-1)!.seq;
     for (const row of rows) {
       const approval = row.approval === null ? undefined : counting.get(row.approval);
-      if (approval === undefined || !/^approval_(created|revoked)$/.test(row.event)) continue;
+      if (approval === undefined || !/^(approval_(created|revoked)|break_glass_used)$/.test(row.event)) continue;
       const fault = faultIn(row, approval);
       if (fault === null) faults.delete(row.approval!);
       else faults.set(row.approval!, fault);
