@@ -2,6 +2,7 @@ import { HoldpointError } from './errors.ts';
 import type { Facts } from './facts.ts';
 import type { DeploymentRules } from './protected-environment.ts';
 import type { Requirement } from './requirement.ts';
+import type { VoteProof } from './step-up.ts';
 import type { Place, Subject } from './subject.ts';
 
 /**
@@ -85,6 +86,8 @@ export interface DeploymentVote {
   /** Name of the one rule that it shall count for; null: whichever it is needed for. */
   readonly representedAs: string | null;
   readonly comment: string | null;
+  /** How the person showed again who they are; absent where nobody asked for it. */
+  readonly proof?: VoteProof;
   /** Epoch ms. */
   readonly at: number;
 }

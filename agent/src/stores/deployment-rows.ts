@@ -2,6 +2,7 @@
 import type { Insertable, Selectable } from 'kysely';
 import type { BrokenMark, Deployment, DeploymentState, DeploymentVote } from '../domain/deployment.ts';
 import type { EnvironmentChange, ProtectedEnvironment } from '../domain/protected-environment.ts';
+import type { VoteProof } from '../domain/step-up.ts';
 import type {
   BrokenMarkTable,
   DeploymentTable,
@@ -106,6 +107,7 @@ export function deploymentVoteOf(row: Selectable<DeploymentVoteTable>): Deployme
     decision: row.decision as DeploymentVote['decision'],
     representedAs: row.represented_as,
     comment: row.comment,
+    ...(row.proof === null ? {} : { proof: JSON.parse(row.proof) as VoteProof }),
     at: row.at,
   };
 }

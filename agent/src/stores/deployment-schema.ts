@@ -58,6 +58,8 @@ export interface DeploymentVoteTable {
   decision: string;
   represented_as: string | null;
   comment: string | null;
+  /** How the person showed again who they are, as JSON. */
+  proof: string | null;
   at: number;
 }
 /** One protection of the API; `folded` is its name without letter case. */

@@ -178,13 +178,14 @@ export function deploymentWrites(db: Kysely<Schema>): Pick<DeploymentWrites, Wri
       if (numUpdatedRows !== 1n) throw changedMeanwhile(`deployment ${deployment.id}`);
     },
     async putDeploymentVote(vote) {
-      const { deployment, person, decision, representedAs, comment, at } = vote;
+      const { deployment, person, decision, representedAs, comment, proof, at } = vote;
       const said = {
         username: person.username,
         name: person.name,
         decision,
         represented_as: representedAs,
         comment,
+        proof: proof === undefined ? null : JSON.stringify(proof),
         at,
       };
       await db

@@ -15,6 +15,7 @@ export const addPasskeyBody = z.strictObject({
   /** What its owner calls it, to tell keys apart. */
   name: z.string().trim().min(1).max(100),
 });
+export const deploymentChallengeBody = z.strictObject({ represented_as: z.string().min(1).max(255).optional() });
 export const confirmPasskeyBody = z.strictObject({ code: z.string().min(1).max(50) });
 
 export const passkeySchema = z.strictObject({

@@ -5,8 +5,11 @@ import { type Hold, liveAttempt } from '../../domain/hold.ts';
 import { type MayDeploy, mayApproveDeployment, mayRejectDeployment } from '../../domain/may-deploy.ts';
 import { mayRepresent } from '../../domain/may-vote.ts';
 import { outlook } from '../../domain/quorum.ts';
+import { proofDetail } from '../../domain/step-up.ts';
+import type { Signed } from '../../ports/passkeys.ts';
 import { byCaller, type Caller, type HubContext, retrying } from '../hub-context.ts';
 import { closeIfEmpty, type Settlement, settle } from '../settle.ts';
+import { askStepUp, neededFor, type Proved, proveStepUp, signedDecision, type StepUpAsked } from '../step-up.ts';
 import { requireSameGate } from './gate.ts';
 import { advance, blockHold, corrected } from './keep.ts';
 import { type DeploymentGround, deploymentGround } from './look.ts';
@@ -18,6 +21,8 @@ export interface DeploymentWish {
   readonly comment: string | null;
   /** Name of the one rule that an approve shall count for (user, group or role); null: whichever it is needed for. */
   readonly representedAs: string | null;
+  /** The answer of a passkey to the challenge for this very decision. */
+  readonly assertion?: Signed | null;
 }
 
 /** Throws why the person may not, with those whose votes would do. */
@@ -64,6 +69,7 @@ async function record(s: Settlement, caller: Caller, ground: DeploymentGround, v
     comment: vote.comment,
     environment: deployment.environment.name,
     ...(vote.representedAs === null ? {} : { represented_as: vote.representedAs }),
+    ...(vote.proof === undefined ? {} : { step_up: proofDetail(vote.proof) }),
   });
   if (vote.decision === 'approve' && deployment.trigger.id === vote.person.id) {
     const detail = { exception: 'allow_pipeline_trigger_approve', person: vote.person.id };
@@ -82,6 +88,7 @@ function voteOf(
   wish: DeploymentWish,
   decision: DeploymentVote['decision'],
   at: number,
+  { proof }: Proved,
 ): DeploymentVote {
   const { id, username, name } = caller.person;
   const pin = decision === 'approve' ? wish.representedAs : null;
@@ -91,6 +98,7 @@ function voteOf(
     decision,
     representedAs: pin,
     comment: wish.comment,
+    ...(proof === null ? {} : { proof }),
     at,
   };
 }
@@ -105,14 +113,16 @@ export async function approveDeployment(
   caller: Caller,
   wish: DeploymentWish,
 ): Promise<Deployment> {
-  return vote(context, caller, wish, async (s, ground, now) => {
+  return vote(context, caller, wish, 'approve', async (s, ground, now, proved) => {
     const { deployment, current, member, hold, gate } = ground;
     requireAllowed(mayApproveDeployment(ground.standing), ground, caller.person.id);
     if (wish.representedAs !== null) {
       const may = mayRepresent(requirementsOf(deployment, current), member, wish.representedAs);
       if (!may.allowed) throw new HoldpointError(may.code, `deployment ${deployment.id}: ${may.reason}`);
     }
-    await record(s, caller, ground, voteOf(caller, wish, 'approve', now));
+    proved.require();
+    await proved.consume(s);
+    await record(s, caller, ground, voteOf(caller, wish, 'approve', now, proved));
     const after = await corrected(s, deployment, gate);
     if (isThrough(after)) await advance(s, hold, after);
   });
@@ -123,10 +133,10 @@ export async function approveDeployment(
  * `wrong_state`, `no_approval_rules`, `not_eligible`.
  */
 export async function rejectDeployment(context: HubContext, caller: Caller, wish: DeploymentWish): Promise<Deployment> {
-  return vote(context, caller, wish, async (s, ground, now) => {
+  return vote(context, caller, wish, 'reject', async (s, ground, now, proved) => {
     const { deployment, current, gate, hold } = ground;
     requireAllowed(mayRejectDeployment(ground.standing), ground, caller.person.id);
-    const said = voteOf(caller, wish, 'reject', now);
+    const said = voteOf(caller, wish, 'reject', now, proved);
     await record(s, caller, ground, said);
     const votes = [...ground.votes.filter(({ person }) => person.id !== caller.person.id), said];
     const outcome = deploymentTally(deployment, current, votes, gate.members)?.outcome;
@@ -152,20 +162,46 @@ async function endRejected(
   await closeIfEmpty(s, hold.review, 'canceled');
 }
 
+const neededForDeployment = ({ deployment, current }: DeploymentGround) =>
+  neededFor(requirementsOf(deployment, current));
+
+/** What the approve of a Deployment says yes to: this one run, and nothing that would be of it another time. */
+const signedDeployment = (caller: Caller, { deployment, hold }: DeploymentGround, wish: Pick<DeploymentWish, 'representedAs'>) =>
+  signedDecision(
+    caller,
+    { gate: 'deployment', hold: hold.id, review: deployment.id, digest: hold.digest },
+    { lifetime: null, scope: null, representedAs: wish.representedAs },
+  );
+
+/** What the approve of a Deployment is still asked for, a passkey above all. */
+export async function askDeploymentStepUp(
+  context: HubContext,
+  caller: Caller,
+  wish: Pick<DeploymentWish, 'deployment' | 'representedAs'>,
+): Promise<StepUpAsked> {
+  const ground = await deploymentGround(context, caller, wish.deployment);
+  return askStepUp(context, caller, neededForDeployment(ground), signedDeployment(caller, ground, wish));
+}
+
 async function vote(
   context: HubContext,
   caller: Caller,
   wish: DeploymentWish,
-  work: (s: Settlement, ground: DeploymentGround, now: number) => Promise<void>,
+  decision: DeploymentVote['decision'],
+  work: (s: Settlement, ground: DeploymentGround, now: number, proved: Proved) => Promise<void>,
 ): Promise<Deployment> {
   const started = context.clock.now();
   return retrying(async () => {
     // What completes a decision stands on who belongs to what at this moment (T19).
     const ground = await deploymentGround(context, caller, wish.deployment, started);
+    // A reject is never asked for more: whoever wants to stop something must be able to.
+    const needed = decision === 'approve' ? neededForDeployment(ground) : 'none';
+    const assertion = decision === 'approve' ? (wish.assertion ?? null) : null;
+    const proved = await proveStepUp(context, caller, needed, signedDeployment(caller, ground, wish), assertion);
     const now = context.clock.now();
     await settle(context, { ...byCaller(caller), now, policy: ground.policy }, async (s) => {
       await requireUnchanged(s, ground);
-      await work(s, ground, now);
+      await work(s, ground, now, proved);
     });
     return (await context.store.deployment(wish.deployment)) ?? ground.deployment;
   });

@@ -1,3 +1,4 @@
+import { askDeploymentStepUp } from '../../app/deployments/vote.ts';
 import { addPasskey, beginPasskey, confirmPasskey, listPasskeys, removePasskey } from '../../app/passkeys.ts';
 import { askHoldStepUp } from '../../app/step-up.ts';
 import { codeOf, type Passkey } from '../../domain/passkey.ts';
@@ -90,6 +91,22 @@ export function passkeyRoutes({ hub }: RouteContext): readonly Route[] {
         handle: async ({ caller, params }) => {
           const removed = await removePasskey(hub, caller, params.id);
           return view(removed, removed.person.id === caller.person.id);
+        },
+      },
+    ),
+    route(
+      'POST',
+      '/api/v1/deployments/:id/challenge',
+      'What an approve of this Deployment is still asked for, a passkey above all',
+      { scope: null, vote: true },
+      {
+        params: idParam,
+        body: wire.deploymentChallengeBody,
+        reply: wire.stepUpSchema,
+        handle: async ({ caller, params, body }) => {
+          const wish = { deployment: params.id, representedAs: body.represented_as ?? null };
+          const asked = await askDeploymentStepUp(hub, caller, wish);
+          return { ...asked, options: asked.options as { challenge: string } | null };
         },
       },
     ),

@@ -42,4 +42,5 @@ export const statements: readonly string[] = [
   )`,
   'create index challenges_of_person on challenges (person_id)',
   'alter table votes add column proof text check (proof is null or json_valid(proof))',
+  'alter table deployment_votes add column proof text check (proof is null or json_valid(proof))',
 ];
