@@ -18,6 +18,7 @@ import { admissionGate } from './deployments/admission.ts';
 import type { DeploymentGate } from './deployments/gate.ts';
 import { requireSameGate } from './deployments/gate.ts';
 import { keepGate } from './deployments/keep.ts';
+import { deploymentWait } from './deployments/note.ts';
 import { openDeployment, openingFor, opensThrough } from './deployments/open.ts';
 import { freezeHold, freezeOf, hardFreeze } from './freezing.ts';
 import { membersFor, policyFor } from './governing.ts';
@@ -285,7 +286,7 @@ async function verdictOnOpen(s: Settlement, open: Hold, gate: DeploymentGate | n
     return verdictOnOpen(s, goes, gate);
   }
   const cover = await coverOf(s, asking);
-  const freeze = cover === null ? null : hardFreeze(s, hold);
+  const freeze = cover === null ? null : freezeOf(s, hold, cover.approval);
   const waits = freeze === null ? hold : await freezeHold(s, hold, freeze);
   if (cover !== null && freeze === null) {
     const now = await releaseHold(s, hold, cover);
@@ -390,5 +391,6 @@ async function answer(
   const quorum = await quorumView(context.directory, { projectId, frozen: requirement, current, votes, members });
   const diff = await nearestDiff(context.store, hold.subject, configuration);
   const note = holdNote(hold, requirement, members, diff, url ?? '', quorum);
-  return { ...common, outcome: 'hold', expires: new Date(hold.expiresAt).toISOString(), note };
+  const wait = await deploymentWait(context, hold, note, url ?? '');
+  return { ...common, outcome: 'hold', expires: new Date(hold.expiresAt).toISOString(), ...wait };
 }

@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { expireAsks } from '../app/asks.ts';
 import { overdueGlasses, watchBreakGlass } from '../app/break-glass.ts';
 import type { AuditKeeper } from '../app/checkpoint.ts';
+import { recheckDeployments } from '../app/deployments/recheck.ts';
 import { endIdleTokens } from '../app/end-idle-tokens.ts';
 import { expire } from '../app/expire.ts';
 import { followCalendar } from '../app/follow-calendar.ts';
@@ -179,6 +180,7 @@ export function createHub(options: HubOptions): Hub {
     expiring = Promise.all([
       expire(context),
       followCalendar(context),
+      recheckDeployments(context),
       watchBreakGlass(context),
       endIdleTokens(context),
       expireAsks(context),

@@ -23,6 +23,8 @@ export interface AdmitAnswer {
   readonly reason: string | null;
   readonly note: string | null;
   readonly url: string | null;
+  /** With `hold`: ms that the job is kept alive at most while it waits, 0 to end it at once; null or absent: as any other. */
+  readonly liveMs?: number | null;
 }
 export interface HoldStatus {
   readonly hold: number;

@@ -167,6 +167,8 @@ const hubFrames = [
     note: text.nullable(),
     /** Link to the Hold on the hub. */
     url: text.nullable(),
+    /** With `hold`: how long the job is kept alive at most while it waits; 0 ends it at once. */
+    live_ms: z.number().int().nonnegative().nullable().optional(),
   }),
   z.strictObject({
     type: z.literal('state'),

@@ -2,7 +2,7 @@ import type { Deployment } from '../../domain/deployment.ts';
 import { correctionsOf, isThrough } from '../../domain/deployment-gate.ts';
 import { type Hold, liveAttempt } from '../../domain/hold.ts';
 import { coverOf } from '../covering.ts';
-import { freezeHold, hardFreeze } from '../freezing.ts';
+import { freezeHold, freezeOf } from '../freezing.ts';
 import { policyFor } from '../governing.ts';
 import { askingOf, releaseHold, reopen } from '../release.ts';
 import { cancelHold, closeIfEmpty, noteUse, peopleOf, reviewFor, type Settlement } from '../settle.ts';
@@ -67,7 +67,7 @@ export async function advance(s: Settlement, hold: Hold, deployment: Deployment)
   if (cover === null) return reopen(s, hold, 'its approval is over');
   if (policyFor(s.policy, hold).superseded === 'cancel' && (await s.tx.overtaken(hold)))
     return cancelHold(s, hold, 'superseded');
-  const freeze = hardFreeze(s, hold);
+  const freeze = freezeOf(s, hold, cover.approval);
   if (freeze !== null) return freezeHold(s, hold, freeze);
   const released = await releaseHold(s, hold, cover);
   if (released.state === 'pending') await noteUse(s, cover.approval, 1);

@@ -9,7 +9,7 @@ import { proofDetail } from '../../domain/step-up.ts';
 import type { Signed } from '../../ports/passkeys.ts';
 import { byCaller, type Caller, type HubContext, retrying } from '../hub-context.ts';
 import { closeIfEmpty, type Settlement, settle } from '../settle.ts';
-import { askStepUp, neededFor, type Proved, proveStepUp, signedDecision, type StepUpAsked } from '../step-up.ts';
+import { askStepUp, neededFor, type Proved, proveStepUp, type StepUpAsked, signedDecision } from '../step-up.ts';
 import { requireSameGate } from './gate.ts';
 import { advance, blockHold, corrected } from './keep.ts';
 import { type DeploymentGround, deploymentGround } from './look.ts';
@@ -166,7 +166,11 @@ const neededForDeployment = ({ deployment, current }: DeploymentGround) =>
   neededFor(requirementsOf(deployment, current));
 
 /** What the approve of a Deployment says yes to: this one run, and nothing that would be of it another time. */
-const signedDeployment = (caller: Caller, { deployment, hold }: DeploymentGround, wish: Pick<DeploymentWish, 'representedAs'>) =>
+const signedDeployment = (
+  caller: Caller,
+  { deployment, hold }: DeploymentGround,
+  wish: Pick<DeploymentWish, 'representedAs'>,
+) =>
   signedDecision(
     caller,
     { gate: 'deployment', hold: hold.id, review: deployment.id, digest: hold.digest },

@@ -60,7 +60,9 @@ function afterVerdict(
   answer: AdmitAnswer,
 ): ParkedJob {
   const at = stamp(parking);
-  const parkedUntil = liveUntil(job.receivedAt, read.job.timeoutS, parking.limits);
+  // The hub may only shorten it: GitLab's time is the agent's to keep.
+  const liveMs = Math.min(parking.limits.liveMs, answer.liveMs ?? parking.limits.liveMs);
+  const parkedUntil = liveUntil(job.receivedAt, read.job.timeoutS, { ...parking.limits, liveMs });
   const known: ParkedJob = {
     ...job,
     digest: read.digest,

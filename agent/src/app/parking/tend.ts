@@ -146,7 +146,9 @@ function overdue(parking: Parking, job: ParkedJob): ParkedJob {
     if (job.divertedTo != null) return detached(job, `no poll of the unprotected runner ${job.divertedTo} took it`, at);
     const minutes = Math.round((parking.clock.now() - job.receivedAt) / 60_000);
     const why = `it waited ${minutes} min for approval and GitLab gives no more time`;
-    return detached(job, parking.limits.liveMs === 0 ? 'jobs that wait are not kept running here' : why, at);
+    // A deployment that waits for people would keep its resource group from everybody else.
+    const atOnce = parking.limits.liveMs === 0 ? 'jobs that wait are' : 'a deployment that waits for people is';
+    return detached(job, job.parkedUntil <= job.receivedAt ? `${atOnce} not kept running here` : why, at);
   }
   const seconds = Math.round(parking.limits.handoverConfirmMs / 1000);
   const note = `Holdpoint: the runner that was given this job did not show within ${seconds} s, so the job is failed. Retry it.`;
