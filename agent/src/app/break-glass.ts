@@ -166,6 +166,12 @@ export async function glassIsOver(s: Settlement, hold: Hold): Promise<boolean> {
   return glass === undefined || glass.approval !== hold.approval || glass.until <= s.now;
 }
 
+/** True for a Hold that this let go and that has not started: it waits for its runner, or for its deployment gate alone. */
+function goesBy(hold: Hold, { approval }: BreakGlass): boolean {
+  if (hold.state === 'pending') return hold.approval === approval;
+  return hold.state === 'waiting_for_approval' && hold.configured === approval;
+}
+
 /** Takes back what did not start in time: the Hold waits for people again. */
 export async function endGlass(s: Settlement, hold: Hold, approval: Approval): Promise<Hold> {
   const reason = 'the glass was broken for it, and it did not start in time';
@@ -190,7 +196,7 @@ export async function watchBreakGlass(context: HubContext): Promise<number> {
       for (const glass of open.filter((each) => each.until <= now).slice(0, BATCH)) {
         const hold = await s.tx.hold(glass.hold);
         const approval = await s.tx.approval(glass.approval);
-        if (hold?.state !== 'pending' || hold.approval !== glass.approval || approval === null) continue;
+        if (hold === null || approval === null || !goesBy(hold, glass)) continue;
         await endGlass(s, hold, approval);
         moved += 1;
       }

@@ -56,11 +56,25 @@ export async function coverOf(s: Comparing, asking: Asking): Promise<Cover | nul
     (approval) => matches(approval, question, s.now) && counts(approval),
   );
   if (exact !== undefined) return { approval: exact, tolerated: null };
+  const broken = await brokenGlass(s, question);
+  if (broken !== null) return { approval: broken, tolerated: null };
   return alike(s, asking, await s.tx.approvalsOf(question.subject, null, MAX_EXACT));
+}
+
+/** What lets this very run go although nobody approved it, while its time lasts. */
+async function brokenGlass(s: Comparing, question: Question): Promise<Approval | null> {
+  const glass = question.hold === null ? undefined : (await s.tx.breakGlassOf(question.hold)).at(-1);
+  if (glass === undefined || glass.until <= s.now) return null;
+  const approval = await s.tx.approval(glass.approval);
+  return approval !== null && matches(approval, question, s.now) ? approval : null;
 }
 
 /** What the Holds of a new Approval, of its digest or not, are asked: whether this very one covers them. */
 export async function coveredBy(s: Comparing, approval: Approval, asking: Asking): Promise<Cover | null> {
+  if (approval.breakGlass === true) {
+    const still = (await brokenGlass(s, asking.question))?.id === approval.id;
+    return still ? { approval, tolerated: null } : null;
+  }
   if (approval.digest !== asking.question.digest) return alike(s, asking, [approval]);
   const counts = matches(approval, asking.question, s.now) && countsNow(s, asking)(approval);
   return counts ? { approval, tolerated: null } : null;

@@ -1,5 +1,5 @@
 import { coverOf } from './covering.ts';
-import { freezeHold, freezeOf, hardFreeze } from './freezing.ts';
+import { freezeHold, freezeOf } from './freezing.ts';
 import { type HubContext, retrying } from './hub-context.ts';
 import { askingOf, releaseHold } from './release.ts';
 import { closeIfEmpty, type Deciding, noteUse, settle } from './settle.ts';
@@ -29,7 +29,7 @@ function thaw(context: HubContext, deciding: Deciding): Promise<number> {
       let moved = 0;
       for (const hold of await s.tx.frozenHolds(BATCH)) {
         const cover = await coverOf(s, await askingOf(s, hold));
-        const freeze = hardFreeze(s, hold);
+        const freeze = cover === null ? null : freezeOf(s, hold, cover.approval);
         if (cover !== null && freeze !== null) {
           // The window was moved meanwhile: what people read has to be what holds.
           await freezeHold(s, hold, freeze);

@@ -6,7 +6,7 @@ import type { JsonObject } from '../domain/json.ts';
 import { isDetached } from '../domain/retrying.ts';
 import { placeCovered } from '../domain/scope.ts';
 import { type Asking, type Cover, coveredBy, coverOf } from './covering.ts';
-import { freezeHold, hardFreeze } from './freezing.ts';
+import { freezeHold, freezeOf, hardFreeze } from './freezing.ts';
 import { policyFor } from './governing.ts';
 import { cancelHold, closeIfEmpty, noteUse, peopleOf, reviewFor, type Settlement } from './settle.ts';
 
@@ -113,7 +113,7 @@ export async function fallBack(s: Settlement, hold: Hold, reason: string): Promi
   const review = await reviewFor(s, hold, await peopleOf(s, hold));
   const waiting = await s.move(hold, { type: 'revoke', review: review.id, reason }, 'hold_fell_back', { reason });
   const other = await coverOf(s, await askingOf(s, waiting));
-  const freeze = other === null ? null : hardFreeze(s, waiting);
+  const freeze = other === null ? null : freezeOf(s, waiting, other.approval);
   if (freeze !== null) {
     await s.tell('revoke', waiting, liveAttempt(waiting), reason);
     return freezeHold(s, waiting, freeze);
