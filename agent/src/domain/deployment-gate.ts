@@ -57,7 +57,11 @@ export function deploymentTally(
   const requirements = requirementsOf(deployment, current);
   if (requirements.length === 0) return null;
   const needed = strictest(requirements.map(({ stepUp = 'none' }) => stepUp));
-  return tallyAll(requirements, votes.filter((vote) => vote.decision === 'reject' || meets(needed, vote.proof)), members);
+  return tallyAll(
+    requirements,
+    votes.filter((vote) => vote.decision === 'reject' || meets(needed, vote.proof)),
+    members,
+  );
 }
 
 /** True when the person may start this Deployment: by the rules that were frozen and by those of now. */

@@ -20,7 +20,7 @@ function view(passkey: Passkey, mine: boolean): wire.PasskeyView {
     name: passkey.name,
     created_at: time(passkey.createdAt),
     confirmed_at: confirmed && time(confirmed.at),
-    confirmed_by: confirmed && confirmed.username,
+    confirmed_by: confirmed?.username ?? null,
     last_used_at: lastUsedAt === null ? null : time(lastUsedAt),
     code: mine ? codeOf(passkey) : null,
   };
