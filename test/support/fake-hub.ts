@@ -333,10 +333,15 @@ export function anApproval(id: number, configuration: JsonObject, more: Partial<
     last_used_at: '2026-11-21T09:00:00Z',
     times_used: 57,
     uses_left: null,
+    renews: null,
     revoked_at: null,
     revoked_by: null,
     valid: true,
+    auto: null,
     configuration,
+    rules: [],
+    runners: [],
+    renewed_by: null,
     ...more,
   };
 }

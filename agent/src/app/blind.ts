@@ -18,7 +18,12 @@ const MAX_APPROVALS = 100;
 /** How much text of them; a decision stays quick. */
 const MAX_COMPARED_CHARS = 8 * 1024 * 1024;
 
-async function approvedValues(store: StoreReader, hold: Pick<Hold, 'subject'>, now: number): Promise<HiddenValue[]> {
+/** Hidden values of everything that is approved for the Subject at present. */
+export async function approvedValues(
+  store: StoreReader,
+  hold: Pick<Hold, 'subject'>,
+  now: number,
+): Promise<HiddenValue[]> {
   const values: HiddenValue[] = [];
   const seen = new Set<string>();
   let compared = 0;

@@ -11,7 +11,7 @@ import type { Person } from '../domain/principal.ts';
 import { entitled, tallyAll } from '../domain/quorum.ts';
 import { requirementFor } from '../domain/requirement.ts';
 import type { Review } from '../domain/review.ts';
-import { satisfies } from '../domain/rule.ts';
+import { type ApprovalRule, satisfies } from '../domain/rule.ts';
 import { defaultScope, inputsUnasked, type Scope, type ScopePolicy } from '../domain/scope.ts';
 import type { StepUp } from '../domain/step-up.ts';
 import type { Vote } from '../domain/vote.ts';
@@ -194,18 +194,30 @@ export async function visibleReview(context: HubContext, caller: Caller, id: num
   return review;
 }
 
-/** An Approval with the configuration that it lets run; tags of hidden values only for who may approve. Rejects with `not_found`. */
-export async function inspectApproval(
-  context: HubContext,
-  caller: Caller,
-  id: number,
-): Promise<{ approval: Approval; configuration: JsonObject }> {
+/** An Approval with what it lets run, the rules under which it was given, and where it was used. */
+export interface ApprovalInspection {
+  readonly approval: Approval;
+  readonly configuration: JsonObject;
+  readonly rules: readonly ApprovalRule[];
+  readonly runners: readonly string[];
+  readonly renewedBy: number | null;
+}
+
+/** The same for one person; tags of hidden values only for who may approve. Rejects with `not_found`. */
+export async function inspectApproval(context: HubContext, caller: Caller, id: number): Promise<ApprovalInspection> {
+  const { store } = context;
   const approval = await visibleApproval(context, caller, id);
-  const configuration = await readConfiguration(context.store, approval.digest);
+  const configuration = await readConfiguration(store, approval.digest);
   if (configuration === null) throw new HoldpointError('internal', `approval ${id}: the store lacks its configuration`);
   const { rules } = policyFor(await context.policy(), approval);
   const members = await membersFor(context.directory, approval.subject.projectId, [{ rules }]);
   const member = members.find(({ person }) => person.id === caller.person.id);
   const sees = rules.some((rule) => satisfies(rule, member));
-  return { approval, configuration: sees ? configuration : hideTags(configuration) };
+  return {
+    approval,
+    configuration: sees ? configuration : hideTags(configuration),
+    rules: (await store.review(approval.review))?.requirement.rules ?? [],
+    runners: (await store.runnersOf([id])).get(id) ?? [],
+    renewedBy: (await store.renewalsOf(id))[0] ?? null,
+  };
 }

@@ -1,6 +1,6 @@
 /** Domain values as the API shows them: the one place where times become text and keys snake_case. */
 import type { SignedHead } from '../app/checkpoint.ts';
-import type { HoldInspection, ReviewInspection } from '../app/inspect.ts';
+import type { ApprovalInspection, HoldInspection, ReviewInspection } from '../app/inspect.ts';
 import type { AgentProblem } from '../domain/agent-problem.ts';
 import { type Approval, isValid, usesLeft } from '../domain/approval.ts';
 import { auditText, type ChainReport, type AuditRow as DomainRow } from '../domain/audit.ts';
@@ -8,10 +8,10 @@ import { envelopeJson, type Signer } from '../domain/dsse.ts';
 import { ERRORS, type HoldpointError } from '../domain/errors.ts';
 import { type Hold, liveAttempt } from '../domain/hold.ts';
 import { pemOf } from '../domain/hub-key.ts';
-import type { JsonObject } from '../domain/json.ts';
 import { lifetimeText } from '../domain/lifetime.ts';
 import type { Person } from '../domain/principal.ts';
 import type { RetryAdvice } from '../domain/retrying.ts';
+import { whoWords } from '../domain/rule.ts';
 import { scopeText, scopeWords } from '../domain/scope.ts';
 import type { Vote } from '../domain/vote.ts';
 import type { AgentRecord } from '../ports/store.ts';
@@ -151,6 +151,7 @@ export function reviewView({ review, holds, votes, rules, quorum, counting }: Re
     votes: votes.map((vote) => voteView(vote, quorum === null ? null : counting)),
     rules: rulesView(rules),
     quorum: quorumView(quorum),
+    kind: review.ask?.kind ?? 'job',
   };
 }
 
@@ -179,15 +180,25 @@ export function approvalView(approval: Approval, now: number): ApprovalView {
     last_used_at: timeOrNull(approval.lastUsedAt),
     times_used: approval.timesUsed,
     uses_left: usesLeft(approval),
+    renews: approval.renews ?? null,
     revoked_at: timeOrNull(approval.revoked?.at ?? null),
     revoked_by: approval.revoked?.by ?? null,
     valid: isValid(approval, now),
   };
 }
 
-/** An Approval with the configuration that it lets run. */
-export function approvalDetail(approval: Approval, configuration: JsonObject, now: number): ApprovalDetail {
-  return { ...approvalView(approval, now), configuration };
+/** An Approval with the configuration that it lets run, and under which rules it was given. */
+export function approvalDetail(
+  { approval, configuration, rules, runners, renewedBy }: ApprovalInspection,
+  now: number,
+): ApprovalDetail {
+  return {
+    ...approvalView(approval, now),
+    configuration,
+    rules: rules.map(({ name, who, count }) => ({ name, who: whoWords(who), need: count })),
+    runners: [...runners],
+    renewed_by: renewedBy,
+  };
 }
 
 /** Whether something is lent until then (epoch ms). */

@@ -173,6 +173,8 @@ export interface StoreReader extends DeploymentReads, PasskeyReads {
   asksAbout(approvals: readonly number[]): Promise<readonly Review[]>;
   /** Open Reviews that no job waits on and that were opened at or before `before`, at most `limit`. */
   dueAsks(before: number, limit: number): Promise<readonly Review[]>;
+  /** How many of them a person has put. */
+  openAsksOf(person: number): Promise<number>;
   /** Denials, lifted ones and those that are over too. */
   denials(filter: { readonly project?: number; readonly sight: Sight | null }, page: Page): Promise<readonly Denial[]>;
   denialWithId(id: number): Promise<Denial | null>;

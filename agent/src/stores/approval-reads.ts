@@ -9,7 +9,7 @@ export function approvalReads(
   db: Kysely<Schema>,
 ): Pick<
   StoreReader,
-  'runnersOf' | 'endingApprovals' | 'renewalsOf' | 'denials' | 'denialWithId' | 'dueAsks' | 'asksAbout'
+  'runnersOf' | 'endingApprovals' | 'renewalsOf' | 'denials' | 'denialWithId' | 'dueAsks' | 'openAsksOf' | 'asksAbout'
 > {
   return {
     async runnersOf(approvals) {
@@ -77,6 +77,16 @@ export function approvalReads(
         .limit(limit)
         .execute();
       return rows.map(reviewOf);
+    },
+    async openAsksOf(person) {
+      const { count } = await db
+        .selectFrom('reviews')
+        .select((eb) => eb.fn.countAll<number>().as('count'))
+        .where('state', '=', 'open')
+        .where('kind', '<>', 'job')
+        .where('ask_by', '=', person)
+        .executeTakeFirstOrThrow();
+      return Number(count);
     },
     async asksAbout(approvals) {
       const rows = await db

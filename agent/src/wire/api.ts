@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { AGENT_PROBLEMS, HUB_PROBLEMS } from '../domain/agent-problem.ts';
 import { GITLAB_PURPOSES, GITLAB_TOKEN_STATES } from '../domain/gitlab-token.ts';
 import { HOLD_STATES } from '../domain/hold.ts';
+import { ASK_KINDS } from '../domain/review.ts';
 import { INPUTS, REF_LIMITS } from '../domain/scope.ts';
 import { STEP_UPS } from '../domain/step-up.ts';
 import { TOKEN_SCOPES, TOKEN_STATES } from '../domain/token.ts';
@@ -279,6 +280,8 @@ export const reviewSchema = z.strictObject({
   rules: z.array(ruleSchema),
   /** Null where nothing is asked any more. */
   quorum: quorumSchema.nullable().default(null),
+  /** `job`: jobs wait for the answer; the others are asked apart from any job. */
+  kind: z.enum(['job', ...ASK_KINDS]).default('job'),
 });
 export const approvalSchema = z.strictObject({
   id,
@@ -308,11 +311,21 @@ export const approvalSchema = z.strictObject({
   times_used: z.number().int(),
   /** Runs that are left; null where they are not counted. */
   uses_left: z.number().int().nullable(),
+  /** The approval that it goes on from: renewed, or carried over to a renamed project. */
+  renews: id.nullable().default(null),
   revoked_at: time.nullable(),
   revoked_by: text.nullable(),
   valid: z.boolean(),
 });
-export const approvalDetailSchema = approvalSchema.extend({ configuration: z.unknown() });
+export const approvalDetailSchema = approvalSchema.extend({
+  configuration: z.unknown(),
+  /** The rules as they stood when it was asked: under which its votes were counted. */
+  rules: z.array(z.strictObject({ name: text, who: text, need: z.number().int() })).default([]),
+  /** Runners that jobs were handed to under it. */
+  runners: z.array(text).default([]),
+  /** The approval that goes on from it. */
+  renewed_by: id.nullable().default(null),
+});
 export const tokenSchema = z.strictObject({
   id,
   name: text.nullable(),
