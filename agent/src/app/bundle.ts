@@ -1,5 +1,6 @@
 import type { Approval } from '../domain/approval.ts';
 import type { AuditRow } from '../domain/audit.ts';
+import type { Deployment, DeploymentVote } from '../domain/deployment.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Facts } from '../domain/facts.ts';
 import type { Hold } from '../domain/hold.ts';
@@ -20,7 +21,8 @@ import { settle } from './settle.ts';
 /** Everything that a bundle is made of, at one moment. */
 export interface BundleParts {
   readonly hold: Hold;
-  readonly deployment: number | null;
+  readonly deployment: Deployment | null;
+  readonly deploymentVotes: readonly DeploymentVote[];
   readonly canonical: string;
   readonly facts: Facts;
   readonly review: Review | null;
@@ -37,36 +39,45 @@ const MAX_ROWS = 5_000;
 
 /** Events of a Review or an Approval that belong to every Hold that they decide, whichever Hold they happened on. */
 const SHARED =
-  /^(review_|vote_|approval_|values_revealed$|hold_seen$|digest_denied$|denial_|exception_used$|break_glass_)/;
+  /^(review_|vote_|approval_|values_revealed$|hold_seen$|digest_denied$|denial_|exception_used$|break_glass_|stepped_up$)/;
 
-/** Every row that tells of this Hold, and of how the question was answered that it waited for. */
-async function rowsOf(store: StoreReader, hold: Hold, reviews: readonly number[]): Promise<readonly AuditRow[]> {
+/** Every row that tells of this Hold and its Deployment, and of how the question was answered that it waited for. */
+async function rowsOf(
+  store: StoreReader,
+  { hold, deployment, approval, reviews }: Pick<BundleParts, 'hold' | 'deployment' | 'approval'> & Reviews,
+): Promise<readonly AuditRow[]> {
   const page = { after: 0, limit: MAX_ROWS };
   const rows = new Map<number, AuditRow>();
   const take = (found: readonly AuditRow[], isWanted: (row: AuditRow) => boolean): void => {
     for (const row of found) if (isWanted(row)) rows.set(row.seq, row);
   };
   take(await store.auditRows({ hold: hold.id, sight: null }, page), () => true);
-  const shared = ({ event, digest }: AuditRow): boolean =>
-    SHARED.test(event) && (digest === null || digest === hold.digest);
+  if (deployment !== null) take(await store.auditRows({ deployment: deployment.id, sight: null }, page), () => true);
+  const digests = [null, hold.digest, approval?.digest ?? null];
+  const shared = ({ event, digest }: AuditRow): boolean => SHARED.test(event) && digests.includes(digest);
   for (const review of reviews) take(await store.auditRows({ review, sight: null }, page), shared);
-  if (hold.approval !== null) {
-    const { approval } = hold;
-    take(
-      await store.auditRows({ approval, sight: null }, page),
-      (row) => shared(row) && row.event.startsWith('approval_'),
-    );
+  if (approval !== null) {
+    const made = (row: AuditRow): boolean => shared(row) && row.event.startsWith('approval_');
+    take(await store.auditRows({ approval: approval.id, sight: null }, page), made);
   }
   return [...rows.values()].sort((a, b) => a.seq - b.seq).slice(0, MAX_ROWS);
 }
+interface Reviews {
+  readonly reviews: readonly number[];
+}
 
 /** The canonical form stands in a bundle whole, tags of hidden values too: it is for who may decide, and for auditors (T32). */
-async function requireReads(context: HubContext, caller: Caller, hold: Hold, review: Review | null): Promise<void> {
-  if (review === null) throw forbidden(hold);
-  const current = requirementFor(policyFor(await context.policy(), hold), review.requirement);
-  const members = await membersFor(context.directory, hold.subject.projectId, [review.requirement, current]);
+async function requireReads(
+  context: HubContext,
+  caller: Caller,
+  { hold, review, deployment }: Pick<BundleParts, 'hold' | 'review' | 'deployment'>,
+): Promise<void> {
+  const policy = policyFor(await context.policy(), hold);
+  const asked = review === null ? [] : [review.requirement, requirementFor(policy, review.requirement)];
+  const requirements = deployment === null ? asked : [...asked, deployment.requirement];
+  const members = await membersFor(context.directory, hold.subject.projectId, requirements);
   const member = members.find(({ person }) => person.id === caller.person.id);
-  if (!entitled(review.requirement, member) && !entitled(current, member)) throw forbidden(hold);
+  if (!requirements.some((requirement) => entitled(requirement, member))) throw forbidden(hold);
 }
 const forbidden = (hold: Hold): HoldpointError =>
   new HoldpointError(
@@ -89,10 +100,12 @@ export async function bundleOfHold(
   const { store } = context;
   const hold = whole ? await store.hold(id) : await visibleHold(context, caller, id);
   if (hold === null) throw notFound('hold', id);
-  const approval = hold.approval === null ? null : await store.approval(hold.approval);
+  const passed = hold.approval ?? hold.configured;
+  const approval = passed === null ? null : await store.approval(passed);
   const reviewId = hold.review ?? approval?.review ?? null;
   const review = reviewId === null ? null : await store.review(reviewId);
-  if (!whole) await requireReads(context, caller, hold, review);
+  const deployment = await store.deploymentOfHold(hold.id);
+  if (!whole) await requireReads(context, caller, { hold, review, deployment });
   const configuration = await readConfiguration(store, hold.digest);
   const canonical = await store.configuration(hold.digest);
   const facts = await store.facts(hold.id, hold.attempts.at(-1)!.jobId);
@@ -100,12 +113,13 @@ export async function bundleOfHold(
     throw new HoldpointError('internal', `hold ${id}: the store lacks its configuration or facts`);
   await note(context, caller, hold);
   const reviews = [...new Set([hold.review, approval?.review ?? null])].filter((of) => of !== null);
-  const rows = await rowsOf(store, hold, reviews);
+  const rows = await rowsOf(store, { hold, deployment, approval, reviews });
   const signed = await signedHead(context, keeper.signer);
   if (signed === null) throw new HoldpointError('internal', `hold ${id}: the audit has no row of it`);
   return {
     hold,
-    deployment: null,
+    deployment,
+    deploymentVotes: deployment === null ? [] : await store.deploymentVotes(deployment.id),
     canonical,
     facts,
     review,
@@ -118,11 +132,30 @@ export async function bundleOfHold(
   };
 }
 
+/** The bundle of the Hold whose second gate a Deployment is. Rejects with `not_found`, `forbidden`. */
+export async function bundleOfDeployment(
+  context: HubContext,
+  keeper: AuditKeeper,
+  caller: Caller,
+  whole: boolean,
+  id: number,
+): Promise<BundleParts> {
+  const deployment = await context.store.deployment(id);
+  if (deployment === null) throw notFound('deployment', id);
+  if (!whole) {
+    // Whoever does not see its Hold is told of no deployment either.
+    await visibleHold(context, caller, deployment.hold).catch((error: unknown) => {
+      throw error instanceof HoldpointError && error.code === 'not_found' ? notFound('deployment', id) : error;
+    });
+  }
+  return bundleOfHold(context, keeper, caller, whole, deployment.hold);
+}
 /** Against what was approved when the question was put, not against what has been since. */
 function diffBefore(store: StoreReader, hold: Hold, configuration: JsonObject, at: number): Promise<NearestDiff> {
   const approvalsOf: StoreReader['approvalsOf'] = async (subject, digest, limit) =>
     (await store.approvalsOf(subject, digest, limit)).filter(
-      (approval) => approval.createdAt <= at && (hold.review === null || approval.id !== hold.approval),
+      (approval) =>
+        approval.createdAt <= at && (hold.review === null || approval.id !== (hold.approval ?? hold.configured)),
     );
   return nearestDiff({ ...store, approvalsOf }, hold.subject, configuration);
 }

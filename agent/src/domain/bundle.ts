@@ -102,22 +102,37 @@ function checkRow(entry: Json, head: HeadStatement): AuditRow {
 
 /** Votes and approvals that the bundle shows: each must be one that a proved row of the audit tells of (T28). */
 function checkShown(predicate: JsonObject, rows: readonly AuditRow[], digest: string): void {
-  const told = (event: string, member: 'person', id: Json | undefined) =>
-    rows.some((row) => row.event === event && row.detail[member] === id && row.digest === digest);
-  const votes = (of: Json | undefined): readonly Json[] =>
-    of !== undefined && isJsonObject(of) ? listIn(of.votes, 'votes') : [];
-  for (const each of [...votes(predicate.review), ...votes(predicate.approval)]) {
-    const vote = objectIn(each, 'vote');
-    const person = objectIn(vote.person, 'voter');
-    if (told(`vote_${String(vote.decision)}`, 'person', person.id)) continue;
-    throw broken(`shows a vote of ${String(person.username)} that no row of the audit tells of`);
-  }
-  const approval = predicate.approval;
-  if (approval === undefined || approval === null) return;
-  const { id } = objectIn(approval, 'approval');
-  const made = rows.some((row) => row.event === 'approval_created' && row.approval === id && row.digest === digest);
-  if (!made) throw broken(`shows approval ${String(id)}, which no row of the audit tells of`);
+  const shown = (name: string): JsonObject | null => {
+    const of = predicate[name];
+    return of === undefined || of === null ? null : objectIn(of, name);
+  };
+  const [review, approval, deployment] = [shown('review'), shown('approval'), shown('deployment')];
+  const check = (of: JsonObject | null, event: string, covered: Json | undefined): void => {
+    if (of === null) return;
+    for (const each of listIn(of.votes, 'votes')) {
+      const vote = objectIn(each, 'vote');
+      const person = objectIn(vote.person, 'voter');
+      const isTold = rows.some(
+        (row) =>
+          row.digest === covered &&
+          row.detail.person === person.id &&
+          (row.event === `${event}${String(vote.decision)}` || (of.break_glass === true && row.event === BROKEN_GLASS)),
+      );
+      if (!isTold) throw broken(`shows a vote of ${String(person.username)} that no row of the audit tells of`);
+    }
+  };
+  check(review, 'vote_', digest);
+  check(deployment, 'deployment_vote_', digest);
+  if (approval === null) return;
+  // Where the policy tolerates a difference, what was approved is another configuration.
+  check(approval, 'vote_', approval.digest);
+  const made = approval.break_glass === true ? BROKEN_GLASS : 'approval_created';
+  const isMade = rows.some(
+    (row) => row.event === made && row.approval === approval.id && row.digest === approval.digest,
+  );
+  if (!isMade) throw broken(`shows approval ${String(approval.id)}, which no row of the audit tells of`);
 }
+const BROKEN_GLASS = 'break_glass_used';
 
 /**
  * Checks a bundle by itself: its signature, that the canonical form in it has the digest that it is about, that each row of

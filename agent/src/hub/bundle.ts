@@ -3,12 +3,15 @@ import { type Caller, type HubContext, holdUrl, userActor } from '../app/hub-con
 import type { Approval } from '../domain/approval.ts';
 import { auditText } from '../domain/audit.ts';
 import { BUNDLE_TYPE, STATEMENT_PAYLOAD, STATEMENT_TYPE } from '../domain/bundle.ts';
+import { bundlePage } from '../domain/bundle-page.ts';
+import type { Deployment, DeploymentVote } from '../domain/deployment.ts';
 import { envelopeJson, type Signer, seal } from '../domain/dsse.ts';
 import type { Attempt } from '../domain/hold.ts';
 import { pemOf } from '../domain/hub-key.ts';
+import type { JsonObject } from '../domain/json.ts';
 import { lifetimeText } from '../domain/lifetime.ts';
 import type { Review } from '../domain/review.ts';
-import { whoWords } from '../domain/rule.ts';
+import { type ApprovalRule, whoWords } from '../domain/rule.ts';
 import { scopeText, scopeWords } from '../domain/scope.ts';
 import type { Vote } from '../domain/vote.ts';
 import { toSnake } from '../wire/case.ts';
@@ -58,11 +61,47 @@ function approvalOf(approval: Approval) {
     lifetime: lifetimeText(lifetime),
     votes: votes.map(voteOf),
     policy,
+    /** Written without a vote: for whom the policy lets through, or for whom broke the glass. */
+    auto: approval.auto === undefined ? null : { ...approval.auto },
+    break_glass: approval.breakGlass === true,
     created_at: time(createdAt),
     last_used_at: timeOrNull(approval.lastUsedAt),
     times_used: approval.timesUsed,
     revoked: revoked === null ? null : { at: time(revoked.at), by: revoked.by, reason: revoked.reason },
   };
+}
+
+function deploymentOf(deployment: Deployment, votes: readonly DeploymentVote[]) {
+  const { id, iid, state, kind, environment, sha, started, rules, requirement } = deployment;
+  return {
+    id,
+    iid,
+    state,
+    kind,
+    environment: { ...environment },
+    sha,
+    created_at: time(deployment.createdAt),
+    approved_at: timeOrNull(deployment.approvedAt),
+    running_at: timeOrNull(deployment.runningAt),
+    finished_at: timeOrNull(deployment.finishedAt),
+    started: started === null ? null : { person: { ...started.person }, at: time(started.at) },
+    reason: deployment.reason,
+    protected_by: [...rules.sources],
+    rules: requirement.rules.map(ruleOf),
+    excluded: [...requirement.excluded],
+    policy: requirement.policy,
+    votes: votes.map(({ person, decision, representedAs, comment, at }) => ({
+      person: { ...person },
+      decision,
+      represented_as: representedAs,
+      comment,
+      at: time(at),
+    })),
+  };
+}
+
+function ruleOf({ name, who, count }: ApprovalRule) {
+  return { name, who: whoWords(who), count, asks: toSnake(who) };
 }
 
 /** What was asked, as it was frozen when the question was put. */
@@ -74,7 +113,7 @@ function reviewOf(review: Review, votes: BundleParts['votes']) {
     opened_at: time(review.openedAt),
     closed_at: timeOrNull(review.closedAt),
     policy: requirement.policy,
-    rules: requirement.rules.map(({ name, who, count }) => ({ name, who: whoWords(who), count, asks: toSnake(who) })),
+    rules: requirement.rules.map(ruleOf),
     self_approval: requirement.selfApproval,
     rejects_required: requirement.rejectsRequired,
     trigger: { ...requirement.trigger },
@@ -87,7 +126,7 @@ function reviewOf(review: Review, votes: BundleParts['votes']) {
 
 /** The in-toto Statement of a bundle: about the digest of the configuration, with everything that led to its run. */
 function statementOf(context: HubContext, parts: BundleParts, caller: Caller, signer: Signer) {
-  const { hold, approval, review, votes, diff } = parts;
+  const { hold, approval, review, votes, deployment, diff } = parts;
   const { approval: base, baseline: _, ...difference } = diff;
   const about = `hold ${hold.id}: job ${hold.subject.job} of ${hold.projectPath ?? `project ${hold.subject.projectId}`}`;
   return {
@@ -106,6 +145,7 @@ function statementOf(context: HubContext, parts: BundleParts, caller: Caller, si
       facts: toSnake(parts.facts),
       review: review === null ? null : reviewOf(review, votes),
       approval: approval === null ? null : approvalOf(approval),
+      deployment: deployment === null ? null : deploymentOf(deployment, parts.deploymentVotes),
       difference: {
         approval: base?.id ?? null,
         digest: base?.digest ?? null,
@@ -125,4 +165,12 @@ function statementOf(context: HubContext, parts: BundleParts, caller: Caller, si
 export function bundleEnvelope(context: HubContext, parts: BundleParts, caller: Caller, signer: Signer) {
   const statement = JSON.stringify(statementOf(context, parts, caller, signer));
   return envelopeJson(seal(signer, STATEMENT_PAYLOAD, new TextEncoder().encode(statement)));
+}
+
+/** A bundle as a page to be read; what is to be verified is the envelope. */
+export function bundleHtml(context: HubContext, parts: BundleParts, caller: Caller, signer: Signer): string {
+  const { seq } = parts.signed.head;
+  const proof = `Written by the hub: ${parts.rows.length} rows of the audit, up to row ${seq}, which key ${signer.keyid} has signed. This page proves nothing by itself: verify the bundle that belongs to it.`;
+  const statement = JSON.stringify(statementOf(context, parts, caller, signer));
+  return bundlePage(JSON.parse(statement) as JsonObject, proof);
 }

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { z } from 'zod';
-import { bundleOfHold } from '../../app/bundle.ts';
+import { bundleOfDeployment, bundleOfHold } from '../../app/bundle.ts';
 import { type AuditKeeper, signedHead, verifyStore } from '../../app/checkpoint.ts';
 import { exportAudit } from '../../app/export-audit.ts';
 import type { Caller, HubContext } from '../../app/hub-context.ts';
@@ -10,8 +10,8 @@ import { HoldpointError } from '../../domain/errors.ts';
 import type { AuditFilter, AuditPage } from '../../ports/store.ts';
 import * as api from '../../wire/api.ts';
 import type { Demand } from '../auth.ts';
-import { bundleEnvelope } from '../bundle.ts';
-import { idParam, none, page, paged, project, type Route, route } from '../route.ts';
+import { bundleEnvelope, bundleHtml } from '../bundle.ts';
+import { type Input, idParam, none, page, paged, project, type Route, route } from '../route.ts';
 import * as views from '../views.ts';
 import type { RouteContext } from './context.ts';
 
@@ -107,6 +107,31 @@ async function headOf(hub: HubContext, { signer }: AuditKeeper) {
 /** The audit: look, check, export. */
 export function auditRoutes({ hub, keeper }: RouteContext): readonly Route[] {
   const { store } = hub;
+  /** Of one thing: the envelope to be verified, and the page to be read. */
+  const bundles = (things: string, make: typeof bundleOfHold): readonly Route[] => {
+    const partsFor = ({ params, caller }: Pick<Input<unknown, unknown, unknown>, 'params' | 'caller'>) =>
+      make(hub, keeper, caller, readsAll(caller), (params as z.output<typeof idParam>).id);
+    const url = `/api/v1/audit/bundle/${things}/:id`;
+    return [
+      route('GET', url, `All that is known of one of the ${things}, signed, with its proof`, READERS, {
+        params: idParam,
+        reply: api.envelopeSchema,
+        handle: async (input) => bundleEnvelope(hub, await partsFor(input), input.caller, keeper.signer),
+      }),
+      {
+        method: 'GET',
+        url: `${url}/page`,
+        summary: 'The same as a plain page to be read',
+        demand: READERS,
+        params: idParam,
+        query: none,
+        body: null,
+        reply: null,
+        type: 'text/html; charset=utf-8',
+        handle: async (input) => bundleHtml(hub, await partsFor(input), input.caller, keeper.signer),
+      },
+    ];
+  };
   return [
     route('GET', '/api/v1/audit', 'What happened; with scope audit or admin all of it', READERS, {
       query: auditQuery,
@@ -128,14 +153,8 @@ export function auditRoutes({ hub, keeper }: RouteContext): readonly Route[] {
       reply: api.signedHeadSchema,
       handle: () => headOf(hub, keeper),
     }),
-    route('GET', '/api/v1/audit/bundle/holds/:id', 'All that is known of one Hold, signed, with its proof', READERS, {
-      params: idParam,
-      reply: api.envelopeSchema,
-      handle: async ({ params, caller }) => {
-        const parts = await bundleOfHold(hub, keeper, caller, readsAll(caller), params.id);
-        return bundleEnvelope(hub, parts, caller, keeper.signer);
-      },
-    }),
+    ...bundles('holds', bundleOfHold),
+    ...bundles('deployments', bundleOfDeployment),
     {
       method: 'GET',
       url: '/api/v1/audit/export',
