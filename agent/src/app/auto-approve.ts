@@ -3,10 +3,10 @@ import type { Facts } from '../domain/facts.ts';
 import { freezeAt } from '../domain/freeze.ts';
 import type { Hold } from '../domain/hold.ts';
 import { lifetimeText } from '../domain/lifetime.ts';
+import { meetsAlone } from '../domain/meets-alone.ts';
 import { defaultLifetime, type Policy, timeoutProblem } from '../domain/policy.ts';
 import type { Member, Person } from '../domain/principal.ts';
 import { solePusher } from '../domain/pushed.ts';
-import { tally } from '../domain/quorum.ts';
 import { type Requirement, requirementFor } from '../domain/requirement.ts';
 import type { Review } from '../domain/review.ts';
 import { defaultScope, inputsUnasked, scopeCovers, scopeText } from '../domain/scope.ts';
@@ -108,25 +108,6 @@ async function groundOf(context: HubContext, id: number): Promise<Ground | { rea
   const then = before === null || run === null ? null : await store.facts(before.id, run.jobId);
   if (before === null || then === null) return { why: 'no run of this ref was approved before' };
   return { hold, review, facts, policy, person: member.person, last: { sha: then.commit.sha, hold: before.id } };
-}
-
-/** Everybody but for the rule against self-approval, which this is the exception to. Where a comment or another proof is wanted, people have to come. */
-function meetsAlone(requirement: Requirement, { person, ...member }: Member, comment: string): boolean {
-  if (comment !== 'optional' || requirement.unknown.length > 0) return false;
-  const { id, username, name } = person;
-  const vote = {
-    review: 0,
-    person: { id, username, name },
-    decision: 'approve',
-    hold: null,
-    lifetime: { kind: 'standing' },
-    scope: { ref: { kind: 'exact' }, inputs: 'any', runners: null },
-    representedAs: null,
-    comment: null,
-    at: 0,
-  } as const;
-  const open = { ...requirement, excluded: requirement.excluded.filter((one) => one !== id) };
-  return tally(open, [vote], [{ person, ...member }]).outcome === 'approved';
 }
 
 async function write(

@@ -5,13 +5,14 @@ import type { Facts } from './facts.ts';
 import { freezeAt } from './freeze.ts';
 import type { JsonObject } from './json.ts';
 import { mayApproveEver } from './may-vote.ts';
+import { meetsAlone } from './meets-alone.ts';
 import { membersOf } from './membership.ts';
 import { type EffectivePolicy, effectivePolicy, type Policy, timeoutProblem } from './policy.ts';
 import { entryFits, type PolicyTarget } from './policy-match.ts';
 import { withNames } from './policy-names.ts';
 import type { Member, Principals } from './principal.ts';
 import { combined, mayDeploy, protectionsOf, rulesWithin } from './protected-environment.ts';
-import { entitled, tallyAll } from './quorum.ts';
+import { entitled, type JointTally, tallyAll } from './quorum.ts';
 import { type Opener, type Requirement, requirementFor, withRules } from './requirement.ts';
 import { namedIn } from './rule.ts';
 import { runValuesOf } from './run-values.ts';
@@ -114,19 +115,12 @@ export function runPolicyCase(given: Policy, principals: Principals, one: Policy
   const { outcome, tallies } = tallyAll(requirements, votes, members);
   const eachRun = timeoutProblem(here.timeout, one.timeoutS) !== null;
   const alike = outcome === 'unmet' && !eachRun && extra === null && isAlike(here, one);
-  const through = outcome === 'approved' || alike;
+  const auto = outcome === 'unmet' && votes.length === 0 && isAuto(one, here, requirements, members);
+  const quiet = alike || (auto && !eachRun && extra === null && hard === null);
+  const through = outcome === 'approved' || quiet;
   const lacking = requirements[1].rules.filter((rule, i) => (tallies[1]?.have[i] ?? 0) < rule.count);
   return {
-    outcome:
-      outcome === 'rejected'
-        ? 'rejected'
-        : !through
-          ? 'waiting'
-          : hard !== null
-            ? 'frozen'
-            : alike
-              ? 'tolerated'
-              : 'approved',
+    outcome: outcomeOf(outcome, { through, frozen: hard !== null, alike }),
     waitsFor: through ? [] : lacking.map((rule) => rule.name),
     mayApprove: members.filter((member) => mayVote(requirements, member)).map(nameOf),
     refused,
@@ -135,6 +129,29 @@ export function runPolicyCase(given: Policy, principals: Principals, one: Policy
     eachRun,
     ...(deployment === null ? { deployment: 'none', mayDeploy: [] } : deployment.result(members)),
   };
+}
+
+function outcomeOf(
+  tallied: JointTally['outcome'],
+  { through, frozen, alike }: { readonly through: boolean; readonly frozen: boolean; readonly alike: boolean },
+): CaseOutcome {
+  if (tallied === 'rejected') return 'rejected';
+  if (!through) return 'waiting';
+  if (frozen) return 'frozen';
+  if (tallied === 'approved') return 'approved';
+  return alike ? 'tolerated' : 'auto_approved';
+}
+
+/** True when GitLab says that one person pushed and made all of it, and the policy lets such a person pass who could approve it alone. */
+function isAuto(
+  { pushedBy }: PolicyCase,
+  here: EffectivePolicy,
+  requirements: readonly Requirement[],
+  members: readonly Member[],
+): boolean {
+  const member = members.find((each) => nameOf(each) === pushedBy);
+  if (here.autoApprove === 'off' || member === undefined) return false;
+  return requirements.every((requirement) => meetsAlone(requirement, member, here.comment));
 }
 
 const mayVote = ([frozen, current]: readonly [Requirement, Requirement], member: Member | undefined): boolean =>
