@@ -7,7 +7,7 @@ import type { Log } from '../../agent/src/ports/log.ts';
 import { createClock } from '../../agent/src/system/clock.ts';
 import type { HoldDetail, HoldView } from '../../agent/src/wire/api.ts';
 import { type RunningAgent, startAgent } from '../../agent/src/wiring.ts';
-import { type FakeGitlab, type FakeGitlabOptions, startFakeGitlab } from './fake-gitlab.ts';
+import { type FakeGitlab, type FakeGitlabOptions, type FakePeople, startFakeGitlab } from './fake-gitlab.ts';
 import { type ScriptedRunner, type ScriptedRunnerOptions, startScriptedRunner } from './scripted-runner.ts';
 
 /** How soon a state that is waited for is looked at again; below the hub's limit on requests. */
@@ -61,6 +61,10 @@ export function writeAgentFolder(options: {
   readonly botToken?: string;
   /** Token of the agent's own, which may read. */
   readonly readToken?: string;
+  /** Token that asks GitLab who belongs to what. */
+  readonly membersToken?: string;
+  /** False: GitLab alone says who is who. */
+  readonly principals?: boolean;
 }): string {
   const folder = mkdtempSync(join(tmpdir(), 'holdpoint-scene-'));
   const runners = options.runners
@@ -71,16 +75,23 @@ export function writeAgentFolder(options: {
     .join('');
   const tokenFile = options.readToken === undefined ? '' : ', token_file: read.token';
   if (options.readToken !== undefined) writeFileSync(join(folder, 'read.token'), options.readToken, { mode: 0o600 });
+  const hub = [
+    `listen: 127.0.0.1:${options.hubPort ?? 0}`,
+    ...(options.botToken === undefined ? [] : ['gitlab_token_file: bot.token']),
+    ...(options.membersToken === undefined ? [] : ['gitlab_members_token_file: members.token']),
+  ].join(', ');
   const text = `gitlab: { url: ${options.gitlabUrl}${tokenFile} }
 gateway: { listen: 127.0.0.1:${options.gatewayPort ?? 0} }
-hub: { listen: 127.0.0.1:${options.hubPort ?? 0}${options.botToken === undefined ? '' : ', gitlab_token_file: bot.token'} }
+hub: { ${hub} }
 state_dir: ${join(folder, 'state')}
-principals: principals.yaml
+${options.principals === false ? '' : 'principals: principals.yaml'}
 ${options.extra ?? ''}
 runners:
 ${runners}`;
   writeFileSync(join(folder, 'agent.yml'), text, { mode: 0o600 });
   if (options.botToken !== undefined) writeFileSync(join(folder, 'bot.token'), options.botToken, { mode: 0o600 });
+  if (options.membersToken !== undefined)
+    writeFileSync(join(folder, 'members.token'), options.membersToken, { mode: 0o600 });
   writeFileSync(join(folder, 'principals.yaml'), PRINCIPALS, { mode: 0o600 });
   for (const [name, content] of Object.entries(options.files ?? {})) writeFileSync(join(folder, name), content);
   return folder;
@@ -174,11 +185,15 @@ export async function openScene(
     readonly page?: string;
     /** True: the agent has a token of its own that may read. */
     readonly readToken?: boolean;
+    /** Who is who in GitLab, which is asked for it: alone, or beside principals.yaml. */
+    readonly people?: FakePeople;
+    readonly principals?: boolean;
   } = {},
 ): Promise<Scene> {
   const gitlab = await startFakeGitlab(options.gitlab ?? {});
   const protectedToken = gitlab.runnerToken('prod-deployer-01');
   const openToken = gitlab.runnerToken('open-01');
+  if (options.people !== undefined) gitlab.setPeople(options.people);
   const folder = writeAgentFolder({
     gitlabUrl: gitlab.url,
     runners: [
@@ -188,6 +203,8 @@ export async function openScene(
     ...(options.extra === undefined ? {} : { extra: options.extra }),
     ...(options.files === undefined ? {} : { files: options.files }),
     ...(options.bot === undefined ? {} : { botToken: gitlab.personToken(BOT, { may: options.bot }) }),
+    ...(options.people === undefined ? {} : { membersToken: gitlab.personToken(BOT, { may: ['read'] }) }),
+    ...(options.principals === undefined ? {} : { principals: options.principals }),
     ...(options.readToken === true ? { readToken: gitlab.personToken(BOT, { may: ['read'] }) } : {}),
   });
   const log = keepingLog();

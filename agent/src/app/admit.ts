@@ -27,7 +27,7 @@ import { agentActor, type HubContext, holdUrl, retrying } from './hub-context.ts
 import { nearestDiff } from './nearest.ts';
 import { askingOf, fallBack, passedAs, releaseHold, toleratedDetail } from './release.ts';
 import { cancelHold, noteUse, reviewFor, type Settlement, settle } from './settle.ts';
-import { quorumView } from './standing.ts';
+import { quorumView, votesFor } from './standing.ts';
 import { type Diverted, diverted, divertTarget, type Monitored, monitored } from './ungated.ts';
 
 /** Another form would give the same job another digest, and old approvals another meaning (T4). */
@@ -384,7 +384,7 @@ async function answer(
   const opener = { trigger: hold.trigger, people: facts.commit.people };
   const requirement = decision.requirement ?? requirementFor(policy, opener);
   const current = requirementFor(policy, requirement);
-  const votes = hold.review === null ? [] : await context.store.votes(hold.review);
+  const votes = hold.review === null ? [] : votesFor(hold.id, await context.store.votes(hold.review));
   const voters = votes.map(({ person }) => person.id);
   const projectId = facts.project.id;
   const members = await membersFor(context.directory, projectId, [requirement, current], voters);

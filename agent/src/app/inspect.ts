@@ -20,7 +20,7 @@ import { askedNow, frozenNow, membersFor, policyFor, policyNow } from './governi
 import type { Caller, HubContext } from './hub-context.ts';
 import { nearestDiff, readConfiguration } from './nearest.ts';
 import { notFound, sightOf, visibleApproval, visibleHold } from './see.ts';
-import { ownRules, type QuorumView, quorumView, type RuleView, ruleOfVote, ruleViews } from './standing.ts';
+import { ownRules, type QuorumView, quorumView, type RuleView, ruleOfVote, ruleViews, votesFor } from './standing.ts';
 import { neededFor } from './step-up.ts';
 
 /** Rows of one Hold's history that are shown with it; all of them are in the audit. */
@@ -114,7 +114,7 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
   const mayVote: MayVote = caller.token.scopes.includes('approve')
     ? may
     : { allowed: false, code: 'forbidden', reason: 'your token has no scope approve: use one that has' };
-  const standing = { projectId, frozen, current, votes, members };
+  const standing = { projectId, frozen, current, votes: votesFor(hold.id, votes), members };
   const quorum = review?.state === 'open' ? await quorumView(directory, standing) : null;
   const said = votes.find(({ person }) => person.id === caller.person.id)?.decision ?? null;
   const others = (quorum?.wanted ?? []).filter((person) => person.id !== caller.person.id);

@@ -53,6 +53,11 @@ const names = (people: readonly Person[]): string => {
   return all.length < 2 ? (all[0] ?? '') : `${all.slice(0, -1).join(', ')} and ${all.at(-1)}`;
 };
 
+/** Votes that count for this Hold: those for the configuration, and of those for one run alone its own. */
+export function votesFor<V extends Pick<Vote, 'decision' | 'hold'>>(hold: number, votes: readonly V[]): readonly V[] {
+  return votes.filter((vote) => vote.decision === 'reject' || vote.hold === null || vote.hold === hold);
+}
+
 /** Every rule that has to be met, for `viewer` (null: for nobody in particular). */
 export function ruleViews({ frozen, current, votes, members }: Asked, viewer: number | null): readonly RuleView[] {
   const requirements = [frozen, current];
@@ -103,7 +108,7 @@ export async function quorumView(directory: Directory, asked: Asked): Promise<Qu
   if (possible) {
     const words =
       outcome === 'approved'
-        ? 'All rules are met.'
+        ? 'All rules are met by now: whoever has approved it approves once more, and it goes on.'
         : `${names(wanted)} could complete it${wanted.length > 1 ? ' together' : ''}.`;
     return { possible, words, wanted, rejects, keepers: [] };
   }

@@ -8,14 +8,18 @@ import type { Directory } from '../ports/directory.ts';
  * name that somebody else took over in the CI server since is not theirs (T17).
  */
 export function combined(file: Directory, server: Directory): Directory {
+  const person = async (id: number): Promise<Person | null> => {
+    const [written, live] = await Promise.all([file.person(id), server.person(id)]);
+    if (live !== null) return written === null ? live : merged(written, live);
+    // Somebody has to be able to look, reject and revoke while the CI server is away.
+    return server.problem() === null ? null : written;
+  };
   return {
-    async person(id) {
-      const [written, live] = await Promise.all([file.person(id), server.person(id)]);
-      if (live !== null) return written === null ? live : merged(written, live);
-      // Somebody has to be able to look, reject and revoke while the CI server is away.
-      return server.problem() === null ? null : written;
+    person,
+    async personNamed(username) {
+      const written = await file.personNamed(username);
+      return written === null ? server.personNamed(username) : person(written.id);
     },
-    personNamed: async (username) => (await file.personNamed(username)) ?? (await server.personNamed(username)),
     groupNamed: async (path) => (await file.groupNamed(path)) ?? (await server.groupNamed(path)),
     group: async (idOrPath) => (await file.group(idOrPath)) ?? (await server.group(idOrPath)),
     project: async (idOrPath) => (await file.project(idOrPath)) ?? (await server.project(idOrPath)),

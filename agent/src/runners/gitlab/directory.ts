@@ -67,7 +67,14 @@ export function gitlabDirectory(options: {
       const today = new Date(clock.now()).toISOString().slice(0, 10);
       return (await api.membersOf(kind, of, all, today)) ?? nobody;
     });
-  const user = (id: number, freshness: Freshness) => asked(`user ${id}`, freshness, null, () => api.user(id));
+  /** Bots that lists of members do not tell from people, as their own pages told. */
+  const bots = new Set<number>();
+  const user = async (id: number, freshness: Freshness): Promise<Person | null> => {
+    const person = await asked(`user ${id}`, freshness, null, () => api.user(id));
+    if (person?.bot === true && bots.size < MAX_NAMES) bots.add(id);
+    else if (person !== null) bots.delete(id);
+    return person;
+  };
   const levelsOf = async (kind: 'projects' | 'groups', of: number, freshness: Freshness) =>
     new Map((await list(kind, of, true, freshness)).map(({ person, accessLevel }) => [person.id, accessLevel]));
   const standing = async (id: number): Promise<Person | null> => {
@@ -101,7 +108,8 @@ export function gitlabDirectory(options: {
         ),
       ]);
       const people = new Map<number, Person>();
-      for (const { person } of [...project, ...groups.flatMap(({ all }) => all)]) people.set(person.id, person);
+      for (const { person } of [...project, ...groups.flatMap(({ all }) => all)])
+        people.set(person.id, bots.has(person.id) ? { ...person, bot: true } : person);
       // The user's own page knows what a list of members does not: that it is a bot, and that it is gone.
       for (const { id, person } of users) {
         if (person === null) people.delete(id);
