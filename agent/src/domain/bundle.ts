@@ -121,10 +121,10 @@ function checkShown(predicate: JsonObject, rows: readonly AuditRow[], digest: st
       if (!isTold) throw broken(`shows a vote of ${String(person.username)} that no row of the audit tells of`);
     }
   };
-  check(review, 'vote_', digest);
+  // Where the policy tolerates a difference, what people were asked and approved is another configuration.
+  check(review, 'vote_', review?.digest);
   check(deployment, 'deployment_vote_', digest);
   if (approval === null) return;
-  // Where the policy tolerates a difference, what was approved is another configuration.
   check(approval, 'vote_', approval.digest);
   const made = approval.break_glass === true ? BROKEN_GLASS : 'approval_created';
   const isMade = rows.some(

@@ -110,6 +110,7 @@ function reviewOf(review: Review, votes: BundleParts['votes']) {
   return {
     id: review.id,
     state: review.state,
+    digest: review.digest,
     opened_at: time(review.openedAt),
     closed_at: timeOrNull(review.closedAt),
     policy: requirement.policy,
