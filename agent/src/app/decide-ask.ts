@@ -18,6 +18,7 @@ import { visibleReview } from './inspect.ts';
 import { readConfiguration } from './nearest.ts';
 import { answerReviews } from './release.ts';
 import { close, type Settlement, settle } from './settle.ts';
+import { neededFor } from './step-up.ts';
 import { exceptionOf } from './vote.ts';
 
 /** An answer to a question that no job waits on. */
@@ -83,7 +84,7 @@ async function answer(s: Settlement, caller: Caller, decision: AskDecision, grou
     throw new HoldpointError(mayVote.code, `review ${review.id}: ${mayVote.reason}`);
   }
   const here = policyFor(s.policy, review);
-  requireForm(decision, here);
+  requireForm(decision, here, requirements);
   const of = await givenBy(s, review, here);
   const vote = await voteOf(s, caller, decision, review, here, of);
   await record(s, vote, review, caller, exceptionOf(review.requirement, caller.person.id));
@@ -108,10 +109,14 @@ async function answer(s: Settlement, caller: Caller, decision: AskDecision, grou
 }
 
 /** What the policy asks of a vote beside who casts it. */
-function requireForm({ review, comment, decision }: AskDecision, here: EffectivePolicy): void {
+function requireForm(
+  { review, comment, decision }: AskDecision,
+  here: EffectivePolicy,
+  requirements: readonly Requirement[],
+): void {
   if (decision === 'approve' && here.comment === 'required' && (comment === null || comment.trim() === ''))
     throw new HoldpointError('comment_required', `review ${review}: the policy wants a comment here: say why`);
-  if (decision === 'approve' && here.stepUp !== 'none') {
+  if (decision === 'approve' && neededFor(requirements) !== 'none') {
     throw new HoldpointError(
       'step_up_required',
       `review ${review}: the policy asks for a proof of who you are with this vote, which can be given for a waiting hold alone: approve that when it comes`,
