@@ -7,7 +7,8 @@ import type { Requirement } from './requirement.ts';
  * exception to it. Where a comment or another proof is wanted, people have to come.
  */
 export function meetsAlone(requirement: Requirement, { person, ...member }: Member, comment: string): boolean {
-  if (comment !== 'optional' || requirement.unknown.length > 0 || (requirement.stepUp ?? 'none') !== 'none') return false;
+  if (comment !== 'optional' || requirement.unknown.length > 0 || (requirement.stepUp ?? 'none') !== 'none')
+    return false;
   const { id, username, name } = person;
   const vote = {
     review: 0,
