@@ -103,6 +103,8 @@ function asV4Error(error: FastifyError, log: Log): V4Error {
   const known = error instanceof HoldpointError ? v4Error(error) : null;
   if (known !== null && known.code !== 'internal') return known;
   const cause = { cause: error };
+  if (error.code === 'FST_FILES_LIMIT')
+    return new V4Error('content_type', { type: 'multipart/form-data with a file' }, cause);
   if (error.statusCode === 413 || /_LIMIT$|TOO_LARGE$/.test(error.code ?? ''))
     return new V4Error('too_large', {}, cause);
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)

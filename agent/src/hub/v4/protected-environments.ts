@@ -56,10 +56,13 @@ function routesOf(context: V4Context, level: Level): readonly V4Route[] {
   const { hub } = context;
   const url = `/${level}s/:id/protected_environments`;
   const where = level === 'project' ? 'of a project' : 'of a group, one for each tier';
-  const ownerOf = async (request: V4Request) =>
-    level === 'project' ? projectOf(context, request) : groupOf(context, request);
+  /** Where it belongs, for whoever may change it there: GitLab shows it to nobody else either. */
+  const ownerOf = async (request: V4Request) => {
+    const owner = await (level === 'project' ? projectOf(context, request) : groupOf(context, request));
+    if (owner.accessLevel < (await hub.policy()).edit.environments) throw new V4Error('forbidden');
+    return owner;
+  };
   const describe = () => describer(hub.directory, gitlabOrigin(context));
-  /** All of them; asks for the same right as changing them, as GitLab does. */
   const allOf = (request: V4Request, owner: number) =>
     asGitlab(words(level), () => environmentsOf(hub, request.caller, level, owner));
   const oneOf = async (request: V4Request) => {
@@ -111,7 +114,6 @@ function routesOf(context: V4Context, level: Level): readonly V4Route[] {
       scopes: ['deploy', 'admin'],
       handle: async (request) => {
         const owner = await ownerOf(request);
-        // Before anything of the body is answered: only who may do it learns what stands in the way.
         const all = await allOf(request, owner.id);
         const body = request.read(protectBody);
         requireNoCount(body.required_approval_count);
