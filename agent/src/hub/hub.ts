@@ -29,6 +29,7 @@ import { keepAudit } from './audit-keeping.ts';
 import { openAutoApprovals } from './auto-approval.ts';
 import { openDetached } from './detached.ts';
 import { createLinkServer } from './link-server.ts';
+import { createLogs } from './logs.ts';
 import { createMetrics } from './metrics.ts';
 import type { Route } from './route.ts';
 import { routes } from './routes.ts';
@@ -127,8 +128,9 @@ export function createHub(options: HubOptions): Hub {
     },
   };
   const audit = keepAudit(context, options.audit, log);
-  const viewers = createViewers(context, heartbeatMs, log);
-  const link = createLinkServer({ context, agents: options.agents, variableKey, heartbeatMs, log });
+  const logs = createLogs(context, (agent, hold, on) => link.watch(agent, hold, on));
+  const viewers = createViewers(context, heartbeatMs, log, logs);
+  const link = createLinkServer({ context, agents: options.agents, variableKey, heartbeatMs, log, logs });
   const metrics = createMetrics(link.connected, viewers.count, {
     policy: () => options.policyStatus?.() ?? null,
     overdue: async () => (await overdueGlasses(context)).length,

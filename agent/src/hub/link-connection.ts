@@ -6,7 +6,7 @@ import { report } from '../app/report.ts';
 import { sync } from '../app/sync.ts';
 import type { AgentProblem } from '../domain/agent-problem.ts';
 import { HoldpointError } from '../domain/errors.ts';
-import type { RevealedValue, RevealQuestion } from '../ports/agents.ts';
+import type { LogPiece, RevealedValue, RevealQuestion } from '../ports/agents.ts';
 import type { Log } from '../ports/log.ts';
 import { type AgentFrame, CLOSE, frameText, type HubFrame, PROTOCOL, parseAgentFrame } from '../wire/link.ts';
 import { proves } from './link-auth.ts';
@@ -23,6 +23,8 @@ export interface LinkShared {
   /** The connection has proved that it is this agent. */
   ready(agent: string, connection: LinkConnection): void;
   gone(agent: string, connection: LinkConnection): void;
+  /** A piece of a log that somebody asked to see. */
+  piece(agent: string, piece: LogPiece): void;
 }
 /** One socket of an agent, as the link server sees it. */
 export interface LinkConnection {
@@ -32,6 +34,8 @@ export interface LinkConnection {
   close(code: number, reason: string): void;
   /** Asks the agent for hidden values of a job. Rejects with `cannot_reveal`. */
   reveal(question: RevealQuestion): Promise<readonly RevealedValue[]>;
+  /** Somebody begins or ends to look at a running job's log. */
+  watch(hold: number, on: boolean): void;
   /** What its agent says is wrong on its side. */
   problems(): readonly AgentProblem[];
   /** Resolves when nothing of this connection is being worked on any more. */
@@ -184,6 +188,10 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
         unacked.delete(frame.seq);
         return flush();
       }
+      case 'log': {
+        const { hold, jobId, offset, chunk } = frame;
+        return shared.piece(agent, { hold, jobId, offset, bytes: Buffer.from(chunk, 'base64') });
+      }
       case 'health':
         problems = frame.problems;
         return;
@@ -301,6 +309,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
     close: end,
     problems: () => problems,
     reveal,
+    watch: (hold, on) => send({ type: 'watch', hold, on }),
     async idle() {
       while (working !== null || flushing !== null) await Promise.all([working, flushing]);
     },

@@ -6,11 +6,12 @@ import type { HubContext } from '../app/hub-context.ts';
 import type { AgentProblem } from '../domain/agent-problem.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { plainAddress } from '../domain/token-use.ts';
-import type { Agents } from '../ports/agents.ts';
+import type { Agents, LogPiece } from '../ports/agents.ts';
 import type { Log } from '../ports/log.ts';
 import { CLOSE, MAX_FRAME_BYTES } from '../wire/link.ts';
 import { agentKeys } from './link-auth.ts';
 import { type LinkConnection, MAX_UNPROVED_BYTES, serveAgent } from './link-connection.ts';
+import type { Logs } from './logs.ts';
 import { refuse } from './viewers.ts';
 
 /** Sockets that have not proved yet: agents come one at a time, a crowd is an attack; the oldest of it makes room. */
@@ -22,6 +23,8 @@ const MAX_UNPROVED_SOCKET_BYTES = 2 * MAX_UNPROVED_BYTES;
 export interface LinkServer extends Agents {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   wake(agent: string): void;
+  /** Tells an agent, if it is there, whether somebody looks at a job's log. */
+  watch(agent: string, hold: number, on: boolean): void;
   /** Epoch ms, null for an agent that is not connected. */
   connectedSince(agent: string): number | null;
   connected(): number;
@@ -46,10 +49,19 @@ export interface LinkServerOptions {
   readonly variableKey: Uint8Array;
   readonly heartbeatMs: number;
   readonly log: Log;
+  /** Told of pieces of logs, and of agents that have come back. */
+  readonly logs: Pick<Logs, 'take' | 'ready'>;
 }
 
 /** The hub's end of the link. One connection per agent: a newer one that has proved itself replaces the older. */
-export function createLinkServer({ context, agents, variableKey, heartbeatMs, log }: LinkServerOptions): LinkServer {
+export function createLinkServer({
+  context,
+  agents,
+  variableKey,
+  heartbeatMs,
+  log,
+  logs,
+}: LinkServerOptions): LinkServer {
   const server = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -78,7 +90,10 @@ export function createLinkServer({ context, agents, variableKey, heartbeatMs, lo
       older?.close(CLOSE.going_away, 'a newer connection of this agent has taken over');
       log.info({ agent }, 'agent connected');
       changed('connected');
+      // After the welcome, which is the first thing that an agent may be told.
+      queueMicrotask(() => logs.ready(agent));
     },
+    piece: (agent: string, piece: LogPiece) => logs.take(agent, piece),
     gone(agent: string, connection: LinkConnection) {
       if (byAgent.get(agent) !== connection) return;
       byAgent.delete(agent);
@@ -131,6 +146,7 @@ export function createLinkServer({ context, agents, variableKey, heartbeatMs, lo
         `hold ${question.hold}: agent ${agent}, which has the job, is not connected: try again when it is`,
       );
     },
+    watch: (agent, hold, on) => byAgent.get(agent)?.watch(hold, on),
     connectedSince: (agent) => byAgent.get(agent)?.since ?? null,
     connected: () => byAgent.size,
     addresses: () => new Set(addresses.values()),

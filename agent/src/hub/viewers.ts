@@ -8,7 +8,9 @@ import { ERRORS, HoldpointError } from '../domain/errors.ts';
 import type { Log } from '../ports/log.ts';
 import type { ChangedEvent } from '../ports/push.ts';
 import { CLOSE } from '../wire/link.ts';
+import { type WatchLog, watchLogSchema } from '../wire/logs.ts';
 import { identifyRequest, requireScope } from './auth.ts';
+import type { Logs, Looker } from './logs.ts';
 import { refuseJobs, useOf } from './token-use.ts';
 import { problemOf } from './views.ts';
 
@@ -16,7 +18,7 @@ import { problemOf } from './views.ts';
 const CLOSE_MS = 2_000;
 /** Pages and terminals that follow at once. */
 const MAX_VIEWERS = 1_000;
-/** A viewer has nothing to say. */
+/** A viewer has nothing to say but whose log they look at. */
 const MAX_VIEWER_FRAME_BYTES = 1_024;
 /** Who does not read is let go: what they miss they read again. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
@@ -29,14 +31,13 @@ export interface Viewers {
   close(): Promise<void>;
 }
 
-interface Viewer {
+interface Viewer extends Looker {
   readonly socket: WebSocket;
-  readonly caller: Caller;
   misses: number;
 }
 
 /** The websocket `/api/v1/events`: hints of what has changed, each viewer only of what they may see. */
-export function createViewers(context: HubContext, heartbeatMs: number, log: Log): Viewers {
+export function createViewers(context: HubContext, heartbeatMs: number, log: Log, logs: Logs): Viewers {
   const server = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -67,6 +68,7 @@ export function createViewers(context: HubContext, heartbeatMs: number, log: Log
     const person = await context.directory.person(viewer.caller.person.id);
     const over = token === null || (await whyOver(context, token)) !== null;
     if (over || person === null || person.blocked) viewer.socket.close(CLOSE.unauthenticated, 'the token is over');
+    else await logs.recheck(viewer);
   }
 
   async function tell(event: ChangedEvent): Promise<void> {
@@ -75,9 +77,17 @@ export function createViewers(context: HubContext, heartbeatMs: number, log: Log
     const seeing = await seersOf(context, event);
     for (const viewer of viewers) {
       if (projectId !== null && !seeing.has(viewer.caller.person.id)) continue;
-      if (viewer.socket.bufferedAmount > MAX_BUFFERED_BYTES) viewer.socket.terminate();
-      else viewer.socket.send(text);
+      viewer.send(text);
     }
+  }
+
+  /** What is not understood is not answered: nobody who means well sends it. */
+  async function hear(viewer: Viewer, text: string | null): Promise<void> {
+    const wish = text === null ? null : watchOf(text);
+    if (wish === null) return viewer.socket.close(CLOSE.bad_frame, 'only a watch is understood here');
+    if (!wish.on) return logs.leave(viewer, wish.hold);
+    await logs.look(viewer, wish.hold);
+    if (!viewers.has(viewer)) logs.leave(viewer, null);
   }
 
   async function callerOf(request: IncomingMessage): Promise<Caller> {
@@ -96,13 +106,25 @@ export function createViewers(context: HubContext, heartbeatMs: number, log: Log
       try {
         const caller = await callerOf(request);
         server.handleUpgrade(request, socket, head, (accepted) => {
-          const viewer: Viewer = { socket: accepted, caller, misses: 0 };
+          const viewer: Viewer = {
+            socket: accepted,
+            caller,
+            misses: 0,
+            send(text) {
+              if (accepted.bufferedAmount > MAX_BUFFERED_BYTES) accepted.terminate();
+              else accepted.send(text);
+            },
+          };
           viewers.add(viewer);
           accepted.on('pong', () => {
             viewer.misses = 0;
           });
+          accepted.on('message', (data, binary) => track(hear(viewer, binary ? null : data.toString())));
           accepted.on('error', () => accepted.terminate());
-          accepted.on('close', () => viewers.delete(viewer));
+          accepted.on('close', () => {
+            viewers.delete(viewer);
+            logs.leave(viewer, null);
+          });
         });
       } catch (error) {
         const known =
@@ -126,6 +148,15 @@ export function createViewers(context: HubContext, heartbeatMs: number, log: Log
       await Promise.all(work);
     },
   };
+}
+
+function watchOf(text: string): WatchLog | null {
+  try {
+    const read = watchLogSchema.safeParse(JSON.parse(text));
+    return read.success ? read.data : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Answers an upgrade that is refused like any other request: with a problem document. */

@@ -63,6 +63,7 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
   let revealing: (question: RevealQuestion) => Promise<readonly RevealedValue[]> = async () => {
     throw new HoldpointError('cannot_reveal', 'the agent is only starting: try again');
   };
+  let watching: (hold: number | null, on: boolean) => void = () => {};
   const connects: (() => void)[] = [];
   let health: readonly AgentProblem[] = [];
   let listen: (listener: (push: HubPush) => Promise<void>) => void = () => {};
@@ -117,9 +118,12 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
       onWelcome: (welcome) => takeWelcome(welcome, () => session === mine && welcomed),
       onPush: takePush,
       onReveal: (question) => revealing(question),
+      onWatch: (hold, on) => watching(hold, on),
       onEnd: (why) => {
         welcomed = false;
         session = null;
+        // Who looks is told again by the hub that comes back.
+        watching(null, false);
         if (!closed) log.warn({ url: new URL(url).host, why }, 'no link to the hub: what is parked stays parked');
         retry();
       },
@@ -169,6 +173,10 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
     onReveal: (each) => {
       revealing = each;
     },
+    onWatch: (each) => {
+      watching = each;
+    },
+    log: (piece) => session?.log(piece),
     onConnect: (each) => {
       connects.push(each);
     },

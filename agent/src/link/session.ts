@@ -1,7 +1,7 @@
 import { WebSocket } from 'ws';
 import type { AgentProblem } from '../domain/agent-problem.ts';
 import { ERRORS, type ErrorCode, HoldpointError } from '../domain/errors.ts';
-import type { RevealedValue, RevealQuestion } from '../ports/agents.ts';
+import type { LogPiece, RevealedValue, RevealQuestion } from '../ports/agents.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { toSnake } from '../wire/case.ts';
@@ -12,6 +12,7 @@ import {
   frameText,
   type HubFrame,
   MAX_FRAME_BYTES,
+  MAX_LOG_PIECE_BYTES,
   MAX_REVEALED_CHARS,
   PROTOCOL,
   PROVE_CONTEXT,
@@ -21,6 +22,8 @@ import {
 
 /** From opening the connection to the hub's welcome. */
 const WELCOME_MS = 15_000;
+/** Logs wait behind nothing: a verdict must not wait behind a log. */
+const MAX_LOG_BUFFERED_BYTES = 512 * 1024;
 
 export interface SessionOptions {
   readonly url: string;
@@ -38,6 +41,8 @@ export interface SessionOptions {
   readonly onPush: (push: Push) => Promise<void>;
   /** Hidden values for one person at the hub; a HoldpointError says there why there are none. */
   readonly onReveal: (question: RevealQuestion) => Promise<readonly RevealedValue[]>;
+  /** Somebody begins or ends to look at a running job's log. */
+  readonly onWatch: (hold: number, on: boolean) => void;
   readonly onEnd: (why: string) => void;
 }
 
@@ -47,6 +52,8 @@ export interface Session {
   ask(frame: Extract<AgentFrame, { ref: string }>): Promise<HubFrame>;
   /** Says what is wrong on the agent's side. */
   health(problems: readonly AgentProblem[]): void;
+  /** A piece of a log that is watched; dropped while the hub does not read. */
+  log(piece: LogPiece): void;
   close(): void;
 }
 
@@ -200,6 +207,9 @@ export function openSession(options: SessionOptions): Session {
       case 'reveal':
         void takeReveal(frame);
         return;
+      case 'watch':
+        options.onWatch(frame.hold, frame.on);
+        return;
       default:
         frame satisfies never;
     }
@@ -261,6 +271,13 @@ export function openSession(options: SessionOptions): Session {
     },
     health(problems) {
       if (phase === 'welcomed') write({ type: 'health', problems: problems.map((problem) => ({ ...problem })) });
+    },
+    log({ hold, jobId, offset, bytes }) {
+      for (let at = 0; at < bytes.length; at += MAX_LOG_PIECE_BYTES) {
+        if (phase !== 'welcomed' || socket.bufferedAmount > MAX_LOG_BUFFERED_BYTES) return;
+        const chunk = Buffer.from(bytes.subarray(at, at + MAX_LOG_PIECE_BYTES)).toString('base64');
+        write({ type: 'log', hold, jobId, offset: offset + at, chunk });
+      }
     },
     close: () => finish('closed by the agent', CLOSE.going_away),
   };

@@ -15,6 +15,15 @@ export interface RevealQuestion {
   readonly names: readonly string[];
 }
 
+/** A piece of a running job's log as its runner sent it. */
+export interface LogPiece {
+  readonly hold: number;
+  readonly jobId: number;
+  /** In bytes of what the runner has written. */
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
 /** Agents as the hub asks them while they are connected. */
 export interface Agents {
   /** The values, for one answer to one person and nothing else. Rejects with `cannot_reveal` when the agent is away or has the payload no more. */

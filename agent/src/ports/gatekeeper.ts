@@ -2,7 +2,7 @@ import type { AgentProblem } from '../domain/agent-problem.ts';
 import type { Facts } from '../domain/facts.ts';
 import type { HoldState } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
-import type { RevealedValue, RevealQuestion } from './agents.ts';
+import type { LogPiece, RevealedValue, RevealQuestion } from './agents.ts';
 
 export interface AdmitRequest {
   readonly digest: string;
@@ -84,6 +84,10 @@ export interface Gatekeeper {
   onPush(listener: (push: HubPush) => Promise<void>): void;
   /** Called when a person who may approve a job asks for hidden values of it; a rejection is told to them in its words. */
   onReveal(listener: (question: RevealQuestion) => Promise<readonly RevealedValue[]>): void;
+  /** Called when somebody begins or ends to look at a running job's log; null: nobody looks at any. */
+  onWatch?(listener: (hold: number | null, on: boolean) => void): void;
+  /** A piece of a log that is watched; what the link cannot take at once is dropped. */
+  log?(piece: LogPiece): void;
   /** Called after each welcome, the first and every one after a drop. */
   onConnect(listener: () => void): void;
   connected(): boolean;

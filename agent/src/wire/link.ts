@@ -6,6 +6,7 @@
  *   report{ref} → state{ref, holds}     the answer acknowledges it; idempotent per (hold, job_id, event)
  *   sync{ref}   → state{ref, holds}     all that the agent holds, after each welcome
  *   reveal{request} → revealed{request} hub to agent, answered once or not at all
+ *   watch → log …                       pieces of a running job's log, from now on, while somebody looks; lost ones are lost
  *   health                              what is wrong on the agent's side; not answered
  *   push{seq}   → ack{seq}              release, reject, expire, revoke, cancel: at least once, ordered, kept in the
  *                                       hub's outbox until acknowledged; sent again after a drop from `cursor`
@@ -24,6 +25,8 @@ export const PROTOCOL = 1;
 export const MAX_FRAME_BYTES = 10 * 1024 * 1024;
 /** All values of one `revealed` together fit a frame, whatever characters they are made of: JSON writes one with six at most. */
 export const MAX_REVEALED_CHARS = 1024 * 1024;
+/** One piece of a job's log; a runner sends more at once, and it comes in pieces. */
+export const MAX_LOG_PIECE_BYTES = 48 * 1024;
 /** What the agent signs to prove its key: this, then a zero byte, the nonce, a zero byte and the agent's name. */
 export const PROVE_CONTEXT = 'holdpoint.link/v1';
 
@@ -136,6 +139,15 @@ const agentFrames = [
       .nullable(),
     reason: text.nullable(),
   }),
+  /** A piece of the log of a job that is watched, as it passes the gateway; `offset` is in the runner's own bytes. Not kept. */
+  z.strictObject({
+    type: z.literal('log'),
+    hold: id,
+    job_id: id,
+    offset: z.number().int().nonnegative(),
+    /** Base64. */
+    chunk: z.base64().max(Math.ceil(MAX_LOG_PIECE_BYTES / 3) * 4),
+  }),
 ] as const;
 
 const push = { seq, hold: id, job_id: id, digest, reason: text.nullable(), note: text.nullable() };
@@ -203,6 +215,8 @@ const hubFrames = [
     digest,
     names: z.array(z.string().max(8_192)).max(200),
   }),
+  /** Whether somebody looks at a job's log; forgotten when the connection ends. */
+  z.strictObject({ type: z.literal('watch'), hold: id, on: z.boolean() }),
   z.strictObject({ type: z.literal('error'), ref: ref.nullable(), code: text, message: text }),
 ] as const;
 

@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals';
 import type { ViewerEvent } from '../../../src/wire/api.ts';
+import type { LogPieceEvent, WatchingLog, WatchLog } from '../../../src/wire/logs.ts';
 
 /** What a listener is told: something has changed, or everything may have, because the line was down. */
 export type LiveEvent = ViewerEvent | { readonly type: 'all' };
@@ -8,6 +9,11 @@ export type LiveEvent = ViewerEvent | { readonly type: 'all' };
 export const isLive = signal(false);
 
 const listeners = new Set<(event: LiveEvent) => void>();
+/** What is told of one job's log: whether it is followed, and its pieces. */
+export type LogEvent = LogPieceEvent | WatchingLog;
+const logListeners = new Map<number, (event: LogEvent) => void>();
+/** The line that is open; null while there is none. */
+let line: WebSocket | null = null;
 const FIRST_WAIT_MS = 500;
 const MAX_WAIT_MS = 30_000;
 
@@ -23,6 +29,26 @@ function tell(event: LiveEvent): void {
   for (const listener of listeners) listener(event);
 }
 
+function sayWatch(hold: number, on: boolean): void {
+  if (line?.readyState === WebSocket.OPEN) line.send(JSON.stringify({ type: 'watch', hold, on } satisfies WatchLog));
+}
+
+/** Follows the log of a Hold's job until the returned function is called; after a drop it is asked for again. */
+export function watchLog(hold: number, listener: (event: LogEvent) => void): () => void {
+  logListeners.set(hold, listener);
+  sayWatch(hold, true);
+  return () => {
+    if (logListeners.get(hold) !== listener) return;
+    logListeners.delete(hold);
+    sayWatch(hold, false);
+  };
+}
+
+function isLogEvent(value: unknown): value is LogEvent {
+  if (typeof value !== 'object' || value === null || !('type' in value)) return false;
+  return value.type === 'log' || value.type === 'watching';
+}
+
 function isEvent(value: unknown): value is ViewerEvent {
   return typeof value === 'object' && value !== null && 'type' in value && 'id' in value && 'state' in value;
 }
@@ -30,27 +56,28 @@ function isEvent(value: unknown): value is ViewerEvent {
 /** Follows what changes until the returned function is called; a line that drops is opened again, ever more slowly. */
 export function follow(): () => void {
   let stopped = false;
-  let socket: WebSocket | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let drops = 0;
   let opened = 0;
 
   function connect(): void {
     const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
-    const line = new WebSocket(`${scheme}//${location.host}/api/v1/events`);
-    socket = line;
-    line.onopen = () => {
+    const own = new WebSocket(`${scheme}//${location.host}/api/v1/events`);
+    line = own;
+    own.onopen = () => {
       isLive.value = true;
       drops = 0;
       opened += 1;
+      for (const hold of logListeners.keys()) sayWatch(hold, true);
       // What happened while the line was down was not told.
       if (opened > 1) tell({ type: 'all' });
     };
-    line.onmessage = ({ data }) => {
+    own.onmessage = ({ data }) => {
       const value: unknown = typeof data === 'string' ? JSON.parse(data) : null;
-      if (isEvent(value)) tell(value);
+      if (isLogEvent(value)) logListeners.get(value.hold)?.(value);
+      else if (isEvent(value)) tell(value);
     };
-    line.onclose = () => {
+    own.onclose = () => {
       isLive.value = false;
       if (stopped) return;
       const most = Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** drops);
@@ -62,7 +89,8 @@ export function follow(): () => void {
   return () => {
     stopped = true;
     clearTimeout(timer);
-    socket?.close();
+    line?.close();
+    line = null;
     isLive.value = false;
   };
 }

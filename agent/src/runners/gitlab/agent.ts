@@ -15,6 +15,7 @@ import { jobIdentity, lowerTimeout, readPayload } from './configuration.ts';
 import { createGateway } from './gateway.ts';
 import { jwksVerifier } from './id-tokens.ts';
 import { createKeySet } from './key-set.ts';
+import { createLogTap } from './log-tap.ts';
 import type { PayloadReader } from './payload-reader.ts';
 import { createRunnerTokens, type RunnerEntry } from './runner-tokens.ts';
 import { createUpstream } from './upstream.ts';
@@ -77,7 +78,15 @@ export function createAgent(options: AgentOptions): Agent {
   });
   const open = new Set<Promise<unknown>>();
   const tokens = createRunnerTokens({ runners: options.runners, keep: options.runnerTokens ?? null, clock, log });
-  const server = createGateway({ parking, upstream, log, open, tokens, tls: options.tls });
+  const server = createGateway({
+    parking,
+    upstream,
+    log,
+    open,
+    tokens,
+    tap: createLogTap(gatekeeper),
+    tls: options.tls,
+  });
 
   const problems = (): readonly AgentProblem[] => [
     ...lotProblems(parking),

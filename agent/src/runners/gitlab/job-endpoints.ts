@@ -5,6 +5,7 @@ import { isLive } from '../../domain/parking.ts';
 import type { Log } from '../../ports/log.ts';
 import { readBody } from './body.ts';
 import { forwardable, headerIn, withHeader } from './headers.ts';
+import type { LogTap } from './log-tap.ts';
 import { shiftContentRange, unshiftRange, withoutLogChecksum } from './trace.ts';
 import { answerMessage, hasBody, pass } from './transfer.ts';
 import type { Upstream } from './upstream.ts';
@@ -18,6 +19,7 @@ export interface JobDeps {
   readonly parking: Parking;
   readonly upstream: Upstream;
   readonly log: Log;
+  readonly tap: LogTap;
 }
 
 /** The job is here and nobody has been given it: whoever speaks for it did not get its token from this gateway. */
@@ -94,6 +96,18 @@ export async function answerUpdate(
   );
 }
 
+/** How often a runner sends its log while somebody looks: GitLab's own interval for a log that is looked at. */
+const WATCHED_INTERVAL_S = 3;
+
+/** GitLab's answer to a PATCH of the log, as the runner may take it. */
+function answerHeaders(raw: string[], noteBytes: number, watched: boolean): string[] {
+  const unshifted = noteBytes > 0 ? withHeader(raw, 'range', (value) => unshiftRange(value, noteBytes)) : raw;
+  if (!watched) return unshifted;
+  return withHeader(unshifted, 'x-gitlab-trace-update-interval', (value) =>
+    Number(value) > WATCHED_INTERVAL_S ? String(WATCHED_INTERVAL_S) : value,
+  );
+}
+
 /** PATCH of a job's log, moved behind the notes that stand at its start (T42). */
 export function answerTrace(
   deps: JobDeps,
@@ -113,6 +127,7 @@ export function answerTrace(
   if (refuseParked(deps, entry, res)) return;
   const own = req.headers['job-token'] === entry.job.token;
   if (own) confirm(parking, entry);
+  const watched = deps.tap.isWatched(entry);
   const by = entry.job.noteBytes;
   if (by > 0) headers = withHeader(headers, 'content-range', (value) => shiftContentRange(value, by));
   pass(
@@ -125,8 +140,10 @@ export function answerTrace(
       body,
       redirects: false,
       done: followUp(deps, entry, false, own),
-      ...(by > 0 ? { edit: (raw: string[]) => withHeader(raw, 'range', (value) => unshiftRange(value, by)) } : {}),
+      edit: (raw: string[]) => answerHeaders(raw, by, watched),
     },
     log,
   );
+  // Whoever has no token of the job writes nothing that somebody takes for its log.
+  if (own && watched && body !== null) deps.tap.follow(entry, body, headerIn(req.rawHeaders, 'content-range'));
 }

@@ -7,6 +7,7 @@ import { Shown } from '../../ui/shown.tsx';
 import { Review } from '../review/review.tsx';
 import { Course } from './course.tsx';
 import { Head } from './head.tsx';
+import { LiveLog } from './live-log.tsx';
 import { useHold } from './use-hold.ts';
 
 /** What to say after a decision. */
@@ -67,6 +68,7 @@ export function HoldPage({ id, children }: { readonly id: number; readonly child
         onChanged={found.again}
         onDecided={decided}
       />
+      {(hold.state === 'pending' || hold.state === 'running') && <LiveLog key={hold.job_id} hold={hold} />}
       <Course hold={hold} />
     </>
   );
