@@ -12,8 +12,8 @@ export interface Stage {
   see(who: string, path: string, options?: VisitOptions): Promise<Page>;
   /** Complaints of all browsers so far; asked for, they are forgotten. */
   complaints(): readonly string[];
-  /** Begins a test. */
-  open(options?: Parameters<typeof openScene>[0]): Promise<void>;
+  /** Begins a test; with a runner unless it brings its own. */
+  open(options?: Parameters<typeof openScene>[0], more?: { readonly runner: boolean }): Promise<void>;
   /** Ends it; throws with what browsers have complained of. */
   close(): Promise<void>;
   end(): Promise<void>;
@@ -44,9 +44,9 @@ export async function openStage(): Promise<Stage> {
       return opened.page;
     },
     complaints,
-    async open(options = {}) {
+    async open(options = {}, { runner } = { runner: true }) {
       scene = await openScene({ page, ...options });
-      scene.runner();
+      if (runner) scene.runner();
     },
     async close() {
       const left = complaints();

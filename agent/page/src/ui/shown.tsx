@@ -2,6 +2,8 @@ import { markedText } from '../../../src/domain/marked-text.ts';
 
 interface ShownProps {
   readonly text: string;
+  /** True for a piece within a line: blanks at its end are not at the end of anything. */
+  readonly isPart?: boolean;
 }
 
 /** What a mark says to whoever points at it or has it read out. */
@@ -10,15 +12,18 @@ function titleOf(kind: 'hidden' | 'lookalike', mark: string): string {
   return /blank|tab/.test(mark) ? mark : `a character that is not seen or reorders text: ${mark}`;
 }
 
+/** Blanks that push nothing out of sight. */
+const isFewBlanks = (text: string): boolean => /^ {1,8}$/.test(text);
+
 /**
  * A text that somebody else wrote: text alone, in one line or as it wraps, with everything in it that hides, reorders or
  * passes for something else made visible (T33).
  */
-export function Shown({ text }: ShownProps) {
+export function Shown({ text, isPart = false }: ShownProps) {
   return (
     <bdi class="shown">
       {markedText(text).map(({ kind, text: piece, mark }, index) =>
-        kind === 'plain' || mark === null ? (
+        kind === 'plain' || mark === null || (isPart && isFewBlanks(piece)) ? (
           piece
         ) : (
           <mark key={`${index} ${mark}`} class={`mark-${kind}`} title={titleOf(kind, mark)}>

@@ -22,7 +22,6 @@ interface Following {
 /** Follows a log; the terminal that reads it comes with the first that is looked at. */
 function useLog(hold: number, job: number): Following {
   const [state, setState] = useState<Following>({ lines: [], reason: null, isFollowed: false });
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another job of the Hold is another log.
   useEffect(() => {
     let terminal: LogTerminal | null = null;
     let isOver = false;
@@ -71,7 +70,6 @@ export function LiveLog({ hold }: { readonly hold: HoldDetail }) {
   const { lines, reason, isFollowed } = useLog(hold.id, hold.job_id);
   const box = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: new lines move the end.
   useEffect(() => {
     if (isAtEnd.current) box.current?.scrollTo({ top: box.current.scrollHeight });
   }, [lines]);
@@ -88,10 +86,10 @@ export function LiveLog({ hold }: { readonly hold: HoldDetail }) {
         )}
       </p>
       {reason === null && (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard.
         <section
           ref={box}
           class="log"
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard.
           tabIndex={0}
           aria-label="Log of the job"
           onScroll={({ currentTarget: { scrollTop, scrollHeight, clientHeight } }) => {
@@ -102,7 +100,7 @@ export function LiveLog({ hold }: { readonly hold: HoldDetail }) {
             <div key={`line ${index}`} class="log-line">
               {line.map(({ text, classes }, at) => (
                 <span key={`${at} ${classes}`} class={classes}>
-                  <Shown text={text} />
+                  <Shown text={text} isPart />
                 </span>
               ))}
             </div>

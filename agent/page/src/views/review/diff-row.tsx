@@ -109,14 +109,14 @@ export function ChangedRow({
           <Line key={`${index} ${kind}`} kind={kind} label={index === 0 ? label : ''}>
             {pieces.map(({ kind: part, text }, at) =>
               part === 'same' || kind === 'same' ? (
-                <Shown key={`${at} same`} text={text} />
+                <Shown key={`${at} same`} text={text} isPart={at < pieces.length - 1} />
               ) : kind === 'added' ? (
                 <ins key={`${at} ins`}>
-                  <Shown text={text} />
+                  <Shown text={text} isPart={at < pieces.length - 1} />
                 </ins>
               ) : (
                 <del key={`${at} del`}>
-                  <Shown text={text} />
+                  <Shown text={text} isPart={at < pieces.length - 1} />
                 </del>
               ),
             )}

@@ -1,0 +1,79 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { axeFindings } from '../support/page/axe.ts';
+import { ended, enqueue } from '../support/page/jobs.ts';
+import { openStage, type Stage } from '../support/page/stage.ts';
+
+// A browser on a machine that others use, too.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+let stage: Stage;
+beforeAll(async () => {
+  stage = await openStage();
+});
+afterAll(() => stage?.end());
+afterEach(() => stage.close());
+
+/** A job that writes the same line again and again until it is told to end. */
+async function chatting(line: string) {
+  const end = join(stage.scene.folder, 'end');
+  const script = [`until test -e ${end}; do printf '${line}'; sleep 0.1; done`];
+  stage.scene.runner({ exec: 'pty' });
+  const job = enqueue(stage.scene, { script });
+  await stage.scene.approve(job);
+  const hold = await stage.scene.hold(job, 'running');
+  return { job, hold, end: () => writeFileSync(end, '') };
+}
+
+describe('the log of a running job in the browser', () => {
+  it('T33 comes live through the gateway, in colours, and never as markup or as an escape that does something', async () => {
+    await stage.open({}, { runner: false });
+    const { job, hold, end } = await chatting(
+      '\\033[31mred\\033[0m <b onclick=window.pwned=1>bold</b> \\033]8;;https://evil.example\\007link\\033]8;;\\007 \\342\\200\\256\\n',
+    );
+    const page = await stage.see('maria', `/holds/${hold.id}`);
+    await page.getByText('Followed live from now on').waitFor();
+    await page.locator('.ansi-1', { hasText: 'red' }).first().waitFor();
+    const log = page.locator('.log');
+    expect(await log.textContent()).toContain('<b onclick=window.pwned=1>bold</b> link');
+    expect(await log.textContent()).toContain('⟨U+202E⟩');
+    expect(await log.locator('b, a').count()).toBe(0);
+    expect(await axeFindings(page)).toEqual([]);
+    end();
+    await ended(stage.scene, job, 'success');
+    await page.getByText('This has changed while you looked at it.', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Show it as it is now' }).click();
+    await page.locator('.head').getByText('Success').waitFor();
+    expect(await page.locator('.log').count()).toBe(0);
+  });
+
+  it('T32 is followed by nobody who may not see the Hold, and asked for by nobody else', async () => {
+    await stage.open({}, { runner: false });
+    const { job, hold, end } = await chatting('secret words\\n');
+    const told: string[] = [];
+    const alice = await stage.scene.as('alice');
+    const { WebSocket } = await import('ws');
+    const open = async (token: string, id: number) => {
+      const socket = new WebSocket(`${stage.scene.agent.hubUrl.replace('http', 'ws')}/api/v1/events`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      socket.on('message', (data) => told.push(data.toString()));
+      await new Promise((resolve) => socket.once('open', resolve));
+      socket.send(JSON.stringify({ type: 'watch', hold: id, on: true }));
+      return socket;
+    };
+    const nobody = await open(alice.token, 4_711);
+    await stage.scene.gitlab.until('an answer', () => told.some((text) => text.includes('there is no hold 4711')));
+    nobody.close();
+    told.length = 0;
+    const somebody = await open(alice.token, hold.id);
+    await stage.scene.gitlab.until('a piece of the log', () => told.some((text) => text.includes('"type":"log"')));
+    const piece = told.map((text) => JSON.parse(text)).find(({ type }) => type === 'log');
+    expect(Buffer.from(piece.chunk, 'base64').toString()).toContain('secret words');
+    somebody.send('{"type":"anything"}');
+    const code = await new Promise((resolve) => somebody.once('close', resolve));
+    expect(code).toBe(4400);
+    end();
+    await ended(stage.scene, job, 'success');
+  });
+});
