@@ -191,6 +191,8 @@ export function aHold(id: number, more: Partial<HoldDetail> = {}): HoldDetail {
     state: 'waiting_for_approval',
     version: 1,
     step_up: 'none',
+    waits_for: ['configuration'],
+    deployment: null,
     review: 3,
     digest: digestOf(configuration),
     instance: 'https://gitlab.example.com',

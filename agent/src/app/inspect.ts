@@ -1,6 +1,7 @@
 import { type Approval, questionOf } from '../domain/approval.ts';
 import type { AuditRow } from '../domain/audit.ts';
 import type { Change } from '../domain/configuration-diff.ts';
+import type { Deployment } from '../domain/deployment.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Facts } from '../domain/facts.ts';
 import { hideTags, hideTagsOfChange } from '../domain/hidden-values.ts';
@@ -16,6 +17,7 @@ import { defaultScope, inputsUnasked, type Scope, type ScopePolicy } from '../do
 import type { StepUp } from '../domain/step-up.ts';
 import type { Vote } from '../domain/vote.ts';
 import { type HiddenOfHold, hiddenOf } from './blind.ts';
+import { type WaitsFor, waitsFor } from './deployments/look.ts';
 import { askedNow, frozenNow, membersFor, policyFor, policyNow } from './governing.ts';
 import type { Caller, HubContext } from './hub-context.ts';
 import { nearestDiff, readConfiguration } from './nearest.ts';
@@ -68,6 +70,9 @@ export interface HoldInspection {
   readonly history: readonly AuditRow[];
   /** What an approve needs beside the session or token that it comes with. */
   readonly stepUp: StepUp;
+  /** Its Deployment, and what is missing at both of its gates. */
+  readonly deployment: Deployment | null;
+  readonly waitsFor: readonly WaitsFor[];
 }
 /** A Review with its Holds, votes and rules. */
 export interface ReviewInspection {
@@ -93,6 +98,7 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
     ...asked,
     requirement: askedNow(whole, asked, await frozenNow(directory, asked.requirement), now),
   };
+  const deployment = await store.deploymentOfHold(hold.id);
   const facts = await store.facts(hold.id, hold.attempts.at(-1)!.jobId);
   const configuration = await readConfiguration(store, hold.digest);
   if (facts === null || configuration === null)
@@ -134,6 +140,8 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
     },
     unknown: frozen.unknown,
     stepUp: neededFor([frozen, current]),
+    deployment,
+    waitsFor: waitsFor(hold, deployment),
     configuration: sees ? configuration : hideTags(configuration),
     votes,
     rules: review === null ? [] : ruleViews(standing, caller.person.id),

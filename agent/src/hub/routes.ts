@@ -4,6 +4,8 @@ import { auditRoutes } from './routes/audit.ts';
 import { breakGlassRoutes } from './routes/break-glass.ts';
 import type { RouteContext } from './routes/context.ts';
 import { denialRoutes } from './routes/denials.ts';
+import { deploymentRoutes } from './routes/deployments.ts';
+import { environmentRoutes } from './routes/environments.ts';
 import { holdRoutes } from './routes/holds.ts';
 import { inboxRoutes } from './routes/inbox.ts';
 import { meRoutes } from './routes/me.ts';
@@ -20,6 +22,8 @@ import { tokenRoutes } from './routes/tokens.ts';
 export function routes(context: RouteContext): readonly Route[] {
   return [
     holdRoutes,
+    deploymentRoutes,
+    environmentRoutes,
     breakGlassRoutes,
     policyRoutes,
     inboxRoutes,

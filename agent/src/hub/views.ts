@@ -70,14 +70,16 @@ function voteView(vote: Vote, counting: readonly number[] | null) {
   };
 }
 
-const rulesView = (rules: HoldInspection['rules']) =>
+/** Rules and how far each is met. */
+export const rulesView = (rules: HoldInspection['rules']) =>
   rules.map(({ name, who, need, have, voted, eligible, mine, asked }) => ({
     ...{ name, who, need, have, mine, asked },
     voted: voted.map(person),
     eligible: eligible.map(person),
   }));
 
-const quorumView = (quorum: HoldInspection['quorum']) =>
+/** Whether all rules together can still be met. */
+export const quorumView = (quorum: HoldInspection['quorum']) =>
   quorum && { ...quorum, wanted: quorum.wanted.map(person), keepers: quorum.keepers.map(person) };
 
 function mayVoteView({ mayVote, ownVote: { rule, rules, reject, said, ask } }: HoldInspection) {
@@ -128,6 +130,14 @@ export function holdDetail(of: HoldInspection, url: string, retry: RetryAdvice |
     },
     unknown: [...of.unknown],
     step_up: of.stepUp,
+    waits_for: [...of.waitsFor],
+    deployment: of.deployment && {
+      id: of.deployment.id,
+      iid: of.deployment.iid,
+      state: of.deployment.state,
+      environment: of.deployment.environment.name,
+      started_by: of.deployment.started?.person.username ?? null,
+    },
     diff: { ...of.diff, changes: of.diff.changes.map((change) => ({ ...change })) },
     history: of.history.map(auditView),
   };

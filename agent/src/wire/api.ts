@@ -1,6 +1,7 @@
 /** Bodies of the native HTTP API `/api/v1/`; snake_case on the wire, times RFC 3339 in UTC, ids integers of the store. */
 import { z } from 'zod';
 import { AGENT_PROBLEMS, HUB_PROBLEMS } from '../domain/agent-problem.ts';
+import { DEPLOYMENT_STATES } from '../domain/deployment.ts';
 import { GITLAB_PURPOSES, GITLAB_TOKEN_STATES } from '../domain/gitlab-token.ts';
 import { HOLD_STATES } from '../domain/hold.ts';
 import { ASK_KINDS } from '../domain/review.ts';
@@ -260,6 +261,13 @@ export const holdDetailSchema = holdSchema.extend({
   unknown: z.array(text),
   /** What an approve needs besides; `POST /api/v1/holds/:id/challenge` says whether the session will do, and asks for a passkey. */
   step_up: z.enum(STEP_UPS).default('none'),
+  /** What it waits for at its gates: an approve of its configuration, approvals of its deployment, somebody who runs that. */
+  waits_for: z.array(z.enum(['configuration', 'approvals', 'start'])).default([]),
+  /** Its deployment, where its environment is protected. */
+  deployment: z
+    .strictObject({ id, iid: id, state: z.enum(DEPLOYMENT_STATES), environment: text, started_by: text.nullable() })
+    .nullable()
+    .default(null),
   diff: diffSchema,
   history: z.array(auditRowSchema),
 });
@@ -452,7 +460,7 @@ export const readySchema = z.strictObject({
 export const statusSchema = z.strictObject({ status: z.literal('ok') });
 /** Messages of the viewers' websocket `/api/v1/events`: a hint that something changed; read it again. */
 export const viewerEventSchema = z.strictObject({
-  type: z.enum(['hold', 'review', 'approval', 'break_glass', 'agent']),
+  type: z.enum(['hold', 'review', 'approval', 'deployment', 'break_glass', 'agent']),
   id: z.number().int(),
   state: z.string(),
   at: time,
