@@ -259,6 +259,17 @@ describe('the signed end', () => {
     expect(rows.map((row) => row.detail.seq)).toEqual([expect.any(Number)]);
   });
 
+  it('T28 is said to be worth nothing when the hash tree was changed in the store, with the way out', async () => {
+    const { world, store } = hub;
+    const keeper = auditKeeper();
+    for (let id = 1; id <= 150; id++) await world.admit({ id, pipeline: id, name: `job-${id}` });
+    await checkpoint(world.context, keeper);
+    expect(await verifyStore(world.context, keeper)).toMatchObject({ ok: true });
+    const bent = { ...store, treeHash: async () => `sha256:${'0'.repeat(64)}` };
+    const report = await verifyStore({ ...world.context, store: bent }, keeper);
+    expect(report).toMatchObject({ ok: false, message: expect.stringMatching(/empty audit_tree/) });
+  });
+
   it('T28 is of this hub alone: what another key has signed proves nothing, and another key is written down', async () => {
     const { world, store } = hub;
     await world.admit({ id: 1 });

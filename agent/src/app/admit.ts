@@ -198,6 +198,8 @@ async function decide(
       project_id: subject.projectId,
       runner: attempt.runner,
       inputs,
+      // What a variable alone claims is nobody's deed (T17).
+      trigger: trigger.verified === 'unverified' ? null : trigger.id,
       ...toleratedDetail(cover),
       ...(freeze && { frozen_until: new Date(freeze.until).toISOString(), windows: [...freeze.names] }),
     },

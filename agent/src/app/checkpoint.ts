@@ -108,7 +108,8 @@ async function signedHeads(store: StoreReader, keeper: AuditKeeper): Promise<Hea
 export async function verifyStore(context: HubContext, keeper: AuditKeeper): Promise<ChainReport> {
   const witnessed = witnessedHead(keeper);
   const heads = await signedHeads(context.store, keeper);
-  return verifyAudit(context.store, witnessed === null ? heads : [...heads, witnessed]);
+  const signed = witnessed === null ? heads : [...heads, witnessed];
+  return verifyAudit(context.store, signed, (size) => auditRoot(context.store, size));
 }
 
 /** What the look at the audit at a start found. */

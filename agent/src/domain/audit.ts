@@ -120,6 +120,12 @@ export function checkHead(row: AuditHead, head: AuditHead): (ChainReport & { ok:
   return row.hash === head.hash ? null : broken('changed', row.seq, 'the hub has signed another row in its place');
 }
 
+/** The outcome for rows that are sound and a hash tree over them that is not: it was changed, and can be computed again. */
+export function treeBroken(seq: number): ChainReport {
+  const message = 'the rows of the audit are sound, but the hash tree kept beside them is not theirs: empty audit_tree';
+  return { ok: false, fault: 'changed', seq, message };
+}
+
 /** Compares the end of a chain with the last row as kept elsewhere; null when nothing else is known. */
 export function checkEnd({ last }: ChainProgress, head: AuditHead | null): ChainReport {
   if (head !== null && head.seq > last.seq) {
