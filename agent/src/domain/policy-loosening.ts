@@ -1,10 +1,11 @@
-import { AUTO_APPROVE, type Policy, type PolicySettings, SELF_APPROVAL } from './policy.ts';
+import { type Policy, type PolicySettings, SELF_APPROVAL } from './policy.ts';
 import type { PolicyPath } from './policy-explain.ts';
 import type { PolicyMatch } from './policy-match.ts';
 import { days, type PolicyProblem, problem } from './policy-problem.ts';
 import { SETTING_NAMES, SETTING_PATHS, type SettingName } from './policy-words.ts';
 import type { ApprovalRule } from './rule.ts';
 import { globMatches, INPUTS, REF_LIMITS } from './scope.ts';
+import { STEP_UPS } from './step-up.ts';
 import { tolerates } from './tolerate.ts';
 
 /** True when whatever the second pattern fits, the first does too. A pattern stands for itself: `*` of it meets `*` alone. */
@@ -84,8 +85,10 @@ function looser(settings: Partial<PolicySettings>, base: PolicySettings): readon
     selfApproval: (mode) => wider(SELF_APPROVAL, mode, base.selfApproval),
     unknownAuthor: (mode) => mode === 'allow' && base.unknownAuthor !== 'allow',
     rejectsRequired: (count) => count > base.rejectsRequired,
-    autoApprove: (mode) => wider(AUTO_APPROVE, mode, base.autoApprove),
+    // Lets nobody pass who could not approve it alone, whatever they call the job.
+    autoApprove: () => false,
     comment: (mode) => mode === 'optional' && base.comment === 'required',
+    stepUp: (mode) => wider(STEP_UPS, base.stepUp, mode),
     scopes: ({ inputs, refs }) =>
       wider(INPUTS, inputs.max, base.scopes.inputs.max) ||
       wider(INPUTS, inputs.default, base.scopes.inputs.default) ||
