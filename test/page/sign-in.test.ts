@@ -1,0 +1,93 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { firstLink } from '../../agent/src/wire/page-paths.ts';
+import { builtPage } from '../support/built-page.ts';
+import { startProvider, type TestProvider } from '../support/identity-provider.ts';
+import { openBrowser } from '../support/page/browser.ts';
+import { type SigningInHub, startSigningInHub } from '../support/signing-in-hub.ts';
+
+let browser: Browser;
+let folder: string;
+let provider: TestProvider;
+let hub: SigningInHub;
+/** Another host than the provider's, so that coming back is coming from another site. */
+let origin: string;
+let page: Page;
+beforeAll(async () => {
+  [browser, folder] = await Promise.all([openBrowser(), builtPage()]);
+});
+afterAll(() => browser.close());
+beforeEach(async () => {
+  provider = await startProvider({ 21: { username: 'maria' } });
+  hub = await startSigningInHub(provider.issuer, { hub: { page: folder } });
+  origin = hub.url.replace('127.0.0.1', 'localhost');
+  provider.register([`${origin}/api/v1/session/oidc/callback`], [`${origin}/sign-in`]);
+  provider.who = 21;
+  await hub.world.admit({ id: 1 });
+  page = await (await browser.newContext()).newPage();
+});
+afterEach(async () => {
+  await page.context().close();
+  await hub.close();
+  await provider.close();
+});
+
+const who = () =>
+  page.evaluate(async () => (await (await fetch('/api/v1/session')).json()).person?.username ?? null) as Promise<
+    string | null
+  >;
+
+describe('signing in, in a real browser', () => {
+  it('leads from a link through the provider back to what the link names', async () => {
+    await page.goto(`${origin}/holds/1`);
+    await page.getByRole('link', { name: 'Sign in with GitLab' }).click();
+    await page.waitForURL(`${origin}/holds/1`);
+    expect(await who()).toBe('maria');
+    const cookies = await page.context().cookies(origin);
+    expect(cookies.filter(({ name }) => name.startsWith('holdpoint'))).toMatchObject([
+      { name: 'holdpoint', httpOnly: true, sameSite: 'Strict' },
+    ]);
+    expect(await page.evaluate(() => document.cookie)).toBe('');
+  });
+
+  it('T23 does nothing in the name of whoever is signed in when another site asks', async () => {
+    await page.goto(`${origin}/holds/1`);
+    await page.getByRole('link', { name: 'Sign in with GitLab' }).click();
+    await page.waitForURL(`${origin}/holds/1`);
+    // A page at another name of this very host, as any other site is: it may send, and the browser says where from.
+    await page.goto(`${provider.issuer}/.well-known/openid-configuration`);
+    const { digest } = (await hub.store.hold(1))!;
+    await page.evaluate(
+      async ({ to, body }) => {
+        await fetch(to, { method: 'POST', mode: 'no-cors', credentials: 'include', body }).catch(() => {});
+        const form = document.createElement('form');
+        form.method = 'POST';
+        form.action = to;
+        document.body.append(form);
+        form.submit();
+      },
+      { to: `${origin}/api/v1/holds/1/approve`, body: JSON.stringify({ digest }) },
+    );
+    await page.waitForURL(`${origin}/api/v1/holds/1/approve`);
+    expect(await page.locator('body').innerText()).toContain('unauthenticated');
+    expect((await hub.store.hold(1))!.state).toBe('waiting_for_approval');
+  });
+
+  it('T24 uses the link of the first start on a click, not when somebody looks it up', async () => {
+    const link = firstLink(origin, (await hub.hub.bootstrapToken())!);
+    await page.goto(link);
+    // Gone from the address and from what a reload or a bookmark would have.
+    await page.waitForURL(`${origin}/sign-in`);
+    expect(await who()).toBeNull();
+    await page.getByLabel('User name of the first administrator').fill('olga');
+    await page.getByRole('button', { name: 'Sign in with the token' }).click();
+    await page.waitForURL((url) => url.pathname !== '/sign-in');
+    expect(await who()).toBe('olga');
+    const again = await (await browser.newContext()).newPage();
+    await again.goto(link);
+    await again.getByLabel('User name of the first administrator').fill('olga');
+    await again.getByRole('button', { name: 'Sign in with the token' }).click();
+    await again.getByText('revoked').waitFor();
+    await again.context().close();
+  });
+});
