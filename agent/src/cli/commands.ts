@@ -75,6 +75,18 @@ export const COMMANDS: readonly {
     load: () => import('./commands/approvals.ts'),
   },
   {
+    name: 'deployments',
+    usage: '[list|show|approve|reject|run|mark-broken]',
+    summary: 'list, show, approve, reject and run deployments',
+    load: () => import('./commands/deployments.ts'),
+  },
+  {
+    name: 'environments',
+    usage: '[list|protect|change|unprotect|confirm]',
+    summary: 'say who approves and who deploys where',
+    load: () => import('./commands/environments.ts'),
+  },
+  {
     name: 'break-glass',
     usage: 'HOLD --reason WHY | [list|show ID|close ID]',
     summary: 'run one job without its approval; list and close what was run so',

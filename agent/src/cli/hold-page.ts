@@ -60,6 +60,12 @@ export function changesText(changes: readonly Change[], paint: Paint): string {
   }).join('');
 }
 
+const WAITS: Readonly<Record<HoldDetail['waits_for'][number], string>> = {
+  configuration: 'an approve of its configuration',
+  approvals: 'approvals of its deployment',
+  start: 'somebody who may deploy and runs it',
+};
+
 function headText(hold: HoldDetail, now: number): string {
   const { facts } = hold;
   const commit = [facts.commit.sha.slice(0, 12), facts.commit.title && `"${facts.commit.title}"`, facts.commit.author]
@@ -97,6 +103,13 @@ function headText(hold: HoldDetail, now: number): string {
     [
       'environment',
       environment ? `${environment.name}${environment.tier ? `, tier ${environment.tier}` : ''}${confirmed}` : null,
+    ],
+    ['waits for', hold.waits_for.length === 0 ? null : hold.waits_for.map((what) => WAITS[what]).join('; ')],
+    [
+      'deployment',
+      hold.deployment === null
+        ? null
+        : `${hold.deployment.id}, ${hold.deployment.state}: "holdpoint deployments show ${hold.deployment.id}"`,
     ],
     ['runner', hold.runner],
     [
