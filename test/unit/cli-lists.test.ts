@@ -10,7 +10,12 @@ afterEach(() => hub.close());
 
 const run = (...argv: string[]) => runCli(argv, { env: { HOLDPOINT_HUB_URL: hub.url } });
 
-const { configuration: _, ...approval } = anApproval(7, configurationWith(['make']));
+const {
+  configuration: _configuration,
+  rules: _rules,
+  renewed_by: _renewed,
+  ...approval
+} = anApproval(7, configurationWith(['make']));
 const review = {
   id: 3,
   state: 'open',

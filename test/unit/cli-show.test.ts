@@ -360,7 +360,9 @@ describe('text of somebody else', () => {
         revoked_by: text,
       }),
     );
-    hub.lists.set('/api/v1/approvals', [(({ configuration: _, ...rest }) => rest)(hub.approvals.get(8)!)]);
+    hub.lists.set('/api/v1/approvals', [
+      (({ configuration: _c, rules: _r, renewed_by: _b, ...rest }) => rest)(hub.approvals.get(8)!),
+    ]);
     hub.lists.set('/api/v1/agents', [
       {
         name: text,

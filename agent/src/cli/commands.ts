@@ -64,15 +64,21 @@ export const COMMANDS: readonly {
   },
   {
     name: 'reviews',
-    usage: '[list]',
-    summary: 'list the questions put to people',
+    usage: '[list|changes|approve|…]',
+    summary: 'list the questions put to people, answer equal ones together',
     load: () => import('./commands/reviews.ts'),
   },
   {
     name: 'approvals',
-    usage: '[list|show ID|revoke ID]',
-    summary: 'list, show and revoke approvals',
+    usage: '[list|revoke|renew|…]',
+    summary: 'list, show, revoke, renew and compare approvals',
     load: () => import('./commands/approvals.ts'),
+  },
+  {
+    name: 'denials',
+    usage: '[list|lift ID]',
+    summary: 'list and lift remembered rejects',
+    load: () => import('./commands/denials.ts'),
   },
   {
     name: 'deployments',
@@ -100,7 +106,7 @@ export const COMMANDS: readonly {
   },
   {
     name: 'token',
-    usage: '[list|create|rotate ID|revoke ID|gitlab|lend]',
+    usage: '[list|create|rotate|revoke]',
     summary: 'list, create, rotate and revoke tokens',
     load: () => import('./commands/token.ts'),
   },

@@ -18,7 +18,7 @@ const text = z.string().max(65_536);
 const comment = z.string().max(4_000);
 
 /** An approval in the list, with the runners that jobs were handed to under it. */
-export const listedApprovalSchema = approvalSchema.extend({ runners: z.array(text) });
+export const listedApprovalSchema = approvalSchema.extend({ runners: z.array(text).default([]) });
 /** How two approved configurations differ. */
 export const approvalDiffSchema = z.strictObject({
   from: approvalSchema,

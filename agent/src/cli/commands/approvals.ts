@@ -4,7 +4,10 @@ import { diffConfigurations } from '../../domain/configuration-diff.ts';
 import { HoldpointError } from '../../domain/errors.ts';
 import { printable } from '../../domain/printable.ts';
 import { shownAs } from '../../domain/shown-configuration.ts';
-import { type ApprovalDetail, approvalDetailSchema, approvalSchema } from '../../wire/api.ts';
+import { type ApprovalDetail, approvalDetailSchema } from '../../wire/api.ts';
+import { listedApprovalSchema } from '../../wire/approvals.ts';
+import { defineImport } from '../approvals-import.ts';
+import { defineMore, revokeMany } from '../approvals-more.ts';
 import { connectHub, idOf, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
 import { commentOf } from '../decide.ts';
@@ -19,7 +22,9 @@ function standing(approval: { valid: boolean; revoked_at: string | null }): stri
 
 async function list(command: Command, { io, json }: CommandContext): Promise<void> {
   const all = command.opts<{ all?: boolean }>().all === true;
-  const found = await connectHub(command, io).list('/api/v1/approvals', approvalSchema);
+  const { project, job } = command.opts<{ project?: string; job?: string }>();
+  const query = { ...(project !== undefined && { project }), ...(job !== undefined && { job }) };
+  const found = await connectHub(command, io).list('/api/v1/approvals', listedApprovalSchema, query);
   const approvals = all ? found : found.filter((approval) => approval.valid);
   if (json) return io.out(`${JSON.stringify({ items: approvals, next_cursor: null })}\n`);
   if (approvals.length === 0) return io.out('No approval is valid: every job of a protected runner waits.\n');
@@ -66,6 +71,15 @@ function page(approval: ApprovalDetail, colour: boolean): string {
       'revoked',
       approval.revoked_at === null ? null : `${minute(approval.revoked_at)} by ${approval.revoked_by ?? 'the system'}`,
     ],
+    ['runners', approval.runners.length === 0 ? null : approval.runners.join(', ')],
+    ['goes on from', approval.renews === null ? null : `approval ${approval.renews}`],
+    ['goes on as', approval.renewed_by === null ? null : `approval ${approval.renewed_by}`],
+    [
+      'rules',
+      approval.rules.length === 0
+        ? null
+        : approval.rules.map(({ name, need, who }) => `${name}: ${need} of ${who}`).join('; '),
+    ],
     ['policy', approval.policy],
     ['digest', approval.digest],
   ]);
@@ -85,7 +99,10 @@ async function show(text: string, command: Command, { io, json }: CommandContext
 
 async function revoke(text: string, command: Command, { io, json }: CommandContext): Promise<void> {
   const id = idOf(text, 'approval');
-  const comment = commentOf(command.opts<{ comment?: string }>().comment);
+  const { comment: said, ...filter } = command.opts<{ comment?: string }>();
+  const mixed = Object.keys(filter).some((name) => !['hub', 'tokenFile', 'json'].includes(name));
+  if (mixed) throw new HoldpointError('bad_usage', 'name one approval, or say which are meant: not both');
+  const comment = commentOf(said);
   const hub = connectHub(command, io);
   await hub.post(`/api/v1/approvals/${id}/revoke`, z.unknown(), comment === undefined ? {} : { comment });
   const after = await hub.get(`/api/v1/approvals/${id}`, approvalDetailSchema);
@@ -93,20 +110,33 @@ async function revoke(text: string, command: Command, { io, json }: CommandConte
   return io.out(`approval ${id}: ${standing(after)}; jobs that it had released and nobody has started wait again\n`);
 }
 
-/** `holdpoint approvals [list|show ID|revoke ID]`. */
+/** `holdpoint approvals [list|show ID|revoke [ID]|renewals|renew ID|diff ID ID|import FOLDER|rename OLD NEW|propose]`. */
 export function define(command: Command, context: CommandContext): void {
   withHub(command.command('list', { isDefault: true }))
     .description('what is approved, where, until when and by whom')
     .option('--all', 'those that are revoked or over as well')
+    .option('--project <project>', 'only of this project: id or full path')
+    .option('--job <name>', 'only of jobs with this name')
     .action((_, own: Command) => list(own, context));
   withHub(command.command('show'))
     .description('one approval with the whole configuration it covers')
     .argument('<id>')
     .action((id: string, _, own: Command) => show(id, own, context));
   withHub(command.command('revoke'))
-    .description('take an approval back; what it released but nobody has started waits again')
-    .argument('<id>')
+    .description('take an approval back, or all that fit; what they released but nobody has started waits again')
+    .argument('[id]')
+    .option('--project <project>', 'all of this project: id, full path, or a group as path/*')
+    .option('--job <pattern>', 'all of jobs with such a name')
+    .option('--image <pattern>', 'all that use such an image or service')
+    .option('--voter <user>', 'all that rest on the vote of this person: user name or id')
+    .option('--voter-left', 'all that rest on the vote of somebody who is blocked or gone')
+    .option('--unused <days>', 'all that nothing used for so long')
+    .option('--dry-run', 'say which they are, revoke nothing')
     .option('--comment <text>', 'why')
-    .action((id: string, _, own: Command) => revoke(id, own, context));
+    .action((id: string | undefined, _, own: Command) =>
+      id === undefined ? revokeMany(own, context) : revoke(id, own, context),
+    );
+  defineMore(command, context);
+  defineImport(command, context);
   definePropose(command, context);
 }
