@@ -132,6 +132,20 @@ describe('who belongs to what, asked of GitLab', () => {
     expect(await directory.project('acme/payments/api')).toMatchObject({ id: 4242, path: 'acme/payments/api' });
   });
 
+  it('T17 takes no group for another one that answers under its old path after a move', async () => {
+    const body = JSON.stringify({ id: 8, full_path: 'security-old', name: 'Security' });
+    const stop = gitlab.fail({
+      match: (_method, path) => path.includes('/groups/security'),
+      how: 'status',
+      status: 200,
+      body,
+    });
+    expect(await directory.groupNamed('security')).toBeNull();
+    stop();
+    clock.advance(30_000);
+    expect(await directory.groupNamed('security')).toBe(8);
+  });
+
   it('reads every page, and takes a list that never ends for no answer', async () => {
     const users = Array.from({ length: 250 }, (_, i) => ({ id: 1_000 + i, username: `u${i}`, name: `U${i}` }));
     const members = users.map(({ id }) => ({ user: id, accessLevel: 30 }));
@@ -249,7 +263,7 @@ describe('who belongs to what, asked of GitLab', () => {
       expect(await both.person(99)).toBeNull();
     });
 
-    it('T30 counts no voter at all while GitLab is away, and still knows whoever must look, reject or revoke', async () => {
+    it('T30 counts no voter at all while GitLab is away, and still knows whoever must look or revoke', async () => {
       gitlab.fail({ match: () => true, how: 'reset' });
       expect(await both.members(4242, { users: [9, 50], groups: [70] })).not.toContainEqual(
         expect.objectContaining({ person: expect.objectContaining({ id: 9 }) }),

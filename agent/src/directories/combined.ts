@@ -11,7 +11,7 @@ export function combined(file: Directory, server: Directory): Directory {
   const person = async (id: number): Promise<Person | null> => {
     const [written, live] = await Promise.all([file.person(id), server.person(id)]);
     if (live !== null) return written === null ? live : merged(written, live);
-    // Somebody has to be able to look, reject and revoke while the CI server is away.
+    // Somebody has to be able to look and to revoke while the CI server is away.
     return server.problem() === null ? null : written;
   };
   return {
