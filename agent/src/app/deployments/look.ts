@@ -139,7 +139,7 @@ export async function deploymentGround(
 }
 
 /** Whom the votes are counted for, by the rules as they were frozen and together with those of now. */
-function countedOf({ deployment, current, votes, gate }: DeploymentGround): readonly CountedRule[] {
+export function countedOf({ deployment, current, votes, gate }: DeploymentGround): readonly CountedRule[] {
   const requirements = [deployment.requirement, ...(current === null ? [] : [current.requirement])];
   const asked = requirements.filter(({ rules }, i) => i === 0 || rules.length > 0);
   const [tally] = deployment.requirement.rules.length === 0 ? [] : tallyAll(asked, votes, gate.members).tallies;

@@ -13,6 +13,8 @@ export interface ShownDeployment {
   /** Its rules, each with the votes that count for it and those beside. */
   readonly counted: readonly CountedRule[];
   readonly votes: readonly DeploymentVote[];
+  /** How many approvals are missing: of the rules as they opened and as they are now the more. */
+  readonly pending: number;
 }
 
 /** GitLab's word for the job of a Hold: what waits for people is a manual job there. */
@@ -97,7 +99,7 @@ export function deploymentViews(context: V4Context) {
     describe,
     voteView,
     jobView,
-    async deploymentView({ deployment, hold, counted, votes }: ShownDeployment) {
+    async deploymentView({ deployment, hold, counted, votes, pending }: ShownDeployment) {
       return {
         id: deployment.id,
         iid: deployment.iid,
@@ -110,7 +112,7 @@ export function deploymentViews(context: V4Context) {
         user: await triggerView(deployment.trigger),
         environment: environmentView(deployment),
         deployable: await jobView(deployment, hold),
-        pending_approval_count: counted.reduce((sum, { need, have }) => sum + Math.max(0, need - have), 0),
+        pending_approval_count: pending,
         approvals: await Promise.all(votes.map(voteView)),
         approval_summary: { rules: await Promise.all(counted.map(ruleView)) },
       };

@@ -1,6 +1,9 @@
-import { type DeploymentInspection, inspectDeployment } from '../../app/deployments/look.ts';
+import { countedOf, type DeploymentGround, deploymentGround } from '../../app/deployments/look.ts';
 import { approveDeployment, rejectDeployment } from '../../app/deployments/vote.ts';
-import type { DeploymentState } from '../../domain/deployment.ts';
+import { type DeploymentState, isDeploymentOver } from '../../domain/deployment.ts';
+import { requirementsOf } from '../../domain/deployment-gate.ts';
+import { mayApproveDeployment, mayRejectDeployment } from '../../domain/may-deploy.ts';
+import { tallyAll } from '../../domain/quorum.ts';
 import type { DeploymentFilter, DeploymentOrder } from '../../ports/deployment-store.ts';
 import { approvalBody, deploymentsQuery } from '../../wire/v4/bodies.ts';
 import { gitlabOrigin, type V4Context } from './context.ts';
@@ -45,23 +48,40 @@ function filterOf(query: Query): Omit<DeploymentFilter, 'sight' | 'project'> {
   };
 }
 
+/** How many approvals are missing, whether by the rules as they opened or as they are now. */
+function pendingOf({ deployment, current, votes, gate }: DeploymentGround): number {
+  const requirements = requirementsOf(deployment, current);
+  if (requirements.length === 0 || isDeploymentOver(deployment.state)) return 0;
+  const { tallies } = tallyAll(requirements, votes, gate.members);
+  const missing = requirements.map(({ rules }, i) =>
+    rules.reduce((sum, { count }, j) => sum + Math.max(0, count - (tallies[i]?.have[j] ?? 0)), 0),
+  );
+  return Math.max(...missing);
+}
+
 /** Deployments of a project: look, approve, reject. */
 export function deploymentRoutes(context: V4Context): readonly V4Route[] {
   const { hub } = context;
 
-  const shownOf = async (request: V4Request): Promise<DeploymentInspection> => {
+  /** The deployment of the path and all that a decision about it stands on. */
+  const groundOf = async (request: V4Request): Promise<DeploymentGround> => {
     const project = await projectOf(context, request);
     await requireDeployments(context, project);
     const id = idIn(request, 'deployment_id');
-    const shown = await asGitlab({ not_found: 'not_found' }, () => inspectDeployment(hub, request.caller, id));
-    if (shown.deployment.subject.projectId !== project.id) throw new V4Error('not_found');
-    return shown;
+    const ground = await asGitlab({ not_found: 'not_found' }, () => deploymentGround(hub, request.caller, id));
+    if (ground.deployment.subject.projectId !== project.id) throw new V4Error('not_found');
+    return ground;
   };
+  const shown = (ground: DeploymentGround): ShownDeployment => ({
+    ...ground,
+    counted: countedOf(ground),
+    pending: pendingOf(ground),
+  });
 
   /** The rule that a name of a user, group or role means. */
-  const ruleNamed = async ({ counted }: ShownDeployment, name: string): Promise<string | null> => {
+  const ruleNamed = async ({ deployment }: DeploymentGround, name: string): Promise<string | null> => {
     const describe = describer(hub.directory, gitlabOrigin(context));
-    for (const { rule } of counted) {
+    for (const rule of deployment.rules.rules) {
       const { access_level_description: words } = await describe.who(rule.who);
       const own = rule.who.kind === 'access_level' ? null : rule.who.name;
       if ([words, own, rule.name].includes(name)) return rule.name;
@@ -94,7 +114,7 @@ export function deploymentRoutes(context: V4Context): readonly V4Route[] {
         const views = deploymentViews(context);
         const body: unknown[] = [];
         for (const { id } of found)
-          body.push(await views.deploymentView(await inspectDeployment(hub, request.caller, id)));
+          body.push(await views.deploymentView(shown(await deploymentGround(hub, request.caller, id))));
         return pageAnswer(request, hub.externalUrl(), part, total, body);
       },
     },
@@ -104,7 +124,7 @@ export function deploymentRoutes(context: V4Context): readonly V4Route[] {
       summary: 'One deployment with `approvals`, `pending_approval_count` and `approval_summary`.',
       scopes: ['read'],
       handle: async (request) => ({
-        body: await deploymentViews(context).deploymentView(await shownOf(request)),
+        body: await deploymentViews(context).deploymentView(shown(await groundOf(request))),
       }),
     },
     {
@@ -115,19 +135,22 @@ export function deploymentRoutes(context: V4Context): readonly V4Route[] {
       scopes: ['approve', 'deploy'],
       vote: true,
       handle: async (request) => {
-        const shown = await shownOf(request);
+        const ground = await groundOf(request);
         const body = request.read(approvalBody);
         if (body.status !== 'approved' && body.status !== 'rejected') throw new V4Error('unknown_status');
         const approves = body.status === 'approved';
-        const { deployment } = shown;
+        const { deployment } = ground;
         const me = request.caller.person.id;
         // In GitLab's order, so that a script that looks at the text finds the one that it knows.
-        if (!shown.isProtected) throw new V4Error('not_protected');
-        if (approves && deployment.requirement.excluded.includes(me)) throw new V4Error('own_deployment');
-        if (deployment.requirement.rules.length === 0) throw new V4Error('no_approvals');
+        if (ground.current === null) throw new V4Error('not_protected');
+        const kept = [deployment.requirement, ground.current.requirement];
+        if (approves && kept.some(({ excluded }) => excluded.includes(me))) throw new V4Error('own_deployment');
+        if (requirementsOf(deployment, ground.current).length === 0) throw new V4Error('no_approvals');
         if (deployment.state !== 'blocked') throw new V4Error('not_waiting');
+        const may = (approves ? mayApproveDeployment : mayRejectDeployment)(ground.standing);
+        if (!may.allowed && may.code === 'not_eligible') throw new V4Error('may_not_approve');
         const name = body.represented_as ?? null;
-        const representedAs = name === null ? null : await ruleNamed(shown, name);
+        const representedAs = name === null ? null : await ruleNamed(ground, name);
         if (name !== null && representedAs === null) throw new V4Error('unknown_rule');
         const wish = { deployment: deployment.id, comment: body.comment ?? null, representedAs };
         await asGitlab(
@@ -136,7 +159,7 @@ export function deploymentRoutes(context: V4Context): readonly V4Route[] {
             no_approval_rules: 'no_approvals',
             self_approval: 'own_deployment',
             wrong_state: 'not_waiting',
-            not_eligible: 'may_not_approve',
+            not_eligible: representedAs === null ? 'may_not_approve' : 'unknown_rule',
             not_found: 'not_found',
             bad_input: 'unknown_rule',
             deployment_broken: 'forbidden_because',
