@@ -71,6 +71,14 @@ describe('hub.oidc', () => {
     expect(problems(oidc('issuer: "http://127.0.0.1:8080", user_claim: sub'))).toEqual([]);
   });
 
+  it('T19 lets no claim count where GitLab itself can be asked, nor where no group is known', () => {
+    const said = 'issuer: https://gitlab.example.com, membership: claims';
+    expect(load(oidc(said)).hub.oidc).toMatchObject({ membership: 'claims' });
+    expect(problems(`  gitlab_members_token_file: secret\n${oidc(said)}`)).toEqual([
+      expect.stringContaining('hub.oidc.membership: GitLab itself is asked who belongs to what'),
+    ]);
+  });
+
   it('T24 wants people to come back over https', () => {
     const hub = '  external_url: http://holds.example.com\n  oidc: {client_id: x, issuer: https://gitlab.example.com}';
     expect(problems(hub)).toEqual([expect.stringContaining('hub.external_url: wanted an https:// address')]);

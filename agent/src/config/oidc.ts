@@ -67,6 +67,13 @@ export function oidcConfig({ settings, text, path }: OidcSettings, problems: Con
       'missing: the issuer is not gitlab.url, so name the claim that has the user id of that GitLab ("sub" if it is the same GitLab under another address)',
     );
   }
+  // Where membership can be asked of GitLab, a word from the last sign-in is worth nothing beside it (T19).
+  if (text('hub.oidc.membership') === 'claims') {
+    if (settings.has('hub.gitlab_members_token_file'))
+      refuse('hub.oidc.membership', 'GitLab itself is asked who belongs to what (hub.gitlab_members_token_file): wanted directory');
+    if (!settings.has('principals'))
+      refuse('hub.oidc.membership', 'claims count in groups that principals.yaml has: set principals, or wanted directory');
+  }
   const admins = settings.has('hub.oidc.admins') ? text('hub.oidc.admins').trim().split(/\s+/) : [];
   if (admins.some((id) => !/^[1-9]\d{0,14}$/.test(id)))
     refuse('hub.oidc.admins', 'wanted user ids with blanks between, like "7 21"; names are given away and taken again');
