@@ -82,14 +82,14 @@ export const COMMANDS: readonly {
   },
   {
     name: 'deployments',
-    usage: '[list|show|approve|reject|run|mark-broken]',
-    summary: 'list, show, approve, reject and run deployments',
+    usage: '[list|show|approve|run|…]',
+    summary: 'list, show, approve and run deployments',
     load: () => import('./commands/deployments.ts'),
   },
   {
     name: 'environments',
-    usage: '[list|protect|change|unprotect|confirm]',
-    summary: 'say who approves and who deploys where',
+    usage: '[list|protect|change|…]',
+    summary: 'say who deploys where, and who approves',
     load: () => import('./commands/environments.ts'),
   },
   {
