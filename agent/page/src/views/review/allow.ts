@@ -18,7 +18,9 @@ export interface Allowance {
   readonly inputs: Inputs;
   /** True: only the runner that got it. */
   readonly isThisRunner: boolean;
-  readonly lifetime: 'run' | 'until' | 'standing';
+  readonly lifetime: 'run' | 'uses' | 'until' | 'standing';
+  /** How often it may be used, with `uses`. */
+  readonly uses: number;
   /** `YYYY-MM-DD`, with `until`. */
   readonly until: string;
 }
@@ -37,7 +39,7 @@ export function inputChoices(hold: HoldDetail): readonly Inputs[] {
 /** How long an approve may last here. */
 export function lifetimeChoices(background: BackgroundView | null): readonly Allowance['lifetime'][] {
   const max = background?.lifetime.max ?? 'run';
-  return max === 'standing' ? ['run', 'until', 'standing'] : max === 'run' ? ['run'] : ['run', 'until'];
+  return max === 'standing' ? ['run', 'uses', 'until', 'standing'] : max === 'run' ? ['run'] : ['run', 'until'];
 }
 /** The last day that may be chosen; null: any. */
 export function lastDay(background: BackgroundView | null, now: number): string | null {
@@ -49,13 +51,15 @@ export function lastDay(background: BackgroundView | null, now: number): string 
 export function usualAllowance(hold: HoldDetail, background: BackgroundView | null, now: number): Allowance {
   const { ref, inputs } = parseScopeWish([hold.scope.usual]);
   const usual = background?.lifetime.usual ?? 'run';
+  const uses = /^uses:(\d+)$/.exec(usual)?.[1];
   const until = /^until:(\d{4}-\d\d-\d\d)/.exec(usual)?.[1];
   return {
     ref: ref?.kind === 'protected' || ref?.kind === 'any' ? ref.kind : 'exact',
     inputs: inputs ?? 'admitted',
     isThisRunner: false,
-    lifetime: until !== undefined ? 'until' : usual === 'standing' ? 'standing' : 'run',
+    lifetime: until !== undefined ? 'until' : uses !== undefined ? 'uses' : usual === 'standing' ? 'standing' : 'run',
     until: until ?? dateOf(now + 14 * DAY_MS),
+    uses: Number(uses ?? 1),
   };
 }
 
@@ -63,11 +67,15 @@ function scopeOf({ ref, inputs, isThisRunner }: Allowance, hold: HoldDetail): Sc
   return { ref: { kind: ref }, inputs, runners: isThisRunner ? [hold.runner] : null };
 }
 
+function lifetimeWire({ lifetime, until, uses }: Allowance): string {
+  return lifetime === 'until' ? `until:${until}` : lifetime === 'uses' ? `uses:${uses}` : lifetime;
+}
+
 /** What is sent: the scope and the lifetime, both always written out. */
 export function wireOf(allowance: Allowance, hold: HoldDetail): { readonly scope: string; readonly lifetime: string } {
   return {
     scope: scopeText(scopeOf(allowance, hold)),
-    lifetime: allowance.lifetime === 'until' ? `until:${allowance.until}` : allowance.lifetime,
+    lifetime: lifetimeWire(allowance),
   };
 }
 
@@ -76,10 +84,12 @@ export function isTooNarrow(allowance: Allowance, hold: HoldDetail): boolean {
   return INPUTS.indexOf(allowance.inputs) < INPUTS.indexOf(hold.inputs.class);
 }
 
-function lifetimeWords({ lifetime, until }: Allowance): string {
+function lifetimeWords({ lifetime, until, uses }: Allowance): string {
   switch (lifetime) {
     case 'run':
       return 'once: this run and no other';
+    case 'uses':
+      return uses === 1 ? 'once: the next run that fits' : `for ${uses} runs, this one included`;
     case 'until':
       return `until the end of ${minuteText(Date.parse(`${until}T23:59:59.999Z`))}`;
     case 'standing':

@@ -16,9 +16,13 @@ const INPUTS: Readonly<Record<Inputs, string>> = {
 };
 const LIFETIMES: Readonly<Record<Allowance['lifetime'], string>> = {
   run: 'only this run',
+  uses: 'a number of runs',
   until: 'until a date',
   standing: 'until revoked',
 };
+
+/** More is no number any more that somebody has counted. */
+const MAX_USES = 99_999;
 
 function Choice<T extends string>({
   name,
@@ -82,6 +86,23 @@ export function AllowancePicker({
         texts={LIFETIMES}
         onChange={(lifetime) => onChange({ ...allowance, lifetime })}
       />
+      {allowance.lifetime === 'uses' && (
+        <div class="choice">
+          <label for="uses">Runs</label>
+          <input
+            id="uses"
+            type="number"
+            required
+            min={1}
+            max={MAX_USES}
+            value={allowance.uses}
+            onInput={(event) => {
+              const uses = event.currentTarget.valueAsNumber;
+              if (Number.isInteger(uses) && uses >= 1 && uses <= MAX_USES) onChange({ ...allowance, uses });
+            }}
+          />
+        </div>
+      )}
       {allowance.lifetime === 'until' && (
         <div class="choice">
           <label for="until">Last day (UTC)</label>

@@ -5,6 +5,7 @@ import { ask } from '../../lib/ask.ts';
 import { useKeys } from '../../lib/keys.ts';
 import { wordsOf } from '../../lib/problem.ts';
 import { say } from '../../lib/say.ts';
+import { FreshSignIn, signInAgain, stepUp } from '../../lib/step-up.ts';
 import { now } from '../../lib/times.ts';
 import { Notice } from '../../ui/notice.tsx';
 import { Shown } from '../../ui/shown.tsx';
@@ -51,12 +52,17 @@ export function Decide({
 }) {
   const [allowance, setAllowance] = useState(() => usualAllowance(hold, background, now.peek()));
   const [comment, setComment] = useState('');
+  const [as, setAs] = useState('');
   const [busy, setBusy] = useState<Decision | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
+  const [isStale, setStale] = useState(false);
   const approve = useRef<HTMLButtonElement>(null);
   const field = useRef<HTMLTextAreaElement>(null);
   const blocked = approveBlockedBy(hold, standing, isTooNarrow(allowance, hold));
-  const rejectBlocked = standing.stopped ?? (comment.trim() === '' ? 'a reject needs a comment that says why' : null);
+  const rejectBlocked =
+    standing.stopped ??
+    (hold.may_vote.reject ? null : 'your reject would not count') ??
+    (comment.trim() === '' ? 'a reject needs a comment that says why' : null);
   useKeys([
     {
       key: 'a',
@@ -67,6 +73,22 @@ export function Decide({
     { key: 'n', does: 'go to what has not been on the screen', act: standing.seen.showNext },
   ]);
 
+  const represented = as === '' ? {} : { represented_as: as };
+  async function approveWith(body: object): Promise<HoldView> {
+    const more = hold.step_up === 'none' ? {} : await stepUp(`holds/${hold.id}`, body);
+    return ask<HoldView>('POST', `holds/${hold.id}/approve`, { ...body, ...more });
+  }
+  async function withdraw(): Promise<void> {
+    setProblem(null);
+    try {
+      const after = await ask<HoldView>('POST', `holds/${hold.id}/withdraw`);
+      say('Your vote is taken back');
+      onDecided(after);
+    } catch (error) {
+      setProblem(wordsOf(error));
+    }
+  }
+
   async function send(decision: Decision): Promise<void> {
     const digest = standing.digest ?? hold.digest;
     const said = comment.trim() === '' ? {} : { comment: comment.trim() };
@@ -75,7 +97,7 @@ export function Decide({
     try {
       const after =
         decision === 'approve'
-          ? await ask<HoldView>('POST', `holds/${hold.id}/approve`, { digest, ...said, ...wireOf(allowance, hold) })
+          ? await approveWith({ digest, ...said, ...wireOf(allowance, hold), ...represented })
           : await ask<HoldView>('POST', `holds/${hold.id}/reject`, {
               digest,
               ...said,
@@ -85,6 +107,7 @@ export function Decide({
       onDecided(after);
     } catch (error) {
       setProblem(wordsOf(error));
+      setStale(error instanceof FreshSignIn);
       say('Your decision was not taken');
       onDecided(null);
     } finally {
@@ -112,6 +135,26 @@ export function Decide({
         <summary>Change what your approve covers</summary>
         <AllowancePicker hold={hold} background={background} allowance={allowance} onChange={setAllowance} />
       </details>
+      {hold.may_vote.rules.length > 1 && (
+        <div class="choice">
+          <label for="represented">Your approve counts for</label>
+          <select id="represented" value={as} onChange={(event) => setAs(event.currentTarget.value)}>
+            <option value="">whichever rule needs it</option>
+            {hold.may_vote.rules.map((rule) => (
+              <option key={rule} value={rule}>
+                {rule}
+              </option>
+            ))}
+          </select>
+        </div>
+      )}
+      {hold.step_up !== 'none' && (
+        <p class="quiet">
+          {hold.step_up === 'passkey'
+            ? 'An approve asks for your passkey.'
+            : 'An approve needs a sign-in of the last minutes.'}
+        </p>
+      )}
       <label for="comment">Comment</label>
       <textarea
         id="comment"
@@ -121,7 +164,16 @@ export function Decide({
         value={comment}
         onInput={(event) => setComment(event.currentTarget.value)}
       />
-      {problem !== null && <Notice tone="bad">Not taken: {problem}</Notice>}
+      {problem !== null && (
+        <Notice tone="bad">
+          <p>Not taken: {problem}</p>
+          {isStale && (
+            <button type="button" onClick={() => signInAgain().catch((error) => setProblem(wordsOf(error)))}>
+              Sign in again
+            </button>
+          )}
+        </Notice>
+      )}
       <div class="buttons">
         <button
           type="button"
@@ -153,6 +205,14 @@ export function Decide({
           Reject and remember
         </button>
       </div>
+      {hold.may_vote.voted !== null && (
+        <p>
+          You have {hold.may_vote.voted === 'approve' ? 'approved' : 'rejected'} it; voting again replaces that.{' '}
+          <button type="button" class="plain" disabled={busy !== null} onClick={withdraw}>
+            Take my vote back
+          </button>
+        </p>
+      )}
       <p id="approve-blocked" class="quiet" role="status">
         {blocked !== null && (
           <>

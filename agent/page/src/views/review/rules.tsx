@@ -1,5 +1,4 @@
 import type { HoldDetail } from '../../../../src/wire/api.ts';
-import { session } from '../../lib/who.ts';
 import { Chip } from '../../ui/chip.tsx';
 import { Notice } from '../../ui/notice.tsx';
 import { PersonName } from '../../ui/people.tsx';
@@ -21,6 +20,17 @@ function RuleRow({ rule, isMine }: { readonly rule: Rule; readonly isMine: boole
         <Shown text={rule.name} />
       </strong>{' '}
       {rule.have} of {rule.need}
+      {rule.who !== '' && (
+        <span class="quiet">
+          {' '}
+          from <Shown text={rule.who} />
+        </span>
+      )}
+      {rule.asked !== 'both' && (
+        <Chip tone="plain">
+          {rule.asked === 'now' ? 'asked for since this was opened' : 'as it stood when this was opened'}
+        </Chip>
+      )}
       {isMine && <Chip tone="run">your approve counts here</Chip>}
       {!isMet && (
         <p class="quiet">
@@ -44,28 +54,17 @@ function RuleRow({ rule, isMine }: { readonly rule: Rule; readonly isMine: boole
   );
 }
 
-/** Index of the rule that this person's approve would fill next, as far as the hub has named them; -1: none. */
-function mine(hold: HoldDetail): number {
-  const own = session.value?.person?.id ?? null;
-  if (own === null || !hold.may_vote.allowed) return -1;
-  return hold.rules.findIndex(({ have, need, eligible }) => have < need && eligible.some(({ id }) => id === own));
-}
-
 /** The rules, how far they are met, who said what, and whether the reader may say something. */
 export function Rules({ hold }: { readonly hold: HoldDetail }) {
-  const own = session.value?.person?.id ?? null;
-  const at = mine(hold);
-  const next = hold.rules
-    .filter(({ have, need }) => have < need)
-    .flatMap(({ eligible }) => eligible)
-    .find(({ id }) => id !== own);
+  const { may_vote: own, quorum } = hold;
+  const [next] = own.ask;
   return (
     <section aria-labelledby="rules-title" class="box">
       <h2 id="rules-title">Rules</h2>
       {hold.rules.length === 0 && <p class="quiet">No rule asks for anybody: nothing waits here.</p>}
       <ul class="plain-list">
-        {hold.rules.map((rule, index) => (
-          <RuleRow key={rule.name} rule={rule} isMine={index === at} />
+        {hold.rules.map((rule) => (
+          <RuleRow key={`${rule.name} ${rule.asked}`} rule={rule} isMine={own.allowed && rule.name === own.rule} />
         ))}
       </ul>
       {hold.unknown.map((what) => (
@@ -73,6 +72,16 @@ export function Rules({ hold }: { readonly hold: HoldDetail }) {
           Nobody could tell <Shown text={what} />: every rule asks for one more person.
         </Notice>
       ))}
+      {quorum !== null && quorum.words !== '' && (
+        <p class={quorum.possible ? 'quiet' : 'alike'}>
+          <Shown text={quorum.words} />
+        </p>
+      )}
+      {quorum !== null && quorum.rejects.need > 1 && (
+        <p class="quiet">
+          Rejects: {quorum.rejects.have} of {quorum.rejects.need} that end it.
+        </p>
+      )}
       {!hold.may_vote.allowed && hold.state === 'waiting_for_approval' && (
         <Notice tone="news">
           <p>
@@ -89,12 +98,13 @@ export function Rules({ hold }: { readonly hold: HoldDetail }) {
         <>
           <h3>Votes</h3>
           <ul class="plain-list">
-            {hold.votes.map(({ person, decision, comment, at: when, lifetime }) => (
+            {hold.votes.map(({ person, decision, comment, at: when, lifetime, counts }) => (
               <li key={person.id}>
                 <Chip tone={decision === 'approve' ? 'go' : 'stop'}>
                   {decision === 'approve' ? 'Approved' : 'Rejected'}
                 </Chip>{' '}
                 <PersonName person={person} /> <Time at={when} />
+                {!counts && <Chip tone="warn">counts for no rule as things are</Chip>}
                 {lifetime !== null && <span class="quiet"> for {lifetime}</span>}
                 {comment !== null && comment !== '' && (
                   <blockquote>
