@@ -66,6 +66,27 @@ const WAITS: Readonly<Record<HoldDetail['waits_for'][number], string>> = {
   start: 'somebody who may deploy and runs it',
 };
 
+/** Loud, and before anything else: nobody approved what ran here (T34). */
+function glassText({ break_glass: glasses }: HoldDetail): string {
+  return glasses
+    .map((glass) => {
+      const { closed } = glass;
+      const found =
+        closed === null
+          ? `${glass.state === 'overdue' ? 'OVERDUE: ' : ''}somebody else has to look at it by ${minute(glass.review_by)}: holdpoint break-glass close ${glass.id}`
+          : `${closed.by.username} found it ${closed.finding.replace('_', ' ')}: ${closed.comment}`;
+      return [
+        '!! NOBODY APPROVED THIS RUN: the glass was broken for it',
+        `!! by ${glass.person.username} (${glass.rule}) on ${minute(glass.at)}${glass.frozen ? ', during a freeze' : ''}: ${glass.reason}`,
+        `!! ${found}`,
+        '',
+      ]
+        .map((line) => `${printable(line)}\n`)
+        .join('');
+    })
+    .join('');
+}
+
 function headText(hold: HoldDetail, now: number): string {
   const { facts } = hold;
   const commit = [facts.commit.sha.slice(0, 12), facts.commit.title && `"${facts.commit.title}"`, facts.commit.author]
@@ -124,6 +145,7 @@ function headText(hold: HoldDetail, now: number): string {
     ['to be done', hold.retry?.words ?? null],
     ['retry page', hold.retry?.by === 'trigger' ? hold.retry.url : null],
     ['reason', hold.reason],
+    ...hold.keeps.map((words): [string, string] => ['kept back', words]),
     ['job page', hold.job_url],
     ['this hold', hold.url],
     ['digest', hold.digest],
@@ -137,7 +159,7 @@ const WHEN = {
 } as const satisfies Record<HoldDetail['rules'][number]['asked'], string>;
 
 function rulesText(hold: HoldDetail): string {
-  const { quorum, may_vote: may } = hold;
+  const { quorum } = hold;
   const rules = hold.rules.map((rule) => {
     const met = rule.have >= rule.need ? 'met' : 'open';
     const by = rule.voted.length > 0 ? ` (${names(rule.voted.map(personText), 20)})` : '';
@@ -158,13 +180,13 @@ function rulesText(hold: HoldDetail): string {
       ? ''
       : `  ${quorum.rejects.have} of ${quorum.rejects.need} rejects that end it\n`;
   const together = quorum === null ? '' : `  ${printable(quorum.words)}\n`;
-  return `Rules\n${rules.length > 0 ? rules.join('') : '  none: nobody can approve this\n'}${votes.join('')}${rejects}${together}  ${printable(ownText(may))}\n`;
+  return `Rules\n${rules.length > 0 ? rules.join('') : '  none: nobody can approve this\n'}${votes.join('')}${rejects}${together}  ${printable(ownText(hold))}\n`;
 }
 
 /** What the reader's vote is and would be. */
-function ownText(may: HoldDetail['may_vote']): string {
-  if (may.voted === 'approve') return 'You have approved it; "holdpoint withdraw ID" takes that back.';
-  const ask = may.ask.length > 0 ? ` Ask ${names(may.ask.map(personText), 5)}.` : '';
+function ownText({ id, may_vote: may }: HoldDetail): string {
+  if (may.voted === 'approve') return `You have approved it; "holdpoint withdraw ${id}" takes that back.`;
+  const ask = may.ask.length > 0 ? `; ask ${names(may.ask.map(personText), 5)}` : '';
   if (!may.allowed) return `You may not vote on it: ${may.reason ?? 'the hub gives no reason'}${ask}`;
   const others = may.rules.length > 1 ? ` ("--as RULE" chooses: ${may.rules.join(', ')})` : '';
   return may.rule === null
@@ -259,7 +281,7 @@ export function holdPage(
   paint: Paint,
   all: boolean,
 ): HoldPage {
-  const head = `${paint.strong(printable(`Hold ${hold.id}: ${hold.state}`))}\n${headText(hold, now)}`;
+  const head = `${paint.strong(printable(`Hold ${hold.id}: ${hold.state}`))}\n${glassText(hold)}${headText(hold, now)}`;
   const comparison = compare(hold, baseline);
   if (!comparison.ok) return { text: `${head}\n${paint.warn(comparison.words)}\n`, sound: false };
   const text = [
