@@ -193,6 +193,8 @@ export function aHold(id: number, more: Partial<HoldDetail> = {}): HoldDetail {
     step_up: 'none',
     waits_for: ['configuration'],
     deployment: null,
+    keeps: [],
+    break_glass: [],
     review: 3,
     digest: digestOf(configuration),
     instance: 'https://gitlab.example.com',

@@ -21,9 +21,10 @@ import { keepGate } from './deployments/keep.ts';
 import { deploymentWait } from './deployments/note.ts';
 import { openDeployment, openingFor, opensThrough } from './deployments/open.ts';
 import { freezeHold, freezeOf, hardFreeze } from './freezing.ts';
-import { membersFor, policyFor } from './governing.ts';
+import { membersFor, policyFor, policyNow } from './governing.ts';
 import { holdNote } from './hold-note.ts';
 import { agentActor, type HubContext, holdUrl, retrying } from './hub-context.ts';
+import { keepsOf } from './keeps.ts';
 import { nearestDiff } from './nearest.ts';
 import { askingOf, fallBack, passedAs, releaseHold, toleratedDetail } from './release.ts';
 import { cancelHold, noteUse, reviewFor, type Settlement, settle } from './settle.ts';
@@ -382,7 +383,8 @@ async function answer(
   const { hold } = decision;
   const common = { hold: hold.id, approval: hold.approval, url, reason: hold.reason };
   if (decision.outcome === 'pass') return { ...common, outcome: 'pass', expires: null, note: null };
-  const policy = policyFor(await context.policy(), hold);
+  const whole = await context.policy();
+  const policy = policyNow(whole, hold, context.clock.now());
   const opener = { trigger: hold.trigger, people: facts.commit.people };
   const requirement = decision.requirement ?? requirementFor(policy, opener);
   const current = requirementFor(policy, requirement);
@@ -392,7 +394,7 @@ async function answer(
   const members = await membersFor(context.directory, projectId, [requirement, current], voters);
   const quorum = await quorumView(context.directory, { projectId, frozen: requirement, current, votes, members });
   const diff = await nearestDiff(context.store, hold.subject, configuration);
-  const note = holdNote(hold, requirement, members, diff, url ?? '', quorum);
+  const note = holdNote(hold, requirement, members, diff, url ?? '', quorum, keepsOf(whole, hold, context.clock.now()));
   const wait = await deploymentWait(context, hold, note, url ?? '');
   return { ...common, outcome: 'hold', expires: new Date(hold.expiresAt).toISOString(), ...wait };
 }

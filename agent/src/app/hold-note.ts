@@ -66,6 +66,16 @@ function excludedLines(hold: Hold, requirement: Requirement, members: readonly M
   return lines;
 }
 
+/** The note of a job that nobody has to decide on: the calendar lets it go. */
+function frozenNote(hold: Hold, reason: string, url: string): string {
+  const lines = [
+    `Holdpoint: this job is approved, and ${reason} (hold ${hold.id}).`,
+    `More: ${url} or "holdpoint holds show ${hold.id}"`,
+    `It expires at ${time(hold.expiresAt)} if it has not started by then; run the job again then.`,
+  ];
+  return lines.map((line) => cut(printable(line))).join('\n');
+}
+
 /** What the developer reads in the job log: why it waits, what changed, who decides, how to check it, what happens next (T32, T33). */
 export function holdNote(
   hold: Hold,
@@ -74,7 +84,9 @@ export function holdNote(
   diff: NearestDiff,
   url: string,
   quorum: QuorumView,
+  keeps: readonly string[] = [],
 ): string {
+  if (hold.frozenUntil !== null && hold.reason !== null) return frozenNote(hold, hold.reason, url);
   const lines = [`Holdpoint: this job waits for approval (hold ${hold.id}).`];
   const where = hold.place.environment === null ? '' : `, environment ${hold.place.environment}`;
   const what = `${hold.subject.job} on ${hold.place.ref}${hold.place.refProtected ? ' (protected)' : ''}${where}`;
@@ -96,6 +108,7 @@ export function holdNote(
   // A developer who reads it in the first minute loses no day on a question that nobody can answer.
   if (!quorum.possible || quorum.wanted.length > 1) lines.push(quorum.words);
   lines.push(...excludedLines(hold, requirement, members));
+  for (const keep of keeps) lines.push(`Besides: ${keep}.`);
   if (hold.inputs === 'any') {
     lines.push('It takes in artifacts of jobs that GitLab did not confirm to be of the same pipeline.');
   }

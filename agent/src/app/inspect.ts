@@ -1,5 +1,6 @@
 import { type Approval, questionOf } from '../domain/approval.ts';
 import type { AuditRow } from '../domain/audit.ts';
+import type { BreakGlass } from '../domain/break-glass.ts';
 import type { Change } from '../domain/configuration-diff.ts';
 import type { Deployment } from '../domain/deployment.ts';
 import { HoldpointError } from '../domain/errors.ts';
@@ -20,6 +21,7 @@ import { type HiddenOfHold, hiddenOf } from './blind.ts';
 import { type WaitsFor, waitsFor } from './deployments/look.ts';
 import { askedNow, frozenNow, membersFor, policyFor, policyNow } from './governing.ts';
 import type { Caller, HubContext } from './hub-context.ts';
+import { keepsOf } from './keeps.ts';
 import { nearestDiff, readConfiguration } from './nearest.ts';
 import { notFound, sightOf, visibleApproval, visibleHold } from './see.ts';
 import { ownRules, type QuorumView, quorumView, type RuleView, ruleOfVote, ruleViews, votesFor } from './standing.ts';
@@ -68,6 +70,10 @@ export interface HoldInspection {
     readonly changes: readonly Change[];
   };
   readonly history: readonly AuditRow[];
+  /** What keeps it back beside approvals that are missing, in words. */
+  readonly keeps: readonly string[];
+  /** Times at which somebody let it run without its approval. */
+  readonly breakGlass: readonly BreakGlass[];
   /** What an approve needs beside the session or token that it comes with. */
   readonly stepUp: StepUp;
   /** Its Deployment, and what is missing at both of its gates. */
@@ -161,6 +167,8 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
       summary: diff.summary,
       changes: sees ? diff.changes : diff.changes.map(hideTagsOfChange),
     },
+    keeps: keepsOf(whole, hold, now),
+    breakGlass: await store.breakGlassOf(id),
     history: await store.auditRows({ hold: id, sight: null }, { after: 0, limit: MAX_HISTORY }),
   };
 }

@@ -97,8 +97,18 @@ export async function releaseHold(s: Settlement, hold: Hold, cover: Cover): Prom
   }
   const event = cover.tolerated === null ? 'hold_released' : 'job_tolerated';
   const pending = await s.move(hold, { type: 'release', approval }, event, { approval, ...toleratedDetail(cover) });
-  await s.tell('release', pending, liveAttempt(pending), null);
+  await s.tell('release', pending, liveAttempt(pending), null, releaseNote(cover.approval));
   return pending;
+}
+
+/** What the log of a job says that runs although nobody approved it; nothing for any other. */
+function releaseNote({ breakGlass, votes, id }: Approval): string | null {
+  const [by] = votes;
+  if (breakGlass !== true || by === undefined) return null;
+  return [
+    'Holdpoint: NOBODY APPROVED THIS RUN. The glass was broken for it.',
+    `By ${by.person.username}: ${by.comment ?? ''} (approval ${id}, for this run alone; somebody else has to look at it).`,
+  ].join('\n');
 }
 
 /**

@@ -42,7 +42,13 @@ export interface Settlement extends Deciding {
   /** Moves a Hold and records it; `facts` are those of an attempt that is new. Answers the moved Hold. */
   move(hold: Hold, command: HoldCommand, event: string, detail?: JsonObject, facts?: Facts): Promise<Hold>;
   /** Tells the agent that has this attempt. */
-  tell(type: HubPush['type'], hold: Hold, attempt: Attempt | null, reason: string | null): Promise<void>;
+  tell(
+    type: HubPush['type'],
+    hold: Hold,
+    attempt: Attempt | null,
+    reason: string | null,
+    note?: string | null,
+  ): Promise<void>;
   changed(event: ChangedEvent): void;
 }
 
@@ -106,7 +112,7 @@ function settlement(
       await followHold({ tx, audit, changed, now: deciding.now }, moved, command);
       return moved;
     },
-    async tell(type, hold, attempt, reason) {
+    async tell(type, hold, attempt, reason, note = null) {
       if (attempt === null) return;
       const { id, digest } = hold;
       await tx.push(attempt.agent, {
@@ -115,7 +121,7 @@ function settlement(
         jobId: attempt.jobId,
         digest,
         reason: reason === null ? null : printable(reason),
-        note: null,
+        note: note === null ? null : note.split('\n').map(printable).join('\n'),
       });
       agents.add(attempt.agent);
     },

@@ -81,7 +81,9 @@ export type HubWord = {
 export function afterPush(job: ParkedJob, push: HubWord): ParkedJob {
   switch (push.type) {
     case 'release':
-      return job.state === 'parked' ? { ...job, state: 'released' } : job;
+      return job.state === 'parked'
+        ? { ...job, state: 'released', pendingNote: joinNotes(job.pendingNote, push.note) }
+        : job;
     case 'revoke':
       return job.state === 'released' ? { ...job, state: 'parked' } : job;
     case 'reject':

@@ -14,7 +14,8 @@ import {
 import { deployWords } from '../domain/protected-environment.ts';
 import type { PolicyStatus } from '../ports/policy-status.ts';
 import type { AgentRecord } from '../ports/store.ts';
-import type { BreakGlassView, ExplanationView, PolicyView } from '../wire/policy.ts';
+import type { BreakGlassView } from '../wire/break-glass.ts';
+import type { ExplanationView, PolicyView } from '../wire/policy.ts';
 
 const time = (at: number): string => new Date(at).toISOString();
 const noLine = (): null => null;

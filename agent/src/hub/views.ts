@@ -17,6 +17,7 @@ import type { Vote } from '../domain/vote.ts';
 import type { AgentRecord } from '../ports/store.ts';
 import type { ApprovalDetail, ApprovalView, AuditRow, HoldDetail, HoldView, Problem, ReviewView } from '../wire/api.ts';
 import { toSnake } from '../wire/case.ts';
+import { breakGlassView } from './policy-views.ts';
 
 const time = (at: number): string => new Date(at).toISOString();
 const timeOrNull = (at: number | null): string | null => (at === null ? null : time(at));
@@ -52,6 +53,7 @@ export function holdView(hold: Hold, url: string): HoldView {
       live === null ? null : { job_id: live.jobId, agent: live.agent, parked_until: timeOrNull(live.parkedUntil) },
     approval: hold.approval,
     reason: hold.reason,
+    frozen_until: hold.state === 'waiting_for_approval' ? timeOrNull(hold.frozenUntil) : null,
     url,
   };
 }
@@ -93,9 +95,11 @@ export function retryView({ by, words, url, jobId }: RetryAdvice) {
 }
 
 /** Everything about one Hold. */
-export function holdDetail(of: HoldInspection, url: string, retry: RetryAdvice | null): HoldDetail {
+export function holdDetail(of: HoldInspection, url: string, retry: RetryAdvice | null, now: number): HoldDetail {
   return {
     ...holdView(of.hold, url),
+    keeps: [...of.keeps],
+    break_glass: of.breakGlass.map((glass) => breakGlassView(glass, now)),
     retry: retry && retryView(retry),
     configuration: of.configuration,
     facts: toSnake(of.facts) as HoldDetail['facts'],

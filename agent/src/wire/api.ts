@@ -9,6 +9,7 @@ import { INPUTS, REF_LIMITS } from '../domain/scope.ts';
 import { STEP_UPS } from '../domain/step-up.ts';
 import { TOKEN_SCOPES, TOKEN_STATES } from '../domain/token.ts';
 import { TOKEN_FLAGS } from '../domain/token-use.ts';
+import { breakGlassSchema } from './break-glass.ts';
 import { factsSchema } from './facts.ts';
 import { ownVoteSchema, personSchema, quorumSchema, ruleSchema, voteSchema } from './standing.ts';
 
@@ -172,6 +173,8 @@ export const holdSchema = z.strictObject({
   approval: id.nullable(),
   /** Why it is where it is, in words: `superseded`, the reject's comment, what GitLab said, … */
   reason: text.nullable(),
+  /** End of the freeze that keeps it back although it is approved; absent or null where none does. */
+  frozen_until: time.nullable().optional(),
   /** Link for people. */
   url: text,
 });
@@ -205,6 +208,10 @@ export const retrySchema = z.strictObject({
   job_id: id.nullable(),
 });
 export const holdDetailSchema = holdSchema.extend({
+  /** What keeps it back, or asks for more people, beside approvals that are missing: a freeze, a time-out. */
+  keeps: z.array(text).default([]),
+  /** Somebody let it run without its approval: who, why, and what somebody else found. */
+  break_glass: z.array(breakGlassSchema).default([]),
   /** Null unless no job stands for this open Hold at present. */
   retry: retrySchema.nullable(),
   /** The canonical form, as an object: canonicalize and hash it to get `digest`. */

@@ -1,13 +1,10 @@
-/** Bodies of `/api/v1/policy`, `/api/v1/policy/explain` and `/api/v1/break-glass`. */
+/** Bodies of `/api/v1/policy` and `/api/v1/policy/explain`. */
 import { z } from 'zod';
-import { BREAK_GLASS_STATES, FINDINGS } from '../domain/break-glass.ts';
 import { digestSchema } from './api.ts';
 
-const id = z.number().int().positive();
 const time = z.iso.datetime();
 const text = z.string().max(65_536);
 const names = z.array(text);
-const personSchema = z.strictObject({ id: z.number().int(), username: text, name: text });
 
 /** One setting, in words. */
 const settingSchema = z.strictObject({ key: text, words: text, line: z.number().int().nullable() });
@@ -58,39 +55,3 @@ export const explanationSchema = z.strictObject({
 });
 /** What the policy says of one job. */
 export type ExplanationView = z.input<typeof explanationSchema>;
-
-/** Body of `POST /api/v1/holds/:id/break-glass`. */
-export const breakGlassBody = z.strictObject({
-  digest: digestSchema,
-  reason: z.string().trim().min(1, 'say why').max(4_000),
-});
-/** Body of `POST /api/v1/break-glass/:id/close`. */
-export const closeBreakGlassBody = z.strictObject({
-  finding: z.enum(FINDINGS),
-  comment: z.string().trim().min(1, 'say what you found').max(4_000),
-});
-/** One run without its approval, and what somebody else found. */
-export const breakGlassSchema = z.strictObject({
-  id,
-  hold: id,
-  state: z.enum(BREAK_GLASS_STATES),
-  digest: digestSchema,
-  project_id: z.number().int(),
-  project_path: text.nullable(),
-  job: text,
-  ref: text,
-  environment: text.nullable(),
-  person: personSchema,
-  rule: text,
-  reason: text,
-  policy: text,
-  at: time,
-  /** The job has to start by then. */
-  until: time,
-  /** Somebody else has to have looked at it by then. */
-  review_by: time,
-  frozen: z.boolean(),
-  closed: z.strictObject({ at: time, by: personSchema, finding: z.enum(FINDINGS), comment: text }).nullable(),
-});
-/** One run without its approval. */
-export type BreakGlassView = z.input<typeof breakGlassSchema>;

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { printable } from '../../domain/printable.ts';
 import { holdDetailSchema } from '../../wire/api.ts';
-import { type BreakGlassView, breakGlassSchema } from '../../wire/policy.ts';
+import { type BreakGlassView, breakGlassSchema } from '../../wire/break-glass.ts';
 import { connectHub, idOf, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
 import { fullDigest, holdWithDigest } from '../decide.ts';

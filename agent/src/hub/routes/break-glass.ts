@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { breakGlass, reviewBreakGlass, visibleBreakGlass } from '../../app/break-glass.ts';
 import { sightOf } from '../../app/see.ts';
 import { pageOf as pagesOf } from '../../wire/api.ts';
-import { breakGlassBody, breakGlassSchema, closeBreakGlassBody } from '../../wire/policy.ts';
+import { breakGlassBody, breakGlassSchema, closeBreakGlassBody } from '../../wire/break-glass.ts';
 import { breakGlassView } from '../policy-views.ts';
 import { asks, idParam, page, paged, pageOf, type Route, route } from '../route.ts';
 import { type RouteContext, VOTES } from './context.ts';

@@ -75,7 +75,7 @@ export function holdRoutes({ hub, agents, detached }: RouteContext): readonly Ro
       handle: async ({ params, caller }) => {
         const found = await inspectHold(hub, caller, params.id);
         await noteSeen(hub, caller, found);
-        return views.holdDetail(found, holdUrl(hub, params.id), detached.advice(found.hold));
+        return views.holdDetail(found, holdUrl(hub, params.id), detached.advice(found.hold), hub.clock.now());
       },
     }),
     route('POST', '/api/v1/holds/:id/approve', 'Approve the configuration that was shown', VOTES, {
