@@ -118,7 +118,7 @@ export const COMMANDS: readonly {
   },
   {
     name: 'audit',
-    usage: '[list|timeline|export|bundle|verify FILE]',
+    usage: '[list|timeline|bundle|verify FILE]',
     summary: 'list, follow, export and verify what happened',
     load: () => import('./commands/audit.ts'),
   },
