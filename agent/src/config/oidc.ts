@@ -70,9 +70,15 @@ export function oidcConfig({ settings, text, path }: OidcSettings, problems: Con
   // Where membership can be asked of GitLab, a word from the last sign-in is worth nothing beside it (T19).
   if (text('hub.oidc.membership') === 'claims') {
     if (settings.has('hub.gitlab_members_token_file'))
-      refuse('hub.oidc.membership', 'GitLab itself is asked who belongs to what (hub.gitlab_members_token_file): wanted directory');
+      refuse(
+        'hub.oidc.membership',
+        'GitLab itself is asked who belongs to what (hub.gitlab_members_token_file): wanted directory',
+      );
     if (!settings.has('principals'))
-      refuse('hub.oidc.membership', 'claims count in groups that principals.yaml has: set principals, or wanted directory');
+      refuse(
+        'hub.oidc.membership',
+        'claims count in groups that principals.yaml has: set principals, or wanted directory',
+      );
   }
   const admins = settings.has('hub.oidc.admins') ? text('hub.oidc.admins').trim().split(/\s+/) : [];
   if (admins.some((id) => !/^[1-9]\d{0,14}$/.test(id)))
