@@ -71,7 +71,7 @@ export async function startFakeHub(token: string | null = null): Promise<FakeHub
   };
   const listed = (hold: HoldDetail) => {
     const { configuration, facts, attempts, votes, rules, may_vote, quorum, diff, history, ...more } = hold;
-    const { hidden, inputs, scope, unknown, retry, step_up, ...rest } = more;
+    const { hidden, inputs, scope, unknown, retry, step_up, waits_for, deployment, keeps, break_glass, ...rest } = more;
     return rest;
   };
 
