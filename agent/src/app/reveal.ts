@@ -4,7 +4,7 @@ import { mayApprove } from '../domain/may-vote.ts';
 import { requirementFor } from '../domain/requirement.ts';
 import type { Agents, RevealedValue } from '../ports/agents.ts';
 import { type HiddenOfHold, hiddenOf } from './blind.ts';
-import { membersFor, policyFor } from './governing.ts';
+import { frozenNow, membersFor, policyFor } from './governing.ts';
 import { byCaller, type Caller, type HubContext } from './hub-context.ts';
 import { visibleHold } from './see.ts';
 import { settle } from './settle.ts';
@@ -55,13 +55,16 @@ export async function reveal(
       `hold ${hold.id} has digest ${hold.digest}, you asked about ${wish.digest}: look at it again`,
     );
   }
-  const review = hold.review === null ? null : await store.review(hold.review);
-  if (review === null) throw wrongState(hold, 'reveal');
+  const found = hold.review === null ? null : await store.review(hold.review);
+  if (found === null) throw wrongState(hold, 'reveal');
+  const review = { ...found, requirement: await frozenNow(context.directory, found.requirement) };
   const policy = await context.policy();
   const here = policyFor(policy, hold);
   const current = requirementFor(here, review.requirement);
   const now = context.clock.now();
-  const members = await membersFor(context.directory, hold.subject.projectId, [review.requirement, current]);
+  // A value that was shown cannot be taken back: nobody is judged by an answer of some seconds ago (T19).
+  const asked = [review.requirement, current];
+  const members = await membersFor(context.directory, hold.subject.projectId, asked, [caller.person.id], now);
   const member = members.find(({ person }) => person.id === caller.person.id);
   const denial = await store.denial(hold.subject, hold.digest, now);
   const may = mayApprove(hold, review, current, caller.person.id, member, denial);

@@ -122,6 +122,9 @@ async function someLeft(context: HubContext, people: readonly number[], gone: Ma
   for (const id of people) {
     if (!gone.has(id)) {
       const person = await context.directory.person(id);
+      // Who cannot be asked about has not left: an outage must not revoke what everybody approved.
+      const problem = person === null ? context.directory.problem() : null;
+      if (problem !== null) throw new HoldpointError('ci_unreachable', problem);
       gone.set(id, person === null || person.blocked);
     }
     if (gone.get(id) === true) return true;
