@@ -17,11 +17,12 @@ export async function runDeployment(context: HubContext, caller: Caller, id: num
   return retrying(async () => {
     const ground = await deploymentGround(context, caller, id, started);
     const now = context.clock.now();
-    await settle(context, { ...byCaller(caller), now, policy: ground.policy }, async (s) => {
+    const may = await settle(context, { ...byCaller(caller), now, policy: ground.policy }, async (s) => {
       await requireUnchanged(s, ground);
-      // Somebody may have left, or come back, since it was looked at last.
+      // Somebody may have left, or come back, since it was looked at last: that stays noted, whoever asks.
       const deployment = await corrected(s, ground.deployment, ground.gate);
-      requireAllowed(mayRunDeployment({ ...ground.standing, deployment }), ground, caller.person.id);
+      const allowed = mayRunDeployment({ ...ground.standing, deployment });
+      if (!allowed.allowed) return allowed;
       const { id: person, username, name } = caller.person;
       const running = await moveTo(
         s,
@@ -30,7 +31,9 @@ export async function runDeployment(context: HubContext, caller: Caller, id: num
         { person, token: caller.token.id, token_made_by: caller.token.makers },
       );
       await advance(s, ground.hold, running);
+      return allowed;
     });
+    requireAllowed(may, ground, caller.person.id);
     return (await context.store.deployment(id)) ?? ground.deployment;
   });
 }
