@@ -76,7 +76,7 @@ async function takenBack(): Promise<void> {
 }
 
 describe('T52 a retry from the page', () => {
-  it('runs in the name of whoever triggered the job, with a token that is asked for then and gone afterwards', async () => {
+  it('T24 runs in the name of whoever triggered the job, with a token that is asked for then and gone afterwards', async () => {
     await enter(9);
     await takenBack();
     const { status, body } = await authorize(page);
