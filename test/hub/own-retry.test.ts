@@ -53,6 +53,7 @@ function gitlab(): CiApi {
       retried.push({ token, ...found, job });
       return { ok: true, value: 8 };
     },
+    cancel: async () => ({ ok: true, value: null }),
     setStatus: async () => ({ ok: true, value: null }),
     close: async () => {},
   } as Partial<CiApi> as CiApi;

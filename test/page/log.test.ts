@@ -47,6 +47,34 @@ describe('the log of a running job in the browser', () => {
     expect(await page.locator('.log').count()).toBe(0);
   });
 
+  it('T52 is ended in the name of whoever cancels, with a GitLab token of their own that nothing keeps', async () => {
+    await stage.open({}, { runner: false });
+    const { job, hold, end } = await chatting('on and on\\n');
+    const page = await stage.see('maria', `/holds/${hold.id}`);
+    await page.getByText(`Cancel job ${job} in GitLab`).click();
+    const field = page.getByLabel('A GitLab token of yours');
+    const cancel = page.getByRole('button', { name: 'Cancel the job' });
+    await cancel.click();
+    await page.getByText('Not canceled: hold 1: its job is canceled in your name').waitFor();
+    await field.fill(stage.scene.gitlab.personToken({ id: 22, username: 'jonas', name: 'Jonas Berg' }));
+    await cancel.click();
+    await page.getByText(/Not canceled: this credential is jonas's/).waitFor();
+    await field.fill(
+      stage.scene.gitlab.personToken({ id: 21, username: 'maria', name: 'Maria Silva' }, { may: ['read'] }),
+    );
+    await cancel.click();
+    await page.getByText(/Not canceled: hold 1: GitLab does not let you cancel/).waitFor();
+    await field.fill(stage.scene.gitlab.personToken({ id: 21, username: 'maria', name: 'Maria Silva' }));
+    await cancel.click();
+    await page.getByText('GitLab cancels the job.').first().waitFor();
+    expect(await field.inputValue()).toBe('');
+    await ended(stage.scene, job, 'canceled');
+    end();
+    const after = await stage.scene.hold(job, 'canceled');
+    expect(after.history.map(({ event, actor }) => `${event} ${actor}`)).toContain('job_cancel_asked user:21 maria');
+    expect(stage.scene.log.lines.join('\n')).not.toContain('glpat-');
+  });
+
   it('T32 is followed by nobody who may not see the Hold, and asked for by nobody else', async () => {
     await stage.open({}, { runner: false });
     const { job, hold, end } = await chatting('secret words\\n');

@@ -40,8 +40,8 @@ export const COMMANDS: readonly {
   },
   {
     name: 'holds',
-    usage: '[list|show|reveal|retry|watch]',
-    summary: 'list, show, reveal, retry and follow what waits for approval',
+    usage: '[list|show|reveal|retry|cancel|watch]',
+    summary: 'list, show, reveal, retry, cancel and follow what waits for approval',
     load: () => import('./commands/holds.ts'),
   },
   {

@@ -43,6 +43,7 @@ export const AUDIT_EVENTS = {
   hold_opened: event('parked', 'parked a job that waits for approval'),
   job_joined: event('parked', 'brought another job for the same hold'),
   job_parked: event('parked', 'keeps the job parked'),
+  job_cancel_asked: event('finished', 'asked GitLab to cancel the job'),
   job_detached: event('parked', 'ended the job in GitLab; the hold waits on without it'),
   hold_fell_back: event('parked', 'sent the hold back to waiting'),
   approval_gone: event('parked', 'sent the hold back to waiting: its approval is over'),

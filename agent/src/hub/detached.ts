@@ -1,3 +1,4 @@
+import { cancelJob } from '../app/detached/cancel-job.ts';
 import { lentCredentials } from '../app/detached/credentials.ts';
 import { type Detached, watchDetached } from '../app/detached/watch.ts';
 import type { Caller, HubContext } from '../app/hub-context.ts';
@@ -21,11 +22,12 @@ export function openDetached(
 ): HubDetached {
   if (ci === null) {
     const refuse = async (): Promise<never> => {
-      throw new HoldpointError('wrong_state', 'this hub has no way to GitLab: retry the job in GitLab yourself');
+      throw new HoldpointError('wrong_state', 'this hub has no way to GitLab: do it in GitLab yourself');
     };
     return {
       advice: (hold) => retryAdvice(hold, null, false),
       retryNow: refuse,
+      cancelJob: refuse,
       lend: refuse,
       until: () => null,
       forget: async () => {},
@@ -46,6 +48,7 @@ export function openDetached(
   return {
     advice: watch.advice,
     retryNow: watch.retryNow,
+    cancelJob: (caller, hold, own) => cancelJob(hub, { api: ci.api, lent }, caller, hold, own),
     start: watch.start,
     noticed: watch.noticed,
     close: watch.close,

@@ -55,6 +55,8 @@ export interface CiApi {
   look(credential: string, place: CiPlace): Promise<CiAnswer<Seen>>;
   /** Retries a job; the answer is the id of the new one. */
   retry(credential: string, projectId: number, jobId: number): Promise<CiAnswer<number>>;
+  /** Cancels a job that has not ended. */
+  cancel(credential: string, projectId: number, jobId: number): Promise<CiAnswer<null>>;
   setStatus(credential: string, status: CiCommitStatus): Promise<CiAnswer<null>>;
   /** Who pushed and made what lies between two commits of a ref, and the jobs of that name in the pipeline. */
   history(credential: string, question: CiHistoryQuestion): Promise<CiAnswer<PushedHistory>>;

@@ -132,6 +132,7 @@ function jobRoute(
     case 'GET trace':
       return { status: 200, headers: { 'Content-Type': 'text/plain' }, body: job.trace };
     case 'POST cancel':
+      if (person?.may('retry') !== true) return refuse(403, '403 Forbidden');
       cancel(world, job, job.cancelGracefully);
       return json(201, jobView(job));
     case 'POST retry': {

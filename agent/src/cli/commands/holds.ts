@@ -128,6 +128,15 @@ async function retry(text: string, command: Command, { io, json }: CommandContex
   return io.out(`${printable(words)}\n${link === null ? '' : `${printable(link)}\n`}`);
 }
 
+async function cancel(text: string, command: Command, { io, json }: CommandContext): Promise<void> {
+  const id = idOf(text, 'hold');
+  const { gitlabTokenFile: file } = command.opts<{ gitlabTokenFile?: string }>();
+  const body = file === undefined ? {} : { gitlab_token: gitlabCredential(file, io) };
+  const hold = await connectHub(command, io).post(`/api/v1/holds/${id}/cancel`, holdSchema, body);
+  if (json) return io.out(`${JSON.stringify(hold)}\n`);
+  return io.out(`hold ${hold.id}: GitLab cancels job ${hold.job_id}; the hold follows when GitLab says so\n`);
+}
+
 function watchLine(hold: HoldView, now: number, columns: number): string {
   const time = new Date(now).toISOString().slice(11, 19);
   const head = `${time}  ${String(hold.id).padStart(4)}  ${hold.state.padEnd(20)}  `;
@@ -155,7 +164,7 @@ function listed(hold: HoldView): unknown {
   return Object.fromEntries(Object.keys(holdSchema.shape).map((key) => [key, hold[key as keyof HoldView]]));
 }
 
-/** `holdpoint holds [list|show ID|reveal ID|retry ID|watch]`. */
+/** `holdpoint holds [list|show ID|reveal ID|retry ID|cancel ID|watch]`. */
 export function define(command: Command, context: CommandContext): void {
   withHub(command.command('list', { isDefault: true }))
     .description('what waits, the oldest first, then what is released or runs')
@@ -177,6 +186,11 @@ export function define(command: Command, context: CommandContext): void {
     .argument('<id>')
     .option('--gitlab-token-file <file>', 'file with mode 600 with a GitLab token of yours, used this once')
     .action((id: string, _, own: Command) => retry(id, own, context));
+  withHub(command.command('cancel'))
+    .description('cancel the job of a Hold in GitLab, in your own name')
+    .argument('<id>')
+    .option('--gitlab-token-file <file>', 'file with mode 600 with a GitLab token of yours, used this once')
+    .action((id: string, _, own: Command) => cancel(id, own, context));
   withHub(command.command('watch'))
     .description('follow every change until Ctrl-C; with --json one object a line')
     .action((_, own: Command) => watch(own, context));

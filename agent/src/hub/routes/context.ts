@@ -33,6 +33,8 @@ export interface RouteContext {
 export interface DetachedRoutes {
   advice(hold: Hold): RetryAdvice | null;
   retryNow(caller: Caller, hold: number, own: string | null): Promise<void>;
+  /** Cancels the job that stands for a Hold, with a GitLab credential of the caller's own. */
+  cancelJob(caller: Caller, hold: number, own: string | null): Promise<Hold>;
   /** Epoch ms of the end of what was lent. */
   lend(caller: Caller, text: string, livesMs: number | null): Promise<number>;
   until(caller: Caller): number | null;

@@ -124,6 +124,13 @@ export function holdRoutes({ hub, agents, detached }: RouteContext): readonly Ro
         return { id: hold.id, state: hold.state, retry: advice && views.retryView(advice) };
       },
     }),
+    route('POST', '/api/v1/holds/:id/cancel', "Cancel the job in GitLab, with a GitLab token of one's own", RETRIES, {
+      params: idParam,
+      body: api.retryBody.nullish(),
+      reply: api.holdSchema,
+      handle: async ({ params, body, caller }) =>
+        view(await detached.cancelJob(caller, params.id, body?.gitlab_token ?? null)),
+    }),
     route('POST', '/api/v1/reviews/decide', 'Decide several Holds, each by its own rules', VOTES, {
       body: api.decideBody,
       reply: api.decidedSchema,

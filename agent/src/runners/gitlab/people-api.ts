@@ -170,6 +170,11 @@ export function createPeopleApi(options: { readonly url: string; readonly ca?: s
       if (answer.status !== 201 && answer.status !== 200) return refusal(what, answer);
       return { ok: true, value: bodyOf(what, jobSchema, answer).id };
     },
+    async cancel(credential, projectId, jobId) {
+      const what = 'to cancel a job';
+      const answer = await ask(what, 'POST', `/projects/${projectId}/jobs/${jobId}/cancel`, credential);
+      return answer.status === 201 || answer.status === 200 ? { ok: true, value: null } : refusal(what, answer);
+    },
     async setStatus(credential, { projectId, sha, pipelineId, name, state, description, url }) {
       const what = 'to set a commit status';
       const answer = await ask(what, 'POST', `/projects/${projectId}/statuses/${sha}`, credential, {

@@ -8,6 +8,7 @@ import { Review } from '../review/review.tsx';
 import { Course } from './course.tsx';
 import { Head } from './head.tsx';
 import { LiveLog } from './live-log.tsx';
+import { OwnActions } from './own-actions.tsx';
 import { useHold } from './use-hold.ts';
 
 /** What to say after a decision. */
@@ -69,6 +70,7 @@ export function HoldPage({ id, children }: { readonly id: number; readonly child
         onDecided={decided}
       />
       {(hold.state === 'pending' || hold.state === 'running') && <LiveLog key={hold.job_id} hold={hold} />}
+      <OwnActions hold={hold} />
       <Course hold={hold} />
     </>
   );
