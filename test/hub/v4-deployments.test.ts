@@ -169,7 +169,7 @@ describe('one deployment', () => {
     hub.world.clock.advance(MINUTE);
     await eventually(
       () => status(deployment),
-      (seen) => seen === 'blocked',
+      (seen) => String(seen) === 'blocked',
     );
     const { body } = await maria.get(`${PROJECT}/deployments/${deployment}`);
     expect(body.pending_approval_count).toBe(1);

@@ -44,6 +44,12 @@ describe("who asks GitLab's API of the hub", () => {
     expect(over).toMatchObject({ status: 401, body: { error: 'invalid_token', error_description: /expired/ } });
   });
 
+  it("may end the path with a slash, as GitLab's own examples do", async () => {
+    const token = await hub.token('maria', ['read']);
+    const list = await ask('/projects/4242/protected_environments/', { 'private-token': token });
+    expect([list.status, list.body]).toEqual([200, []]);
+  });
+
   it("T24: never sends a token in the URL, in whichever of GitLab's names", async () => {
     const token = await hub.token('maria', ['read']);
     for (const name of ['private_token', 'access_token', 'job_token']) {

@@ -26,17 +26,18 @@ export async function serveV4(
       v4.setErrorHandler((error, _request, reply) => answer(reply, asV4Error(error as FastifyError, log), error));
       v4.setNotFoundHandler((_request, reply) => answer(reply, new V4Error('no_route')));
       await acceptBodies(v4);
-      for (const route of routes) serve(v4, route, guard);
+      // GitLab's own pages write some of them with a slash at the end.
+      for (const route of routes) for (const end of ['', '/']) serve(v4, route, `${route.url}${end}`, guard);
     },
     { prefix: '/api/v4' },
   );
 }
 
-function serve(app: FastifyInstance, route: V4Route, guard: Guard): void {
+function serve(app: FastifyInstance, route: V4Route, url: string, guard: Guard): void {
   const identities = new WeakMap<FastifyRequest, Identity>();
   app.route({
     method: route.method,
-    url: route.url,
+    url,
     schema: { hide: true },
     // Before the body is read: whoever has no token has no business here.
     onRequest: async (request) => {
