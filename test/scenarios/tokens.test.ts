@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import WebSocket from 'ws';
 import { endIdleTokens } from '../../agent/src/app/end-idle-tokens.ts';
 import { DEFAULT_POLICY } from '../../agent/src/domain/policy.ts';
 import { tokenHash } from '../../agent/src/domain/token.ts';
@@ -303,5 +304,32 @@ describe('tokens: limits', () => {
     expect(limited?.status).toBe(429);
     expect(Number(limited?.headers.get('retry-after'))).toBeGreaterThan(0);
     expect((await hub.call('POST', '/api/v1/holds/1/approve', await hub.token('maria'), { digest })).status).toBe(200);
+  });
+});
+
+describe('tokens at the websocket of viewers', () => {
+  it('T24 T30 wrong ones are limited there too, with Retry-After, and a right one is let in meanwhile', async () => {
+    const upgrade = (token: string) =>
+      new Promise<{ status: number; retryAfter: string | null }>((resolve) => {
+        const socket = new WebSocket(`${hub.url.replace('http', 'ws')}/api/v1/events`, {
+          headers: { authorization: `Bearer ${token}` },
+        });
+        socket.on('error', () => {});
+        socket.on('open', () => {
+          socket.terminate();
+          resolve({ status: 101, retryAfter: null });
+        });
+        socket.on('unexpected-response', (_, response) => {
+          response.resume();
+          resolve({ status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'] ?? null });
+        });
+      });
+    for (let i = 0; i < 30; i++) expect((await upgrade(`hp_wrong${i}`)).status).toBe(401);
+    const over = await upgrade('hp_wrong');
+    expect(over.status).toBe(429);
+    expect(Number(over.retryAfter)).toBeGreaterThan(0);
+    expect((await upgrade(await hub.token('maria'))).status).toBe(101);
+    hub.world.clock.advance(MINUTE);
+    expect((await upgrade('hp_wrong')).status).toBe(401);
   });
 });

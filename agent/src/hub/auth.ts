@@ -10,7 +10,7 @@ import { cookieOf, requireOrigin, requireOwnPage, sessionCookie, siteOf } from '
 import { refuseJobs, useOf } from './token-use.ts';
 
 /** Wrong tokens per address and minute: enough for a mistyped script, hopeless for guessing 256 bits. */
-const MAX_FAILED_PER_MINUTE = 30;
+export const MAX_FAILED_PER_MINUTE = 30;
 /** Votes per person and minute, with however many tokens: more is a loop, not a person; a list of up to 200 counts once. */
 const MAX_VOTES_PER_MINUTE = 60;
 
@@ -42,6 +42,11 @@ export function tokenText(headers: { readonly [name: string]: string | string[] 
 
 /** Whoever sends no token guesses none: that counts against nobody who sits behind the same address. */
 class NothingSent extends HoldpointError {}
+
+/** True for a credential that was sent and is none. */
+export function isWrongToken(error: unknown): boolean {
+  return error instanceof HoldpointError && !(error instanceof NothingSent) && ERRORS[error.code].status === 401;
+}
 
 /** Who a token's text stands for. The person is asked for each time: who was blocked or removed is out at once (T19). */
 export async function identify(context: HubContext, text: string | null, use: TokenUse): Promise<Identity> {
@@ -127,8 +132,7 @@ export function guard(app: FastifyInstance, context: HubContext): Guard {
     try {
       return await work();
     } catch (error) {
-      const isTry = error instanceof HoldpointError && !(error instanceof NothingSent);
-      if (isTry && ERRORS[error.code].status === 401) requireAllowed(await failed(request), 'wrong tokens');
+      if (isWrongToken(error)) requireAllowed(await failed(request), 'wrong tokens');
       throw error;
     }
   };

@@ -9,7 +9,8 @@ import type { Log } from '../ports/log.ts';
 import type { ChangedEvent } from '../ports/push.ts';
 import { CLOSE } from '../wire/link.ts';
 import { type WatchLog, watchLogSchema } from '../wire/logs.ts';
-import { identifyRequest, requireScope } from './auth.ts';
+import { identifyRequest, isWrongToken, MAX_FAILED_PER_MINUTE, RateLimited, requireScope } from './auth.ts';
+import { failedTries } from './failed-tries.ts';
 import type { Logs, Looker } from './logs.ts';
 import { refuseJobs, useOf } from './token-use.ts';
 import { problemOf } from './views.ts';
@@ -44,6 +45,7 @@ export function createViewers(context: HubContext, heartbeatMs: number, log: Log
     maxPayload: MAX_VIEWER_FRAME_BYTES,
     clientTracking: false,
   });
+  const tries = failedTries(context.clock, MAX_FAILED_PER_MINUTE);
   const viewers = new Set<Viewer>();
   const work = new Set<Promise<void>>();
   let cancelBeat = context.clock.after(heartbeatMs, beat);
@@ -94,7 +96,10 @@ export function createViewers(context: HubContext, heartbeatMs: number, log: Log
     if (viewers.size >= MAX_VIEWERS)
       throw new HoldpointError('rate_limited', `${MAX_VIEWERS} viewers follow already: try again later`);
     const use = useOf(request.headers, request.socket.remoteAddress ?? null);
-    const identity = await identifyRequest(context, null, request.headers, use);
+    const identity = await identifyRequest(context, null, request.headers, use).catch((error: unknown) => {
+      if (isWrongToken(error)) tries.note(use.address);
+      throw error;
+    });
     await refuseJobs(context, use, true);
     requireScope(identity, { scope: 'read' });
     if (identity.caller === null) throw new HoldpointError('forbidden', 'this token speaks for nobody');
@@ -167,6 +172,7 @@ export function refuse(socket: Duplex, error: HoldpointError): void {
     'content-type: application/problem+json',
     `content-length: ${Buffer.byteLength(body)}`,
     'connection: close',
+    ...(error instanceof RateLimited ? [`retry-after: ${error.retryAfterS}`] : []),
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
