@@ -144,7 +144,7 @@ export async function issueBootstrapToken(context: HubContext): Promise<IssuedTo
       const isKept = (other: Token) => other.owner !== null && (!isSession(other) || other.scopes.includes('admin'));
       if (others.some(isKept)) return null;
       // Only bootstrap tokens of earlier starts: whoever missed one starts again, and the older text is void.
-      for (const older of others.filter((other) => isUsable(other, now)))
+      for (const older of others.filter((other) => other.owner === null && isUsable(other, now)))
         await s.tx.updateToken({ ...older, revokedAt: now, revokedBy: 'system', revokedReason: 'a newer start' });
       const made = await s.tx.insertToken({
         ...UNUSED,

@@ -1,4 +1,5 @@
 import { HoldpointError } from '../domain/errors.ts';
+import { isSession } from '../domain/session.ts';
 import { isUsable, MAX_OVERLAP_MS, makersOf, rotationOf, type Token, UNUSED } from '../domain/token.ts';
 import { type HubContext, userActor } from './hub-context.ts';
 import { type IssuedToken, newTokenText } from './issue-token.ts';
@@ -42,6 +43,9 @@ export async function rotateToken(
         `token ${id} has ended or was rotated already: make another with "holdpoint token create"`,
       );
     }
+    // A text that a browser keeps from scripts must not become one that anybody can copy.
+    if (isSession(old))
+      throw new HoldpointError('wrong_state', `token ${id} is a session of the page: sign out and in again`);
     const maker = await s.tx.token(by.id);
     if (maker === null || !isUsable(maker, now))
       throw new HoldpointError('unauthenticated', 'this token was used up, revoked or is over: sign in with another');
