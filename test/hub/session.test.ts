@@ -230,6 +230,14 @@ describe('a session ends', () => {
     await over();
   });
 
+  it('T24 becomes no token that anybody could copy', async () => {
+    const token = await hub.token('maria');
+    const { body } = await page.signIn(token);
+    const rotated = await hub.call('POST', `/api/v1/tokens/${body.id}/rotate`, token, {});
+    expect(rotated).toMatchObject({ status: 409, body: { detail: expect.stringContaining('session of the page') } });
+    expect((await me()).status).toBe(200);
+  });
+
   it('T30 when its person signs in for the twenty-first time', async () => {
     const token = await hub.token('maria');
     await page.signIn(token);
