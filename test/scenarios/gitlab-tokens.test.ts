@@ -1,6 +1,8 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { OPTIONS } from '../../agent/src/config/options.ts';
+import { PURPOSES } from '../../agent/src/domain/gitlab-token.ts';
 import type { GitlabTokenView } from '../../agent/src/wire/api.ts';
 import { runCli } from '../support/cli.ts';
 import type { FakeTokenOptions } from '../support/fake-gitlab.ts';
@@ -117,6 +119,18 @@ describe("GitLab's tokens that the operator gave", () => {
     rotateInto(BOT, {});
     scene.gitlab.fail({ match: (_, path) => path.includes('personal_access_tokens'), how: 'status', status: 404 });
     expect((await rows()).retry).toMatchObject({ state: 'unknown', valid: false, owner: { username: BOT.username } });
+  });
+
+  it('names each by the key that stands in agent.yml, and tells of all that there are', async () => {
+    await open({ bot: ['read'] });
+    const keys = OPTIONS.map(({ key }) => key).filter((key) => /gitlab.*token_file$/.test(key));
+    const shown = Object.values(await rows()).map(({ setting }) => setting);
+    expect(shown.sort()).toEqual(keys.sort());
+    expect(
+      Object.values(PURPOSES)
+        .map(({ setting }) => setting)
+        .sort(),
+    ).toEqual(keys.sort());
   });
 
   it('is for administrators alone', async () => {
