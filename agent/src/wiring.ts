@@ -12,6 +12,7 @@ import { openPolicy } from './directories/policy-file.ts';
 import { openDirectory } from './directories/principals-file.ts';
 import { HoldpointError } from './domain/errors.ts';
 import { DEFAULT_POLICY } from './domain/policy.ts';
+import { demandedMode } from './domain/policy-demands.ts';
 import { createHub } from './hub/hub.ts';
 import { createLinkClient } from './link/client.ts';
 import type { Clock } from './ports/clock.ts';
@@ -167,6 +168,7 @@ export async function startAgent(
       gitlabToken: tokenOf(config.gitlab.tokenFile, 'gitlab.token_file', log),
       ...(config.gitlab.ca === null ? {} : { gitlabCa: config.gitlab.ca }),
       runners: config.runners,
+      wanted: (runner) => demandedMode(policy().runners, runner),
       runnerTokens: openRunnerTokens({ dir: tokensDir, seal }),
       parking: { ...config.parking, heartbeatMs: HEARTBEAT_MS },
       gatekeeper,

@@ -1,6 +1,7 @@
 import type { Facts } from '../domain/facts.ts';
 import { DAY_MS } from '../domain/lifetime.ts';
 import type { Policy } from '../domain/policy.ts';
+import { demandedMode } from '../domain/policy-demands.ts';
 import type { Inputs } from '../domain/scope.ts';
 import { placeOf, subjectOf } from '../domain/subject.ts';
 import type { Settlement } from './settle.ts';
@@ -69,7 +70,9 @@ export async function monitored(
 export function divertTarget(policy: Policy, facts: Facts, offered: readonly string[]): string | null {
   if (facts.ref.protected || facts.environment !== null) return null;
   const named = policy.divert?.find(({ project }) => project === facts.project.id || project === facts.project.path);
-  return named !== undefined && offered.includes(named.runner) ? named.runner : null;
+  if (named === undefined || !offered.includes(named.runner)) return null;
+  // One that the policy wants gated is no place for what nobody approved.
+  return demandedMode(policy.runners, named.runner) === 'enforce' ? null : named.runner;
 }
 
 /** Records that a job goes to an unprotected runner. */

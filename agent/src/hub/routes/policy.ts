@@ -17,7 +17,7 @@ const explainQuery = z.object({
 });
 
 /** The policy in force: for everybody who may read, since rules that nobody can look up are followed by nobody. */
-export function policyRoutes({ hub }: RouteContext): readonly Route[] {
+export function policyRoutes({ hub, local }: RouteContext): readonly Route[] {
   const status = () => hub.policyStatus?.() ?? null;
   return [
     route(
@@ -27,7 +27,11 @@ export function policyRoutes({ hub }: RouteContext): readonly Route[] {
       asks('read'),
       {
         reply: policyViewSchema,
-        handle: async () => policyView(await hub.policy(), status(), await hub.store.agents()),
+        handle: async () => {
+          // Agents of this process follow the policy by themselves; what others say of their runners is compared with it.
+          const others = (await hub.store.agents()).filter(({ name }) => !local.includes(name));
+          return policyView(await hub.policy(), status(), others);
+        },
       },
     ),
     route('GET', '/api/v1/policy/explain', 'What the policy says of a job, and who could approve it', asks('read'), {

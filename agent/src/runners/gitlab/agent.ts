@@ -30,6 +30,8 @@ export interface AgentOptions {
   /** Certificate of the gateway itself, PEM; plain HTTP without. */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   readonly runners: readonly RunnerEntry[];
+  /** How strictly the policy wants a runner gated at least; null where it says nothing. */
+  readonly wanted?: ((runner: string) => 'monitor' | 'enforce' | null) | undefined;
   /** Where tokens that runners reset are kept; without it a runner with a gateway token cannot reset its token. */
   readonly runnerTokens?: RunnerTokenKeep | undefined;
   readonly parking: ParkingLimits;
@@ -83,6 +85,7 @@ export function createAgent(options: AgentOptions): Agent {
     upstream,
     log,
     open,
+    wanted: options.wanted,
     tokens,
     tap: createLogTap(gatekeeper),
     tls: options.tls,

@@ -6,6 +6,7 @@ import { claimReleased, type Delivery, handOut } from '../../app/parking/hand-ou
 import { monitor } from '../../app/parking/monitor.ts';
 import { type Entry, isFull, type Parking, reasonOf } from '../../app/parking/parking.ts';
 import { letGo, receive } from '../../app/parking/receive.ts';
+import { type RunnerMode, stricterMode } from '../../domain/policy-demands.ts';
 import type { Log } from '../../ports/log.ts';
 import { forwardable, headerIn } from './headers.ts';
 import { rewriteJobRequest } from './job-request.ts';
@@ -33,8 +34,8 @@ const MAX_POLLS_OF_STRANGERS = 100;
 /** Whose poll it is. */
 export interface Poller {
   readonly name: string;
-  /** `enforce`: nothing unapproved reaches it; `monitor`: what would have been parked is recorded; `none`: ungated. */
-  readonly gate: 'enforce' | 'monitor' | 'none';
+  /** As the agent's own file has it; the policy may want it stricter. */
+  readonly gate: RunnerMode;
   /** Jobs are handed out within a pool only. */
   readonly pool: string;
   /** The runner with its token at GitLab; null for one that no entry names. */
@@ -46,6 +47,8 @@ export interface PollDeps {
   readonly upstream: Upstream;
   readonly log: Log;
   readonly tokens: RunnerTokens;
+  /** How strictly the policy wants a runner gated at least; absent where no policy says anything. */
+  readonly wanted?: ((runner: string) => 'monitor' | 'enforce' | null) | undefined;
   /** Polls that GitLab has not answered yet: what it answers is kept, whoever is still there (T40). */
   readonly open: Set<Promise<unknown>>;
 }
@@ -54,11 +57,16 @@ export interface PollDeps {
 export function pollerOf(owner: TokenOwner, token: string): Poller {
   if (owner.kind === 'runner') {
     const { entry } = owner.runner;
-    const gate = !entry.protected ? 'none' : (entry.mode ?? 'enforce');
+    const gate = !entry.protected ? 'pass' : (entry.mode ?? 'enforce');
     return { name: entry.name, gate, pool: `runner:${entry.name}`, runner: owner.runner };
   }
   const hash = createHash('sha256').update(token).digest('hex').slice(0, 32);
   return { name: 'unknown', gate: 'enforce', pool: `unknown:${hash}`, runner: null };
+}
+
+/** How the runner is gated at this moment: as its file and the policy want it, the stricter of both (T26). */
+function gateOf({ wanted }: PollDeps, { name, gate }: Poller): RunnerMode {
+  return stricterMode(gate, wanted?.(name) ?? null);
 }
 
 /** Writes a job to the runner; resolves when every byte has gone to the operating system, or cannot any more. */
@@ -135,12 +143,14 @@ async function takeAnswer(deps: PollDeps, poller: Poller, answer: Answer, res: S
   const isJob = answer.status >= 200 && answer.status < 300 && answer.status !== 204;
   if (poller.runner !== null && (isJob || answer.status === 204)) deps.tokens.works(poller.runner);
   if (poller.runner !== null && answer.status === 403) deps.tokens.refused(poller.runner);
-  if (isJob && poller.gate === 'enforce') await takeJob(deps, poller, answer, res);
+  // Asked again: the policy may have been made stricter while GitLab kept the poll.
+  const gate = gateOf(deps, poller);
+  if (isJob && gate === 'enforce') await takeJob(deps, poller, answer, res);
   else if (isJob && !answer.whole && res !== null)
     answerMessage(res, 502, '502 Bad Gateway: the answer of GitLab broke off');
   else if (res !== null && (isJob || poller.runner === null)) {
     passOn(res, answer);
-    const payload = isJob && poller.gate === 'monitor' ? bodyOf(answer) : null;
+    const payload = isJob && gate === 'monitor' ? bodyOf(answer) : null;
     if (payload !== null) monitor(deps.parking, payload, poller.name);
   } else if (res !== null && poller.runner !== null) passOn(res, forRunner(answer, poller.runner));
 }
@@ -234,7 +244,7 @@ export async function answerPoll(
     if (res.destroyed || entry.job.state === 'released') break;
   }
   if (res.destroyed) return;
-  if (poller.gate !== 'enforce') {
+  if (gateOf(deps, poller) !== 'enforce') {
     await takeAnswer(deps, poller, await ask(deps, poller, req, body), res);
     return;
   }
