@@ -17,6 +17,7 @@ export const SETTING_PATHS = {
   rejectsRequired: ['rejects_required'],
   autoApprove: ['auto_approve'],
   comment: ['comment'],
+  stepUp: ['step_up'],
   scopes: ['scopes'],
   lifetimes: ['lifetimes'],
   tolerance: ['tolerate'],
@@ -71,6 +72,8 @@ export function settingWords<K extends SettingName>(name: K, settings: PolicySet
       return settings.autoApprove;
     case 'comment':
       return settings.comment;
+    case 'stepUp':
+      return settings.stepUp;
     case 'scopes':
       return `artifacts ${scopes.inputs.default} (with an environment ${scopes.inputs.environments}), at most ${scopes.inputs.max}; refs at most ${scopes.refs}`;
     case 'lifetimes':
