@@ -115,11 +115,12 @@ describe('who sees what', () => {
           ask(asked.map((rule, i) => ({ ...rule, name: `${rule.name}-${i}` })));
           await world.admit({ id: job, pipeline: job, by: 'alice', script: [`make ${job}`] });
           const id = (await world.store.holdOfJob(factsFor({ id: job }).instance, 4242, job))!.id;
-          for (const { id: person, username, blocked } of now.users) {
+          for (const { id: person, username, blocked, bot } of now.users) {
             const named = asked.some(
               ({ who }) =>
                 (who.kind === 'user' && who.id === person) ||
                 (who.kind === 'group' &&
+                  bot !== true &&
                   now.groups.some((g) => g.id === who.id && g.members.some((m) => m.user === person))),
             );
             const wanted = !blocked && (username === 'alice' || accessOf(now, person, 4242) >= 20 || named);

@@ -24,7 +24,8 @@ export async function sightOf(
     trigger: person.id,
     named: {
       user: person.id,
-      groups: groups.length === 0 ? [] : await directory.groupsOf(person.id, groups),
+      // A bot decides nothing as a member of a group, and so has nothing to see there.
+      groups: groups.length === 0 || person.bot === true ? [] : await directory.groupsOf(person.id, groups),
       admin: person.admin === true && person.bot !== true,
     },
   };
@@ -98,7 +99,7 @@ export async function seersOf(context: HubContext, event: ChangedEvent): Promise
     ({ person, accessLevel, groups: own }) =>
       accessLevel >= ACCESS_LEVELS.reporter ||
       also.users.includes(person.id) ||
-      own.some((one) => (one.inherited ? of('group_inherited') : groups).includes(one.id)) ||
+      (person.bot !== true && own.some((one) => (one.inherited ? of('group_inherited') : groups).includes(one.id))) ||
       (also.admins && person.admin === true && person.bot !== true),
   );
   const seers = new Set(seeing.map(({ person }) => person.id));
