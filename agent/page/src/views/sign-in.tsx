@@ -18,12 +18,27 @@ function useReturn(): string {
   return returnPath(asked);
 }
 
+/** Why the way through the provider led back here; what stands in the address may be anybody's text, so only codes are read. */
+function problemWords(code: string | null): string | null {
+  switch (code) {
+    case null:
+      return null;
+    case 'provider_unreachable':
+      return 'The provider could not be asked: try again in a moment.';
+    case 'rate_limited':
+      return 'Too many sign-ins from here in a minute: try again in a moment.';
+    default:
+      return 'You were not signed in. Try again; if it says so once more, ask an administrator, who finds the reason in the audit.';
+  }
+}
+
 /** The ways to sign in here; afterwards the address that was opened is shown. */
 export function SignIn({ who }: { readonly who: SessionView }) {
   useTitle('Sign in');
   const [, navigate] = useLocation();
   const back = useReturn();
   const providers = who.ways.flatMap((way) => (way.kind === 'oidc' ? [way] : []));
+  const problem = problemWords(useSearchParams()[0].get('problem'));
   const takesTokens = who.ways.some(({ kind }) => kind === 'token');
   return (
     <main class="sign-in" id="main">
@@ -38,6 +53,7 @@ export function SignIn({ who }: { readonly who: SessionView }) {
           </button>
         </Notice>
       )}
+      {problem !== null && who.person === null && <Notice tone="bad">{problem}</Notice>}
       {who.refused !== null && (
         <Notice tone="bad">
           Nobody can sign in from here: <Shown text={who.refused} />
