@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { OPTIONS } from '../../agent/src/config/options.ts';
 import { ERRORS } from '../../agent/src/domain/errors.ts';
+import { eventsPage } from '../support/audit-events-page.ts';
 import { runCli } from '../support/cli.ts';
 import { errorsPage, optionsPage } from '../support/reference-pages.ts';
 import { ROOT } from '../support/source-files.ts';
@@ -17,6 +18,10 @@ function pageInTree(name: string, text: string): string {
 describe('the reference pages', () => {
   it('options.md is the table of options', () => {
     expect(pageInTree('options.md', optionsPage())).toBe(optionsPage());
+  });
+
+  it('audit-events.md is the table of what the audit can say', () => {
+    expect(pageInTree('audit-events.md', eventsPage())).toBe(eventsPage());
   });
 
   it('errors.md is the table of errors', () => {
