@@ -40,7 +40,8 @@ export function detachedReads(
     },
     async overtaken(hold) {
       if (hold.pipelineId === null) return false;
-      const row = await db
+      const { ref, environment } = hold.place;
+      const newer = db
         .selectFrom('holds')
         .innerJoin('attempts', 'attempts.hold', 'holds.id')
         .select('holds.id')
@@ -48,11 +49,14 @@ export function detachedReads(
         .where('holds.project_id', '=', hold.subject.projectId)
         .where('holds.job', '=', hold.subject.job)
         .where('holds.pipeline_id', '>', hold.pipelineId)
-        .where('holds.ref', '=', hold.place.ref)
         .where('attempts.handed_out_at', 'is not', null)
-        .limit(1)
-        .executeTakeFirst();
-      return row !== undefined;
+        .limit(1);
+      // Whoever runs an older pipeline again after a newer one went means to go back: only what waited meanwhile is overtaken.
+      const overtaking =
+        environment === null
+          ? newer.where('holds.ref', '=', ref)
+          : newer.where('holds.environment', '=', environment).where('attempts.handed_out_at', '>', hold.openedAt);
+      return (await overtaking.executeTakeFirst()) !== undefined;
     },
     async lastApproved(hold) {
       if (hold.pipelineId === null) return null;
