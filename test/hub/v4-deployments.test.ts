@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Principals } from '../../agent/src/domain/principal.ts';
 import type { TokenScope } from '../../agent/src/domain/token.ts';
 import { eventually, startHub, type TestHub } from '../support/hub-server.ts';
-import { type JobSpec, MINUTE, PEOPLE } from '../support/hub-world.ts';
+import { type JobSpec, MINUTE, PEOPLE, policyWith } from '../support/hub-world.ts';
 import { type Asker, asker, listed } from '../support/v4.ts';
 
 /** Quality and operators: groups of people without access to the project. */
@@ -256,6 +256,16 @@ describe("an approval is refused in GitLab's words and order", () => {
       400,
       NOT_PERMITTED,
     ]);
+  });
+
+  it('T23: where the policy asks to show again who one is, which a token alone cannot', async () => {
+    await protect();
+    hub.world.policy = policyWith({ stepUp: 'passkey' });
+    const { deployment } = await deploys(7);
+    const [code, message] = await said(vote('quinn', deployment));
+    expect(code).toBe(403);
+    expect(String(message)).toMatch(/^403 Forbidden - .*passkey.*on the page/);
+    expect(await status(deployment)).toBe('blocked');
   });
 
   it('T24: with a token that only looks', async () => {

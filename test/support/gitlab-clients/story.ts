@@ -35,7 +35,7 @@ const PROJECT = 'acme/payments/api';
 const MARIA = { id: 21, username: 'maria', name: 'Maria Silva' };
 const REFUSED = "You don't have permission to review this deployment. Contact the project or group owner for help.";
 /** Seconds; three programs start for each call of a command line. */
-const WAIT_MS = 15_000;
+const WAIT_MS = 60_000;
 
 const payload = () => readFileSync(join(ROOT, 'test/fixtures/gitlab/deploy-production.run1.json'), 'utf8');
 

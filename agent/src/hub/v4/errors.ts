@@ -342,7 +342,10 @@ export function v4Error(error: HoldpointError): V4Error {
     case 404:
       return new V4Error('not_found', {}, cause);
     case 409:
-      return new V4Error('changed_meanwhile', {}, cause);
+      // What is refused for another reason says so: sending it again would not help.
+      return error.code === 'hold_conflict'
+        ? new V4Error('changed_meanwhile', {}, cause)
+        : new V4Error('forbidden_because', { reason: error.message }, cause);
     case 413:
       return new V4Error('too_large', {}, cause);
     case 400:
