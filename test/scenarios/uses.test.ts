@@ -74,6 +74,19 @@ describe('an approval for so many runs', () => {
     expect(await used(world)).toBe(1);
   });
 
+  it('takes no use of it where a standing approval covers the job as well', async () => {
+    const world = await approvedFor(5);
+    await world.admit({ id: 2, pipeline: 2, ref: 'refs/heads/next' });
+    await world.approve('jonas', 2, { lifetime: 'standing' });
+    const { base } = world.policy;
+    world.policy = { ...world.policy, base: { ...base, scopes: { ...base.scopes, refs: 'protected' } } };
+    await world.admit({ id: 3, pipeline: 3, ref: 'refs/heads/other' });
+    await world.approve('maria', 3, { lifetime: 'standing', scope: { ref: { kind: 'protected' } } });
+    expect(await used(world)).toBe(1);
+    expect(await verdict(world, 4)).toBe('pass');
+    expect([await used(world, 1), await used(world, 3)]).toEqual([1, 2]);
+  });
+
   it('T12 lapses like a standing one, and ends where the policy ends everything', async () => {
     const world = await approvedFor(5);
     world.clock.advance(91 * DAY);

@@ -8,6 +8,7 @@ import {
   useFrom,
 } from '../../agent/src/domain/token-use.ts';
 import { isInJob } from '../../agent/src/wire/token-use.ts';
+import { addVariable, fixture, readOk } from './form/payload.ts';
 
 const HOSTS = new Set(['10.0.0.7', '2001:db8::7']);
 const NOW = Date.parse('2026-11-22T08:00:00.000Z');
@@ -84,5 +85,22 @@ describe('the flags of a token', () => {
     }
     expect(flags).toHaveLength(MAX_FLAGS);
     expect(said).toBe(MAX_FLAGS);
+  });
+});
+
+describe('T24 a token of Holdpoint among the variables of a job', () => {
+  const token = `hp_${'aB3-_'.repeat(8)}xyz`;
+  it.each([
+    ['as the whole value', token, true],
+    ['within another text', `HOLDPOINT_TOKEN=${token}\n`, true],
+    ['of a session', `hps_${'aB3-_'.repeat(8)}xyz`, true],
+    ['cut short', token.slice(0, -1), false],
+    ['as a part of a longer word', `${token}q`, false],
+  ])('%s: the approver is told by name, never the value', (_, value, told) => {
+    const payload = fixture();
+    addVariable(payload, 'DEPLOY_HELPER', value, { public: false, masked: true });
+    const text = readOk(payload).facts.warnings.join('\n');
+    expect(text.includes('variable DEPLOY_HELPER holds a token of Holdpoint')).toBe(told);
+    expect(text).not.toContain(value.slice(5));
   });
 });

@@ -52,9 +52,11 @@ export function countsNow(s: Comparing, { question, projectPath, facts }: Asking
 export async function coverOf(s: Comparing, asking: Asking): Promise<Cover | null> {
   const { question } = asking;
   const counts = countsNow(s, asking);
-  const exact = (await s.tx.approvalsOf(question.subject, question.digest, MAX_EXACT)).find(
+  const matching = (await s.tx.approvalsOf(question.subject, question.digest, MAX_EXACT)).filter(
     (approval) => matches(approval, question, s.now) && counts(approval),
   );
+  // Where uses are counted one is taken only if nothing else covers the job.
+  const exact = matching.find(({ lifetime }) => lifetime.kind !== 'uses') ?? matching[0];
   if (exact !== undefined) return { approval: exact, tolerated: null };
   const broken = await brokenGlass(s, question);
   if (broken !== null) return { approval: broken, tolerated: null };

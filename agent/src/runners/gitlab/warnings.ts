@@ -20,6 +20,9 @@ const USES = new RegExp(
   'gi',
 );
 
+/** The text of one of our own tokens or sessions, wherever it stands in a value. */
+const HOLDPOINT_TOKEN = /(?<![A-Za-z0-9_-])hps?_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])/;
+
 /** The first ignored variable of class `text` that a script line uses. */
 function usedText(line: string, ignored: ReadonlySet<string>): string | undefined {
   if (!/[$%]/.test(line)) return undefined;
@@ -54,6 +57,12 @@ export function warningsOf(form: Form): readonly string[] {
   for (const { group, ignored, entries } of form.variables) {
     if (ignored !== null) continue;
     const name = group.entries[0].key;
+    // A token of a person that a job can read votes for whatever the job wants (T24).
+    if (group.entries.some((v) => HOLDPOINT_TOKEN.test(v.value))) {
+      warnings.push(
+        `variable ${name} holds a token of Holdpoint: this job, and whoever can change it, can act in that person's name; take it out and revoke the token`,
+      );
+    }
     if (group.entries.length > 1) {
       warnings.push(`variable ${name} is sent ${group.sent} times with different entries; the runner takes the last`);
     }
