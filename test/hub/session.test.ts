@@ -225,7 +225,11 @@ describe('a session ends', () => {
     const token = await hub.token('maria');
     const { body } = await page.signIn(token);
     const listed = (await hub.call('GET', '/api/v1/tokens', token)).body.items as unknown as { id: number }[];
-    expect(listed.map(({ id }) => id)).toContain(body.id);
+    expect(listed.find(({ id }) => id === (body.id as unknown))).toMatchObject({
+      name: 'page, signed in with a token',
+      idle_ends_at: body.idle_at,
+      state: 'valid',
+    });
     expect((await hub.call('POST', `/api/v1/tokens/${body.id}/revoke`, token)).status).toBe(200);
     await over();
   });

@@ -1,4 +1,5 @@
 import { HoldpointError } from '../domain/errors.ts';
+import { isSession, SESSION_IDLE_MS } from '../domain/session.ts';
 import type { Person } from '../domain/principal.ts';
 import { idleEndsAt, TOKEN_PREFIX, type Token, type TokenState, tokenHash, tokenState } from '../domain/token.ts';
 import { flagged, signsOf, type TokenFlagKind, type TokenPolicy, type TokenUse } from '../domain/token-use.ts';
@@ -53,7 +54,7 @@ export function stateNow(
   idleMs: number,
 ): TokenState {
   const owner = token.owner === null ? null : (owners.get(token.owner.id) ?? null);
-  return tokenState(token, owner, idleMs, context.clock.now());
+  return tokenState(token, owner, isSession(token) ? SESSION_IDLE_MS : idleMs, context.clock.now());
 }
 
 async function requireValid(context: HubContext, token: Token, { idleMs }: TokenPolicy): Promise<void> {

@@ -21,6 +21,13 @@ const MAX_TEXT = 100;
 /** As many characters of it as are kept of a token: 4 random ones tell two apart. */
 const SHOWN_CHARS = 8;
 
+/** What it is called in the list of its person's tokens. */
+const NAMES: Readonly<Record<Session['way'], string>> = {
+  token: 'page, signed in with a token',
+  first_start: 'page, signed in with the first link',
+  oidc: 'page, signed in with OpenID Connect',
+};
+
 /** A session that was just begun; `text` goes into the cookie and nowhere else. */
 export interface BegunSession {
   readonly text: string;
@@ -66,7 +73,7 @@ export async function beginSession(context: HubContext, use: TokenUse, wish: Ses
     const token = await s.tx.insertToken({
       hash: tokenHash(text),
       prefix: text.slice(0, SHOWN_CHARS),
-      name: null,
+      name: NAMES[way],
       owner: { id: person.id, username: person.username },
       scopes: wish.scopes,
       makers: wish.makers,

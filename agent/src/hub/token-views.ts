@@ -1,6 +1,7 @@
 /** Tokens as the API shows them: never a text of one. */
 import type { GitlabTokenRow } from '../app/gitlab-tokens.ts';
 import { PURPOSES } from '../domain/gitlab-token.ts';
+import { idleUntil, isSession } from '../domain/session.ts';
 import { idleEndsAt, type Token, type TokenState } from '../domain/token.ts';
 import type { GitlabTokenView, TokenView } from '../wire/api.ts';
 
@@ -18,7 +19,7 @@ export function tokenView(token: Token, state: TokenState, idleMs: number): Toke
     made_by: [...token.makers],
     created_at: time(token.createdAt),
     expires_at: time(token.expiresAt),
-    idle_ends_at: token.owner === null ? null : time(idleEndsAt(token, idleMs)),
+    idle_ends_at: token.owner === null ? null : time(isSession(token) ? idleUntil(token) : idleEndsAt(token, idleMs)),
     last_used_at: timeOrNull(token.lastUsedAt),
     last_used_address: token.lastUsedAddress,
     last_used_client: token.lastUsedClient,
