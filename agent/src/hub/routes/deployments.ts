@@ -4,6 +4,7 @@ import { inspectDeployment, listDeployments } from '../../app/deployments/look.t
 import { runDeployment } from '../../app/deployments/run.ts';
 import { approveDeployment, rejectDeployment } from '../../app/deployments/vote.ts';
 import { holdUrl } from '../../app/hub-context.ts';
+import { noteDeploymentSeen } from '../../app/note-seen.ts';
 import { DEPLOYMENT_STATES } from '../../domain/deployment.ts';
 import { pageOf as pageSchema } from '../../wire/api.ts';
 import * as wire from '../../wire/deployments.ts';
@@ -44,6 +45,7 @@ export function deploymentRoutes({ hub }: RouteContext): readonly Route[] {
       reply: wire.deploymentDetailSchema,
       handle: async ({ params, caller }) => {
         const found = await inspectDeployment(hub, caller, params.id);
+        await noteDeploymentSeen(hub, caller, found);
         return deploymentDetail(found, holdUrl(hub, found.hold.id));
       },
     }),
