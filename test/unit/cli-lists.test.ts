@@ -71,7 +71,7 @@ const LISTS: readonly (readonly [string, object[], string[], string])[] = [
   [
     '/api/v1/reviews',
     [review, { ...review, id: 4, state: 'approved' }],
-    ['reviews'],
+    ['reviews', 'list'],
     `ID  STATE  AGE  JOB                          REF         RULES            HOLDS
  3  open    3h  acme/shop deploy-production  tag v1.4.2  1/2 maintainers  12 13
 `,
@@ -122,7 +122,7 @@ describe('the lists', () => {
 
   it('say in words that they are empty, and what then', async () => {
     for (const [path, argv, words] of [
-      ['/api/v1/reviews', ['reviews'], /^No Review is open\. "holdpoint reviews list --all" shows/],
+      ['/api/v1/reviews', ['reviews', 'list'], /^No Review is open\. "holdpoint reviews list --all" shows/],
       ['/api/v1/reviews', ['reviews', 'list', '--all'], /^No Review was ever opened\./],
       ['/api/v1/approvals', ['approvals'], /^No approval is valid: every job of a protected runner waits\./],
       ['/api/v1/tokens', ['token'], /^No token is valid\. "holdpoint token create" makes one\./],

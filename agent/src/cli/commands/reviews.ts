@@ -66,12 +66,26 @@ function groupText({ change, summary, changes, items, left_off }: ChangeGroupVie
 }
 
 async function changes(command: Command, { io, json }: CommandContext): Promise<void> {
-  const found = await connectHub(command, io).get('/api/v1/reviews/changes', changesSchema);
+  const hub = connectHub(command, io);
+  const found = await hub.get('/api/v1/reviews/changes', changesSchema);
   if (json) return io.out(`${JSON.stringify(found)}\n`);
-  if (found.items.length === 0) return io.out('No job waits for an answer.\n');
+  const open = await hub.list('/api/v1/reviews', reviewSchema, { state: 'open' });
+  const asks = open.filter((review) => review.kind !== 'job');
+  if (found.items.length === 0 && asks.length === 0) {
+    return io.out('No Review is open. "holdpoint reviews list --all" shows those that were answered.\n');
+  }
   await io.out(`${found.items.map((group) => groupText(group, io.colour)).join('\n')}`);
-  if (found.more)
-    return io.out('There are more reviews than are compared at once: come back when some are answered.\n');
+  if (found.more) await io.out('There are more reviews than are compared at once: come back when some are answered.\n');
+  if (found.items.length > 0)
+    await io.out('\n"holdpoint reviews approve HOLD… --change SHA256" answers those of one change together.\n');
+  if (asks.length === 0) return;
+  await io.out(
+    `${found.items.length > 0 ? '\n' : ''}No job waits for these; "holdpoint reviews show ID" shows them:\n`,
+  );
+  for (const { id, kind, job, project_path, project_id, rules } of asks) {
+    const have = rules.map((rule) => `${rule.have}/${rule.need} ${rule.name}`).join(', ');
+    await io.out(`${printable(`  review ${id}  ${kind}  ${project_path ?? project_id} ${job}  ${have}`)}\n`);
+  }
 }
 
 /** Answers Holds of one change that was shown, each with its own digest and by its own rules. */
@@ -166,14 +180,14 @@ async function answer(
   );
 }
 
-/** `holdpoint reviews [list|changes|approve HOLD…|reject HOLD…|show ID|answer ID]`. */
+/** `holdpoint reviews [changes|list|approve HOLD…|reject HOLD…|show ID|answer ID]`. */
 export function define(command: Command, context: CommandContext): void {
-  withHub(command.command('list', { isDefault: true }))
-    .description('the questions that wait for an answer, with the Holds that wait for it')
+  withHub(command.command('list'))
+    .description('the questions that wait for an answer, one in a line, with the Holds that wait for it')
     .option('--all', 'those that were answered as well')
     .action((_, own: Command) => list(own, context));
-  withHub(command.command('changes'))
-    .description('the same questions, those that ask the same together, with what changed')
+  withHub(command.command('changes', { isDefault: true }))
+    .description('the questions that wait for an answer, those that ask the same together, with what changed')
     .action((_, own: Command) => changes(own, context));
   for (const decision of ['approve', 'reject'] as const) {
     const one = withHub(command.command(decision))
