@@ -1,6 +1,6 @@
 import { HoldpointError } from '../domain/errors.ts';
-import { isSession, SESSION_IDLE_MS } from '../domain/session.ts';
 import type { Person } from '../domain/principal.ts';
+import { isSession, SESSION_IDLE_MS } from '../domain/session.ts';
 import { idleEndsAt, TOKEN_PREFIX, type Token, type TokenState, tokenHash, tokenState } from '../domain/token.ts';
 import { flagged, signsOf, type TokenFlagKind, type TokenPolicy, type TokenUse } from '../domain/token-use.ts';
 import { type HubContext, userActor } from './hub-context.ts';
