@@ -1,6 +1,6 @@
 import type { BrokenMark, Deployment, DeploymentState, DeploymentVote } from '../domain/deployment.ts';
 import type { EnvironmentChange, EnvironmentKey, ProtectedEnvironment } from '../domain/protected-environment.ts';
-import type { Page, Sight } from './store.ts';
+import type { Page, Sight } from './listing.ts';
 
 /** Which Deployments to list; all conditions must fit. Times are epoch ms, both ends excluded. */
 export interface DeploymentFilter {

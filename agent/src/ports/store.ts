@@ -12,24 +12,11 @@ import type { Token } from '../domain/token.ts';
 import type { Vote } from '../domain/vote.ts';
 import type { DeploymentReads, DeploymentWrites } from './deployment-store.ts';
 import type { HubPush } from './gatekeeper.ts';
+import type { Page, Sight } from './listing.ts';
 import type { PasskeyReads, PasskeyWrites } from './passkey-store.ts';
 
-/** Up to `limit` items after `after` (an id, exclusive), in ascending order of id. */
-export interface Page {
-  readonly after: number;
-  readonly limit: number;
-}
-/** Who asks: rows of these projects, and Holds that this person triggered (verified). Null: everything. */
-export interface Sight {
-  readonly projects: readonly number[];
-  readonly trigger: number;
-  /** Who they are for rules that name people: they see what those rules ask about. */
-  readonly named?: {
-    readonly user: number;
-    readonly groups: readonly { readonly id: number; readonly inherited: boolean }[];
-    readonly admin: boolean;
-  };
-}
+export type { Page, Sight };
+
 /** One principal that a rule names; `group_inherited`: members of groups above it count too; `admin`: all administrators, principal 0. */
 export interface NamedRow {
   readonly kind: 'user' | 'group' | 'group_inherited' | 'admin';
@@ -115,7 +102,10 @@ export interface StoreReader extends DeploymentReads, PasskeyReads {
   detachedHolds(state: 'waiting_for_approval' | 'pending', limit: number): Promise<readonly Hold[]>;
   /** Waiting Holds that a freeze kept back although something covered them, in ascending pipeline id. */
   frozenHolds(limit: number): Promise<readonly Hold[]>;
-  /** True when a newer pipeline of the same project, ref and job name has been handed over. */
+  /**
+   * True when a newer pipeline of the same project, ref and job name has been handed over; for a job with an environment: of
+   * the same environment, since this Hold was opened.
+   */
   overtaken(hold: Hold): Promise<boolean>;
   /** The newest Hold of the Subject on this very ref that an Approval let pass and that was handed over, of earlier pipelines. */
   lastApproved(hold: Hold): Promise<Hold | null>;
