@@ -9,5 +9,5 @@ describe('a deployment to production by way of curl with form bodies', () => {
   it('is approved by both groups and run by the operator, and asks afresh when it is run again', async () => {
     story = await openStory(curlClient);
     await tellStory(story);
-  }, 120_000);
+  }, 300_000);
 });

@@ -34,12 +34,12 @@ describe("protected environments by way of python-gitlab's command", () => {
     expect(await gitlab(resource, 'delete', ...project, '--name', 'review/main')).toMatchObject({ exit: 0 });
     const gone = await gitlab(resource, 'get', ...project, '--name', 'review/main');
     expect(gone).toMatchObject({ exit: 1, err: expect.stringContaining('404: 404 Not found') });
-  }, 60_000);
+  }, 300_000);
 
   it('asks who it is first, and shows a project by its path', async () => {
     expect((await gitlab('current-user', 'get')).json).toMatchObject({ id: 21, username: 'maria' });
     expect((await gitlab('project', 'get', '--id', 'acme/payments/api')).json).toMatchObject({ id: 4242 });
     const environments = await gitlab('project-environment', 'list', '--project-id', '4242');
     expect(environments.json).toEqual([]);
-  }, 60_000);
+  }, 300_000);
 });

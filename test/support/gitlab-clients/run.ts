@@ -7,7 +7,7 @@ export function run(
 ): Promise<{ readonly exit: number; readonly out: string; readonly err: string }> {
   return new Promise((resolve) => {
     const env = { PATH: process.env.PATH, LANG: 'C.UTF-8', HOME: '/nonexistent', no_proxy: '127.0.0.1' };
-    execFile(program, [...args], { env, timeout: 30_000 }, (error, out, err) => {
+    execFile(program, [...args], { env, timeout: 120_000 }, (error, out, err) => {
       const code = error?.code;
       resolve({ exit: error === null ? 0 : typeof code === 'number' ? code : 1, out, err });
     });

@@ -180,6 +180,22 @@ export async function tellStory(story: Story): Promise<void> {
     [id, 1],
   ]);
   expect(runner.started).toHaveLength(1);
+
+  // T32: nothing of what was said holds a secret of the job.
+  const texts = [await sid.deployments(PROJECT, {}), await sid.deployment(PROJECT, id), await sid.project(PROJECT)];
+  const secrets = secretsOf(story, job);
+  expect(secrets.length).toBeGreaterThan(2);
+  for (const { text } of texts) for (const secret of secrets) expect(text.includes(secret), secret).toBe(false);
+}
+
+/** Values of the job that are not public, those of its own token among them. */
+function secretsOf(story: Story, job: number): string[] {
+  const payload = JSON.parse(story.gitlab.job(job).payload ?? '{}') as {
+    readonly token?: string;
+    readonly variables?: readonly { readonly value: string; readonly public: boolean }[];
+  };
+  const hidden = (payload.variables ?? []).filter((one) => !one.public).map(({ value }) => value);
+  return [...hidden, payload.token ?? ''].filter((value) => value.length >= 8);
 }
 
 async function passConfiguration(story: Story, job: number): Promise<void> {
