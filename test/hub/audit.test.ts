@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkAudit, checkpoint, verifyStore } from '../../agent/src/app/checkpoint.ts';
+import { readPolicy } from '../../agent/src/directories/policy-file.ts';
 import { AUDIT_EVENTS, AUDIT_KINDS, eventsOf, eventWords } from '../../agent/src/domain/audit-events.ts';
 import { DEFAULT_POLICY } from '../../agent/src/domain/policy.ts';
 import { auditKeeper } from '../support/audit-keeper.ts';
 import { runCli } from '../support/cli.ts';
+import { PRODUCTION, TEAM_PEOPLE } from '../support/deployment-world.ts';
 import { eventually, startHub, type TestHub } from '../support/hub-server.ts';
 import { DAY, HOUR } from '../support/hub-world.ts';
 import { sourceFiles } from '../support/source-files.ts';
@@ -157,6 +159,20 @@ describe('what is written down', () => {
     await hub.call('GET', '/api/v1/holds/1', await hub.token('olga', ['read']));
     const seen = await ask('event=seen');
     expect(seen.items.map((row) => row.actor)).toEqual(['user:21 maria', 'user:22 jonas']);
+  });
+
+  it('that somebody who may decide has opened a deployment, once, and of nobody else', async () => {
+    hub.world.people = TEAM_PEOPLE;
+    hub.world.policy = readPolicy(PRODUCTION, 'policy.yaml');
+    await hub.world.admit({ id: 1, environment: 'production' });
+    for (const who of ['sam', 'sam', 'quinn', 'rita'])
+      await hub.call('GET', '/api/v1/deployments/1', await hub.token(who, ['read', 'deploy']));
+    await hub.call('GET', '/api/v1/deployments/1', await hub.token('sina', ['read']));
+    expect((await ask('deployment=1&event=seen')).items.map((row) => row.actor)).toEqual([
+      'user:75 sam',
+      'user:73 quinn',
+    ]);
+    expect(await events('event=deployment_seen&person=sam')).toEqual(['deployment_seen']);
   });
 
   it('T24 that a token is used from another address or with another program, each once', async () => {
