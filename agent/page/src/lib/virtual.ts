@@ -6,17 +6,25 @@ import {
   type VirtualizerOptions,
   windowScroll,
 } from '@tanstack/virtual-core';
+import type { RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 /** Rows above and below the screen that are there already when somebody scrolls. */
 const OVERSCAN_ROWS = 12;
 
+/** What draws such a list. */
+export interface VirtualList {
+  readonly virtual: Virtualizer<Window, Element>;
+  /** Pixels above the list; rows say where they stand from the top of the page. */
+  readonly above: number;
+  /** Goes onto the list's element. */
+  readonly list: RefObject<HTMLUListElement>;
+}
+
 /** A list of which only what is near the screen is drawn, scrolled with the window. */
-export function useVirtual(
-  count: number,
-  keyOf: (index: number) => string,
-  rowPx: number,
-): Virtualizer<Window, Element> {
+export function useVirtual(count: number, keyOf: (index: number) => string, rowPx: number): VirtualList {
+  const [above, setAbove] = useState(0);
+  const list = useRef<HTMLUListElement>(null);
   const [, draw] = useState(0);
   const options: VirtualizerOptions<Window, Element> = {
     count,
@@ -24,6 +32,7 @@ export function useVirtual(
     estimateSize: () => rowPx,
     getItemKey: keyOf,
     overscan: OVERSCAN_ROWS,
+    scrollMargin: above,
     scrollToFn: windowScroll,
     observeElementRect: observeWindowRect,
     observeElementOffset: observeWindowOffset,
@@ -41,5 +50,11 @@ export function useVirtual(
   virtualizer.setOptions(options);
   useEffect(() => virtualizer._didMount(), [virtualizer]);
   useLayoutEffect(() => virtualizer._willUpdate());
-  return virtualizer;
+  // What stands above comes and goes: notices, filters that wrap.
+  useLayoutEffect(() => {
+    if (list.current === null) return;
+    const top = Math.round(list.current.getBoundingClientRect().top + window.scrollY);
+    if (top !== above) setAbove(top);
+  });
+  return { virtual: virtualizer, above, list };
 }

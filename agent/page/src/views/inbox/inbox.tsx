@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import { useLocation } from 'wouter-preact';
+import { useLocation, useSearchParams } from 'wouter-preact';
 import type { InboxItemView } from '../../../../src/wire/inbox.ts';
 import { useKeys } from '../../lib/keys.ts';
 import { onLive } from '../../lib/live.ts';
@@ -9,18 +9,28 @@ import { now } from '../../lib/times.ts';
 import { useTitle } from '../../lib/title.ts';
 import { useVirtual } from '../../lib/virtual.ts';
 import { Notice } from '../../ui/notice.tsx';
+import { ChangeView } from './change-view.tsx';
 import { FilterForm } from './filter-form.tsx';
 import { lanePath, useFilters } from './filters.ts';
 import { ItemRow, pathOfItem } from './item-row.tsx';
 import { KeyHelp } from './key-help.tsx';
 import { LaneEnd } from './lane-end.tsx';
 import { type InboxRow, type Lane, nextItem, rowsOf } from './rows.ts';
+import { SameChanges } from './same-changes.tsx';
 
 const ROW_PX = 92;
 
-/** What waits: for the reader first, then for others, then what the reader opened. */
+/** The inbox, or one change of it that waits in many places. */
 export function Inbox() {
+  const [search] = useSearchParams();
+  const change = search.get('change');
+  return change === null ? <Waiting /> : <ChangeView key={change} change={change} />;
+}
+
+/** What waits: for the reader first, then for others, then what the reader opened. */
+function Waiting() {
   useTitle('Inbox');
+  const [turn, setTurn] = useState(0);
   const [, navigate] = useLocation();
   const [filters, setFilter] = useFilters();
   const mine = usePages<InboxItemView>(lanePath('me', filters));
@@ -35,7 +45,7 @@ export function Inbox() {
   const [current, setCurrent] = useState<string | null>(null);
   const [isHelpOpen, setHelpOpen] = useState(false);
   const changes = useChanges();
-  const virtual = useVirtual(rows.length, (index) => rows[index]!.key, ROW_PX);
+  const { virtual, above, list } = useVirtual(rows.length, (index) => rows[index]!.key, ROW_PX);
   const at = rows.findIndex(({ key }) => key === current);
   const item = rows[at]?.kind === 'item' ? (rows[at] as Extract<InboxRow, { kind: 'item' }>).item : null;
 
@@ -53,6 +63,7 @@ export function Inbox() {
   const refresh = (): void => {
     for (const { pages } of lanes) pages.again();
     changes.forget();
+    setTurn(turn + 1);
   };
   useKeys([
     { key: 'j', does: 'next', act: () => move(1) },
@@ -89,10 +100,11 @@ export function Inbox() {
           </button>
         </Notice>
       )}
+      <SameChanges turn={turn} />
       {isEmpty ? (
         <Empty isFiltered={Object.values(filters).some((value) => value !== '')} />
       ) : (
-        <ul class="virtual" style={{ height: `${virtual.getTotalSize()}px` }} aria-label="Reviews">
+        <ul ref={list} class="virtual" style={{ height: `${virtual.getTotalSize()}px` }} aria-label="Reviews">
           {drawn.map(({ index, start, key }) => {
             const row = rows[index];
             if (row === undefined) return null;
@@ -102,7 +114,7 @@ export function Inbox() {
                 class="virtual-row"
                 data-index={index}
                 ref={virtual.measureElement}
-                style={{ transform: `translateY(${start}px)` }}
+                style={{ transform: `translateY(${start - above}px)` }}
               >
                 <RowOf row={row} isCurrent={row.key === current} />
               </li>
