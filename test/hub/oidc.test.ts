@@ -211,6 +211,12 @@ describe('T23 a sign-in that somebody tampers with', () => {
     expect(await comeBack(hub.page, first)).toBe('/holds/1');
   });
 
+  it('T30 leaves a browser that is sent there again and again with few cookies', async () => {
+    for (let i = 0; i < 25; i++) await hub.page.fetch('GET', '/api/v1/session/oidc');
+    expect(hub.page.cookies.size).toBeLessThanOrEqual(11);
+    expect(await comeBack(hub.page, await throughProvider(await begin('?return=/holds/1')))).toBe('/holds/1');
+  });
+
   it('T30 is begun thirty times a minute from one address, and not more', async () => {
     const statuses = [];
     for (let i = 0; i < 31; i++) statuses.push((await hub.page.fetch('GET', '/api/v1/session/oidc')).status);

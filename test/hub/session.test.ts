@@ -143,6 +143,13 @@ describe('T23 a request that the cookie speaks for', () => {
     expect(await state()).toBe('waiting_for_approval');
   });
 
+  it.each(['cross-site', 'same-site'])('looks at nothing for a page that is %s', async (from) => {
+    const looked = await page.fetch('GET', '/api/v1/holds/1', undefined, { 'sec-fetch-site': from });
+    expect(looked).toMatchObject({ status: 403, body: { code: 'cross_site' } });
+    for (const own of ['same-origin', 'none'])
+      expect((await page.fetch('GET', '/api/v1/holds/1', undefined, { 'sec-fetch-site': own })).status).toBe(200);
+  });
+
   it('approves nothing with the token of another session', async () => {
     const other = browserClient(hub);
     await other.signIn(await hub.token('jonas'));

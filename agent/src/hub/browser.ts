@@ -50,6 +50,11 @@ export function cookieOf(headers: IncomingHttpHeaders, name: string): string | n
   return fastifyCookie.parse(header)[name] ?? null;
 }
 
+/** Names of all cookies that begin so. */
+export function cookiesLike(headers: IncomingHttpHeaders, prefix: string): readonly string[] {
+  return Object.keys(fastifyCookie.parse(headers.cookie ?? '')).filter((name) => name.startsWith(prefix));
+}
+
 /** A `Set-Cookie` that scripts cannot read and other sites do not send; `maxAgeS` 0 removes it. `lax`: it comes with a link from elsewhere too. */
 export function setCookie(
   site: Site,
@@ -71,15 +76,16 @@ export function setCookie(
 export function requireSameOrigin(headers: IncomingHttpHeaders, site: Site, needed: boolean): void {
   const { origin } = headers;
   const fetchSite = headers['sec-fetch-site'];
-  const refuse = (found: string): never => {
-    throw new HoldpointError(
-      'cross_site',
-      `this request comes from ${found}, the page is at ${site.origin}: open it there`,
-    );
-  };
-  if (fetchSite !== undefined && fetchSite !== 'same-origin') refuse('another site');
-  if (origin !== undefined && origin !== site.origin) refuse('another origin');
-  if (needed && origin === undefined && fetchSite === undefined) refuse('nowhere that it names');
+  if (fetchSite !== undefined && fetchSite !== 'same-origin') refuseFrom('another site', site);
+  if (origin !== undefined && origin !== site.origin) refuseFrom('another origin', site);
+  if (needed && origin === undefined && fetchSite === undefined) refuseFrom('nowhere that it names', site);
+}
+
+function refuseFrom(found: string, site: Site): never {
+  throw new HoldpointError(
+    'cross_site',
+    `this request comes from ${found}, the page is at ${site.origin}: open it there`,
+  );
 }
 
 /** Throws `cross_site` unless the browser says that a websocket is opened by the page: nothing else guards one. */
@@ -94,7 +100,12 @@ export function requireOwnPage(
   site: Site,
   sessionText: string,
 ): void {
-  if (SAFE.includes(request.method)) return;
+  const { 'sec-fetch-site': fetchSite } = request.headers;
+  if (SAFE.includes(request.method)) {
+    // A page at another port of this host is the same site, and has the cookie sent: it must not look at things in its name.
+    if (fetchSite === 'same-site' || fetchSite === 'cross-site') refuseFrom('another site', site);
+    return;
+  }
   requireSameOrigin(request.headers, site, true);
   const shown = request.headers[CSRF_HEADER];
   const wanted = Buffer.from(csrfOf(sessionText));

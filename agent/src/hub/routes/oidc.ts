@@ -8,7 +8,7 @@ import type { Token } from '../../domain/token.ts';
 import type { TokenUse } from '../../domain/token-use.ts';
 import { PAGE_PATHS, returnPath } from '../../wire/page-paths.ts';
 import { freshBody, providerUrlSchema } from '../../wire/session.ts';
-import { cookieOf, type Site, sessionCookie, siteOf } from '../browser.ts';
+import { cookieOf, cookiesLike, sessionCookie, setCookie, type Site, siteOf } from '../browser.ts';
 import { Answer, idParam, none, type Route, route } from '../route.ts';
 import type { Purpose, Redirect } from '../sign-in.ts';
 import { useOf } from '../token-use.ts';
@@ -16,6 +16,9 @@ import type { RouteContext } from './context.ts';
 
 /** Sign-ins that one address may begin in a minute: a person begins one. */
 const MAX_PER_MINUTE = 30;
+
+/** Sign-ins of one browser that are under way at once: tabs that were opened together. */
+const MAX_UNDER_WAY = 10;
 
 const go = ({ location, cookies }: Redirect): Answer => new Answer('', { location, 'set-cookie': cookies }, 303);
 
@@ -51,7 +54,11 @@ export function oidcRoutes({ hub, signIn }: RouteContext): readonly Route[] {
         const returnTo = returnPath((query as { return?: string }).return);
         try {
           const before = await older(site, headers, useOf(headers, address));
-          return go(await begin(site, { kind: 'sign_in' }, returnTo, before));
+          const { location, cookies } = await begin(site, { kind: 'sign_in' }, returnTo, before);
+          // Whoever is sent here again and again must not end up with more cookies than a request can carry.
+          const left = cookiesLike(headers, `${sessionCookie(site)}-`);
+          const away = left.length < MAX_UNDER_WAY ? [] : left.map((name) => setCookie(site, name, '', 0, 'lax'));
+          return go({ location, cookies: [...away, ...cookies] });
         } catch (error) {
           if (!(error instanceof HoldpointError)) throw error;
           const location = `${PAGE_PATHS.signIn}?problem=${error.code}&return=${encodeURIComponent(returnTo)}`;
