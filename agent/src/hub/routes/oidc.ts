@@ -8,7 +8,7 @@ import type { Token } from '../../domain/token.ts';
 import type { TokenUse } from '../../domain/token-use.ts';
 import { PAGE_PATHS, returnPath } from '../../wire/page-paths.ts';
 import { freshBody, providerUrlSchema } from '../../wire/session.ts';
-import { cookieOf, cookiesLike, sessionCookie, setCookie, type Site, siteOf } from '../browser.ts';
+import { cookieOf, cookiesLike, type Site, sessionCookie, setCookie, siteOf } from '../browser.ts';
 import { Answer, idParam, none, type Route, route } from '../route.ts';
 import type { Purpose, Redirect } from '../sign-in.ts';
 import { useOf } from '../token-use.ts';
