@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { HoldpointError } from '../../agent/src/domain/errors.ts';
 import { startHub, type TestHub } from '../support/hub-server.ts';
 
 let hub: TestHub;
@@ -78,6 +79,32 @@ describe("who asks GitLab's API of the hub", () => {
       status: 401,
       body: { message: '401 Unauthorized' },
     });
+  });
+
+  it('T30: is slowed down after a minute full of votes or wrong tokens, and told when to come again', async () => {
+    const token = await hub.token('maria', ['deploy']);
+    const play = () => ask('/projects/4242/jobs/1/play', { 'private-token': token }, 'POST');
+    const answers = await Promise.all(Array.from({ length: 61 }, play));
+    const slowed = answers.filter(({ status }) => status === 429);
+    expect(slowed).toHaveLength(1);
+    expect(slowed[0]!.body).toEqual({
+      message: { error: 'This endpoint has been requested too many times. Try again later.' },
+    });
+    expect(Number(slowed[0]!.headers.get('retry-after'))).toBeGreaterThan(0);
+    const wrong = await Promise.all(Array.from({ length: 31 }, () => ask('/user', { 'private-token': 'hp_no' })));
+    expect(wrong.filter(({ status }) => status === 429)).toHaveLength(1);
+  });
+
+  it('hears that the store is away, and nothing of why', async () => {
+    const token = await hub.token('maria', ['read']);
+    const { tokenOfHash } = hub.store;
+    Object.assign(hub.store, {
+      tokenOfHash: () => Promise.reject(new HoldpointError('store_unavailable', 'the disk /var/lib/x is full')),
+    });
+    const answer = await ask('/user', { 'private-token': token });
+    Object.assign(hub.store, { tokenOfHash });
+    expect([answer.status, answer.body]).toEqual([503, { message: '503 Service Unavailable' }]);
+    expect((await ask('/user', { 'private-token': token })).status).toBe(200);
   });
 
   it("is told that a part of GitLab is not here, never in the words of the hub's own API", async () => {
