@@ -47,6 +47,7 @@ export function Frame({ person }: { readonly person: PersonLike }) {
             {isLive.value ? 'Live' : 'Not live: reconnecting'}
           </span>
           <PersonName person={person} />
+          <Link href={pathOf('passkeys')}>Passkeys</Link>
           <button type="button" class="plain" onClick={leave}>
             Sign out
           </button>

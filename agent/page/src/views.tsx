@@ -5,6 +5,7 @@ import { HoldView } from './views/hold/hold-view.tsx';
 import { HoldsView } from './views/hold/holds-view.tsx';
 import { Inbox } from './views/inbox/inbox.tsx';
 import { NotFound } from './views/not-found.tsx';
+import { PasskeysView } from './views/passkeys/passkeys-view.tsx';
 import { ReviewView } from './views/review/review-view.tsx';
 
 /** What the header leads to, in its order. */
@@ -24,6 +25,7 @@ export function View() {
       <Route path={PAGE_PATHS.holds} component={HoldsView} />
       <Route path={PAGE_PATHS.hold}>{({ id }) => <OfOne id={id} view={HoldView} />}</Route>
       <Route path={PAGE_PATHS.review}>{({ id }) => <OfOne id={id} view={ReviewView} />}</Route>
+      <Route path={PAGE_PATHS.passkeys} component={PasskeysView} />
       <Route component={NotFound} />
     </Switch>
   );

@@ -190,7 +190,7 @@ export async function askStepUp(
     return without(false, `a passkey is given on the page: ${holdUrl(context, decision.hold)}`);
   const keys = (await store.passkeysOf(caller.person.id)).filter(counts);
   if (keys.length === 0) {
-    const why = 'you have no passkey that somebody else has confirmed: add one under People and tokens';
+    const why = 'you have no passkey that somebody else has confirmed: add one under Passkeys, beside your name';
     return without(false, why);
   }
   const nonce = base64url(context.random(32));

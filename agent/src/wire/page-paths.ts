@@ -14,6 +14,7 @@ export const PAGE_PATHS = {
   audit: '/audit',
   policy: '/policy',
   figures: '/figures',
+  passkeys: '/passkeys',
   signIn: '/sign-in',
 } as const;
 
