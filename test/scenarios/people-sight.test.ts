@@ -129,7 +129,7 @@ describe('who sees what', () => {
           }
         },
       ),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 
