@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { breakGlass, reviewBreakGlass, watchBreakGlass } from '../../agent/src/app/break-glass.ts';
+import { inspectHold } from '../../agent/src/app/inspect.ts';
 import { readPolicy } from '../../agent/src/directories/policy-file.ts';
 import { hubWorld, requestFor, type World } from '../support/hub-world.ts';
 
@@ -81,6 +82,8 @@ describe('breaking the glass', () => {
     await world.report('embedded', { hold: 1, jobId: 1, event: 'handed_out' });
     expect(await world.state(1)).toBe('running');
     expect((await world.admit({ id: 2, pipeline: 101 })).outcome).toBe('hold');
+    // Nor is it what later jobs are compared with: nobody has approved it.
+    expect((await inspectHold(world.context, world.caller('jonas'), 2)).diff.approval).toBeNull();
     const admitted = await world.store.admittedJobs('https://gitlab.example.com', 4242, [1]);
     expect([...admitted]).toEqual([]);
   });

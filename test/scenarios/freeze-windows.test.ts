@@ -159,6 +159,18 @@ describe('a window that asks for more people', () => {
     expect((await world.approve('rita', 1)).state).toBe('pending');
   });
 
+  it('lets an approval from before it count again only when it is over', async () => {
+    world.policy = readPolicy(EXTRA, 'policy.yaml');
+    world.clock.advance(monday + 3 * DAY - START);
+    await world.admit({ id: 1 });
+    await world.approve('maria', 1);
+    world.clock.advance(DAY + 9 * HOUR);
+    expect(new Date(world.clock.now()).toISOString()).toBe('2026-11-27T16:00:00.000Z');
+    expect((await world.admit({ id: 2, pipeline: 101 })).outcome).toBe('hold');
+    world.clock.advance(3 * DAY);
+    expect((await world.admit({ id: 3, pipeline: 102 })).outcome).toBe('pass');
+  });
+
   it('T21 lets a job pass on an approval from before it only after it', async () => {
     await world.admit({ id: 1 });
     await world.approve('maria', 1);
