@@ -96,18 +96,26 @@ interface Standing {
   readonly voted: InboxItem['voted'];
 }
 
-/** Whom a Review waits for, as this person sees it. */
-async function standing(context: HubContext, shared: Shared, caller: Caller, review: Review): Promise<Standing> {
+/** Whom a Review waits for, as this person sees it; null where that is not the lane: then as little is read as will do. */
+async function standing(
+  context: HubContext,
+  shared: Shared,
+  caller: Caller,
+  review: Review,
+  wanted: InboxLane,
+): Promise<Standing | null> {
+  const { trigger } = review.requirement;
+  const isOwn = trigger.id === caller.person.id && trigger.verified !== 'unverified';
+  if (wanted === 'opened' ? !isOwn : wanted === 'others' && isOwn) return null;
   const current = shared.current(review);
   const members = await shared.membersOf(review, [review.requirement, current]);
   const member = members.find(({ person }) => person.id === caller.person.id);
   const mayVote = mayApproveEver(review.requirement, current, caller.person.id, member);
+  if (wanted === 'me' && !mayVote.allowed) return null;
   const votes = await context.store.votes(review.id);
   const voted = votes.find(({ person }) => person.id === caller.person.id)?.decision ?? null;
-  const { trigger } = review.requirement;
-  const isOwn = trigger.id === caller.person.id && trigger.verified !== 'unverified';
   const lane = mayVote.allowed && voted === null ? 'me' : isOwn ? 'opened' : 'others';
-  return { review, lane, members, mayVote, voted };
+  return lane === wanted ? { review, lane, members, mayVote, voted } : null;
 }
 
 async function itemOf(context: HubContext, { review, lane, members, mayVote, voted }: Standing): Promise<InboxItem> {
@@ -145,8 +153,8 @@ export async function inbox(
     for (const review of reviews) {
       if (found.length >= page.limit) break;
       if (!fits(filter, review)) continue;
-      const one = await standing(context, shared, caller, review);
-      if (one.lane === filter.lane) found.push(one);
+      const one = await standing(context, shared, caller, review, filter.lane);
+      if (one !== null) found.push(one);
     }
     if (reviews.length < READ_AT_ONCE) break;
     after = reviews.at(-1)!.id;

@@ -100,7 +100,7 @@ function Waiting() {
           </button>
         </Notice>
       )}
-      <SameChanges turn={turn} />
+      {mine.items.length > 1 && <SameChanges turn={turn} />}
       {isEmpty ? (
         <Empty isFiltered={Object.values(filters).some((value) => value !== '')} />
       ) : (
