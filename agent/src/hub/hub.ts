@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { expireAsks } from '../app/asks.ts';
 import { overdueGlasses, watchBreakGlass } from '../app/break-glass.ts';
 import type { AuditKeeper } from '../app/checkpoint.ts';
-import { recheckDeployments } from '../app/deployments/recheck.ts';
+import { watchDeployments } from '../app/deployments/recheck.ts';
 import { endIdleTokens } from '../app/end-idle-tokens.ts';
 import { expire } from '../app/expire.ts';
 import { followCalendar } from '../app/follow-calendar.ts';
@@ -178,11 +178,12 @@ export function createHub(options: HubOptions): Hub {
         (error) => log.error({ error: String(error) }, 'the approvals could not be compared with the audit'),
       )
       .then(() => {});
+  const recheck = watchDeployments(context);
   const expireAndAgain = (): void => {
     expiring = Promise.all([
       expire(context),
       followCalendar(context),
-      recheckDeployments(context),
+      recheck(),
       watchBreakGlass(context),
       endIdleTokens(context),
       expireAsks(context),

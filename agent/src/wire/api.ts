@@ -57,7 +57,7 @@ export const revealedSchema = z.strictObject({
 });
 
 /** The answer of a passkey to the challenge for this very decision, as JSON of WebAuthn. */
-const assertionSchema = z.record(z.string(), z.unknown());
+export const assertionSchema = z.record(z.string(), z.unknown());
 export const approveBody = z.strictObject({
   /** The full digest that was shown to whoever approves. */
   digest: digestSchema,

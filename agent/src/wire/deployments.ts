@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { DEPLOYMENT_KINDS, DEPLOYMENT_STATES } from '../domain/deployment.ts';
 import { HOLD_STATES } from '../domain/hold.ts';
 import { ON_NO_DEPLOY_ACCESS, RERUN } from '../domain/protected-environment.ts';
-import { auditRowSchema } from './api.ts';
+import { assertionSchema, auditRowSchema } from './api.ts';
 import { personSchema, quorumSchema, ruleSchema } from './standing.ts';
 
 const id = z.number().int().positive();
@@ -19,6 +19,8 @@ export const approveDeploymentBody = z.strictObject({
   comment: comment.optional(),
   /** Name of the one rule (user, group or role) that it shall count for; without it: whichever it is needed for. */
   represented_as: z.string().min(1).max(255).optional(),
+  /** What `POST /api/v1/deployments/:id/challenge` asked for. */
+  assertion: assertionSchema.optional(),
 });
 /** Rejects one deployment: its Hold ends. */
 export const rejectDeploymentBody = z.strictObject({ comment: comment.min(1) });

@@ -1,10 +1,12 @@
 import type { Deployment } from '../../domain/deployment.ts';
 import { correctionsOf, isThrough } from '../../domain/deployment-gate.ts';
 import { type Hold, liveAttempt } from '../../domain/hold.ts';
+import { rulesWithin } from '../../domain/protected-environment.ts';
 import { coverOf } from '../covering.ts';
 import { freezeHold, freezeOf } from '../freezing.ts';
 import { policyFor } from '../governing.ts';
 import { askingOf, releaseHold, reopen } from '../release.ts';
+import { nameForSight } from '../see.ts';
 import { cancelHold, closeIfEmpty, noteUse, peopleOf, reviewFor, type Settlement } from '../settle.ts';
 import { currentRules, type DeploymentGate, requireSameGate } from './gate.ts';
 import { moveTo } from './move.ts';
@@ -16,6 +18,8 @@ export async function corrected(s: Settlement, deployment: Deployment, gate: Dep
   const to = { instance: subject.instance, projectId: subject.projectId, environment: place.environment ?? '' };
   const votes = await s.tx.deploymentVotes(deployment.id);
   const current = currentRules(s.policy, gate, deployment.kind, deployment.trigger);
+  // Whom rules name that came later is asked too, and has to see what.
+  if (gate.rules !== null) await nameForSight(s.tx, { hold: deployment.hold }, rulesWithin(gate.rules));
   let now = deployment;
   for (const command of correctionsOf(deployment, current, votes, gate.members, await s.tx.brokenMark(to, sha)))
     now = await moveTo(s, now, command);

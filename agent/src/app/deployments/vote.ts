@@ -4,9 +4,11 @@ import { HoldpointError } from '../../domain/errors.ts';
 import { type Hold, liveAttempt } from '../../domain/hold.ts';
 import { type MayDeploy, mayApproveDeployment, mayRejectDeployment } from '../../domain/may-deploy.ts';
 import { mayRepresent } from '../../domain/may-vote.ts';
+import type { EffectivePolicy } from '../../domain/policy.ts';
 import { outlook } from '../../domain/quorum.ts';
 import { proofDetail } from '../../domain/step-up.ts';
 import type { Signed } from '../../ports/passkeys.ts';
+import { policyFor } from '../governing.ts';
 import { byCaller, type Caller, type HubContext, retrying } from '../hub-context.ts';
 import { closeIfEmpty, type Settlement, settle } from '../settle.ts';
 import { askStepUp, neededFor, type Proved, proveStepUp, type StepUpAsked, signedDecision } from '../step-up.ts';
@@ -120,6 +122,7 @@ export async function approveDeployment(
       const may = mayRepresent(requirementsOf(deployment, current), member, wish.representedAs);
       if (!may.allowed) throw new HoldpointError(may.code, `deployment ${deployment.id}: ${may.reason}`);
     }
+    requireComment(policyFor(ground.policy, deployment), wish, deployment.id);
     proved.require();
     await proved.consume(s);
     await record(s, caller, ground, voteOf(caller, wish, 'approve', now, proved));
@@ -145,6 +148,14 @@ export async function rejectDeployment(context: HubContext, caller: Caller, wish
     else if (!isThrough(await corrected(s, deployment, gate)))
       await blockHold(s, hold, 'its approvals are not complete');
   });
+}
+
+function requireComment({ comment: wanted }: EffectivePolicy, { comment }: DeploymentWish, id: number): void {
+  if (wanted === 'optional' || (comment !== null && comment.trim() !== '')) return;
+  throw new HoldpointError(
+    'comment_required',
+    `deployment ${id}: the policy wants a comment here: say why, with --comment`,
+  );
 }
 
 async function endRejected(

@@ -56,7 +56,8 @@ export function deploymentRoutes({ hub }: RouteContext): readonly Route[] {
       handle: async ({ params, body, caller }) => {
         const representedAs = body?.represented_as ?? null;
         const wish = { deployment: params.id, comment: body?.comment ?? null, representedAs };
-        return deploymentView(await approveDeployment(hub, caller, wish));
+        const assertion = body?.assertion ?? null;
+        return deploymentView(await approveDeployment(hub, caller, { ...wish, assertion }));
       },
     }),
     route('POST', `${own}/reject`, 'Reject this one deployment: its Hold ends', DEPLOYS, {
