@@ -302,6 +302,7 @@ describe('the vocabulary', () => {
   const names = new Set(
     sourceFiles('agent/src').flatMap(({ text }) => [
       ...[...text.matchAll(/\.audit\(\s*'([a-z_]+)'/g)].map((match) => match[1]!),
+      ...[...text.matchAll(/tx\.audit\(\{[^}]*event: '([a-z_]+)'/g)].map((match) => match[1]!),
       ...[...text.matchAll(/\.move\([^;]*?\},\s*'([a-z_]+)'/g)].map((match) => match[1]!),
     ]),
   );

@@ -39,7 +39,7 @@ const MAX_ROWS = 5_000;
 
 /** Events of a Review or an Approval that belong to every Hold that they decide, whichever Hold they happened on. */
 const SHARED =
-  /^(review_|vote_|approval_|values_revealed$|hold_seen$|digest_denied$|denial_|exception_used$|break_glass_|stepped_up$)/;
+  /^(review_|vote_|approval_|values_revealed$|hold_seen$|digest_denied$|denial_|exception_used$|break_glass_)/;
 
 /** Every row that tells of this Hold and its Deployment, and of how the question was answered that it waited for. */
 async function rowsOf(
