@@ -274,7 +274,7 @@ describe('imported configurations', () => {
   });
 
   it('a job that comes is asked about under its own rules, not under those of the import', async () => {
-    await post('rita', 'approvals/import', { instance: INSTANCE, items: [item('make')] });
+    await post('zoe', 'approvals/import', { instance: INSTANCE, items: [item('make')] });
     await hub.world.admit({ id: 1, script: ['make'], by: 'jonas' });
     const reviews = await items('maria', 'reviews?state=open');
     expect(reviews.map(({ kind }) => kind)).toEqual(['import', 'job']);
@@ -321,6 +321,36 @@ describe('imported configurations', () => {
         { outcome: 'asked', review: 2 },
       ],
     });
+  });
+
+  it('T30 T45 takes none from who could not have pushed it, none that is nested without end, and no more than somebody could answer', async () => {
+    const rita = await post('rita', 'approvals/import', { instance: INSTANCE, items: [item('make')] });
+    expect(rita.body).toMatchObject({ items: [{ outcome: null, problem: { code: 'not_found' } }] });
+    const deep = `${'{"a":'.repeat(20_000)}1${'}'.repeat(20_000)}`;
+    const { digest } = item('make');
+    const raw = JSON.stringify({ instance: INSTANCE, items: [item('make', { configuration: { form: 'X' } })] });
+    const body = raw.replace('{"form":"X"}', `{"form":"holdpoint.configuration/v1","x":${deep}}`);
+    const answer = await hub.call('POST', '/api/v1/approvals/import', await hub.token('zoe'), body);
+    expect(answer.body).toMatchObject({ items: [{ digest, outcome: null, problem: { code: 'too_large' } }] });
+  });
+
+  it('T21 a freeze window that asks for more people asks them here too', async () => {
+    await post('zoe', 'approvals/import', { instance: INSTANCE, items: [item('make')] });
+    const { digest } = item('make');
+    const { readPolicy } = await import('../../agent/src/directories/policy-file.ts');
+    const text = `unknown_author: allow
+freeze:
+  - name: quarter end
+    time_zone: UTC
+    mode: extra_approval
+    dates: [{ from: 2026-11-01 00:00, to: 2026-12-31 }]
+    rules: [{ name: owners, access_level: owner }]
+`;
+    hub.world.policy = readPolicy(text, 'policy.yaml');
+    const decide = (who: string) => post(who, 'reviews/1/decide', { digest, decision: 'approve' });
+    await decide('maria');
+    expect((await decide('jonas')).body).toMatchObject({ approval: null, review: { state: 'open' } });
+    expect((await decide('olga')).body).toMatchObject({ approval: { digest } });
   });
 
   it('T36 the hold of a job is decided on by its own number alone', async () => {

@@ -6,7 +6,7 @@ import type { Member } from '../domain/principal.ts';
 import { type Opener, type Requirement, requirementFor } from '../domain/requirement.ts';
 import type { Ask, Review } from '../domain/review.ts';
 import type { Place, Subject } from '../domain/subject.ts';
-import { membersFor, policyFor } from './governing.ts';
+import { askedNow, frozenNow, membersFor, policyFor, policyNow } from './governing.ts';
 import type { Caller, HubContext } from './hub-context.ts';
 import { inspectReview, type ReviewInspection, visibleReview } from './inspect.ts';
 import { readConfiguration } from './nearest.ts';
@@ -130,15 +130,17 @@ export async function askRights(
   readonly mayVote: MayVote;
 }> {
   const policy = await context.policy();
-  const current = requirementFor(policyFor(policy, review), review.requirement);
-  const requirements = [review.requirement, current];
+  const now = context.clock.now();
+  // A freeze window that asks for more people asks them here too: what is approved now may let jobs go within it.
+  const frozen = askedNow(policy, review, await frozenNow(context.directory, review.requirement), now);
+  const current = requirementFor(policyNow(policy, review, now), frozen);
+  const requirements = [frozen, current];
   const votes = await context.store.votes(review.id);
   const voters = [...votes.map(({ person }) => person.id), caller.person.id];
   // What a vote here leads to may hold for long: nobody is judged by an answer of some seconds ago (T19).
-  const notBefore = context.clock.now();
-  const members = await membersFor(context.directory, review.subject.projectId, requirements, voters, notBefore);
+  const members = await membersFor(context.directory, review.subject.projectId, requirements, voters, now);
   const member = members.find(({ person }) => person.id === caller.person.id);
-  const mayVote = mayApproveEver(review.requirement, current, caller.person.id, member);
+  const mayVote = mayApproveEver(frozen, current, caller.person.id, member);
   return { current, requirements, members, member, mayVote };
 }
 

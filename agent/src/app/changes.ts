@@ -36,7 +36,7 @@ export interface WaitingChanges {
 }
 
 /** So many open Reviews are compared in one answer: each costs a diff against what is approved. */
-const MAX_REVIEWS = 500;
+const MAX_REVIEWS = 200;
 
 /**
  * The open questions that the caller may see, those that ask the same together, the oldest first. One answer to a group is

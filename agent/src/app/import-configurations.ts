@@ -2,10 +2,14 @@ import { isInForce } from '../domain/approval.ts';
 import { canonicalJson } from '../domain/canonical-json.ts';
 import { digestOfText } from '../domain/digest.ts';
 import { HoldpointError } from '../domain/errors.ts';
-import { isJsonObject, type JsonObject } from '../domain/json.ts';
+import { isJsonList, isJsonObject, type Json, type JsonObject } from '../domain/json.ts';
+import { ACCESS_LEVELS } from '../domain/principal.ts';
+import { satisfies } from '../domain/rule.ts';
 import { placeCovered } from '../domain/scope.ts';
+import { MAX_DEPTH, MAX_NODES } from '../domain/strict-json.ts';
 import type { Place } from '../domain/subject.ts';
 import { openAsk } from './asks.ts';
+import { membersFor, policyFor } from './governing.ts';
 import { byCaller, type Caller, type HubContext, retrying } from './hub-context.ts';
 import { sightOf } from './see.ts';
 import { settle } from './settle.ts';
@@ -64,12 +68,13 @@ async function one(
   visible: readonly number[],
   said: string | null,
 ): Promise<ImportOutcome> {
-  if (!visible.includes(projectId)) {
+  if (!visible.includes(projectId) || !(await mayAsk(context, caller, projectId, { job, place }))) {
     throw new HoldpointError(
       'not_found',
-      `${note}: there is no project ${projectId} that you may see: is it the project's number?`,
+      `${note}: there is no project ${projectId} that you may ask about: is it the project's number, and are you developer there?`,
     );
   }
+  requireReadable(note, configuration);
   const canonical = canonicalJson(configuration);
   if (new TextEncoder().encode(canonical).length > MAX_FORM_BYTES)
     throw new HoldpointError('too_large', `${note}: its form is larger than ${MAX_FORM_BYTES} bytes`);
@@ -122,4 +127,40 @@ async function instanceOf({ store }: HubContext, projectId: number): Promise<str
     'bad_input',
     'this hub has seen no job yet: say which GitLab it is about, with --instance URL',
   );
+}
+
+/** Whoever may push there could have had the job asked about as well, and who may vote on it may ask: nobody fills the inbox of strangers (T30). */
+async function mayAsk(
+  context: HubContext,
+  caller: Caller,
+  projectId: number,
+  { job, place }: Pick<Imported, 'job' | 'place'>,
+): Promise<boolean> {
+  const projectPath = (await context.directory.project(projectId))?.path ?? null;
+  const subject = { instance: '', projectId, job };
+  const { rules } = policyFor(await context.policy(), { subject, projectPath, place });
+  const members = await membersFor(context.directory, projectId, [{ rules }], [caller.person.id]);
+  const member = members.find(({ person }) => person.id === caller.person.id);
+  return (
+    member !== undefined &&
+    (member.accessLevel >= ACCESS_LEVELS.developer || rules.some((rule) => satisfies(rule, member)))
+  );
+}
+
+/** As deep and as large as a payload may be: what is hashed and shown is walked through many times (T45). */
+function requireReadable(note: string, configuration: JsonObject): void {
+  let nodes = 0;
+  let level: readonly Json[] = [configuration];
+  for (let depth = 1; level.length > 0; depth++) {
+    nodes += level.length;
+    if (depth > MAX_DEPTH || nodes > MAX_NODES) {
+      throw new HoldpointError(
+        'too_large',
+        `${note}: its form is nested deeper than ${MAX_DEPTH} levels or has more than ${MAX_NODES} values`,
+      );
+    }
+    level = level.flatMap((value) =>
+      isJsonList(value) ? [...value] : isJsonObject(value) ? Object.values(value) : [],
+    );
+  }
 }

@@ -16,6 +16,9 @@ const reviewQuery = page.extend({
   state: states(REVIEW_STATES as unknown as ['open', ...('approved' | 'rejected' | 'expired' | 'canceled')[]]),
 });
 
+/** Somebody who looks once a second; more is a loop. */
+const MAX_CHANGES_PER_MINUTE = 60;
+
 /** Reviews: look, those that ask the same together; decide where no job waits. */
 export function reviewRoutes({ hub }: RouteContext): readonly Route[] {
   const { store } = hub;
@@ -34,13 +37,17 @@ export function reviewRoutes({ hub }: RouteContext): readonly Route[] {
         );
       },
     }),
-    route('GET', '/api/v1/reviews/changes', 'Open Reviews, those that ask the same together', asks('read'), {
-      reply: wire.changesSchema,
-      handle: async ({ caller }) => {
-        const { groups, more } = await waitingChanges(hub, caller);
-        return { items: groups.map(changeView), more };
-      },
-    }),
+    {
+      // Each costs a comparison of everything that waits with everything that is approved.
+      ...route('GET', '/api/v1/reviews/changes', 'Open Reviews, those that ask the same together', asks('read'), {
+        reply: wire.changesSchema,
+        handle: async ({ caller }) => {
+          const { groups, more } = await waitingChanges(hub, caller);
+          return { items: groups.map(changeView), more };
+        },
+      }),
+      perMinute: MAX_CHANGES_PER_MINUTE,
+    },
     route('GET', '/api/v1/reviews/:id/ask', 'What a Review asks that no job waits on', asks('read'), {
       params: idParam,
       reply: wire.askSchema,
