@@ -123,6 +123,15 @@ describe('one deployment', () => {
     });
   });
 
+  it('T34: is noted as seen, once, by whoever may decide about it', async () => {
+    await protect();
+    const { deployment } = await deploys(7);
+    for (const name of ['rita', 'quinn', 'quinn']) await (await as(name)).get(`${PROJECT}/deployments/${deployment}`);
+    const rows = await hub.store.auditRows({ deployment, sight: null }, { after: 0, limit: 100 });
+    const seen = rows.filter(({ event }) => event === 'deployment_seen').map(({ actor }) => actor);
+    expect(seen).toEqual(['user:60 quinn']);
+  });
+
   it('T10: is found in its own project only', async () => {
     await protect();
     const { deployment } = await deploys(7);

@@ -1,4 +1,5 @@
-import { V4_ERRORS, type V4Code, V4Error } from '../../agent/src/hub/v4/errors.ts';
+import { V4_ERRORS, type V4Code } from '../../agent/src/hub/v4/error-table.ts';
+import { V4Error } from '../../agent/src/hub/v4/errors.ts';
 import type { V4Route } from '../../agent/src/hub/v4/route.ts';
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');

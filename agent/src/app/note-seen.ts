@@ -16,7 +16,13 @@ export async function noteSeen(context: HubContext, caller: Caller, { hold, mayV
 export async function noteDeploymentSeen(
   context: HubContext,
   caller: Caller,
-  { deployment, hold, mayApprove, mayReject, mayRun }: DeploymentInspection,
+  {
+    deployment,
+    hold,
+    mayApprove,
+    mayReject,
+    mayRun,
+  }: Pick<DeploymentInspection, 'deployment' | 'hold' | 'mayApprove' | 'mayReject' | 'mayRun'>,
 ): Promise<void> {
   if (![mayApprove, mayReject, mayRun].some(({ allowed }) => allowed)) return;
   const about = { hold, deployment: deployment.id, digest: deployment.digest };

@@ -1,8 +1,9 @@
 import { countedOf, type DeploymentGround, deploymentGround } from '../../app/deployments/look.ts';
 import { approveDeployment, rejectDeployment } from '../../app/deployments/vote.ts';
+import { noteDeploymentSeen } from '../../app/note-seen.ts';
 import { type DeploymentState, isDeploymentOver } from '../../domain/deployment.ts';
 import { requirementsOf } from '../../domain/deployment-gate.ts';
-import { mayApproveDeployment, mayRejectDeployment } from '../../domain/may-deploy.ts';
+import { mayApproveDeployment, mayRejectDeployment, mayRunDeployment } from '../../domain/may-deploy.ts';
 import { tallyAll } from '../../domain/quorum.ts';
 import type { DeploymentFilter, DeploymentOrder } from '../../ports/deployment-store.ts';
 import { approvalBody, deploymentsQuery } from '../../wire/v4/bodies.ts';
@@ -123,9 +124,17 @@ export function deploymentRoutes(context: V4Context): readonly V4Route[] {
       url: '/projects/:id/deployments/:deployment_id',
       summary: 'One deployment with `approvals`, `pending_approval_count` and `approval_summary`.',
       scopes: ['read'],
-      handle: async (request) => ({
-        body: await deploymentViews(context).deploymentView(shown(await groundOf(request))),
-      }),
+      handle: async (request) => {
+        const ground = await groundOf(request);
+        const { standing } = ground;
+        await noteDeploymentSeen(hub, request.caller, {
+          ...ground,
+          mayApprove: mayApproveDeployment(standing),
+          mayReject: mayRejectDeployment(standing),
+          mayRun: mayRunDeployment(standing),
+        });
+        return { body: await deploymentViews(context).deploymentView(shown(ground)) };
+      },
     },
     {
       method: 'POST',
