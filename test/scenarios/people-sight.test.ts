@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { inspectApproval, visibleReview } from '../../agent/src/app/inspect.ts';
+import { notePolicy } from '../../agent/src/app/note-policy.ts';
 import { nameForSight, seersOf, sightOf, visibleHold } from '../../agent/src/app/see.ts';
 import { accessOf } from '../../agent/src/domain/membership.ts';
 import type { Principals } from '../../agent/src/domain/principal.ts';
@@ -61,6 +62,24 @@ describe('who sees what', () => {
     expect(await holds('sue')).toEqual([1]);
     world.people = without(world.people, 71, 700);
     expect(await holds('sue')).toEqual([]);
+  });
+
+  it('T21 whom the policy names since the opening sees it too, and no longer once it names them no more', async () => {
+    ask([groupRule(700, 'security')]);
+    await world.admit({ id: 1, by: 'zoe' });
+    ask([groupRule(700, 'security'), groupRule(800, 'qa')]);
+    expect(await notePolicy(world.context)).toBe(true);
+    expect([await holds('sue'), await holds('quin')]).toEqual([[1], [1]]);
+    expect((await world.reject('quin', 1)).state).toBe('rejected');
+    ask([groupRule(600, 'operators')]);
+    await world.admit({ id: 2, pipeline: 2, by: 'zoe', script: ['make 2'] });
+    ask([groupRule(600, 'operators'), groupRule(800, 'qa')]);
+    await notePolicy(world.context);
+    expect(await holds('quin')).toEqual([1, 2]);
+    ask([groupRule(600, 'operators')], 'back');
+    await notePolicy(world.context);
+    // What is decided stays with those who decided on it; what is open is no business of theirs any more.
+    expect([await holds('quin'), await holds('sue')]).toEqual([[1], [1]]);
   });
 
   it('T20 tells those whom an event is about, and nobody else', async () => {

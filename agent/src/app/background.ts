@@ -48,7 +48,8 @@ export async function background(context: HubContext, caller: Caller, id: number
   const policy = policyFor(await context.policy(), hold);
   const environment = await openEnvironment(store, hold);
   // Whoever only triggered it may see that one Hold, and nothing else of the project (T32).
-  const isReporter = (await directory.projectsOf(caller.person.id, ACCESS_LEVELS.reporter)).includes(projectId);
+  const here = async () => [projectId];
+  const isReporter = (await directory.projectsOf(caller.person.id, ACCESS_LEVELS.reporter, here)).includes(projectId);
   const approvals = isReporter ? await store.approvalsOf(hold.subject, null, MAX_LOOKED_THROUGH) : [];
   const byDigest = new Map<string, Approval>();
   for (const approval of approvals) if (!byDigest.has(approval.digest)) byDigest.set(approval.digest, approval);

@@ -26,7 +26,8 @@ export async function liftDenial(
 ): Promise<Denial> {
   return retrying(async () => {
     const denial = await context.store.denialWithId(id);
-    const visible = await context.directory.projectsOf(caller.person.id, ACCESS_LEVELS.reporter);
+    const known = () => context.store.knownProjects();
+    const visible = await context.directory.projectsOf(caller.person.id, ACCESS_LEVELS.reporter, known);
     if (denial === null) throw notFound('denial', id);
     const review = await context.store.review(denial.review);
     if (review === null) throw new HoldpointError('internal', `denial ${id}: the store lacks its review`);

@@ -1,4 +1,5 @@
 import type { HubContext } from './hub-context.ts';
+import { nameOpenReviews } from './see.ts';
 import { settle } from './settle.ts';
 
 /**
@@ -16,6 +17,7 @@ export async function notePolicy(context: HubContext): Promise<boolean> {
     const from = typeof last?.detail.to === 'string' ? last.detail.to : null;
     if (from === policy.version) return false;
     await s.audit('policy_changed', {}, { from, to: policy.version });
+    await nameOpenReviews(s.tx, policy);
     return true;
   });
 }

@@ -1,10 +1,12 @@
 import type { Approval } from '../domain/approval.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Hold } from '../domain/hold.ts';
+import type { Policy } from '../domain/policy.ts';
 import { ACCESS_LEVELS } from '../domain/principal.ts';
 import { type ApprovalRule, namedIn } from '../domain/rule.ts';
 import type { ChangedEvent } from '../ports/push.ts';
 import type { NamedRow, Sight, StoreWriter } from '../ports/store.ts';
+import { policyFor } from './governing.ts';
 import type { Caller, HubContext } from './hub-context.ts';
 
 /**
@@ -81,6 +83,26 @@ export async function nameForSight(
   ];
   if ('review' in about) await tx.putNamed('review', about.review, rows);
   else await tx.putNamed('hold', about.hold, rows);
+}
+
+/** Reviews that are looked at in one go. */
+const REVIEWS_AT_ONCE = 500;
+
+/**
+ * Another policy is in force: whom its rules name for an open Review sees it from now on, beside those whom the rules of its
+ * opening name, and whom neither names any more does not.
+ */
+export async function nameOpenReviews(tx: StoreWriter, policy: Policy): Promise<void> {
+  for (let after = 0; ; ) {
+    const reviews = await tx.reviews({ states: ['open'], sight: null }, { after, limit: REVIEWS_AT_ONCE });
+    if (reviews.length === 0) return;
+    after = reviews.at(-1)!.id;
+    for (const review of reviews) {
+      await tx.dropNamed('review', review.id);
+      const rules = [...review.requirement.rules, ...policyFor(policy, review).rules];
+      await nameForSight(tx, { review: review.id }, rules);
+    }
+  }
 }
 
 /** Ids of everybody who may see what an event is about. */

@@ -245,6 +245,8 @@ export interface StoreWriter extends StoreReader, DeploymentWrites, PasskeyWrite
   putVote(vote: Vote): Promise<void>;
   /** Notes whom the rules of a Review or a Hold name, for `Sight`; the same again changes nothing. */
   putNamed(about: 'review' | 'hold', id: number, named: readonly NamedRow[]): Promise<void>;
+  /** Forgets whom the rules of a Review or a Hold name. */
+  dropNamed(about: 'review' | 'hold', id: number): Promise<void>;
   /** Takes back what the person had said; nothing changes where they had said nothing. */
   removeVote(review: number, person: number): Promise<void>;
   insertApproval(approval: Omit<Approval, 'id'>): Promise<Approval>;

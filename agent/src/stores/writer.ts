@@ -7,8 +7,8 @@ import type { StoreWriter } from '../ports/store.ts';
 import { auditWrites } from './audit-writes.ts';
 import { breakGlassWrites } from './break-glass.ts';
 import { deploymentWrites } from './deployments.ts';
-import { protectedWrites } from './protected-environments.ts';
 import { passkeyWrites } from './passkeys.ts';
+import { protectedWrites } from './protected-environments.ts';
 import { reader } from './reader.ts';
 import {
   approvalColumns,
@@ -122,6 +122,9 @@ export function writer(db: Kysely<Schema>): StoreWriter {
         .values(named.map((row) => ({ ...row, about, about_id: id })))
         .onConflict((conflict) => conflict.doNothing())
         .execute();
+    },
+    async dropNamed(about, id) {
+      await db.deleteFrom('named_principals').where('about', '=', about).where('about_id', '=', id).execute();
     },
     async removeVote(review, person) {
       await db.deleteFrom('votes').where('review', '=', review).where('person_id', '=', person).execute();
