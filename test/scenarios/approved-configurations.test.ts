@@ -335,21 +335,21 @@ describe('imported configurations', () => {
   });
 
   it('T21 a freeze window that asks for more people asks them here too', async () => {
-    await post('zoe', 'approvals/import', { instance: INSTANCE, items: [item('make')] });
-    const { digest } = item('make');
     const { readPolicy } = await import('../../agent/src/directories/policy-file.ts');
-    const text = `unknown_author: allow
-freeze:
+    const text = 'unknown_author: allow\n';
+    hub.world.policy = readPolicy(text, 'policy.yaml');
+    await post('zoe', 'approvals/import', { instance: INSTANCE, items: [item('make')] });
+    const window = `freeze:
   - name: quarter end
     time_zone: UTC
     mode: extra_approval
     dates: [{ from: 2026-11-01 00:00, to: 2026-12-31 }]
     rules: [{ name: owners, access_level: owner }]
 `;
-    hub.world.policy = readPolicy(text, 'policy.yaml');
+    hub.world.policy = readPolicy(text + window, 'policy.yaml');
+    const { digest } = item('make');
     const decide = (who: string) => post(who, 'reviews/1/decide', { digest, decision: 'approve' });
-    await decide('maria');
-    expect((await decide('jonas')).body).toMatchObject({ approval: null, review: { state: 'open' } });
+    expect((await decide('maria')).body).toMatchObject({ approval: null, review: { state: 'open' } });
     expect((await decide('olga')).body).toMatchObject({ approval: { digest } });
   });
 
