@@ -11,6 +11,7 @@ import {
   tokenHash,
   UNUSED,
 } from '../domain/token.ts';
+import type { TokenUse } from '../domain/token-use.ts';
 import { type HubContext, userActor } from './hub-context.ts';
 import { settle } from './settle.ts';
 
@@ -53,11 +54,14 @@ export interface IssuedToken {
   readonly token: Token;
 }
 
+/** Where a request comes from, and from which program. */
+export type From = Pick<TokenUse, 'address' | 'client'>;
+
 /** Makes a token for the maker, or for somebody else if the maker may. Rejects with `forbidden`, `not_found`, `bad_input`. */
 export async function issueToken(
   context: HubContext,
   maker: Token,
-  address: string | null,
+  from: From,
   wish: TokenRequest,
 ): Promise<IssuedToken> {
   const now = context.clock.now();
@@ -65,7 +69,8 @@ export async function issueToken(
   const { scopes, expiresAt } = grantFor(maker, { scopes: wish.scopes, livesMs: wish.livesMs }, now);
   const { text, hash, prefix } = newTokenText(context);
   const actor = maker.owner === null ? 'token:bootstrap' : userActor(maker.owner);
-  const token = await settle(context, { actor, address, now, policy: await context.policy() }, async (s) => {
+  const { address, client } = from;
+  const token = await settle(context, { actor, address, client, now, policy: await context.policy() }, async (s) => {
     const usable = await s.tx.token(maker.id);
     // The bootstrap token serves once; of two requests at the same moment only one may find it unused.
     if (usable === null || !isUsable(usable, now))
@@ -169,10 +174,11 @@ export async function issueBootstrapToken(context: HubContext): Promise<IssuedTo
 }
 
 /** Ends a token: one's own, or anybody's with scope admin. Rejects with `not_found`, `wrong_state`. */
-export async function revokeToken(context: HubContext, by: Token, address: string | null, id: number): Promise<Token> {
+export async function revokeToken(context: HubContext, by: Token, from: From, id: number): Promise<Token> {
   const now = context.clock.now();
   const actor = by.owner === null ? 'token:bootstrap' : userActor(by.owner);
-  return settle(context, { actor, address, now, policy: await context.policy() }, async (s) => {
+  const { address, client } = from;
+  return settle(context, { actor, address, client, now, policy: await context.policy() }, async (s) => {
     const token = await s.tx.token(id);
     const may = token !== null && (by.scopes.includes('admin') || token.owner?.id === by.owner?.id);
     if (token === null || !may)

@@ -2,7 +2,7 @@ import { HoldpointError } from '../domain/errors.ts';
 import { isSession } from '../domain/session.ts';
 import { isUsable, MAX_OVERLAP_MS, makersOf, rotationOf, type Token, UNUSED } from '../domain/token.ts';
 import { type HubContext, userActor } from './hub-context.ts';
-import { type IssuedToken, newTokenText } from './issue-token.ts';
+import { type From, type IssuedToken, newTokenText } from './issue-token.ts';
 import { settle } from './settle.ts';
 
 /** How a token is to be rotated. */
@@ -22,7 +22,7 @@ export interface Rotation {
 export async function rotateToken(
   context: HubContext,
   by: Token,
-  address: string | null,
+  from: From,
   { id, overlapMs, livesMs }: Rotation,
 ): Promise<IssuedToken> {
   if (overlapMs < 0 || overlapMs > MAX_OVERLAP_MS) {
@@ -31,7 +31,7 @@ export async function rotateToken(
   const now = context.clock.now();
   const { text, hash, prefix } = newTokenText(context);
   const actor = by.owner === null ? 'token:bootstrap' : userActor(by.owner);
-  const deciding = { actor, address, now, policy: await context.policy() };
+  const deciding = { actor, address: from.address, client: from.client, now, policy: await context.policy() };
   const token = await settle(context, deciding, async (s) => {
     const old = await s.tx.token(id);
     const may = old !== null && (by.scopes.includes('admin') || old.owner?.id === by.owner?.id);

@@ -5,6 +5,7 @@ import type { Token } from '../../domain/token.ts';
 import * as api from '../../wire/api.ts';
 import type { Demand } from '../auth.ts';
 import { asks, idParam, none, page, paged, pageOf, type Route, route } from '../route.ts';
+import { useOf } from '../token-use.ts';
 import { gitlabTokenView, tokenView } from '../token-views.ts';
 import type { RouteContext } from './context.ts';
 
@@ -47,10 +48,10 @@ export function tokenRoutes({ hub, gitlabTokens }: RouteContext): readonly Route
         body: api.createTokenBody,
         reply: api.createdTokenSchema,
         status: 201,
-        handle: async ({ body, identity, address }) => {
+        handle: async ({ body, identity, address, headers }) => {
           const { user = null, scopes = null, name = null } = body;
           const asked = { user, scopes, livesMs: livesMs(body), name };
-          const { text, token } = await issueToken(hub, identity.token, address, asked);
+          const { text, token } = await issueToken(hub, identity.token, useOf(headers, address), asked);
           return { ...(await view(token)), token: text };
         },
       },
@@ -70,9 +71,9 @@ export function tokenRoutes({ hub, gitlabTokens }: RouteContext): readonly Route
       body: api.rotateTokenBody.nullish(),
       reply: api.createdTokenSchema,
       status: 201,
-      handle: async ({ params, body, identity, address }) => {
+      handle: async ({ params, body, identity, address, headers }) => {
         const asked = { id: params.id, overlapMs: (body?.overlap_s ?? 0) * 1_000, livesMs: livesMs(body) };
-        const { text, token } = await rotateToken(hub, identity.token, address, asked);
+        const { text, token } = await rotateToken(hub, identity.token, useOf(headers, address), asked);
         return { ...(await view(token)), token: text };
       },
     }),
@@ -85,8 +86,8 @@ export function tokenRoutes({ hub, gitlabTokens }: RouteContext): readonly Route
         params: idParam,
         body: none.nullish(),
         reply: api.tokenSchema,
-        handle: async ({ params, identity, address }) =>
-          view(await revokeToken(hub, identity.token, address, params.id)),
+        handle: async ({ params, identity, address, headers }) =>
+          view(await revokeToken(hub, identity.token, useOf(headers, address), params.id)),
       },
     ),
   ];
