@@ -130,6 +130,27 @@ describe('breaking the glass', () => {
     await expect(smash('maria', 2)).rejects.toMatchObject({ code: 'wrong_state' });
   });
 
+  it('T24 asks for a fresh sign-in where a vote asks for more than a token', async () => {
+    world.policy = readPolicy(`step_up: passkey\n${ON_CALL}`, 'policy.yaml');
+    await world.admit({ id: 1 });
+    await expect(smash('maria')).rejects.toMatchObject({ code: 'step_up_required' });
+    expect(await world.state(1)).toBe('waiting_for_approval');
+  });
+
+  it('passes the configuration gate alone: what its environment asks for is asked all the same', async () => {
+    const environments = `environments:
+  - { name: production, environments: [production], approval_rules: [{ name: owners, access_level: owner }], deploy_access_levels: [{ access_level: maintainer }] }
+`;
+    world.policy = readPolicy(ON_CALL + environments, 'policy.yaml');
+    await world.admit({ id: 1, environment: 'production', by: 'jonas' });
+    await smash('maria');
+    expect(await world.store.hold(1)).toMatchObject({ state: 'waiting_for_approval', configured: 1 });
+    expect(await world.pushes()).toEqual([]);
+    world.clock.advance(HOUR);
+    expect(await watchBreakGlass(world.context)).toBe(1);
+    expect(await world.store.hold(1)).toMatchObject({ state: 'waiting_for_approval', configured: null });
+  });
+
   it('passes a freeze only where the policy says so', async () => {
     const freeze = 'freeze: [{ name: always, time_zone: UTC, daily: [{ from: "00:00", to: "00:00" }] }]\n';
     world.policy = readPolicy(freeze + ON_CALL, 'policy.yaml');

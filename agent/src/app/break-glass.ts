@@ -11,6 +11,7 @@ import { byCaller, type Caller, type HubContext, retrying } from './hub-context.
 import { askingOf, fallBack, releaseHold } from './release.ts';
 import { notFound, sightOf, visibleHold } from './see.ts';
 import { closeIfEmpty, type Settlement, settle } from './settle.ts';
+import { proveStepUp, signedDecision } from './step-up.ts';
 
 /** The rule by which a person may do something alone, if any. */
 function ruleOf(rules: readonly ApprovalRule[], member: Member | undefined): ApprovalRule | undefined {
@@ -28,7 +29,7 @@ export interface BreakGlassWish {
 /**
  * Lets one Hold go without its approval: for this run only, by whom the policy names, with a reason, and never silently.
  * It opens a record that somebody else has to close. Rejects with `not_found`, `digest_mismatch`, `wrong_state`,
- * `not_eligible`, `frozen`, `hold_conflict`.
+ * `not_eligible`, `step_up_required`, `frozen`, `hold_conflict`.
  */
 export async function breakGlass(context: HubContext, caller: Caller, wish: BreakGlassWish): Promise<BreakGlass> {
   return retrying(async () => {
@@ -42,7 +43,7 @@ export async function breakGlass(context: HubContext, caller: Caller, wish: Brea
     if (hold.state !== 'waiting_for_approval') throw wrongState(hold, 'breaking the glass');
     const policy = await context.policy();
     const now = context.clock.now();
-    const { breakGlass: allowed } = policyFor(policy, hold);
+    const { breakGlass: allowed, stepUp } = policyFor(policy, hold);
     const members = await membersFor(context.directory, hold.subject.projectId, [allowed], [caller.person.id], now);
     const rule = ruleOf(
       allowed.rules,
@@ -55,6 +56,10 @@ export async function breakGlass(context: HubContext, caller: Caller, wish: Brea
         `hold ${hold.id}: the policy lets ${who} break the glass here: ask them, or get it approved`,
       );
     }
+    // Where a vote asks for more than a token, so does this: a token that somebody found must not run anything (T24).
+    const about = { hold: hold.id, review: hold.review ?? 0, digest: hold.digest };
+    const signed = signedDecision(caller, about, { lifetime: 'run', scope: null });
+    (await proveStepUp(context, caller, stepUp === 'none' ? 'none' : 'fresh_sign_in', signed, null)).require();
     const frozen = freezeAt(policy.freezes, targetOf(hold), now).hard;
     if (frozen !== null && !allowed.duringFreeze) {
       throw new HoldpointError(
