@@ -6,6 +6,7 @@ import type { RouteContext } from './routes/context.ts';
 import { denialRoutes } from './routes/denials.ts';
 import { deploymentRoutes } from './routes/deployments.ts';
 import { environmentRoutes } from './routes/environments.ts';
+import { figureRoutes } from './routes/figures.ts';
 import { holdRoutes } from './routes/holds.ts';
 import { inboxRoutes } from './routes/inbox.ts';
 import { meRoutes } from './routes/me.ts';
@@ -21,6 +22,7 @@ import { tokenRoutes } from './routes/tokens.ts';
 /** The whole HTTP surface but the two websockets. Every route names what it asks of the caller, takes and answers. */
 export function routes(context: RouteContext): readonly Route[] {
   return [
+    figureRoutes,
     holdRoutes,
     deploymentRoutes,
     environmentRoutes,
