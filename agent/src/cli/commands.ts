@@ -94,13 +94,13 @@ export const COMMANDS: readonly {
   },
   {
     name: 'break-glass',
-    usage: 'HOLD --reason WHY | [list|show ID|close ID]',
+    usage: 'HOLD --reason WHY',
     summary: 'run one job without its approval; list and close what was run so',
     load: () => import('./commands/break-glass.ts'),
   },
   {
     name: 'policy',
-    usage: '[show|check FILE…|explain|test FILE…|schema]',
+    usage: '[show|check|explain|test|schema]',
     summary: 'show, check, explain and test the policy',
     load: () => import('./commands/policy.ts'),
   },
