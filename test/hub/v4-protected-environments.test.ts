@@ -266,6 +266,8 @@ describe("protecting an environment is refused in GitLab's words", () => {
     expect(await post({ raw: '{"name":', type: 'application/json' })).toEqual(unreadable);
     expect(await post({ raw: '["production"]', type: 'application/json' })).toEqual(unreadable);
     expect(await post({ form: 'name=a&name=b' })).toEqual(unreadable);
+    for (const type of ['multipart/form-data', 'multipart/form-data; boundary=x', 'bogus'])
+      expect(await post({ raw: 'name=x', type }), type).toEqual(unreadable);
     const form = new FormData();
     form.append('name', new Blob(['production']), 'name.txt');
     expect((await post({ multipart: form }))[0]).toBe(415);

@@ -59,11 +59,17 @@ export async function acceptBodies(app: FastifyInstance): Promise<void> {
 
 async function fieldsOf(request: FastifyRequest): Promise<Params> {
   const pairs: [string, string][] = [];
-  for await (const part of request.parts()) {
-    // None is let through: the limit of files is 0.
-    if (part.type === 'file') continue;
-    if (part.fieldnameTruncated || part.valueTruncated) throw new V4Error('too_large');
-    pairs.push([part.fieldname, String(part.value)]);
+  try {
+    for await (const part of request.parts()) {
+      // None is let through: the limit of files is 0.
+      if (part.type === 'file') continue;
+      if (part.fieldnameTruncated || part.valueTruncated) throw new V4Error('too_large');
+      pairs.push([part.fieldname, String(part.value)]);
+    }
+  } catch (cause) {
+    // Limits have codes of their own; what is left is a body that is no multipart.
+    if (cause instanceof V4Error || (cause instanceof Error && 'code' in cause)) throw cause;
+    throw new V4Error('unreadable', {}, { cause });
   }
   return reading(() => paramsOf(pairs));
 }
