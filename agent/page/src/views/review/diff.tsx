@@ -6,7 +6,7 @@ import type { RiskFlag } from '../../../../src/domain/risk-flags.ts';
 import { ChangedRow, SameRow } from './diff-row.tsx';
 import { PartEnd } from './seen.tsx';
 
-/** Unchanged rows that are shown on either side of a change. */
+/** Unchanged lines that are shown on either side of a change of a script; elsewhere neighbours mean nothing. */
 const CONTEXT_ROWS = 2;
 /** So many rows are one part, which has been seen when its end was on the screen. */
 const ROWS_OF_PART = 12;
@@ -19,11 +19,11 @@ type Piece =
   | { readonly kind: 'fold'; readonly rows: readonly UnchangedRow[]; readonly from: number };
 
 /** Rows in pieces: what is unchanged and far from any change is folded, and can be unfolded. */
-function piecesOf(rows: readonly Row[]): readonly Piece[] {
+function piecesOf(rows: readonly Row[], context: number): readonly Piece[] {
   const near = new Uint8Array(rows.length);
   rows.forEach((row, index) => {
     if (row.kind !== 'unchanged')
-      near.fill(1, Math.max(0, index - CONTEXT_ROWS), Math.min(rows.length, index + CONTEXT_ROWS + 1));
+      near.fill(1, Math.max(0, index - context), Math.min(rows.length, index + context + 1));
   });
   const pieces: Piece[] = [];
   for (let from = 0; from < rows.length; ) {
@@ -126,7 +126,8 @@ function ChangedSection({
   readonly configuration: JsonObject;
 }) {
   const [shown, setShown] = useState(ROWS_AT_ONCE);
-  const pieces = useMemo(() => piecesOf(of.rows), [of.rows]);
+  const pieces = useMemo(() => piecesOf(of.rows, of.section === 'script' ? CONTEXT_ROWS : 0), [of.rows, of.section]);
+  const own = flags.filter((flag) => flag.section === of.section);
   const drawn = drawnOf(pieces, shown);
   const hidden = rowsIn(pieces) - rowsIn(drawn);
   return (
@@ -137,12 +138,9 @@ function ChangedSection({
           {plural(of.changed, 'change')}, {of.unchanged} unchanged
         </span>
       </h3>
-      {flags.some((flag) => flag.section === of.section) && (
-        <p class="section-flags">
-          {flags
-            .filter((flag) => flag.section === of.section)
-            .map((flag) => flag.risk.replaceAll('_', ' '))
-            .join(', ')}
+      {own.length > 0 && (
+        <p class={own.some(({ weight }) => weight === 'stop') ? 'section-flags section-stop' : 'section-flags'}>
+          {own.map(({ risk }) => risk.replaceAll('_', ' ')).join(', ')}
         </p>
       )}
       <div class="rows">
