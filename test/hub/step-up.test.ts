@@ -3,6 +3,7 @@ import { DEFAULT_POLICY, type Policy } from '../../agent/src/domain/policy.ts';
 import { base64url, challengeOf, type StepUp } from '../../agent/src/domain/step-up.ts';
 import { toSnake } from '../../agent/src/wire/case.ts';
 import { type BrowserClient, browserClient } from '../support/browser-client.ts';
+import { runCli } from '../support/cli.ts';
 import { type Loose, startHub, type TestHub, welcomed } from '../support/hub-server.ts';
 import { MINUTE, requestFor } from '../support/hub-world.ts';
 import {
@@ -118,6 +119,15 @@ describe('T23 T24 a vote that needs a passkey', () => {
     const list = { decisions: [{ hold: 1, digest, decision: 'approve' }] };
     const { body } = await hub.call('POST', '/api/v1/reviews/decide', await hub.token('maria'), list);
     expect(body.items).toMatchObject([{ after: null, problem: { code: 'step_up_required' } }]);
+    expect(await state()).toBe('waiting_for_approval');
+  });
+
+  it('is shown to whoever approves on the command line as what it is, with the link and an exit code of its own', async () => {
+    const env = { HOLDPOINT_TOKEN: await hub.token('maria') };
+    const run = await runCli(['approve', '1', '--digest', digest, '--hub', hub.url], { env });
+    expect(run.exit).toBe(5);
+    expect(run.err).toContain('asks for a passkey');
+    expect(run.err).toContain(`${hub.url}/holds/1`);
     expect(await state()).toBe('waiting_for_approval');
   });
 

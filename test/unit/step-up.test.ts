@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { meetsAlone } from '../../agent/src/domain/meets-alone.ts';
 import { codeOf, typedCode } from '../../agent/src/domain/passkey.ts';
+import { DEFAULT_POLICY } from '../../agent/src/domain/policy.ts';
+import { requirementFor } from '../../agent/src/domain/requirement.ts';
 import {
   base64url,
   challengeOf,
@@ -83,6 +86,20 @@ describe('T21 what is asked for', () => {
     expect(isFresh(now - FRESH_MS, now)).toBe(true);
     expect(isFresh(now - FRESH_MS - 1, now)).toBe(false);
     expect(isFresh(now + 3_600_000, now)).toBe(false);
+  });
+});
+
+describe('T35 what the policy lets through without a vote', () => {
+  const person = { id: 21, username: 'maria', name: 'Maria', blocked: false };
+  const member = { person, accessLevel: 40, groups: [] };
+  const policy = (stepUp: (typeof STEP_UPS)[number]) =>
+    requirementFor(
+      { ...DEFAULT_POLICY.base, stepUp, version: 'x' },
+      { trigger: { id: 21, username: 'maria', name: 'Maria', verified: 'gitlab' }, people: [] },
+    );
+
+  it('is not let through where people would have to show who they are', () => {
+    expect(STEP_UPS.map((stepUp) => meetsAlone(policy(stepUp), member, 'optional'))).toEqual([true, false, false]);
   });
 });
 
