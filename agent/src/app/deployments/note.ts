@@ -4,6 +4,8 @@ import type { Hold } from '../../domain/hold.ts';
 import type { Member } from '../../domain/principal.ts';
 import { printable } from '../../domain/printable.ts';
 import { deployWords, mayDeploy } from '../../domain/protected-environment.ts';
+import { blindNames, hiddenOf } from '../blind.ts';
+import { policyFor } from '../governing.ts';
 import { names, whoMayApprove } from '../hold-note.ts';
 import type { HubContext } from '../hub-context.ts';
 import { gateOf } from './gate.ts';
@@ -51,7 +53,8 @@ export async function deploymentWait(
 ): Promise<DeploymentWait> {
   const deployment = hold.place.environment === null ? null : await context.store.deploymentOfHold(hold.id);
   if (deployment === null || isThrough(deployment)) return { note, liveMs: null };
-  const gate = await gateOf(context, await context.policy(), deployment);
+  const policy = await context.policy();
+  const gate = await gateOf(context, policy, deployment);
   const own = lines(deployment, hold, gate.members);
   const alone = [
     `Holdpoint: this job waits for its deployment (hold ${hold.id}); its configuration is approved.`,
@@ -62,5 +65,10 @@ export async function deploymentWait(
     hold.configured === null
       ? [note, ...own.map((line) => cut(printable(line)))]
       : alone.map((line) => cut(printable(line)));
-  return { note: all.join('\n'), liveMs: (gate.rules ?? deployment.rules).options.liveMs };
+  // What nobody has seen can be revealed only while its job is there, and without that nobody could ever approve it (T57).
+  const blind =
+    hold.configured === null
+      ? blindNames(await hiddenOf(context.store, policyFor(policy, hold), hold, context.clock.now()))
+      : [];
+  return { note: all.join('\n'), liveMs: blind.length > 0 ? null : (gate.rules ?? deployment.rules).options.liveMs };
 }
