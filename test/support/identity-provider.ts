@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import Provider, { type Configuration } from 'oidc-provider';
+import Provider, { type AdapterFactory, type Configuration } from 'oidc-provider';
 import type { BrowserClient } from './browser-client.ts';
 
 /** Somebody with an account at the provider. */
@@ -26,6 +26,9 @@ export interface TestProvider {
 export const CLIENT = { id: 'holdpoint', secret: 'a-secret-of-the-tests' } as const;
 const GITLAB_CLAIMS = ['owner', 'maintainer', 'developer'].map((role) => `https://gitlab.org/claims/groups/${role}`);
 
+/** What the provider keeps in memory when it is told nothing; told so, it warns of nothing. */
+const MEMORY: string = 'oidc-provider/lib/adapters/memory_adapter.js';
+
 /** Starts the provider with these accounts by id. */
 export async function startProvider(accounts: Readonly<Record<number, Account>>): Promise<TestProvider> {
   let handle = (_: IncomingMessage, response: ServerResponse): void => void response.writeHead(503).end();
@@ -33,6 +36,8 @@ export async function startProvider(accounts: Readonly<Record<number, Account>>)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const given: TestProvider['given'] = new Map();
+  const { createMemoryAdapter } = (await import(MEMORY)) as { createMemoryAdapter(): AdapterFactory };
+  const adapter = createMemoryAdapter();
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const made: TestProvider = {
     issuer,
@@ -42,7 +47,7 @@ export async function startProvider(accounts: Readonly<Record<number, Account>>)
     register(redirectUris, postLogout = []) {
       const provider = new Provider(
         issuer,
-        configuration(accounts, privateKey.export({ format: 'jwk' }), redirectUris, postLogout),
+        configuration(adapter, accounts, privateKey.export({ format: 'jwk' }), redirectUris, postLogout),
       );
       provider.on('access_token.saved', (token) => {
         // What a client gets is the token's own id where it is opaque.
@@ -67,12 +72,14 @@ export async function startProvider(accounts: Readonly<Record<number, Account>>)
 }
 
 function configuration(
+  adapter: AdapterFactory,
   accounts: Readonly<Record<number, Account>>,
   key: object,
   redirectUris: readonly string[],
   postLogout: readonly string[],
 ): Configuration {
   return {
+    adapter,
     clients: [
       {
         client_id: CLIENT.id,
@@ -94,7 +101,7 @@ function configuration(
     conformIdTokenClaims: false,
     features: {
       devInteractions: { enabled: false },
-      revocation: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: async () => true },
       rpInitiatedLogout: { enabled: true },
     },
     ttl: { AccessToken: 7_200, IdToken: 120, Session: 86_400, Grant: 86_400, Interaction: 600 },
