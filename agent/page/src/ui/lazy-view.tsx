@@ -4,7 +4,7 @@ import { wordsOf } from '../lib/problem.ts';
 import { Pending } from './notice.tsx';
 
 /** A view whose script is read when it is first opened: the inbox must not wait for charts. */
-export function lazyView(what: string, load: () => Promise<ComponentType>): ComponentType {
+export function lazyView(what: string, load: () => Promise<ComponentType>): () => preact.JSX.Element {
   let known: ComponentType | null = null;
   return function LazyView() {
     const [View, setView] = useState<{ readonly view: ComponentType } | null>(known && { view: known });

@@ -1,0 +1,95 @@
+import { useEffect } from 'preact/hooks';
+import type { z } from 'zod';
+import type { agentSchema } from '../../../../src/wire/api.ts';
+import type { PolicyView } from '../../../../src/wire/policy.ts';
+import { ask } from '../../lib/ask.ts';
+import { onLive } from '../../lib/live.ts';
+import { useLoad } from '../../lib/load.ts';
+import { useTitle } from '../../lib/title.ts';
+import { Chip } from '../../ui/chip.tsx';
+import { Notice, Pending } from '../../ui/notice.tsx';
+import { Shown } from '../../ui/shown.tsx';
+import { Time } from '../../ui/time.tsx';
+
+type AgentView = z.output<typeof agentSchema>;
+
+async function read(signal: AbortSignal) {
+  const [agents, policy] = await Promise.all([
+    ask<{ readonly items: readonly AgentView[] }>('GET', 'agents', undefined, signal),
+    // Not everybody may read the policy: the agents are shown all the same.
+    ask<PolicyView>('GET', 'policy', undefined, signal).catch(() => null),
+  ]);
+  return { agents: agents.items, lax: policy?.lax_runners ?? [] };
+}
+
+function Agent({ agent, lax }: { readonly agent: AgentView; readonly lax: ReadonlySet<string> }) {
+  const { name, connected, since, version, runners, parked, problems } = agent;
+  const open = runners.filter((runner) => !runner.protected);
+  return (
+    <section class="box" aria-labelledby={`agent-${name}`}>
+      <h2 id={`agent-${name}`}>
+        <Shown text={name} /> {connected ? <Chip tone="go">Connected</Chip> : <Chip tone="stop">Away</Chip>}
+      </h2>
+      <p>
+        {connected && since !== null ? (
+          <>
+            since <Time at={since} />
+          </>
+        ) : (
+          'Its jobs wait, or run on what was approved, as its grace allows.'
+        )}
+        {version !== null && (
+          <>
+            , version <Shown text={version} />
+          </>
+        )}
+        , {parked} {parked === 1 ? 'job' : 'jobs'} parked
+      </p>
+      {problems.map((problem) => (
+        <Notice key={problem.message} tone={problem.blocks ? 'bad' : 'warn'}>
+          <Shown text={problem.message} />
+        </Notice>
+      ))}
+      <ul class="plain-list">
+        {runners.map((runner) => (
+          <li key={runner.name}>
+            <Shown text={runner.name} />{' '}
+            {runner.protected ? <Chip tone="go">Gated</Chip> : <Chip tone="warn">Not gated</Chip>}
+            {lax.has(runner.name) && <Chip tone="stop">The policy wants it gated</Chip>}
+          </li>
+        ))}
+        {runners.length === 0 && <li class="quiet">It has told of no runner.</li>}
+      </ul>
+      {open.length > 0 && (
+        <p class="quiet">
+          Whatever can run on{' '}
+          {open.length === 1 ? 'the runner that is not gated' : `the ${open.length} runners that are not gated`} is not
+          looked at. One with the same tags as a gated one is a way around it.
+        </p>
+      )}
+    </section>
+  );
+}
+
+/** Agents and the runners behind each: who guards, since when, and where there is a way around. */
+export default function AgentsView() {
+  useTitle('Agents');
+  const found = useLoad('agents', read);
+  const { again } = found;
+  useEffect(() => onLive(({ type }) => (type === 'agent' || type === 'all') && again()), [again]);
+  if (found.value === null) return <Pending what="Agents" {...found} />;
+  const { agents, lax } = found.value;
+  return (
+    <>
+      <h1>Agents</h1>
+      {agents.length === 0 && <p class="quiet">No agent has connected yet: nothing is guarded.</p>}
+      {agents.map((agent) => (
+        <Agent
+          key={agent.name}
+          agent={agent}
+          lax={new Set(lax.filter((one) => one.agent === agent.name).map((one) => one.runner))}
+        />
+      ))}
+    </>
+  );
+}

@@ -1,0 +1,162 @@
+import { Link } from 'wouter-preact';
+import { AUDIT_KINDS, eventWords } from '../../../../src/domain/audit-events.ts';
+import type { AuditRow } from '../../../../src/wire/api.ts';
+import { useFilter } from '../../lib/filter.ts';
+import { usePages } from '../../lib/pages.ts';
+import { pathOf } from '../../lib/paths.ts';
+import { useTitle } from '../../lib/title.ts';
+import { session } from '../../lib/who.ts';
+import { Choice, Field } from '../../ui/field.tsx';
+import { MorePages } from '../../ui/more-pages.tsx';
+import { Shown } from '../../ui/shown.tsx';
+import { Time } from '../../ui/time.tsx';
+import { ChainState } from './chain-state.tsx';
+
+const KINDS = [['', 'everything'], ...AUDIT_KINDS.map((kind) => [kind, kind.replaceAll('_', ' ')] as const)] as const;
+
+/** Who did it: `user:12 alice` is alice. */
+const actorWords = (actor: string): string => actor.replace(/^user:\d+ /, '').replace(/^agent:/, 'agent ');
+
+function About({ row }: { readonly row: AuditRow }) {
+  return (
+    <ul class="inline-list">
+      {row.hold !== null && (
+        <li>
+          <Link href={pathOf('hold', row.hold)}>hold {row.hold}</Link>
+        </li>
+      )}
+      {row.review !== null && (
+        <li>
+          <Link href={pathOf('review', row.review)}>review {row.review}</Link>
+        </li>
+      )}
+      {row.deployment !== undefined && (
+        <li>
+          <Link href={`${pathOf('deployments')}?id=${row.deployment}`}>deployment {row.deployment}</Link>
+        </li>
+      )}
+      {row.approval !== null && <li>approval {row.approval}</li>}
+    </ul>
+  );
+}
+
+function Row({ row }: { readonly row: AuditRow }) {
+  return (
+    <li>
+      <div>
+        <Time at={row.at} /> · <Shown text={actorWords(row.actor)} /> <Shown text={eventWords(row.event)} />
+      </div>
+      <About row={row} />
+      <details>
+        <summary>Row {row.seq}</summary>
+        <dl class="facts">
+          {(
+            [
+              ['event', row.event],
+              ['actor', row.actor],
+              ['address', row.address],
+              ['client', row.client ?? null],
+              ['digest', row.digest],
+              ['policy', row.policy],
+              ['detail', JSON.stringify(row.detail)],
+              ['hash', row.hash],
+            ] as const
+          ).map(
+            ([name, value]) =>
+              value !== null && (
+                <div key={name} class="fact">
+                  <dt>{name}</dt>
+                  <dd>
+                    <code>
+                      <Shown text={value} />
+                    </code>
+                  </dd>
+                </div>
+              ),
+          )}
+        </dl>
+      </details>
+    </li>
+  );
+}
+
+/** What happened, newest first: who let what run, and why. */
+export default function AuditView() {
+  useTitle('Audit');
+  const names = ['event', 'project', 'person', 'hold', 'deployment', 'since', 'until'] as const;
+  const [filter, set, query] = useFilter(names);
+  const pages = usePages<AuditRow>(`audit?sort=desc${query === '' ? '' : `&${query}`}`, 100);
+  const scopes = session.value?.scopes ?? [];
+  const mayExport = scopes.includes('admin') || scopes.includes('audit');
+  return (
+    <>
+      <h1>Audit</h1>
+      {mayExport && <ChainState />}
+      <search>
+        <form class="filters" onSubmit={(event) => event.preventDefault()}>
+          <Choice
+            id="event"
+            label="What"
+            value={filter.event}
+            options={KINDS}
+            onChange={(value) => set('event', value)}
+          />
+          <Field
+            id="project"
+            label="Project (path or id)"
+            value={filter.project}
+            onChange={(value) => set('project', value)}
+          />
+          <Field
+            id="person"
+            label="Person (user name or id)"
+            value={filter.person}
+            onChange={(value) => set('person', value)}
+          />
+          <Field id="hold" label="Hold" value={filter.hold} onChange={(value) => set('hold', value)} />
+          <Field
+            id="deployment"
+            label="Deployment"
+            value={filter.deployment}
+            onChange={(value) => set('deployment', value)}
+          />
+          <Field
+            id="since"
+            label="From day"
+            type="date"
+            value={filter.since}
+            onChange={(value) => set('since', value)}
+          />
+          <Field id="until" label="To day" type="date" value={filter.until} onChange={(value) => set('until', value)} />
+        </form>
+      </search>
+      {filter.hold !== '' && <Bundle things="holds" id={filter.hold} />}
+      {filter.deployment !== '' && <Bundle things="deployments" id={filter.deployment} />}
+      <ol class="timeline" aria-label="What happened">
+        {pages.items.map((row) => (
+          <Row key={row.seq} row={row} />
+        ))}
+      </ol>
+      <MorePages pages={pages} what="The audit" none="Nothing of that has happened, or nothing that you may see." />
+    </>
+  );
+}
+
+/** All that is known of one thing, for an auditor: to be read, and to be checked without trusting the hub. */
+function Bundle({ things, id }: { readonly things: 'holds' | 'deployments'; readonly id: string }) {
+  if (!/^[1-9]\d{0,14}$/.test(id)) return null;
+  const url = `/api/v1/audit/bundle/${things}/${id}`;
+  return (
+    <p class="box">
+      Evidence of {things === 'holds' ? 'hold' : 'deployment'} {id}:{' '}
+      <a href={`${url}/page`} target="_blank" rel="noopener">
+        a page to read
+      </a>{' '}
+      ·{' '}
+      <a href={url} download={`${things}-${id}.bundle.json`}>
+        the signed bundle
+      </a>{' '}
+      <span class="quiet">(check it with “holdpoint audit verify FILE”)</span>
+    </p>
+  );
+}
