@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { CiApi } from '../../agent/src/ports/ci-api.ts';
 import { type BrowserClient, browserClient } from '../support/browser-client.ts';
 import {
   comeBack,
@@ -9,16 +8,16 @@ import {
   throughProvider,
 } from '../support/identity-provider.ts';
 import { type SigningInHub, startSigningInHub } from '../support/signing-in-hub.ts';
+import { tokenTakingGitlab } from '../support/token-taking-gitlab.ts';
 
 let provider: TestProvider;
 let hub: SigningInHub;
 let page: BrowserClient;
-/** Retries that GitLab was asked for, by the token that they came with. */
-let retried: { token: string; user: number; scope: string; job: number }[];
+let gitlab: ReturnType<typeof tokenTakingGitlab>;
 beforeEach(async () => {
   provider = await startProvider({ 9: { username: 'zoe' }, 21: { username: 'maria' } });
-  retried = [];
-  hub = await startSigningInHub(provider.issuer, { hub: { ci: { api: gitlab(), botToken: () => null } } });
+  gitlab = tokenTakingGitlab(provider);
+  hub = await startSigningInHub(provider.issuer, { hub: { ci: { api: gitlab.api, botToken: () => null } } });
   provider.register([hub.callback]);
   page = hub.page;
   await hub.world.admit({ id: 7, by: 'zoe' });
@@ -34,30 +33,6 @@ afterEach(async () => {
   await hub.close();
   await provider.close();
 });
-
-/** GitLab's interface, which takes the tokens that the provider gave and that nobody has taken back. */
-function gitlab(): CiApi {
-  const owner = (token: string) => provider.given.get(token);
-  return {
-    async whoIs(token) {
-      const found = owner(token);
-      return found === undefined ? { ok: false, status: 401 } : { ok: true, value: { id: found.user, username: 'x' } };
-    },
-    async look(token) {
-      if (owner(token) === undefined) return { ok: false, status: 401 };
-      return { ok: true, value: { found: 'job', job: { id: 7, status: 'failed', started: false } } };
-    },
-    async retry(token, _project, job) {
-      const found = owner(token);
-      if (found === undefined || !found.scope.split(' ').includes('api')) return { ok: false, status: 403 };
-      retried.push({ token, ...found, job });
-      return { ok: true, value: 8 };
-    },
-    cancel: async () => ({ ok: true, value: null }),
-    setStatus: async () => ({ ok: true, value: null }),
-    close: async () => {},
-  } as Partial<CiApi> as CiApi;
-}
 
 async function enter(who: number): Promise<BrowserClient> {
   provider.who = who;
@@ -84,7 +59,7 @@ describe('T52 a retry from the page', () => {
     expect([status, body.provider]).toEqual([200, 'GitLab']);
     expect(new URL(String(body.url)).searchParams.get('scope')).toBe('openid api');
     expect(await comeBack(page, await throughProvider(String(body.url)))).toBe('/holds/1?retry=done');
-    expect(retried).toEqual([{ token: expect.any(String), user: 9, scope: 'openid api', job: 7 }]);
+    expect(gitlab.retried).toEqual([{ token: expect.any(String), user: 9, scope: 'openid api', job: 7 }]);
     await takenBack();
 
     const rows = await audit();
@@ -94,7 +69,7 @@ describe('T52 a retry from the page', () => {
       new_job_id: 8,
     });
     const said = JSON.stringify([rows, hub.log.lines, await hub.store.tokens(null, { after: 0, limit: 100 })]);
-    expect(said).not.toContain(retried[0]!.token);
+    expect(said).not.toContain(gitlab.retried[0]!.token);
     // It was lent for that alone: nothing is left to retry anything else with.
     expect((await page.fetch('GET', '/api/v1/me/gitlab-credential')).body).toEqual({ lent: false, expires_at: null });
   });
@@ -102,7 +77,7 @@ describe('T52 a retry from the page', () => {
   it('asks an approver for nothing, and never uses what is theirs', async () => {
     await enter(21);
     expect(await authorize(page)).toMatchObject({ status: 403, body: { code: 'forbidden' } });
-    expect(retried).toEqual([]);
+    expect(gitlab.retried).toEqual([]);
   });
 
   it('takes no token of anybody else who signs in at the provider meanwhile', async () => {
@@ -110,7 +85,7 @@ describe('T52 a retry from the page', () => {
     const { body } = await authorize(page);
     provider.who = 21;
     expect(await comeBack(page, await throughProvider(String(body.url)))).toBe('/holds/1?retry=forbidden');
-    expect(retried).toEqual([]);
+    expect(gitlab.retried).toEqual([]);
     await takenBack();
   });
 
@@ -120,7 +95,7 @@ describe('T52 a retry from the page', () => {
     const callback = await throughProvider(String(body.url));
     await page.copy().fetch('DELETE', '/api/v1/session');
     expect(await comeBack(page, callback)).toBe('/holds/1?retry=unauthenticated');
-    expect(retried).toEqual([]);
+    expect(gitlab.retried).toEqual([]);
   });
 
   it('T23 is begun by the page alone', async () => {
@@ -136,7 +111,7 @@ describe('T52 a retry from the page', () => {
     hub = await startSigningInHub(provider.issuer, {
       isGitlab: false,
       name: 'Login',
-      hub: { ci: { api: gitlab(), botToken: () => null } },
+      hub: { ci: { api: gitlab.api, botToken: () => null } },
     });
     provider.register([hub.callback]);
     page = browserClient(hub);

@@ -5,11 +5,13 @@ import { wordsOf } from '../../lib/problem.ts';
 import { say } from '../../lib/say.ts';
 import { session } from '../../lib/who.ts';
 import { Notice } from '../../ui/notice.tsx';
+import { RetryOutcome } from './retry-outcome.tsx';
 
 /** What one does with a job in GitLab in one's own name: cancel it, or have one's own detached job retried. */
 export function OwnActions({ hold }: { readonly hold: HoldDetail }) {
   return (
     <>
+      <RetryOutcome hold={hold} />
       <RetryAgain hold={hold} />
       <CancelJob hold={hold} />
     </>
