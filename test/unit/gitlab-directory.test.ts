@@ -69,7 +69,7 @@ describe('who belongs to what, asked of GitLab', () => {
     clock = manualClock();
     log = hubLog();
     token = gitlab.personToken(BOT, { may: ['read'] });
-    api = createMembersApi({ url: gitlab.url, token: () => token });
+    api = createMembersApi({ url: gitlab.url, token: () => token, timeoutMs: 2_000 });
     directory = gitlabDirectory({ api, clock, log });
   });
   afterEach(async () => {
@@ -180,6 +180,8 @@ describe('who belongs to what, asked of GitLab', () => {
     ['answers 500', { how: 'status', status: 500 }],
     ['drops the connection', { how: 'reset' }],
     ['answers what is no HTTP', { how: 'garbage' }],
+    ['answers what is no list', { how: 'status', status: 200, body: '{"id":21,"state":"active"}' }],
+    ['never answers', { how: 'hang' }],
   ] as const)('T30 T19 knows nobody while GitLab %s, says so, and knows them again afterwards', async (_, rule) => {
     const stop = gitlab.fail({ match: (_method, path) => path.startsWith('/api/v4/'), ...rule });
     const known = async () => [4242];

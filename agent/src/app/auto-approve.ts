@@ -99,7 +99,7 @@ async function groundOf(context: HubContext, id: number): Promise<Ground | { rea
     return { why: 'it has values that nobody has seen' };
   const current = requirementFor(here, review.requirement);
   const requirements = [review.requirement, current];
-  const members = await membersFor(directory, hold.subject.projectId, requirements, undefined, clock.now());
+  const members = await membersFor(directory, hold.subject.projectId, requirements, [trigger.id], clock.now());
   const member = members.find(({ person }) => person.id === trigger.id);
   if (member === undefined || !requirements.every((one) => meetsAlone(one, member, here.comment)))
     return { why: 'whoever pushed could not approve it alone' };

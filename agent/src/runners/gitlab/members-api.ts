@@ -70,8 +70,11 @@ export function createMembersApi(options: {
   readonly ca?: string | undefined;
   /** The token, read again at each use; null where its file cannot be used. */
   readonly token: () => string | null;
+  /** How long one page may take; default 10,000 ms. */
+  readonly timeoutMs?: number;
 }): MembersApi {
   const upstream = createUpstream(options);
+  const timeoutMs = options.timeoutMs ?? CALL_MS;
   const ask = async (path: string): Promise<Answer> => {
     const token = options.token();
     if (token === null) throw away('the file of hub.gitlab_members_token_file cannot be used: the log says why');
@@ -81,8 +84,8 @@ export function createMembersApi(options: {
         method: 'GET',
         path: `/api/v4${path}`,
         headers: ['Authorization', `Bearer ${token}`, 'User-Agent', 'holdpoint', 'Accept', 'application/json'],
-        timeoutMs: CALL_MS,
-        totalMs: CALL_MS,
+        timeoutMs,
+        totalMs: timeoutMs,
         maxBytes: MAX_ANSWER_BYTES,
       });
     } catch (error) {
