@@ -7,7 +7,7 @@ import { ROOT } from '../source-files.ts';
 import type { Client, ClientFor, Loose, Said } from './client.ts';
 
 /** Maria and Jonas maintain the project; quality, security and operators are groups of people without access to it. */
-const PEOPLE = `users:
+export const PEOPLE = `users:
   - { id: 9, username: zoe, name: Zoë Müller }
   - { id: 21, username: maria, name: Maria Silva }
   - { id: 22, username: jonas, name: Jonas Berg }
