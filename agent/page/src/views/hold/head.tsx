@@ -113,6 +113,11 @@ export function Head({ hold }: { readonly hold: HoldDetail }) {
             <Time at={hold.ended_at} />
           </Fact>
         )}
+        {hold.frozen_until != null && (
+          <Fact words="Kept back by a freeze">
+            until <Time at={hold.frozen_until} />
+          </Fact>
+        )}
         {hold.reason !== null && (
           <Fact words="Reason">
             <Shown text={hold.reason} />

@@ -61,11 +61,7 @@ export function examine(hold: HoldDetail, baseline: Baseline | null, isFirstTime
   const flags = riskFlags({
     before,
     after,
-    facts: {
-      ...hold.facts,
-      commit: hold.facts.commit,
-      ref: hold.facts.ref,
-    },
+    facts: hold.facts,
     approvedFor: baseline?.approvedFor ?? null,
     inputs: hold.inputs.class,
     isFirstTimeAuthor,
@@ -76,6 +72,50 @@ export function examine(hold: HoldDetail, baseline: Baseline | null, isFirstTime
     configuration: after,
     sections: byRisk(configurationRows(before, after), flags),
     flags,
-    verdict: verdictOf(before, after, diffValues(before, after), baseline, hold.digest),
+    verdict: verdictOf(before, after, diffValues(before, after), baseline, {
+      digest: hold.digest,
+      isWaiting: hold.state === 'waiting_for_approval',
+    }),
+  };
+}
+
+/** Facts of no run: nothing is known, and nothing is raised from them. */
+const NO_RUN: Pick<HoldDetail['facts'], 'ref' | 'environment' | 'trigger' | 'commit'> = {
+  ref: { full: '', name: '', type: 'branch', protected: true },
+  environment: null,
+  trigger: { id: null, username: null, name: null, verified: 'gitlab' },
+  commit: { sha: '', title: null, author: null, people: null },
+};
+
+/** The same of a configuration that no job waits with, whose digest was computed already; only what stands in it raises flags. */
+export function compared(configuration: JsonObject, baseline: Baseline | null): Extract<Examined, { kind: 'checked' }> {
+  const base = baseline === null ? null : shownAs(baseline.configuration, baseline.digest);
+  const before = base?.kind === 'checked' ? base.configuration : null;
+  const flags = riskFlags({
+    before,
+    after: configuration,
+    facts: NO_RUN,
+    approvedFor: null,
+    inputs: 'same_pipeline',
+    isFirstTimeAuthor: null,
+  });
+  const digest = digestOf(configuration);
+  const verdict = verdictOf(
+    before,
+    configuration,
+    diffValues(before, configuration),
+    before === null ? null : baseline,
+    {
+      digest,
+      isWaiting: false,
+    },
+  );
+  return {
+    kind: 'checked',
+    digest,
+    configuration,
+    sections: byRisk(configurationRows(before, configuration), flags),
+    flags,
+    verdict,
   };
 }

@@ -3,8 +3,9 @@ import type { HoldView, ReviewView as ReviewBody } from '../../../../src/wire/ap
 import { ask } from '../../lib/ask.ts';
 import { useLoad } from '../../lib/load.ts';
 import { pathOf } from '../../lib/paths.ts';
-import { Notice, Pending } from '../../ui/notice.tsx';
+import { Pending } from '../../ui/notice.tsx';
 import { HoldPage } from '../hold/hold-page.tsx';
+import { AskView } from './ask-view.tsx';
 
 /** The newest Hold that waits for the Review, else its newest at all. */
 async function holdOf(id: number, signal: AbortSignal): Promise<{ review: ReviewBody; hold: number | null }> {
@@ -21,7 +22,7 @@ export function ReviewView({ id }: { readonly id: number }) {
   const found = useLoad(`review ${id}`, (signal) => holdOf(id, signal));
   if (found.value === null) return <Pending what={`Review ${id}`} {...found} />;
   const { review, hold } = found.value;
-  if (hold === null) return <Notice tone="news">Nothing waits for review {id} any more.</Notice>;
+  if (hold === null) return <AskView id={id} />;
   const others = review.holds.filter((other) => other !== hold);
   return (
     <HoldPage id={hold}>

@@ -22,15 +22,17 @@ export function verdictOf(
   after: JsonObject,
   changes: readonly ValueChange[],
   baseline: { readonly digest: string; readonly about: string } | null,
-  digest: string,
+  of: { readonly digest: string; readonly isWaiting: boolean },
 ): string {
   const news = wanted(before, after, changes);
   if (baseline === null) {
     const all = news === '' ? '' : `: it wants ${news}`;
     return `Nothing was ever approved for this job here, so all of it is new${all}.`;
   }
-  if (baseline.digest === digest)
-    return `This is ${baseline.about}. That approval does not reach this ref, environment, runner or time.`;
+  if (baseline.digest === of.digest) {
+    const reach = of.isWaiting ? ' That approval does not reach this ref, environment, runner or time.' : '';
+    return `This is ${baseline.about}.${reach}`;
+  }
   const first = news === '' ? '' : `First time this job wants ${news}. `;
   return `${first}Compared with ${baseline.about}: ${summarizeChanges(changes, before, after)}`;
 }
