@@ -33,6 +33,7 @@ ref           refs/heads/main (protected)
 commit        8f14e45fceea "Ship it" Alice Adams <alice@example.com>
 pipeline      812 (push)
 environment   production, tier production (GitLab did not confirm it)
+waits for     an approve of its configuration
 runner        prod-deployer-01
 triggered by  alice (Alice Adams, user 12), as GitLab says; there developer
 opened        2026-11-22 07:00 UTC, 3h ago
