@@ -1,11 +1,14 @@
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { firstLink } from '../../agent/src/wire/page-paths.ts';
 import { builtPage } from '../support/built-page.ts';
 import { startProvider, type TestProvider } from '../support/identity-provider.ts';
 import { openBrowser } from '../support/page/browser.ts';
 import { type SigningInHub, startSigningInHub } from '../support/signing-in-hub.ts';
+import { tokenTakingGitlab } from '../support/token-taking-gitlab.ts';
 
+// A browser on a machine that others use, too.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 let browser: Browser;
 let folder: string;
 let provider: TestProvider;
@@ -13,13 +16,17 @@ let hub: SigningInHub;
 /** Another host than the provider's, so that coming back is coming from another site. */
 let origin: string;
 let page: Page;
+let gitlab: ReturnType<typeof tokenTakingGitlab>;
 beforeAll(async () => {
   [browser, folder] = await Promise.all([openBrowser(), builtPage()]);
 });
 afterAll(() => browser.close());
 beforeEach(async () => {
-  provider = await startProvider({ 21: { username: 'maria' } });
-  hub = await startSigningInHub(provider.issuer, { hub: { page: folder } });
+  provider = await startProvider({ 9: { username: 'zoe' }, 21: { username: 'maria' } });
+  gitlab = tokenTakingGitlab(provider);
+  hub = await startSigningInHub(provider.issuer, {
+    hub: { page: folder, ci: { api: gitlab.api, botToken: () => null } },
+  });
   origin = hub.url.replace('127.0.0.1', 'localhost');
   provider.register([`${origin}/api/v1/session/oidc/callback`], [`${origin}/sign-in`]);
   provider.who = 21;
@@ -88,5 +95,24 @@ describe('signing in, in a real browser', () => {
     await again.getByRole('button', { name: 'Sign in with the token' }).click();
     await again.getByText('revoked').waitFor();
     await again.context().close();
+  });
+
+  it('T52 has one’s own job retried with one’s own token, and says whose it will be and whose it was', async () => {
+    await hub.world.admit({ id: 7, by: 'zoe', pipeline: 700, script: ['other'] });
+    await hub.world.report('embedded', { hold: 2, jobId: 7, event: 'detached', detail: { reason: 'over' } });
+    await hub.world.approve('maria', 2);
+    provider.who = 9;
+    await page.goto(`${origin}/holds/2`);
+    await page.getByRole('link', { name: 'Sign in with GitLab' }).click();
+    await page.getByText('It is retried in your name').waitFor();
+    provider.who = 21;
+    // The provider still knows zoe: it is asked for nobody else.
+    await page.getByRole('button', { name: 'Retry it with my own token' }).click();
+    await page.waitForURL(`${origin}/holds/2?retry=done`);
+    await page.getByText('GitLab made job 8 of job 7').waitFor();
+    await page.getByText('with your own token').waitFor();
+    expect(gitlab.retried).toMatchObject([{ user: 9, scope: 'openid api', job: 7 }]);
+    await page.goto(`${origin}/holds/2?retry=forbidden`);
+    await page.getByText('Not retried: GitLab named somebody else').waitFor();
   });
 });

@@ -40,8 +40,8 @@ export function RetryOutcome({ hold }: { readonly hold: HoldDetail }) {
       )}
       {last !== undefined && (
         <p class="quiet">
-          GitLab made job {Number(last.detail.new_job_id)} of job {Number(last.detail.job_id)} <Time at={last.at} />, with{' '}
-          {whose}. Nobody else’s was used.
+          GitLab made job {Number(last.detail.new_job_id)} of job {Number(last.detail.job_id)} <Time at={last.at} />,
+          with {whose}. Nobody else’s was used.
         </p>
       )}
     </>
