@@ -117,11 +117,20 @@ describe('the timeline', () => {
     const { exit, out } = await runCli(['audit', 'timeline', 'hold', '1'], { env });
     expect(exit).toBe(0);
     const told = out.trimEnd().split('\n');
-    expect(told).toHaveLength(6);
-    expect(told[1]).toMatch(
+    expect(told.map((line) => /\d+ UTC {2}(?:user:\d+ )?(.*) \(/.exec(line)?.[1])).toEqual([
+      'agent:embedded put the question to people',
+      'agent:embedded parked a job that waits for approval',
+      'maria opened the hold to decide on it',
+      'maria voted to approve',
+      'maria completed an approval',
+      'maria released the hold',
+      'maria closed the question',
+      'agent:embedded handed the job to the runner',
+    ]);
+    expect(told[2]).toMatch(
       /^2026-11-22 08:00 UTC {2}user:21 maria opened the hold to decide on it \(hold 1, review 1; from 127\.0\.0\.1, /,
     );
-    expect(told[2]).toMatch(/user:21 maria voted to approve/);
+    expect(told[3]).toMatch(/user:21 maria voted to approve/);
     const listed = await runCli(
       ['audit', 'list', '--event', 'voted', '--project', 'acme/payments/api', '--last', '5'],
       { env },
@@ -132,6 +141,17 @@ describe('the timeline', () => {
     );
     expect((await runCli(['audit', 'timeline', 'banana', '1'], { env })).exit).toBe(2);
     expect((await runCli(['audit', 'timeline', 'hold', '99'], { env })).exit).toBe(3);
+  });
+
+  it('of a hold tells the vote that was cast on another one that waited for the same answer', async () => {
+    await hub.world.admit({ id: 7, pipeline: 700, name: 'twin', script: ['twin'] });
+    await hub.world.admit({ id: 8, pipeline: 800, name: 'twin', script: ['twin'] });
+    await hub.world.approve('jonas', 3);
+    const env = { HOLDPOINT_HUB_URL: hub.url, HOLDPOINT_TOKEN: auditor };
+    const { out } = await runCli(['audit', 'timeline', 'hold', '4'], { env });
+    expect(out).toMatch(/user:22 jonas voted to approve \(hold 3, review 3/);
+    expect(out).toMatch(/user:22 jonas released the hold \(hold 4/);
+    expect(out).not.toMatch(/released the hold \(hold 3/);
   });
 
   it('T32 shows each only what they may see: their projects, own holds, own deeds; an auditor all of it', async () => {

@@ -10,7 +10,7 @@ import { requirementFor } from '../domain/requirement.ts';
 import type { Review } from '../domain/review.ts';
 import type { Vote } from '../domain/vote.ts';
 import type { StoreReader } from '../ports/store.ts';
-import { auditPath } from './audit-tree.ts';
+import { auditPaths } from './audit-tree.ts';
 import { type AuditKeeper, type SignedHead, signedHead } from './checkpoint.ts';
 import { membersFor, policyFor } from './governing.ts';
 import { byCaller, type Caller, type HubContext } from './hub-context.ts';
@@ -161,9 +161,9 @@ function diffBefore(store: StoreReader, hold: Hold, configuration: JsonObject, a
 }
 
 async function proved(context: HubContext, rows: readonly AuditRow[], size: number): Promise<BundleParts['rows']> {
-  const out: { row: AuditRow; path: readonly string[] }[] = [];
-  for (const row of rows) out.push({ row, path: await auditPath(context.store, row.seq, size) });
-  return out;
+  const seqs = rows.map((row) => row.seq);
+  const paths = await auditPaths(context.store, seqs, size);
+  return rows.map((row, i) => ({ row, path: paths[i]! }));
 }
 
 async function note(context: HubContext, caller: Caller, hold: Hold): Promise<void> {

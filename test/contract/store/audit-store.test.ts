@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { auditPath, auditRoot } from '../../../agent/src/app/audit-tree.ts';
+import { auditPaths, auditRoot } from '../../../agent/src/app/audit-tree.ts';
 import { verifyAudit } from '../../../agent/src/app/verify-audit.ts';
 import { hashBytes, hashText, leafOf } from '../../../agent/src/domain/audit-head.ts';
 import { EMPTY_TREE, grow, rootOf, rootOfPath } from '../../../agent/src/domain/merkle.ts';
@@ -162,8 +162,10 @@ describe('the hash tree in the store', () => {
       expect(await auditRoot(store, size), `${size} rows`).toBe(root);
       expect(await auditRoot(store, size), `${size} rows again`).toBe(root);
       const rows = await store.auditRows({ sight: null }, { after: 0, limit: 2_000 });
-      for (const seq of [1, Math.ceil(size / 2), size]) {
-        const proof = (await auditPath(store, seq, size)).map((hash) => hashBytes(hash)!);
+      const seqs = [1, Math.ceil(size / 2), size];
+      for (const [i, path] of (await auditPaths(store, seqs, size)).entries()) {
+        const proof = path.map((hash) => hashBytes(hash)!);
+        const seq = seqs[i]!;
         expect(hashText(rootOfPath(seq - 1, size, leafOf(rows[seq - 1]!), proof)!)).toBe(root);
       }
     }

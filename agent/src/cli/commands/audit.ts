@@ -10,9 +10,10 @@ import { bundlePage } from '../../domain/bundle-page.ts';
 import { HoldpointError } from '../../domain/errors.ts';
 import { keyidOf, publicKeyOfPem } from '../../domain/hub-key.ts';
 import { printable } from '../../domain/printable.ts';
-import { auditRowSchema, envelopeSchema, hubKeySchema, signedHeadSchema } from '../../wire/api.ts';
+import { type AuditRow, auditRowSchema, envelopeSchema, hubKeySchema, signedHeadSchema } from '../../wire/api.ts';
 import { keyFor, openAuditFile, type PinnedKey, verifyExport } from '../audit-file.ts';
 import { rowLine, timelineLine } from '../audit-lines.ts';
+import type { HubClient, Query } from '../client.ts';
 import { connectHub, idOf, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
 import type { Io } from '../io.ts';
@@ -38,7 +39,8 @@ async function list(command: Command, { io, json }: CommandContext): Promise<voi
   const flags = command.opts<Filters>();
   const last = flags.last === undefined ? DEFAULT_ROWS : idOf(flags.last, 'row');
   const query = Object.fromEntries(FILTERS.flatMap((name) => (flags[name] === undefined ? [] : [[name, flags[name]]])));
-  for (const name of ['hold', 'review', 'approval'] as const) if (flags[name] !== undefined) idOf(flags[name], name);
+  for (const name of ['hold', 'review', 'approval', 'deployment'] as const)
+    if (flags[name] !== undefined) idOf(flags[name], name);
   const wanted = { ...query, sort: 'desc', limit: Math.min(last, 100) };
   const shown = (await connectHub(command, io).list('/api/v1/audit', auditRowSchema, wanted, last)).reverse();
   if (json) return io.out(`${JSON.stringify({ items: shown, next_cursor: null })}\n`);
@@ -52,13 +54,43 @@ async function list(command: Command, { io, json }: CommandContext): Promise<voi
 
 const THINGS = ['hold', 'review', 'approval', 'deployment', 'project', 'person'] as const;
 
+/** What decides a Hold may have happened on another one that waited for the same answer, or on the question alone. */
+const ANSWERS = [
+  'review_opened',
+  'review_closed',
+  'voted',
+  'withdrawn',
+  'approved',
+  'revoked',
+  'exception_used',
+].join();
+
+/** The rows of a Hold or Deployment with those of its Reviews, Approvals and (of a Deployment) its Hold, in order. */
+async function withAnswers(hub: HubClient, thing: string, own: readonly AuditRow[]): Promise<readonly AuditRow[]> {
+  if (thing !== 'hold' && thing !== 'deployment') return own;
+  const rows = new Map(own.map((row) => [row.seq, row]));
+  const add = async (query: Query): Promise<void> => {
+    for (const row of await hub.list('/api/v1/audit', auditRowSchema, { ...query, sort: 'asc' }))
+      rows.set(row.seq, row);
+  };
+  const ids = (name: 'hold' | 'review' | 'approval') =>
+    new Set([...rows.values()].flatMap((row) => (row[name] === null ? [] : [row[name]])));
+  if (thing === 'deployment') for (const hold of ids('hold')) await add({ hold });
+  const [reviews, approvals] = [ids('review'), ids('approval')];
+  for (const review of reviews) await add({ review, event: ANSWERS });
+  for (const approval of approvals) await add({ approval, event: 'approved,revoked' });
+  return [...rows.values()].sort((a, b) => a.seq - b.seq);
+}
+
 async function timeline(kind: string, id: string, command: Command, { io, json }: CommandContext): Promise<void> {
   const thing = THINGS.find((word) => word === kind);
   if (thing === undefined)
     throw new HoldpointError('bad_usage', `there is no timeline of a "${kind}"; wanted ${THINGS.join(', ')}`);
   const isName = thing === 'project' || thing === 'person';
   const of = isName ? id : idOf(id, thing);
-  const rows = await connectHub(command, io).list('/api/v1/audit', auditRowSchema, { [thing]: of, sort: 'asc' });
+  const hub = connectHub(command, io);
+  const own = await hub.list('/api/v1/audit', auditRowSchema, { [thing]: of, sort: 'asc' });
+  const rows = await withAnswers(hub, thing, own);
   if (json) return io.out(`${JSON.stringify({ items: rows, next_cursor: null })}\n`);
   if (rows.length === 0) {
     const what = `nothing that you may see has happened with ${thing} ${id}`;

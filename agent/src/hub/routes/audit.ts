@@ -19,6 +19,8 @@ import type { RouteContext } from './context.ts';
 const WHOLE = ['audit', 'admin'] as const;
 const AUDITORS: Demand = { scope: WHOLE };
 const READERS: Demand = { scope: ['read', ...WHOLE] };
+/** Each is written into the audit, and proved anew: as few as votes (T30). */
+const BUNDLES: Demand = { ...READERS, vote: true };
 
 /** Words of one question, and events that they stand for: more is a question for the export. */
 const MAX_WORDS = 20;
@@ -113,7 +115,7 @@ export function auditRoutes({ hub, keeper }: RouteContext): readonly Route[] {
       make(hub, keeper, caller, readsAll(caller), (params as z.output<typeof idParam>).id);
     const url = `/api/v1/audit/bundle/${things}/:id`;
     return [
-      route('GET', url, `All that is known of one of the ${things}, signed, with its proof`, READERS, {
+      route('GET', url, `All that is known of one of the ${things}, signed, with its proof`, BUNDLES, {
         params: idParam,
         reply: api.envelopeSchema,
         handle: async (input) => bundleEnvelope(hub, await partsFor(input), input.caller, keeper.signer),
@@ -122,7 +124,7 @@ export function auditRoutes({ hub, keeper }: RouteContext): readonly Route[] {
         method: 'GET',
         url: `${url}/page`,
         summary: 'The same as a plain page to be read',
-        demand: READERS,
+        demand: BUNDLES,
         params: idParam,
         query: none,
         body: null,
