@@ -40,7 +40,7 @@ export const COMMANDS: readonly {
   },
   {
     name: 'holds',
-    usage: '[list|show|reveal|retry|cancel|watch]',
+    usage: '[list|show|reveal|retry|…]',
     summary: 'list, show, reveal, retry, cancel and follow what waits for approval',
     load: () => import('./commands/holds.ts'),
   },
@@ -100,7 +100,7 @@ export const COMMANDS: readonly {
   },
   {
     name: 'policy',
-    usage: '[show|check|explain|test|schema]',
+    usage: '[show|check|explain|test|…]',
     summary: 'show, check, explain and test the policy',
     load: () => import('./commands/policy.ts'),
   },
@@ -118,7 +118,7 @@ export const COMMANDS: readonly {
   },
   {
     name: 'audit',
-    usage: '[list|timeline|bundle|verify FILE]',
+    usage: '[list|timeline|bundle|verify]',
     summary: 'list, follow, export and verify what happened',
     load: () => import('./commands/audit.ts'),
   },
