@@ -6,6 +6,7 @@ import {
   withdrawEnvironmentChange,
 } from '../../agent/src/app/deployments/edit-environment.ts';
 import { recheckDeployments } from '../../agent/src/app/deployments/recheck.ts';
+import { approveDeployment } from '../../agent/src/app/deployments/vote.ts';
 import { expire } from '../../agent/src/app/expire.ts';
 import { revoke } from '../../agent/src/app/revoke.ts';
 import { DEFAULT_POLICY } from '../../agent/src/domain/policy.ts';
@@ -192,6 +193,38 @@ describe('the rights of people around a deployment', () => {
     world.policyText(PRODUCTION.replace('operator-group', 'qa-group'));
     expect(await codeOf(world.run('opal', id))).toBe('no_deploy_access');
     expect(await codeOf(world.run('quinn', id))).toBe('no_deploy_access');
+  });
+
+  it('T21 T13 are judged again when somebody changes the rules at the very moment of a vote', async () => {
+    await approveConfiguration();
+    const answer = await world.deploy({ id: 1 });
+    const { id } = await world.deployment(answer.hold!);
+    await world.vote('sam', id);
+    await world.vote('sina', id);
+    const { store } = world;
+    let changed = false;
+    const racing = {
+      ...world.context,
+      store: {
+        ...store,
+        async write<T>(work: Parameters<typeof store.write<T>>[0]): Promise<T> {
+          if (!changed) {
+            changed = true;
+            await world.protect('maria', PROJECT, {
+              deployAccess: [{ who: group(61) }],
+              approvalRules: [{ who: level(50) }],
+            });
+          }
+          return store.write(work);
+        },
+      },
+    };
+    const last = { deployment: id, comment: null, representedAs: null };
+    const vote = () => approveDeployment(racing, world.caller('quinn', ['deploy']), last);
+    // By the rules as they are now quinn alone completes nothing, and is no owner.
+    expect(await codeOf(vote())).toBe('none');
+    expect((await world.deployment(answer.hold!)).state).toBe('blocked');
+    expect((await world.look('olga', id)).mayApprove).toMatchObject({ allowed: false, code: 'not_eligible' });
   });
 
   it('T13 what came under protection after a job was released is asked for at its hand-over', async () => {

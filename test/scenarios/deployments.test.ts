@@ -241,9 +241,9 @@ describe('a deployment to a protected environment', () => {
     expect(eu.environment.id).not.toBe(us.environment.id);
   });
 
-  it('asks for every action, to stop as well as to start', async () => {
-    const answer = await world.deploy({ id: 1, name: 'stop' });
-    expect((await world.deployment(answer.hold!)).state).toBe('blocked');
+  it.each(['start', 'stop', 'prepare', 'verify', 'access'])('is asked for to %s an environment', async (action) => {
+    const answer = await world.deploy({ id: 1, name: action, action });
+    expect(await world.deployment(answer.hold!)).toMatchObject({ state: 'blocked', environment: { action } });
   });
 
   it('is seen by whoever is asked, though they are in no project, and by no stranger', async () => {

@@ -64,6 +64,8 @@ export interface RunSpec extends JobSpec {
   readonly sha?: string;
   readonly tier?: string | null;
   readonly verifiedEnvironment?: boolean;
+  /** What it does to the environment; it starts it. */
+  readonly action?: string;
 }
 
 /** A hub world in which people deploy. */
@@ -93,7 +95,12 @@ function factsOf(run: RunSpec): Facts {
     environment:
       facts.environment === null
         ? null
-        : { ...facts.environment, tier: run.tier ?? null, verified: run.verifiedEnvironment ?? true },
+        : {
+            ...facts.environment,
+            tier: run.tier ?? null,
+            verified: run.verifiedEnvironment ?? true,
+            action: run.action ?? 'start',
+          },
   };
 }
 

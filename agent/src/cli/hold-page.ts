@@ -125,7 +125,8 @@ function headText(hold: HoldDetail, now: number): string {
       'environment',
       environment ? `${environment.name}${environment.tier ? `, tier ${environment.tier}` : ''}${confirmed}` : null,
     ],
-    ['waits for', hold.waits_for.length === 0 ? null : hold.waits_for.map((what) => WAITS[what]).join('; ')],
+    // Without a deployment there is one thing only that it can wait for.
+    ['waits for', hold.deployment === null ? null : hold.waits_for.map((what) => WAITS[what]).join('; ') || null],
     [
       'deployment',
       hold.deployment === null
@@ -263,6 +264,8 @@ function compare(hold: HoldDetail, baseline: Baseline | null): Comparison {
 
 function decisionText(hold: HoldDetail): string {
   if (hold.state !== 'waiting_for_approval') return `Nothing to decide: the Hold is ${hold.state}.\n`;
+  if (hold.deployment !== null && !hold.waits_for.includes('configuration'))
+    return `Its configuration is approved. What is left is its deployment:\n  holdpoint deployments show ${hold.deployment.id}\n`;
   const checked = shownAs(hold.configuration, hold.digest).kind === 'checked';
   const approve = checked
     ? `To approve exactly this configuration:\n  holdpoint approve ${hold.id} --digest ${hold.digest}\n`
