@@ -82,13 +82,13 @@ export const COMMANDS: readonly {
   },
   {
     name: 'deployments',
-    usage: '[list|show|approve|run|…]',
+    usage: '[list|approve|run|…]',
     summary: 'list, show, approve and run deployments',
     load: () => import('./commands/deployments.ts'),
   },
   {
     name: 'environments',
-    usage: '[list|protect|change|…]',
+    usage: '[list|protect|…]',
     summary: 'say who deploys where, and who approves',
     load: () => import('./commands/environments.ts'),
   },
@@ -118,7 +118,7 @@ export const COMMANDS: readonly {
   },
   {
     name: 'audit',
-    usage: '[list|timeline|bundle|verify]',
+    usage: '[list|timeline|verify|…]',
     summary: 'list, follow, export and verify what happened',
     load: () => import('./commands/audit.ts'),
   },
