@@ -155,7 +155,11 @@ describe('the states of a hold', () => {
   );
 
   it('ends the older job when another takes its place, and keeps the trigger of the first', () => {
-    const next = transition(base, { type: 'attach', attempt: { ...attempt, jobId: 2 }, inputs: 'any', timeoutS: 3600 }, START + 10);
+    const next = transition(
+      base,
+      { type: 'attach', attempt: { ...attempt, jobId: 2 }, inputs: 'any', timeoutS: 3600 },
+      START + 10,
+    );
     expect(next.attempts.map((a) => [a.jobId, a.ended])).toEqual([
       [1, 'replaced'],
       [2, null],
@@ -168,7 +172,11 @@ describe('the states of a hold', () => {
     const revoked = transition(holdIn('pending'), { type: 'revoke', review: 6, reason: 'revoked' }, START);
     expect(revoked).toMatchObject({ crossing: 1, review: 6, approval: null });
     expect(transition(revoked, { type: 'hand_out', jobId: 1 }, START).state).toBe('running');
-    const other = transition(revoked, { type: 'attach', attempt: { ...attempt, jobId: 2 }, inputs: 'any', timeoutS: 3600 }, START);
+    const other = transition(
+      revoked,
+      { type: 'attach', attempt: { ...attempt, jobId: 2 }, inputs: 'any', timeoutS: 3600 },
+      START,
+    );
     expect(() => transition(other, { type: 'hand_out', jobId: 2 }, START)).toThrow(/wrong|not possible/);
   });
 
