@@ -125,8 +125,7 @@ function headText(hold: HoldDetail, now: number): string {
       'environment',
       environment ? `${environment.name}${environment.tier ? `, tier ${environment.tier}` : ''}${confirmed}` : null,
     ],
-    // Without a deployment there is one thing only that it can wait for.
-    ['waits for', hold.deployment === null ? null : hold.waits_for.map((what) => WAITS[what]).join('; ') || null],
+    ['waits for', hold.waits_for.length === 0 ? null : hold.waits_for.map((what) => WAITS[what]).join('; ')],
     [
       'deployment',
       hold.deployment === null
