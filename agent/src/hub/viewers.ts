@@ -21,6 +21,8 @@ const CLOSE_MS = 2_000;
 const MAX_VIEWERS = 1_000;
 /** A viewer has nothing to say but whose log they look at. */
 const MAX_VIEWER_FRAME_BYTES = 1_024;
+/** Logs that one page opens and closes between two heartbeats; each is a look into the store (T30). */
+const MAX_SAID_PER_BEAT = 40;
 /** Who does not read is let go: what they miss they read again. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 
@@ -35,6 +37,8 @@ export interface Viewers {
 interface Viewer extends Looker {
   readonly socket: WebSocket;
   misses: number;
+  /** What it has said since the last heartbeat. */
+  said: number;
 }
 
 /** The websocket `/api/v1/events`: hints of what has changed, each viewer only of what they may see. */
@@ -65,6 +69,7 @@ export function createViewers(context: HubContext, heartbeatMs: number, log: Log
   async function check(viewer: Viewer): Promise<void> {
     if (viewer.misses >= 2) return viewer.socket.terminate();
     viewer.misses += 1;
+    viewer.said = 0;
     viewer.socket.ping();
     const token = await context.store.token(viewer.caller.token.id);
     const person = await context.directory.person(viewer.caller.person.id);
@@ -85,6 +90,8 @@ export function createViewers(context: HubContext, heartbeatMs: number, log: Log
 
   /** What is not understood is not answered: nobody who means well sends it. */
   async function hear(viewer: Viewer, text: string | null): Promise<void> {
+    viewer.said += 1;
+    if (viewer.said > MAX_SAID_PER_BEAT) return viewer.socket.close(CLOSE.bad_frame, 'too much at once');
     const wish = text === null ? null : watchOf(text);
     if (wish === null) return viewer.socket.close(CLOSE.bad_frame, 'only a watch is understood here');
     if (!wish.on) return logs.leave(viewer, wish.hold);
@@ -115,6 +122,7 @@ export function createViewers(context: HubContext, heartbeatMs: number, log: Log
             socket: accepted,
             caller,
             misses: 0,
+            said: 0,
             send(text) {
               if (accepted.bufferedAmount > MAX_BUFFERED_BYTES) accepted.terminate();
               else accepted.send(text);
