@@ -114,6 +114,23 @@ describe('a freeze window', () => {
     expect((await world.store.review(1))?.state).toBe('open');
   });
 
+  it('that goes on hides nothing that another one no longer keeps back, however much it keeps back', async () => {
+    policy(
+      `${WEEKENDS}  - { name: year, time_zone: UTC, match: { environments: [prod] }, dates: [{ from: 2026-01-01, to: 2026-12-31 }] }\n`,
+    );
+    await world.admit({ id: 500, pipeline: 1, environment: 'prod' });
+    await world.approve('maria', 1);
+    for (let i = 1; i <= 110; i++) await world.admit({ id: 500 + i, pipeline: 1 + i, environment: 'prod' });
+    await world.admit({ id: 1, pipeline: 900 });
+    const last = 112;
+    await world.approve('maria', last);
+    expect(await world.state(last)).toBe('waiting_for_approval');
+    turnTo(monday);
+    await followCalendar(world.context);
+    expect(await world.state(last)).toBe('pending');
+    expect(await world.state(1)).toBe('waiting_for_approval');
+  });
+
   it('does not stop the clock of a request: what nobody answers expires all the same', async () => {
     policy(`request_ttl: 1h\n${WEEKENDS}`);
     await world.admit({ id: 1 });

@@ -33,7 +33,7 @@ async function check(
       path: pathText(path),
       message,
     }));
-    return { file, version: policy.version, problems };
+    return { file, version: policy.version, problems: [...problems].sort((a, b) => a.line - b.line) };
   } catch (error) {
     return {
       file,

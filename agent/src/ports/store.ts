@@ -100,8 +100,8 @@ export interface StoreReader extends DeploymentReads, PasskeyReads {
   overdueHolds(before: number, limit: number): Promise<readonly Hold[]>;
   /** Open Holds in this state that no job stands for, in ascending pipeline id, at most `limit`. */
   detachedHolds(state: 'waiting_for_approval' | 'pending', limit: number): Promise<readonly Hold[]>;
-  /** Waiting Holds that a freeze kept back although something covered them, in ascending pipeline id. */
-  frozenHolds(limit: number): Promise<readonly Hold[]>;
+  /** Waiting Holds that a freeze kept back although something covered them. */
+  frozenHolds(page: Page): Promise<readonly Hold[]>;
   /**
    * True when a newer pipeline of the same project, ref and job name has been handed over; for a job with an environment: of
    * the same environment, since this Hold was opened.

@@ -142,15 +142,15 @@ export function reader(db: Kysely<Schema>): StoreReader {
     ...sightingReads(db),
     ...deploymentReads(db, (sight) => db.selectFrom('holds').select('holds.id').where(visible(sight))),
     ...protectedReads(db),
-    async frozenHolds(limit) {
+    async frozenHolds(page) {
       const rows = await db
         .selectFrom('holds')
         .selectAll()
         .where('frozen_until', 'is not', null)
         .where('state', '=', 'waiting_for_approval')
-        .orderBy('pipeline_id')
+        .where('id', '>', page.after)
         .orderBy('id')
-        .limit(limit)
+        .limit(page.limit)
         .execute();
       return withAttempts(rows);
     },
