@@ -300,9 +300,14 @@ describe('a run that follows another one', () => {
     await world.runs(back.hold!, 3);
 
     await finished(4, { sha: 'c'.repeat(40), pipeline: 102 });
-    world.clock.advance(49 * HOUR);
-    expect((await world.deployment((await world.deploy({ id: 5, ...old })).hold!)).kind).toBe('deploy');
-    world.clock.advance(-49 * HOUR);
+    // The way back was not approved in full: the time goes on from what was.
+    world.clock.advance(46.5 * HOUR);
+    const third = await world.deploy({ id: 5, ...old });
+    expect((await world.deployment(third.hold!)).kind).toBe('rollback');
+    await world.report('embedded', { hold: third.hold!, jobId: 5, event: 'canceled' });
+    world.clock.advance(HOUR);
+    expect((await world.deployment((await world.deploy({ id: 7, ...old })).hold!)).kind).toBe('deploy');
+    world.clock.advance(-47.5 * HOUR);
     await revoke(world.context, world.caller('jonas'), approval, 'leaks');
     const other = await world.deploy({ id: 6, ...old, pipeline: 103 });
     expect((await world.deployment(other.hold!)).kind).toBe('deploy');

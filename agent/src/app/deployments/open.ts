@@ -32,8 +32,12 @@ export function destination(facts: Pick<Facts, 'instance' | 'project'>, environm
   return { instance: facts.instance, projectId: facts.project.id, environment };
 }
 
-/** True when the configuration that ran there is approved still: nothing of it was revoked (T12). */
+/**
+ * True when a run was approved in full and its configuration still is: nothing of it was revoked (T12). One that itself went
+ * by a lighter rule does not count, or the time that the policy sets would begin anew with each of them.
+ */
 async function stands(s: Settlement, deployment: Deployment): Promise<boolean> {
+  if (deployment.kind !== 'deploy' || deployment.approvedAt === null) return false;
   const hold = await s.tx.hold(deployment.hold);
   const id = hold?.approval ?? hold?.configured ?? null;
   const approval = id === null ? null : await s.tx.approval(id);
@@ -49,8 +53,7 @@ async function kindOf(s: Settlement, rules: DeploymentRules, facts: Facts, diges
   const same = { sha: facts.commit.sha, digest, job: facts.job.name };
   if (rerun === 'allow' && facts.pipeline.id !== null) {
     const before = await s.tx.deploymentsTo(to, { ...same, pipelineId: facts.pipeline.id }, MAX_PRIOR);
-    for (const one of before)
-      if (one.runningAt !== null && one.approvedAt !== null && (await stands(s, one))) return 'rerun';
+    for (const one of before) if (one.runningAt !== null && (await stands(s, one))) return 'rerun';
   }
   if (rollback === null) return 'deploy';
   const [last] = await s.tx.deploymentsTo(to, { states: ['success'] }, 1);
@@ -58,7 +61,7 @@ async function kindOf(s: Settlement, rules: DeploymentRules, facts: Facts, diges
   if (last === undefined || last.sha === facts.commit.sha) return 'deploy';
   for (const one of await s.tx.deploymentsTo(to, { ...same, states: ['success'] }, MAX_PRIOR)) {
     const recent = (one.finishedAt ?? 0) >= s.now - rollback.withinMs;
-    if (recent && one.approvedAt !== null && (await stands(s, one))) return 'rollback';
+    if (recent && (await stands(s, one))) return 'rollback';
   }
   return 'deploy';
 }
