@@ -7,7 +7,7 @@ import { tally } from '../domain/quorum.ts';
 import { type Requirement, requirementFor } from '../domain/requirement.ts';
 import type { Review } from '../domain/review.ts';
 import type { Page } from '../ports/store.ts';
-import { membersFor, policyFor, targetOf } from './governing.ts';
+import { askedNow, membersFor, policyNow, targetOf } from './governing.ts';
 import type { Caller, HubContext } from './hub-context.ts';
 import { nearestDiff, readConfiguration } from './nearest.ts';
 import { sightOf } from './see.ts';
@@ -53,16 +53,24 @@ class Shared {
   private readonly members = new Map<string, Promise<readonly Member[]>>();
   private readonly context: HubContext;
   private readonly policy: Policy;
+  private readonly now: number;
 
   constructor(context: HubContext, policy: Policy) {
     this.context = context;
     this.policy = policy;
+    this.now = context.clock.now();
+  }
+
+  /** What was frozen into the Review, with whom a freeze window asks for at this moment. */
+  frozen(review: Review): Requirement {
+    return askedNow(this.policy, review, review.requirement, this.now);
   }
 
   current(review: Review): Requirement {
     const { trigger, people } = review.requirement;
     const key = JSON.stringify([targetOf(review), trigger, people]);
-    const known = this.requirements.get(key) ?? requirementFor(policyFor(this.policy, review), { trigger, people });
+    const known =
+      this.requirements.get(key) ?? requirementFor(policyNow(this.policy, review, this.now), { trigger, people });
     this.requirements.set(key, known);
     return known;
   }
@@ -107,10 +115,10 @@ async function standing(
   const { trigger } = review.requirement;
   const isOwn = trigger.id === caller.person.id && trigger.verified !== 'unverified';
   if (wanted === 'opened' ? !isOwn : wanted === 'others' && isOwn) return null;
-  const current = shared.current(review);
-  const members = await shared.membersOf(review, [review.requirement, current]);
+  const [frozen, current] = [shared.frozen(review), shared.current(review)];
+  const members = await shared.membersOf(review, [frozen, current]);
   const member = members.find(({ person }) => person.id === caller.person.id);
-  const mayVote = mayApproveEver(review.requirement, current, caller.person.id, member);
+  const mayVote = mayApproveEver(frozen, current, caller.person.id, member);
   if (wanted === 'me' && !mayVote.allowed) return null;
   const votes = await context.store.votes(review.id);
   const voted = votes.find(({ person }) => person.id === caller.person.id)?.decision ?? null;
