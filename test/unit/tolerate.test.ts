@@ -3,11 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { readPolicy } from '../../agent/src/directories/policy-file.ts';
 import type { Json, JsonObject } from '../../agent/src/domain/json.ts';
 import { KNOWN_FIELDS } from '../../agent/src/domain/known-fields.ts';
+import type { RunValues } from '../../agent/src/domain/run-values.ts';
 import type { Shape } from '../../agent/src/domain/strict-json.ts';
 import {
   fieldProblem,
   NO_TOLERANCE,
-  type RunValues,
   relax,
   SHIPPED_TOLERANCE,
   type Tolerance,

@@ -15,8 +15,8 @@ import { combined, mayDeploy, protectionsOf, rulesWithin } from './protected-env
 import { entitled, type JointTally, tallyAll } from './quorum.ts';
 import { type Opener, type Requirement, requirementFor, withRules } from './requirement.ts';
 import { namedIn } from './rule.ts';
-import { runValuesOf } from './run-values.ts';
-import { type RunValues, relax, tolerates } from './tolerate.ts';
+import { type RunValues, runValuesOf } from './run-values.ts';
+import { relax, tolerates } from './tolerate.ts';
 
 /** One configuration of a case, with what is known of its run. */
 export interface CaseSide {

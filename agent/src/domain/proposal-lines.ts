@@ -1,7 +1,8 @@
 import { changesBehaviour } from './behaviour.ts';
 import type { Change } from './configuration-diff.ts';
 import { isJsonList, isJsonObject, type JsonObject } from './json.ts';
-import { fieldProblem, type RunValues, type Tolerance } from './tolerate.ts';
+import type { RunValues } from './run-values.ts';
+import { fieldProblem, type Tolerance } from './tolerate.ts';
 import { templateHolds } from './tolerated-template.ts';
 import { shapesOf, VALUE_SHAPES } from './value-shapes.ts';
 

@@ -4,6 +4,7 @@ import { caseFold } from './case-fold.ts';
 import { emptyObject } from './empty-object.ts';
 import { isJsonList, isJsonObject, type Json, type JsonObject } from './json.ts';
 import { KNOWN_FIELDS } from './known-fields.ts';
+import type { RunValues } from './run-values.ts';
 import { globMatches } from './scope.ts';
 import { templateHolds } from './tolerated-template.ts';
 import { shapesOf, type ValueShape } from './value-shapes.ts';
@@ -49,18 +50,6 @@ export const SHIPPED_TOLERANCE: Tolerance = {
   variables: { ...NO_TOLERANCE.variables, masked: true },
   cacheIndex: true,
 };
-
-/** What is known of the run that a Configuration is of, beside the Configuration. */
-export interface RunValues {
-  /** What GitLab sent and the form leaves out, by the variable's name. */
-  readonly sent: ReadonlyMap<string, string>;
-  /** Words for hidden values, by the variable's name, as the agent saw them. */
-  readonly shapes: ReadonlyMap<string, readonly ValueShape[]>;
-  /** HMAC (hex) that the form has for this text under this name; null where it cannot be told. */
-  readonly tag: (name: string, text: string) => string | null;
-  /** Names of hidden values that may pass although nobody has seen them. */
-  readonly opaque: readonly string[];
-}
 
 /** One thing that tolerance took out of a comparison: where, why, and what stood there. */
 export interface Tolerated {

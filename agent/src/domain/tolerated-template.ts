@@ -1,6 +1,6 @@
 import { canonicalJson } from './canonical-json.ts';
 import { isJsonList, isJsonObject, type Json } from './json.ts';
-import type { RunValues } from './tolerate.ts';
+import type { RunValues } from './run-values.ts';
 
 /** A value names at most so many of the run's; each may stand as itself or as its name in what was hashed. */
 const MAX_PLACES = 6;

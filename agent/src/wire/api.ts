@@ -481,6 +481,7 @@ export const retriedSchema = z.strictObject({ id, state: z.enum(HOLD_STATES), re
 
 export type ApprovalView = z.output<typeof approvalSchema>;
 export type ApprovalDetail = z.output<typeof approvalDetailSchema>;
+export type AgentView = z.output<typeof agentSchema>;
 export type TokenView = z.output<typeof tokenSchema>;
 export type CreatedToken = z.output<typeof createdTokenSchema>;
 export type AuditRow = z.output<typeof auditRowSchema>;

@@ -1,6 +1,5 @@
 import { useEffect } from 'preact/hooks';
-import type { z } from 'zod';
-import type { agentSchema } from '../../../../src/wire/api.ts';
+import type { AgentView } from '../../../../src/wire/api.ts';
 import type { PolicyView } from '../../../../src/wire/policy.ts';
 import { ask } from '../../lib/ask.ts';
 import { onLive } from '../../lib/live.ts';
@@ -10,8 +9,6 @@ import { Chip } from '../../ui/chip.tsx';
 import { Notice, Pending } from '../../ui/notice.tsx';
 import { Shown } from '../../ui/shown.tsx';
 import { Time } from '../../ui/time.tsx';
-
-type AgentView = z.output<typeof agentSchema>;
 
 async function read(signal: AbortSignal) {
   const [agents, policy] = await Promise.all([
