@@ -258,6 +258,10 @@ describe('T23 T24 a vote that needs a passkey', () => {
     const { options } = await ask(browser, {}, 2);
     expect((await approve(browser, key.get(options!, origin), {}, 2)).status).toBe(200);
     expect(await state(2)).toBe('waiting_for_approval');
+    // The page says so, too: of the two votes one counts.
+    const seen = (await browser.fetch('GET', '/api/v1/holds/2')).body;
+    expect(seen.rules).toMatchObject([{ have: 1, need: 2 }]);
+    expect(seen.votes).toHaveLength(2);
   });
 });
 

@@ -18,7 +18,7 @@ import {
   type ScopeWish,
   scopeText,
 } from '../domain/scope.ts';
-import { meets } from '../domain/step-up.ts';
+import { countingVotes } from '../domain/step-up.ts';
 import { type Vote, withVote } from '../domain/vote.ts';
 import type { Signed } from '../ports/passkeys.ts';
 import { blindNames, hiddenOf } from './blind.ts';
@@ -261,8 +261,7 @@ async function approve(s: Settlement, caller: Caller, decision: Decision, ground
   await recordVote(s, vote, hold, caller.token, exceptionOf(review.requirement, caller.person.id));
 
   // Votes from before the policy asked for more do not count for what it asks now (T21).
-  const needed = neededFor(requirements);
-  const votes = withVote(ground.votes, vote).filter((v) => v.decision === 'reject' || meets(needed, v.proof));
+  const votes = countingVotes(requirements, withVote(ground.votes, vote));
   const before = tallyAll(requirements, votes, members);
   // Rejects that were too few when they were cast may be enough by now: a decision never overtakes them.
   if (before.outcome === 'rejected') return endRejected(s, decision, ground, lastReject(votes, before.rejectedBy));

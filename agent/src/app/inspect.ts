@@ -15,7 +15,7 @@ import { requirementFor } from '../domain/requirement.ts';
 import type { Review } from '../domain/review.ts';
 import { type ApprovalRule, satisfies } from '../domain/rule.ts';
 import { defaultScope, inputsUnasked, type Scope, type ScopePolicy } from '../domain/scope.ts';
-import type { StepUp } from '../domain/step-up.ts';
+import { countingVotes, type StepUp } from '../domain/step-up.ts';
 import type { Vote } from '../domain/vote.ts';
 import { type HiddenOfHold, hiddenOf } from './blind.ts';
 import { type WaitsFor, waitsFor } from './deployments/look.ts';
@@ -126,7 +126,8 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
   const mayVote: MayVote = caller.token.scopes.includes('approve')
     ? may
     : { allowed: false, code: 'forbidden', reason: 'your token has no scope approve: use one that has' };
-  const standing = { projectId, frozen, current, votes: votesFor(hold.id, votes), members };
+  const shown = countingVotes([frozen, current], votes);
+  const standing = { projectId, frozen, current, votes: votesFor(hold.id, shown), members };
   const quorum = review?.state === 'open' ? await quorumView(directory, standing) : null;
   const said = votes.find(({ person }) => person.id === caller.person.id)?.decision ?? null;
   const others = (quorum?.wanted ?? []).filter((person) => person.id !== caller.person.id);
@@ -160,7 +161,7 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
       ask: mayVote.allowed && said !== 'approve' ? [] : others,
     },
     quorum,
-    counting: tallyAll([frozen, current], votes, members).approvedBy,
+    counting: tallyAll([frozen, current], shown, members).approvedBy,
     diff: {
       approval: diff.approval?.id ?? null,
       digest: diff.approval?.digest ?? null,
@@ -191,7 +192,8 @@ export async function inspectReview(
   const { projectId } = review.subject;
   const voters = votes.map(({ person }) => person.id);
   const members = await membersFor(directory, projectId, [frozen, current], voters);
-  const asked = { projectId, frozen, current, votes, members };
+  const shown = countingVotes([frozen, current], votes);
+  const asked = { projectId, frozen, current, votes: shown, members };
   return {
     review,
     holds: await store.holdIdsOf(review.id),

@@ -6,7 +6,7 @@ import type { Member } from './principal.ts';
 import { type DeploymentRule, type DeploymentRules, mayDeploy } from './protected-environment.ts';
 import { type JointTally, tallyAll } from './quorum.ts';
 import { type Requirement, requirementFor } from './requirement.ts';
-import { meets, strictest } from './step-up.ts';
+import { countingVotes } from './step-up.ts';
 
 /** Which rules a run of this kind asks for: a kind for which no lighter rule holds any more asks for all (T21). */
 export function askedRules({ rules, options }: DeploymentRules, kind: DeploymentKind): readonly DeploymentRule[] {
@@ -56,12 +56,7 @@ export function deploymentTally(
 ): JointTally | null {
   const requirements = requirementsOf(deployment, current);
   if (requirements.length === 0) return null;
-  const needed = strictest(requirements.map(({ stepUp = 'none' }) => stepUp));
-  return tallyAll(
-    requirements,
-    votes.filter((vote) => vote.decision === 'reject' || meets(needed, vote.proof)),
-    members,
-  );
+  return tallyAll(requirements, countingVotes(requirements, votes), members);
 }
 
 /** True when the person may start this Deployment: by the rules that were frozen and by those of now. */

@@ -94,6 +94,15 @@ export function meets(needed: StepUp, proof: VoteProof | undefined): boolean {
   }
 }
 
+/** The votes that count by what was shown with them; rejects always do. Votes from before more was asked for may not (T21). */
+export function countingVotes<T extends { readonly decision: 'approve' | 'reject'; readonly proof?: VoteProof }>(
+  requirements: readonly { readonly stepUp?: StepUp }[],
+  votes: readonly T[],
+): readonly T[] {
+  const needed = strictest(requirements.map(({ stepUp = 'none' }) => stepUp));
+  return votes.filter(({ decision, proof }) => decision === 'reject' || meets(needed, proof));
+}
+
 /** A proof as the audit has it. */
 export function proofDetail(proof: VoteProof) {
   if (proof.kind === 'fresh_sign_in') return { kind: proof.kind, auth_time: new Date(proof.authTime).toISOString() };
