@@ -200,7 +200,7 @@ export async function inspectReview(
     votes,
     rules: ruleViews(asked, viewer),
     quorum: open ? await quorumView(directory, asked) : null,
-    counting: tallyAll([frozen, current], votes, members).approvedBy,
+    counting: tallyAll([frozen, current], shown, members).approvedBy,
   };
 }
 
