@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { breakGlass, reviewBreakGlass, watchBreakGlass } from '../../agent/src/app/break-glass.ts';
 import { inspectHold } from '../../agent/src/app/inspect.ts';
+import { verifyApprovals } from '../../agent/src/app/verify-approvals.ts';
 import { readPolicy } from '../../agent/src/directories/policy-file.ts';
 import { hubWorld, requestFor, type World } from '../support/hub-world.ts';
 
@@ -146,6 +147,8 @@ describe('breaking the glass', () => {
     await smash('maria');
     expect(await world.store.hold(1)).toMatchObject({ state: 'waiting_for_approval', configured: 1 });
     expect(await world.pushes()).toEqual([]);
+    // The audit knows of what stands for it (T28).
+    expect(await verifyApprovals(world.context)).toEqual([]);
     world.clock.advance(HOUR);
     expect(await watchBreakGlass(world.context)).toBe(1);
     expect(await world.store.hold(1)).toMatchObject({ state: 'waiting_for_approval', configured: null });

@@ -104,7 +104,7 @@ export async function breakGlass(context: HubContext, caller: Caller, wish: Brea
       const released = await releaseHold(s, hold, { approval, tolerated: null });
       await s.audit(
         'break_glass_used',
-        { hold: released },
+        { hold: released, approval: approval.id },
         {
           break_glass: glass.id,
           person: id,

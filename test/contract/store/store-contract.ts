@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { breakGlass } from '../../../agent/src/app/break-glass.ts';
 import { revoke } from '../../../agent/src/app/revoke.ts';
 import { verifyAudit } from '../../../agent/src/app/verify-audit.ts';
 import { HoldpointError } from '../../../agent/src/domain/errors.ts';
@@ -230,6 +231,40 @@ export function storeContract({ name, create }: StoreUnderTest): void {
       await store.write((tx) => tx.acknowledge('embedded', 50));
       await world.approve('maria', 1);
       expect((await store.outbox('embedded', 50, 10)).map((p) => p.seq)).toEqual([51]);
+    });
+
+    it('keeps what was run without its approval, writes it on its version alone, and closes none by who did it', async () => {
+      await world.admit({ id: 1 });
+      const rules = [levelRule('on call', 40, 1)];
+      world.policy = policyWith({ breakGlass: { ...world.policy.base.breakGlass, rules } }, 'glass');
+      const { digest } = (await store.hold(1))!;
+      await breakGlass(world.context, world.caller('maria'), { hold: 1, digest, reason: 'down' });
+      await store.close();
+      const again = await open();
+      const [glass] = await again.breakGlassOf(1);
+      expect(glass).toMatchObject({
+        id: 1,
+        hold: 1,
+        approval: 1,
+        reason: 'down',
+        person: { username: 'maria' },
+        closed: null,
+      });
+      const list = (filter: object) => again.breakGlasses({ projects: null, ...filter }, { after: 0, limit: 10 });
+      expect([await list({ open: true }), await list({ projects: [4242] })].map(({ length }) => length)).toEqual([
+        1, 1,
+      ]);
+      expect(await list({ projects: [1] })).toEqual([]);
+      expect(await list({ dueBefore: glass!.reviewBy - 1 })).toEqual([]);
+      expect(await list({ dueBefore: glass!.reviewBy })).toHaveLength(1);
+      expect(await again.approvalsOf(glass!.subject, digest, 10)).toEqual([]);
+      expect(await code(again.write((tx) => tx.updateBreakGlass({ ...glass!, version: 3 })))).toBe('hold_conflict');
+      const closed = { at: START, by: glass!.person, finding: 'justified', comment: 'mine' } as const;
+      await expect(again.write((tx) => tx.updateBreakGlass({ ...glass!, version: 2, closed }))).rejects.toThrow();
+      const other = { ...closed, by: { id: 22, username: 'jonas', name: 'Jonas' } };
+      await again.write((tx) => tx.updateBreakGlass({ ...glass!, version: 2, closed: other }));
+      expect((await again.breakGlass(1))?.closed).toEqual(other);
+      expect(await list({ open: true })).toEqual([]);
     });
 
     it('notes a report once', async () => {
