@@ -410,7 +410,7 @@ describe('the bootstrap token', () => {
       user: 'maria',
       expires_in_s: 60,
     });
-    expect(forMaria.body).toMatchObject({ owner: 'maria', scopes: ['read', 'approve'] });
+    expect(forMaria.body).toMatchObject({ owner: 'maria', scopes: ['read', 'approve', 'deploy'] });
     expect((await hub.call('POST', '/api/v1/tokens', String(forMaria.body.token), { user: 'olga' })).body.code).toBe(
       'forbidden',
     );

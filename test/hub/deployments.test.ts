@@ -75,7 +75,7 @@ describe('deployments over HTTP', () => {
     expect(await codeOf(ask('rita', 'GET', 'deployments/999'))).toEqual([404, 'not_found']);
   });
 
-  it('T24 need a token that may deploy: one that approves configurations approves, rejects and runs none', async () => {
+  it('T24 need a token that may vote or deploy: one that votes runs none, one that reads does nothing', async () => {
     const id = await deploys(1);
     for (const [what, body] of [
       ['run', {}],
@@ -86,10 +86,7 @@ describe('deployments over HTTP', () => {
         403,
         'forbidden',
       ]);
-    expect(await codeOf(ask('sam', 'POST', `deployments/${id}/approve`, {}, ['read', 'approve']))).toEqual([
-      403,
-      'forbidden',
-    ]);
+    expect(await codeOf(ask('sam', 'POST', `deployments/${id}/approve`, {}, ['read']))).toEqual([403, 'forbidden']);
     expect(await codeOf(ask('sam', 'POST', `deployments/${id}/reject`, { comment: 'no' }, ['read']))).toEqual([
       403,
       'forbidden',

@@ -103,9 +103,9 @@ describe('tokens: a list that says everything but the text', () => {
     expect(states).toEqual({ olga: ['valid', true], jonas: ['owner_blocked', false], maria: ['owner_gone', false] });
   });
 
-  it('gives scope deploy and agent to nobody who does not ask, and passes on none that the maker lacks', async () => {
+  it('gives scope admin, audit and agent to nobody who does not ask, and passes on none that the maker lacks', async () => {
     const admin = await hub.token('olga', ['read', 'admin']);
-    expect((await created(admin, { user: 'maria' })).scopes).toEqual(['read', 'approve']);
+    expect((await created(admin, { user: 'maria' })).scopes).toEqual(['read', 'approve', 'deploy']);
     expect((await created(admin, { user: 'maria', scopes: ['deploy'] })).scopes).toEqual(['deploy']);
     const maria = await hub.token('maria');
     for (const scope of ['deploy', 'agent', 'admin'])

@@ -201,7 +201,7 @@ describe('a new token', () => {
   it('T24 lives 8 hours by default, 30 days at most, whoever makes it', () => {
     const admin: Token = { ...maker, scopes: ['admin'] };
     expect(grantFor(admin, { scopes: null, livesMs: null }, START)).toEqual({
-      scopes: ['read', 'approve'],
+      scopes: ['read', 'approve', 'deploy'],
       expiresAt: START + 8 * HOUR,
     });
     expect(() => grantFor(admin, { scopes: null, livesMs: 30 * DAY + 1 }, START)).toThrow(/30 days/);

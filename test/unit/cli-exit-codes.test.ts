@@ -45,7 +45,7 @@ function oneLine(text: string): string {
 const USAGE: readonly (readonly [readonly string[], RegExp])[] = [
   [[], /no command given; "holdpoint --help" lists them/],
   [['hlods'], /there is no command "hlods"; did you mean "holds"\?/],
-  [['deployments'], /there is no command "deployments"; "holdpoint --help" lists them/],
+  [['pipelines'], /there is no command "pipelines"; "holdpoint --help" lists them/],
   [['holds', '--frob'], /unknown option '--frob'.*see "holdpoint holds --help"/],
   [['holds', 'shwo', '1'], /see "holdpoint holds --help"/],
   [['holds', 'show'], /missing required argument 'id'/],

@@ -129,7 +129,8 @@ export function grantFor(
   if (livesMs <= 0 || livesMs > TOKEN_MAX_MS) {
     throw new HoldpointError('bad_input', `a token lives 1 s to ${TOKEN_MAX_MS / 86_400_000} days: ask for less`);
   }
-  const everyday: readonly TokenScope[] = ['read', 'approve'];
+  // What its owner may not do, no scope makes possible.
+  const everyday: readonly TokenScope[] = ['read', 'approve', 'deploy'];
   const expiresAt = now + livesMs;
   if (maker.owner === null) return { scopes: wish.scopes ?? ['read', 'approve', 'deploy', 'admin'], expiresAt };
   if (maker.scopes.includes('admin')) return { scopes: wish.scopes ?? everyday, expiresAt };

@@ -16,6 +16,7 @@ import type { Member, Person } from '../../domain/principal.ts';
 import { type DeploymentRule, mayDeploy } from '../../domain/protected-environment.ts';
 import { tallyAll } from '../../domain/quorum.ts';
 import { satisfies, whoWords } from '../../domain/rule.ts';
+import type { TokenScope } from '../../domain/token.ts';
 import type { DeploymentFilter } from '../../ports/deployment-store.ts';
 import type { Page } from '../../ports/store.ts';
 import type { Caller, HubContext } from '../hub-context.ts';
@@ -177,10 +178,10 @@ export async function inspectDeployment(
   const to = { instance: subject.instance, projectId: subject.projectId, environment: environment.name };
   const runs = await store.deploymentsTo(to, { job: subject.job }, MAX_EARLIER + 1);
   const lists = current?.rules.deployAccess ?? deployment.rules.deployAccess;
-  const limited = (may: MayDeploy): MayDeploy =>
-    caller.token.scopes.includes('deploy')
+  const limited = (may: MayDeploy, ...scopes: readonly TokenScope[]): MayDeploy =>
+    scopes.some((scope) => caller.token.scopes.includes(scope))
       ? may
-      : { allowed: false, code: 'forbidden', reason: 'your token has no scope deploy: use one that has' };
+      : { allowed: false, code: 'forbidden', reason: `your token has no scope ${scopes[0]}: use one that has` };
   return {
     deployment,
     hold,
@@ -189,9 +190,9 @@ export async function inspectDeployment(
     counted: countedOf(ground),
     rules: frozen.rules.length === 0 && now.rules.length === 0 ? [] : ruleViews(asked, caller.person.id),
     quorum: frozen.rules.length === 0 || now.rules.length === 0 ? null : await quorumView(directory, asked),
-    mayApprove: limited(mayApproveDeployment(standing)),
-    mayReject: limited(mayRejectDeployment(standing)),
-    mayRun: limited(mayRunDeployment(standing)),
+    mayApprove: limited(mayApproveDeployment(standing), 'approve', 'deploy'),
+    mayReject: limited(mayRejectDeployment(standing), 'approve', 'deploy'),
+    mayRun: limited(mayRunDeployment(standing), 'deploy'),
     deployers: gate.members
       .filter((one) => mayDeploy(lists, one))
       .map(({ person }) => person)

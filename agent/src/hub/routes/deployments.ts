@@ -15,6 +15,8 @@ import type { RouteContext } from './context.ts';
 
 /** A right of its own: a token that approves configurations deploys nothing. */
 const DEPLOYS: Demand = { scope: 'deploy', vote: true };
+/** A vote, as GitLab's own API takes it: by whoever votes, or by whoever deploys (T23). */
+const REVIEWS: Demand = { scope: ['approve', 'deploy'], vote: true };
 
 const query = page.extend({
   state: states(DEPLOYMENT_STATES),
@@ -49,7 +51,7 @@ export function deploymentRoutes({ hub }: RouteContext): readonly Route[] {
         return deploymentDetail(found, holdUrl(hub, found.hold.id));
       },
     }),
-    route('POST', `${own}/approve`, 'Approve this one deployment', DEPLOYS, {
+    route('POST', `${own}/approve`, 'Approve this one deployment', REVIEWS, {
       params: idParam,
       body: wire.approveDeploymentBody.nullish(),
       reply: wire.deploymentSchema,
@@ -60,7 +62,7 @@ export function deploymentRoutes({ hub }: RouteContext): readonly Route[] {
         return deploymentView(await approveDeployment(hub, caller, { ...wish, assertion }));
       },
     }),
-    route('POST', `${own}/reject`, 'Reject this one deployment: its Hold ends', DEPLOYS, {
+    route('POST', `${own}/reject`, 'Reject this one deployment: its Hold ends', REVIEWS, {
       params: idParam,
       body: wire.rejectDeploymentBody,
       reply: wire.deploymentSchema,
