@@ -16,6 +16,7 @@ import type { Member, Person } from '../../domain/principal.ts';
 import { type DeploymentRule, mayDeploy } from '../../domain/protected-environment.ts';
 import { tallyAll } from '../../domain/quorum.ts';
 import { satisfies, whoWords } from '../../domain/rule.ts';
+import { countingVotes } from '../../domain/step-up.ts';
 import type { TokenScope } from '../../domain/token.ts';
 import type { DeploymentFilter } from '../../ports/deployment-store.ts';
 import type { Page } from '../../ports/store.ts';
@@ -143,7 +144,7 @@ export async function deploymentGround(
 export function countedOf({ deployment, current, votes, gate }: DeploymentGround): readonly CountedRule[] {
   const requirements = [deployment.requirement, ...(current === null ? [] : [current.requirement])];
   const asked = requirements.filter(({ rules }, i) => i === 0 || rules.length > 0);
-  const [tally] = deployment.requirement.rules.length === 0 ? [] : tallyAll(asked, votes, gate.members).tallies;
+  const [tally] = deployment.requirement.rules.length === 0 ? [] : tallyAll(asked, countingVotes(asked, votes), gate.members).tallies;
   const seated = new Set(tally?.seats.flat() ?? []);
   return deployment.requirement.rules.map((rule, i) => {
     const seats = tally?.seats[i] ?? [];
@@ -173,7 +174,7 @@ export async function inspectDeployment(
   if (facts === null) throw new HoldpointError('internal', `deployment ${id}: the store lacks its facts`);
   const frozen = deployment.requirement;
   const now = current?.requirement ?? frozen;
-  const asked = { projectId: deployment.subject.projectId, frozen, current: now, votes, members: gate.members };
+  const asked = { projectId: deployment.subject.projectId, frozen, current: now, votes: countingVotes([frozen, now], votes), members: gate.members };
   const { subject, environment } = deployment;
   const to = { instance: subject.instance, projectId: subject.projectId, environment: environment.name };
   const runs = await store.deploymentsTo(to, { job: subject.job }, MAX_EARLIER + 1);

@@ -5,6 +5,7 @@ import { type DeploymentState, isDeploymentOver } from '../../domain/deployment.
 import { requirementsOf } from '../../domain/deployment-gate.ts';
 import { mayApproveDeployment, mayRejectDeployment, mayRunDeployment } from '../../domain/may-deploy.ts';
 import { tallyAll } from '../../domain/quorum.ts';
+import { countingVotes } from '../../domain/step-up.ts';
 import type { DeploymentFilter, DeploymentOrder } from '../../ports/deployment-store.ts';
 import { approvalBody, deploymentsQuery } from '../../wire/v4/bodies.ts';
 import { gitlabOrigin, type V4Context } from './context.ts';
@@ -53,7 +54,7 @@ function filterOf(query: Query): Omit<DeploymentFilter, 'sight' | 'project'> {
 function pendingOf({ deployment, current, votes, gate }: DeploymentGround): number {
   const requirements = requirementsOf(deployment, current);
   if (requirements.length === 0 || isDeploymentOver(deployment.state)) return 0;
-  const { tallies } = tallyAll(requirements, votes, gate.members);
+  const { tallies } = tallyAll(requirements, countingVotes(requirements, votes), gate.members);
   const missing = requirements.map(({ rules }, i) =>
     rules.reduce((sum, { count }, j) => sum + Math.max(0, count - (tallies[i]?.have[j] ?? 0)), 0),
   );
