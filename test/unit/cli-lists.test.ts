@@ -127,7 +127,7 @@ describe('the lists', () => {
       ['/api/v1/approvals', ['approvals'], /^No approval is valid: every job of a protected runner waits\./],
       ['/api/v1/tokens', ['token'], /^No token is valid\. "holdpoint token create" makes one\./],
       ['/api/v1/agents', ['agents'], /^The hub knows no agent: no job is held\./],
-      ['/api/v1/audit', ['audit'], /^Nothing has happened yet\./],
+      ['/api/v1/audit', ['audit'], /^Nothing of the kind has happened yet\./],
     ] as const) {
       hub.lists.set(path, []);
       const { exit, out } = await run(...argv);
