@@ -262,6 +262,19 @@ describe('the rights of people around a deployment', () => {
     await expire(world.context);
     expect((await world.look('rita', id)).waitsFor).toEqual(['configuration', 'approvals', 'start']);
   });
+
+  it('T12 a configuration whose approval has just ended is not run on the word of that approval', async () => {
+    await approveConfiguration();
+    const answer = await world.deploy({ id: 1 });
+    const { id } = await world.deployment(answer.hold!);
+    world.clock.advance(29 * DAY);
+    for (const who of ['sam', 'sina', 'quinn']) await world.vote(who, id);
+    await world.run('opal', id);
+    expect(await world.state(answer.hold!)).toBe('waiting_for_approval');
+    expect((await world.look('rita', id)).waitsFor).toEqual(['configuration']);
+    await world.approve('jonas', answer.hold!);
+    expect(await world.state(answer.hold!)).toBe('pending');
+  });
 });
 
 describe('a run that follows another one', () => {

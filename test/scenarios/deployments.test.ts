@@ -140,6 +140,10 @@ describe('a deployment to a protected environment', () => {
     };
     const byBot = await world.deploy({ id: 3, pipeline: 300, by: 'opal' });
     expect((await world.deployment(byBot.hold!)).started).toBeNull();
+    // Not even one that a list names: a bot triggers what somebody else made it trigger.
+    world.policyText(PRODUCTION.replace('{ group: operator-group }', '{ user: opal }'));
+    const named = await world.deploy({ id: 4, pipeline: 301, by: 'opal' });
+    expect((await world.deployment(named.hold!)).started).toBeNull();
   });
 
   it('T18 is not approved by whoever triggered it, and their own reject counts', async () => {
