@@ -130,6 +130,17 @@ describe('whoever pushes against whoever approves', () => {
     await page.getByRole('button', { name: 'Approve', exact: true, disabled: false }).waitFor();
   });
 
+  it('T32 T33 brings a secret, of which only a tag is shown that no text can be taken for', async () => {
+    await stage.open();
+    await approved({ script: ['make'] });
+    const variables = [{ key: 'DEPLOY_KEY', value: 'correct horse battery', public: false, masked: true }];
+    const hold = await waiting({ script: ['make', 'echo correct horse battery'], variables });
+    const page = await stage.see('maria', `/holds/${hold.id}`);
+    await page.locator('.line-added .tag-secret').first().waitFor();
+    expect(await page.locator('.line-added .tag-secret').count()).toBe(2);
+    expect(await page.content()).not.toContain('correct horse battery');
+  });
+
   it('T33 writes a text that looks like the tag of a secret, and it is no tag', async () => {
     await stage.open();
     await approved({ script: ['make'] });
@@ -156,6 +167,26 @@ describe('whoever stands between the hub and the browser', () => {
     await page.getByText('Do not approve.').waitFor();
     await page.getByText('does not have the digest it names').waitFor();
     expect(await approve(page).count()).toBe(0);
+  });
+
+  it('T23 makes addresses of what is no web page, and they are no links', async () => {
+    await stage.open();
+    const hold = await waiting({ script: ['make'] });
+    const page = await stage.see('maria', '/inbox');
+    await page.route(`**/api/v1/holds/${hold.id}`, async (route) => {
+      const answer = await route.fetch();
+      const body = (await answer.json()) as { job_url: string; facts: { pipeline: { url: string } } };
+      body.job_url = 'javascript:window.pwned=1';
+      body.facts.pipeline.url = 'https://user:password@evil.example/';
+      await route.fulfill({ response: answer, json: body });
+    });
+    await page.goto(`${stage.scene.agent.hubUrl}/holds/${hold.id}`);
+    await page.getByText(`job ${hold.job_id}`).first().waitFor();
+    const links = await page.locator('main a').evaluateAll((all) => all.map((one) => String(one.getAttribute('href'))));
+    expect(links.filter((href) => !/^(?:\/|http:\/\/127\.0\.0\.1|https:\/\/gitlab\.example\.com)/.test(href))).toEqual(
+      [],
+    );
+    expect(links.some((href) => href.includes('evil') || href.includes('javascript'))).toBe(false);
   });
 
   it('T13 swaps what it is compared with, and nothing can be approved', async () => {

@@ -139,6 +139,22 @@ describe('the inbox in the browser', () => {
     expect((await stage.scene.hold(holds[2]!.job_id, 'waiting_for_approval')).votes).toEqual([]);
   });
 
+  it('T19 leads to the sign-in when the session is over, and from there to where one was', async () => {
+    await stage.open();
+    await waiting({ name: 'one' });
+    const page = await stage.see('maria', '/inbox');
+    await page.getByRole('link', { name: 'one' }).waitFor();
+    const id = await page.evaluate("fetch('/api/v1/session').then((r) => r.json()).then(({ id }) => id)");
+    const maria = await stage.scene.as('maria');
+    expect((await maria.post(`tokens/${id}/revoke`, {})).status).toBe(200);
+    await page.getByRole('link', { name: 'Holds' }).click();
+    await page.getByRole('heading', { name: 'Sign in to Holdpoint' }).waitFor();
+    expect(new URL(page.url()).pathname).toBe('/holds');
+    await page.getByLabel('Token', { exact: true }).fill(maria.token);
+    await page.getByRole('button', { name: 'Sign in with the token' }).click();
+    await page.getByRole('cell', { name: 'one' }).waitFor();
+  });
+
   it('leads back to the address that was opened, after the sign-in', async () => {
     await stage.open();
     const hold = await waiting({ name: 'deep' });

@@ -24,7 +24,11 @@ export function App() {
   useEffect(ask, []);
   useEffect(tick, []);
   const id = person?.id ?? null;
-  useEffect(() => (id === null ? undefined : follow()), [id]);
+  useEffect(() => {
+    if (id === null) return undefined;
+    // A hub that cannot be asked now is asked again with the next line.
+    return follow(() => void readSession().catch(() => {}));
+  }, [id]);
   return (
     <>
       {who === undefined ? (

@@ -53,8 +53,16 @@ function isEvent(value: unknown): value is ViewerEvent {
   return typeof value === 'object' && value !== null && 'type' in value && 'id' in value && 'state' in value;
 }
 
-/** Follows what changes until the returned function is called; a line that drops is opened again, ever more slowly. */
-export function follow(): () => void {
+/** What the hub closes the line with when the session is over. */
+const OVER = 4401;
+/** So many lines in a row that never opened are no bad connection any more: the hub may not want this session. */
+const SUSPICIOUS_DROPS = 3;
+
+/**
+ * Follows what changes until the returned function is called; a line that drops is opened again, ever more slowly. `onOver` is
+ * called when the session may be over.
+ */
+export function follow(onOver: () => void): () => void {
   let stopped = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let drops = 0;
@@ -77,9 +85,10 @@ export function follow(): () => void {
       if (isLogEvent(value)) logListeners.get(value.hold)?.(value);
       else if (isEvent(value)) tell(value);
     };
-    own.onclose = () => {
+    own.onclose = ({ code }) => {
       isLive.value = false;
       if (stopped) return;
+      if (code === OVER || drops === SUSPICIOUS_DROPS) onOver();
       const most = Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** drops);
       drops += 1;
       timer = setTimeout(connect, most * Math.random());
