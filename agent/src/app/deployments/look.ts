@@ -144,7 +144,8 @@ export async function deploymentGround(
 export function countedOf({ deployment, current, votes, gate }: DeploymentGround): readonly CountedRule[] {
   const requirements = [deployment.requirement, ...(current === null ? [] : [current.requirement])];
   const asked = requirements.filter(({ rules }, i) => i === 0 || rules.length > 0);
-  const [tally] = deployment.requirement.rules.length === 0 ? [] : tallyAll(asked, countingVotes(asked, votes), gate.members).tallies;
+  const [tally] =
+    deployment.requirement.rules.length === 0 ? [] : tallyAll(asked, countingVotes(asked, votes), gate.members).tallies;
   const seated = new Set(tally?.seats.flat() ?? []);
   return deployment.requirement.rules.map((rule, i) => {
     const seats = tally?.seats[i] ?? [];
@@ -174,7 +175,13 @@ export async function inspectDeployment(
   if (facts === null) throw new HoldpointError('internal', `deployment ${id}: the store lacks its facts`);
   const frozen = deployment.requirement;
   const now = current?.requirement ?? frozen;
-  const asked = { projectId: deployment.subject.projectId, frozen, current: now, votes: countingVotes([frozen, now], votes), members: gate.members };
+  const asked = {
+    projectId: deployment.subject.projectId,
+    frozen,
+    current: now,
+    votes: countingVotes([frozen, now], votes),
+    members: gate.members,
+  };
   const { subject, environment } = deployment;
   const to = { instance: subject.instance, projectId: subject.projectId, environment: environment.name };
   const runs = await store.deploymentsTo(to, { job: subject.job }, MAX_EARLIER + 1);
