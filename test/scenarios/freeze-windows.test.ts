@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { expire } from '../../agent/src/app/expire.ts';
 import { followCalendar } from '../../agent/src/app/follow-calendar.ts';
+import { inbox } from '../../agent/src/app/inbox.ts';
 import { readPolicy } from '../../agent/src/directories/policy-file.ts';
 import { hubWorld, START, type World } from '../support/hub-world.ts';
 
@@ -45,6 +46,9 @@ describe('a freeze window', () => {
     expect(held?.reason).toContain('frozen by weekends until 2026-11-23T07:00Z');
     expect(await world.pushes()).toEqual([]);
     expect((await world.store.approvals({ sight: null }, { after: 0, limit: 10 })).length).toBe(1);
+    // Nobody is asked about what only the calendar keeps back.
+    const mine = await inbox(world.context, world.caller('jonas'), { lane: 'me' }, { after: 0, limit: 10 });
+    expect(mine).toEqual([]);
 
     turnTo(monday - 1);
     await followCalendar(world.context);

@@ -1,4 +1,5 @@
 import type { Facts } from '../domain/facts.ts';
+import { freezeAt } from '../domain/freeze.ts';
 import type { Hold } from '../domain/hold.ts';
 import { type MayVote, mayApproveEver } from '../domain/may-vote.ts';
 import type { Policy } from '../domain/policy.ts';
@@ -66,6 +67,13 @@ class Shared {
     return askedNow(this.policy, review, review.requirement, this.now);
   }
 
+  /** True when all that waits on it is approved already and only the calendar keeps it back: nobody has to decide. */
+  async keptBack(review: Review): Promise<boolean> {
+    if (freezeAt(this.policy.freezes, targetOf(review), this.now).hard === null) return false;
+    const waiting = await this.context.store.waitingOn(review.id);
+    return waiting.length > 0 && waiting.every(({ frozenUntil }) => frozenUntil !== null);
+  }
+
   current(review: Review): Requirement {
     const { trigger, people } = review.requirement;
     const key = JSON.stringify([targetOf(review), trigger, people]);
@@ -122,7 +130,8 @@ async function standing(
   if (wanted === 'me' && !mayVote.allowed) return null;
   const votes = await context.store.votes(review.id);
   const voted = votes.find(({ person }) => person.id === caller.person.id)?.decision ?? null;
-  const lane = mayVote.allowed && voted === null ? 'me' : isOwn ? 'opened' : 'others';
+  const asked = mayVote.allowed && voted === null && !(await shared.keptBack(review));
+  const lane = asked ? 'me' : isOwn ? 'opened' : 'others';
   return lane === wanted ? { review, lane, members, mayVote, voted } : null;
 }
 
