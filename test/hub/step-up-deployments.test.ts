@@ -83,6 +83,15 @@ describe('T23 the approve of a deployment that needs a passkey', () => {
     expect((await hub.store.deployment(1))!.state).toBe('blocked');
   });
 
+  it('is asked for with the body of the approve itself, and on the page', async () => {
+    const token = await hub.token('maria', ['read', 'approve']);
+    const asked = await hub.call('POST', '/api/v1/deployments/1/challenge', token, { comment: 'looks good' });
+    expect(asked).toMatchObject({
+      status: 200,
+      body: { needed: 'passkey', met: false, options: null, problem: expect.stringContaining('/holds/1') },
+    });
+  });
+
   it('is not given by the answer for the configuration, which asks something else', async () => {
     const caller = await maria();
     const asked = await askDeploymentStepUp(context(), caller, { ...wish, representedAs: 'maintainers' });

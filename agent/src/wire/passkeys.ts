@@ -15,7 +15,11 @@ export const addPasskeyBody = z.strictObject({
   /** What its owner calls it, to tell keys apart. */
   name: z.string().trim().min(1).max(100),
 });
-export const deploymentChallengeBody = z.strictObject({ represented_as: z.string().min(1).max(255).optional() });
+/** The body that the approve is to have, its comment included; that one is not signed. */
+export const deploymentChallengeBody = z.strictObject({
+  comment: z.string().max(4_000).optional(),
+  represented_as: z.string().min(1).max(255).optional(),
+});
 export const confirmPasskeyBody = z.strictObject({ code: z.string().min(1).max(50) });
 
 export const passkeySchema = z.strictObject({
