@@ -179,6 +179,9 @@ describe('a Review in the browser', () => {
     await allowed.getByText('refs/heads/main only (protected)').waitFor();
     await allowed.getByText('environment production only').waitFor();
     await page.getByText('Change what your approve covers').click();
+    await page.getByLabel('How long').selectOption('uses');
+    await page.getByLabel('Runs', { exact: true }).fill('3');
+    await allowed.getByText('for 3 runs, whichever come first').waitFor();
     await page.getByLabel('How long').selectOption('run');
     await page.getByLabel('Runners').selectOption('this');
     await allowed.getByText('once: this run and no other').waitFor();

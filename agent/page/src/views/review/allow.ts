@@ -39,7 +39,7 @@ export function inputChoices(hold: HoldDetail): readonly Inputs[] {
 /** How long an approve may last here. */
 export function lifetimeChoices(background: BackgroundView | null): readonly Allowance['lifetime'][] {
   const max = background?.lifetime.max ?? 'run';
-  return max === 'standing' ? ['run', 'uses', 'until', 'standing'] : max === 'run' ? ['run'] : ['run', 'until'];
+  return max === 'standing' ? ['run', 'uses', 'until', 'standing'] : max === 'run' ? ['run'] : ['run', 'uses', 'until'];
 }
 /** The last day that may be chosen; null: any. */
 export function lastDay(background: BackgroundView | null, now: number): string | null {
@@ -51,7 +51,7 @@ export function lastDay(background: BackgroundView | null, now: number): string 
 export function usualAllowance(hold: HoldDetail, background: BackgroundView | null, now: number): Allowance {
   const { ref, inputs } = parseScopeWish([hold.scope.usual]);
   const usual = background?.lifetime.usual ?? 'run';
-  const uses = /^uses:(\d+)$/.exec(usual)?.[1];
+  const uses = /^uses:(\d+)/.exec(usual)?.[1];
   const until = /^until:(\d{4}-\d\d-\d\d)/.exec(usual)?.[1];
   return {
     ref: ref?.kind === 'protected' || ref?.kind === 'any' ? ref.kind : 'exact',
@@ -89,7 +89,7 @@ function lifetimeWords({ lifetime, until, uses }: Allowance): string {
     case 'run':
       return 'once: this run and no other';
     case 'uses':
-      return uses === 1 ? 'once: the next run that fits' : `for ${uses} runs, this one included`;
+      return `for ${uses === 1 ? 'one run' : `${uses} runs`}, whichever come first, and no longer than the policy allows`;
     case 'until':
       return `until the end of ${minuteText(Date.parse(`${until}T23:59:59.999Z`))}`;
     case 'standing':

@@ -1,3 +1,4 @@
+import { MAX_USES } from '../../../../src/domain/lifetime.ts';
 import type { Inputs, RefLimit } from '../../../../src/domain/scope.ts';
 import type { HoldDetail } from '../../../../src/wire/api.ts';
 import type { BackgroundView } from '../../../../src/wire/inbox.ts';
@@ -20,9 +21,6 @@ const LIFETIMES: Readonly<Record<Allowance['lifetime'], string>> = {
   until: 'until a date',
   standing: 'until revoked',
 };
-
-/** More is no number any more that somebody has counted. */
-const MAX_USES = 99_999;
 
 function Choice<T extends string>({
   name,
