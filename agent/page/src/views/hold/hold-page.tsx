@@ -33,7 +33,8 @@ export function HoldPage({ id, children }: { readonly id: number; readonly child
   useTitle(hold === null ? `Hold ${id}` : `${hold.job} · hold ${id}`);
   if (found.value === null || hold === null) return <Pending what={`Hold ${id}`} {...found} />;
   const { background } = found.value;
-  const hasChanged = found.changes.length > 0;
+  // What is being read again is not news, and not to be decided on.
+  const hasChanged = found.changes.length > 0 && !found.isLoading;
   const decided = (after: HoldView | null): void => {
     setOutcome(after === null ? null : outcomeOf(after));
     if (after !== null) found.again();
@@ -65,7 +66,9 @@ export function HoldPage({ id, children }: { readonly id: number; readonly child
         key={`${hold.digest} ${hold.version}`}
         hold={hold}
         background={background}
-        stopped={hasChanged ? 'this has changed while you looked at it' : null}
+        stopped={
+          found.isLoading ? 'it is being read again' : hasChanged ? 'this has changed while you looked at it' : null
+        }
         onChanged={found.again}
         onDecided={decided}
       />
