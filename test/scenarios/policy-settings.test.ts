@@ -34,7 +34,8 @@ describe('what a policy says of single jobs', () => {
 `);
     await world.admit({ id: 1, name: 'lint' });
     await world.admit({ id: 2, pipeline: 101, name: 'lint-and-deploy' });
-    for (const hold of [1, 2]) await expect(world.approve('alice', hold)).rejects.toMatchObject({ code: 'not_eligible' });
+    for (const hold of [1, 2])
+      await expect(world.approve('alice', hold)).rejects.toMatchObject({ code: 'not_eligible' });
   });
 
   it('asks about each run of a job whose time-out is out of bounds, whatever is approved', async () => {

@@ -51,7 +51,7 @@ describe('a freeze window', () => {
 
   it('is an hour shorter or longer on the weekend on which clocks are set', () => {
     const lengthAt = (time: string) => {
-      const span = spanAt(weekend, 'Europe/Berlin', at(time))!;
+      const span = spanAt(weekend, zoneOf('Europe/Berlin'), at(time))!;
       return (span.end - span.start) / HOUR;
     };
     expect(lengthAt('2026-03-21T12:00:00Z')).toBe(63);
@@ -61,12 +61,14 @@ describe('a freeze window', () => {
 
   it('whose end falls into an hour that comes twice ends with the second one', () => {
     const until: Recurrence = { kind: 'daily', from: parseClock('01:00')!, to: parseClock('02:30')! };
-    expect(iso(spanAt(until, 'Europe/Berlin', at('2026-10-25T00:00:00Z'))?.end)).toBe('2026-10-25T01:30:00.000Z');
+    expect(iso(spanAt(until, zoneOf('Europe/Berlin'), at('2026-10-25T00:00:00Z'))?.end)).toBe(
+      '2026-10-25T01:30:00.000Z',
+    );
   });
 
   it('whose start falls into an hour that does not come begins no later than its end', () => {
     const gap: Recurrence = { kind: 'daily', from: parseClock('02:30')!, to: parseClock('04:00')! };
-    const span = spanAt(gap, 'Europe/Berlin', at('2026-03-29T01:30:00Z'))!;
+    const span = spanAt(gap, zoneOf('Europe/Berlin'), at('2026-03-29T01:30:00Z'))!;
     expect(iso(span.start)).toBe('2026-03-29T00:30:00.000Z');
     expect(iso(span.end)).toBe('2026-03-29T02:00:00.000Z');
   });
@@ -77,15 +79,15 @@ describe('a freeze window', () => {
       from: parseYearTime('12-20', false)!,
       to: parseYearTime('01-06', true)!,
     };
-    const span = spanAt(holidays, 'UTC', at('2027-01-03T00:00:00Z'))!;
+    const span = spanAt(holidays, zoneOf('UTC'), at('2027-01-03T00:00:00Z'))!;
     expect([iso(span.start), iso(span.end)]).toEqual(['2026-12-20T00:00:00.000Z', '2027-01-07T00:00:00.000Z']);
-    expect(spanAt(holidays, 'UTC', at('2027-01-07T00:00:00Z'))).toBeNull();
+    expect(spanAt(holidays, zoneOf('UTC'), at('2027-01-07T00:00:00Z'))).toBeNull();
     const leap: Recurrence = {
       kind: 'yearly',
       from: parseYearTime('02-29', false)!,
       to: parseYearTime('02-29', true)!,
     };
-    expect(spanAt(leap, 'UTC', at('2028-02-29T12:00:00Z'))).not.toBeNull();
+    expect(spanAt(leap, zoneOf('UTC'), at('2028-02-29T12:00:00Z'))).not.toBeNull();
   });
 
   it('that touches another one is one freeze with it', () => {
@@ -118,12 +120,12 @@ describe('a freeze window', () => {
     expect(freezeAt(windows, { ...target, environment: null }, now)).toMatchObject({ extra: null });
   });
 
-  it('without an end is looked at for a year and no longer', () => {
+  it('without an end is looked ahead at for a month, and no longer', () => {
     const always: Recurrence = { kind: 'daily', from: parseClock('00:00')!, to: parseClock('00:00')! };
     const now = at('2026-11-21T12:00:00Z');
     const until = frozenUntil([window('for ever', [always])], target, now)!;
-    expect(until).toBeGreaterThanOrEqual(now + 366 * DAY);
-    expect(until).toBeLessThan(now + 370 * DAY);
+    expect(until).toBeGreaterThan(now + 30 * DAY);
+    expect(until).toBeLessThan(now + 33 * DAY);
   });
 });
 
@@ -170,7 +172,8 @@ describe('over a year in which clocks are set', () => {
           if (until === null) return;
           expect(until).toBeGreaterThan(now);
           expect(frozenUntil(windows, target, until - 1)).not.toBeNull();
-          if (until < now + 366 * DAY) expect(frozenUntil(windows, target, until)).toBeNull();
+          // Of three that touch each other all the time so much is certain at least.
+          if (until < now + 10 * DAY) expect(frozenUntil(windows, target, until)).toBeNull();
         },
       ),
       { numRuns: 300 },
@@ -187,7 +190,7 @@ describe('over a year in which clocks are set', () => {
         (when, timeZone, now, part) => {
           const windows = [window('w', [when], { timeZone })];
           const until = frozenUntil(windows, target, now);
-          if (until === null || until >= now + 366 * DAY) return;
+          if (until === null || until >= now + 30 * DAY) return;
           expect(frozenUntil(windows, target, now + Math.floor((until - now) * part))).toBe(until);
         },
       ),
@@ -204,7 +207,7 @@ describe('over a year in which clocks are set', () => {
         const local = shown(now, timeZone);
         const inside =
           text(from) < text(to) ? text(from) <= local && local < text(to) : local >= text(from) || local < text(to);
-        if (inside) expect(spanAt(when, timeZone, now)).not.toBeNull();
+        if (inside) expect(spanAt(when, zoneOf(timeZone), now)).not.toBeNull();
       }),
       { numRuns: 500 },
     );
@@ -213,7 +216,7 @@ describe('over a year in which clocks are set', () => {
   it('a span begins and ends where the clocks show it, but for an hour that does not come', () => {
     fc.assert(
       fc.property(clock, clock, fc.constantFrom(...zones), moment, (from, to, timeZone, now) => {
-        const span = spanAt({ kind: 'daily', from, to }, timeZone, now);
+        const span = spanAt({ kind: 'daily', from, to }, zoneOf(timeZone), now);
         if (span === null) return;
         const text = ({ hour, minute }: typeof from) =>
           `${String(hour).padStart(2, '0')}:${String(minute).padStart(2, '0')}`;

@@ -28,7 +28,7 @@ export interface Span {
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 
-/** The clocks of a place. Throws RangeError for a zone that nobody knows. */
+/** The clocks of a place: milliseconds that they are ahead of UTC at a moment. Dear to make, cheap to ask. Throws RangeError for a zone that nobody knows. */
 export function zoneOf(timeZone: string): (at: number) => number {
   const format = new Intl.DateTimeFormat('en-US', {
     timeZone,
@@ -108,10 +108,9 @@ function around(when: Recurrence, day: number): readonly (readonly [from: number
 
 /**
  * The span that holds at `now`, null where none does. Where clocks are set, a span is as long as it can be read: from the
- * first moment at which they show its start to the last at which they show its end.
+ * first moment at which they show its start to the last at which they show its end. `offsetAt` is of {@link zoneOf}.
  */
-export function spanAt(when: Recurrence, timeZone: string, now: number): Span | null {
-  const offsetAt = zoneOf(timeZone);
+export function spanAt(when: Recurrence, offsetAt: (at: number) => number, now: number): Span | null {
   const local = now + offsetAt(now);
   const day = Math.floor(local / DAY_MS) * DAY_MS;
   const spans = around(when, day)

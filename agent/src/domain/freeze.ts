@@ -1,4 +1,4 @@
-import { type Recurrence, spanAt } from './calendar.ts';
+import { type Recurrence, spanAt, zoneOf } from './calendar.ts';
 import { entryFits, type PolicyMatch, type PolicyTarget } from './policy-match.ts';
 import type { ApprovalRule } from './rule.ts';
 
@@ -36,21 +36,31 @@ export interface Freeze {
   readonly excepted: readonly string[];
 }
 
-/** Windows that touch each other are one freeze; beyond a year its end is not looked for. */
-const MAX_STEPS = 1_000;
-const FAR_MS = 366 * 86_400_000;
+/** Windows that touch each other are one freeze; so many spans are looked ahead, since each asks what clocks will show. */
+const MAX_STEPS = 32;
 
-function spanOf(window: FreezeWindow, now: number) {
-  const spans = window.when.flatMap((when) => spanAt(when, window.timeZone, now) ?? []);
+/** The clocks of each window's place, made once: a window that never ends is asked for every day of a year. */
+type Zones = (timeZone: string) => (at: number) => number;
+function zones(): Zones {
+  const known = new Map<string, (at: number) => number>();
+  return (timeZone) => {
+    const zone = known.get(timeZone) ?? zoneOf(timeZone);
+    known.set(timeZone, zone);
+    return zone;
+  };
+}
+
+function spanOf({ when, timeZone }: FreezeWindow, zonesOf: Zones, now: number) {
+  const spans = when.flatMap((each) => spanAt(each, zonesOf(timeZone), now) ?? []);
   if (spans.length === 0) return null;
   return { start: Math.min(...spans.map(({ start }) => start)), end: Math.max(...spans.map(({ end }) => end)) };
 }
 
-/** The first moment at which none of the windows holds. */
-function endOf(windows: readonly FreezeWindow[], now: number): number {
+/** The first moment at which none of the windows holds; of many that touch each other one until which they surely do. */
+function endOf(windows: readonly FreezeWindow[], zonesOf: Zones, now: number): number {
   let until = now;
-  for (let step = 0; step < MAX_STEPS && until < now + FAR_MS; step++) {
-    const ends = windows.flatMap((window) => spanOf(window, until)?.end ?? []);
+  for (let step = 0; step < MAX_STEPS; step++) {
+    const ends = windows.flatMap((window) => spanOf(window, zonesOf, until)?.end ?? []);
     if (ends.length === 0) return until;
     until = Math.max(...ends);
   }
@@ -59,11 +69,12 @@ function endOf(windows: readonly FreezeWindow[], now: number): number {
 
 /** What the windows say of a job at this moment. */
 export function freezeAt(windows: readonly FreezeWindow[], target: PolicyTarget, now: number): Freeze {
+  const zonesOf = zones();
   const touching = windows.filter((window) => entryFits(window.match, target));
   const exceptionOf = (window: FreezeWindow) => window.except.find(({ match }) => entryFits(match, target));
   const applying = touching.filter((window) => exceptionOf(window) === undefined);
   const holding = applying.flatMap((window) => {
-    const span = spanOf(window, now);
+    const span = spanOf(window, zonesOf, now);
     return span === null ? [] : [{ window, span }];
   });
   const hard = holding.filter(({ window }) => window.mode === 'hard');
@@ -72,6 +83,7 @@ export function freezeAt(windows: readonly FreezeWindow[], target: PolicyTarget,
   const endsOf = (mode: FreezeMode) =>
     endOf(
       applying.filter((window) => window.mode === mode),
+      zonesOf,
       now,
     );
   return {
@@ -87,7 +99,9 @@ export function freezeAt(windows: readonly FreezeWindow[], target: PolicyTarget,
           },
     excepted: touching.flatMap((window) => {
       const exception = exceptionOf(window);
-      return exception !== undefined && spanOf(window, now) !== null ? [`${window.name} (${exception.name})`] : [];
+      return exception !== undefined && spanOf(window, zonesOf, now) !== null
+        ? [`${window.name} (${exception.name})`]
+        : [];
     }),
   };
 }

@@ -1,4 +1,4 @@
-import { frozenUntil } from './freeze.ts';
+import { type FreezeWindow, frozenUntil } from './freeze.ts';
 import type { Policy } from './policy.ts';
 import type { PolicyPath } from './policy-explain.ts';
 import { chosenBy, loosened, unreachable } from './policy-loosening.ts';
@@ -45,6 +45,18 @@ function settingsProblems(policy: Policy, { has }: PolicyCheck): readonly Policy
 }
 
 const YEAR_MS = 366 * 86_400_000;
+const ANYBODY = { projectId: 0, projectPath: null, job: '', ref: '', refProtected: false, environment: null };
+
+/** True when no moment of a year is free of the window. */
+function neverEnds(window: FreezeWindow, now: number): boolean {
+  let until = now;
+  while (until < now + YEAR_MS) {
+    const next = frozenUntil([window], ANYBODY, until);
+    if (next === null) return false;
+    until = next;
+  }
+  return true;
+}
 
 function freezeProblems({ freezes }: Policy, { now }: PolicyCheck): readonly PolicyProblem[] {
   return freezes.flatMap((window, index) => {
@@ -54,9 +66,7 @@ function freezeProblems({ freezes }: Policy, { now }: PolicyCheck): readonly Pol
       Date.UTC(end.year, end.month - 1, end.day + 1) < now;
     if (window.when.every((when) => when.kind === 'dates' && past(when.to)))
       found.push(problem('warning', at, 'is over: take it out'));
-    const anybody = { projectId: 0, projectPath: null, job: '', ref: '', refProtected: false, environment: null };
-    const until = frozenUntil([{ ...window, match: {}, mode: 'hard', except: [] }], anybody, now);
-    if (window.mode === 'hard' && until !== null && until >= now + YEAR_MS)
+    if (window.mode === 'hard' && neverEnds({ ...window, match: {}, except: [] }, now))
       found.push(problem('error', at, 'never ends: nothing would ever be released'));
     for (const [i, { name, match }] of window.except.entries()) {
       if (match.projects !== undefined) continue;
