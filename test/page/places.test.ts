@@ -133,7 +133,7 @@ describe('deployments', () => {
     await rob.getByRole('button', { name: 'Approve this deployment' }).click();
     await rob.getByText('qa: 1 of 1').waitFor();
 
-    const jonas = await stage.see('jonas', '/deployments?id=1');
+    const jonas = await stage.see('jonas', '/deployments?id=1', { scopes: ['read', 'deploy'] });
     await jonas.getByText('qa: 1 of 1').waitFor();
     await jonas.getByRole('button', { name: 'Run it' }).click();
     await jonas.getByText('Approved, not started').first().waitFor();

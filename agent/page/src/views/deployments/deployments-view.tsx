@@ -59,8 +59,9 @@ function Row({ deployment, onOpen }: { readonly deployment: DeploymentView; onOp
         )}
       </td>
       <td>
-        <button type="button" class="plain" onClick={onOpen} aria-label={`Open deployment ${id}`}>
-          <Shown text={job} />
+        <Shown text={job} />{' '}
+        <button type="button" class="plain" onClick={onOpen}>
+          Open deployment {id}
         </button>
         <div class="quiet">
           <Shown text={deployment.project_path ?? `project ${deployment.project_id}`} />
