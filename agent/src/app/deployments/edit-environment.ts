@@ -1,15 +1,15 @@
+import { changedEnvironment } from '../../domain/environment-change.ts';
 import { isTier, TIERS } from '../../domain/environment-tier.ts';
 import { HoldpointError } from '../../domain/errors.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import type { Policy } from '../../domain/policy.ts';
 import { accessWord } from '../../domain/principal.ts';
-import {
-  changedEnvironment,
-  type EnvironmentAction,
-  type EnvironmentChange,
-  type EnvironmentKey,
-  type EnvironmentWish,
-  type ProtectedEnvironment,
+import type {
+  EnvironmentAction,
+  EnvironmentChange,
+  EnvironmentKey,
+  EnvironmentWish,
+  ProtectedEnvironment,
 } from '../../domain/protected-environment.ts';
 import type { ProjectOptions } from '../../ports/deployment-store.ts';
 import type { StoreReader } from '../../ports/store.ts';
