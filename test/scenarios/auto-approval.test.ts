@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { admit } from '../../agent/src/app/admit.ts';
 import { autoApprove } from '../../agent/src/app/auto-approve.ts';
+import { revoke } from '../../agent/src/app/revoke.ts';
+import { revokeMany } from '../../agent/src/app/revoke-many.ts';
 import { verifyApprovals } from '../../agent/src/app/verify-approvals.ts';
 import { HoldpointError } from '../../agent/src/domain/errors.ts';
 import type { Facts } from '../../agent/src/domain/facts.ts';
@@ -116,6 +118,10 @@ describe('auto-approval: who could approve it alone, and pushed and made all of 
         ],
       }),
     ],
+    [
+      'T18 T35 a commit in her name that somebody else pushed to a branch, and that she merged',
+      () => ({ pushes: [...OWN.pushes, { user: 9, ref: 'refs/heads/fix', from: FIRST, to: NEXT }] }),
+    ],
     ['T35 a gap between the pushes', () => ({ pushes: [{ user: 21, ref: MAIN, from: '4'.repeat(40), to: NEXT }] })],
     ['T35 a push that nobody knows of', () => ({ pushes: [] })],
     ['T35 a push to another ref', () => ({ pushes: [{ user: 21, ref: 'refs/heads/x', from: FIRST, to: NEXT }] })],
@@ -157,6 +163,31 @@ describe('auto-approval: who could approve it alone, and pushed and made all of 
     await run({ ...changed, ...job }, NEXT, facts);
     expect(await tries()).not.toBe('approved');
     expect(await world.state(2)).toBe('waiting_for_approval');
+  });
+
+  it('T12 what was approved and taken back since is no commit to start from', async () => {
+    await approvedBefore();
+    await revoke(world.context, world.caller('jonas'), 1, 'that was a mistake');
+    await run(changed, NEXT);
+    expect(await tries()).toContain('no run of this ref was approved before');
+  });
+
+  it('T19 is found among the approvals that rest on the person who pushed', async () => {
+    await approvedBefore();
+    await run(changed, NEXT);
+    await tries();
+    const resting = async (voter: number | string) =>
+      (await revokeMany(world.context, world.caller('jonas'), { voter }, { comment: null, dryRun: true })).items;
+    expect((await resting(21)).map(({ approval }) => approval.id)).toEqual([2]);
+    expect(await resting('maria')).toHaveLength(1);
+    world.people = { ...world.people, users: world.people.users.filter(({ id }) => id !== 21) };
+    const left = await revokeMany(
+      world.context,
+      world.caller('jonas'),
+      { voterLeft: true },
+      { comment: null, dryRun: false },
+    );
+    expect(left.items.map(({ approval }) => approval.id)).toEqual([2]);
   });
 
   it('T22 one person is not two: a rule of two asks people', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { inferredTier, tiersOf } from '../../agent/src/domain/environment-tier.ts';
+import { inferredTier, TIERS, tiersOf } from '../../agent/src/domain/environment-tier.ts';
 
 describe('the tier of an environment', () => {
   it.each([
@@ -35,5 +35,9 @@ describe('the tier of an environment', () => {
     expect(tiersOf({ name: 'eu-west', tier: 'production' })).toEqual(['production', 'other']);
     expect(tiersOf({ name: 'eu-prod', tier: 'harmless' })).toEqual(['production']);
     expect(tiersOf({ name: 'staging', tier: null })).toEqual(['staging']);
+  });
+
+  it('T20 T30 is any of them where GitLab could not be asked', () => {
+    expect(tiersOf({ name: 'customer-a', tier: 'other', verified: false })).toEqual([...TIERS]);
   });
 });

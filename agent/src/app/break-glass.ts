@@ -144,6 +144,9 @@ async function approvalFor(s: Settlement, hold: Hold, caller: Caller, reason: st
     if (own.hold !== hold.id || own.revoked !== null) continue;
     const revoked = { at: s.now, by: username, reason: 'the glass was broken for this run' };
     await s.tx.updateApproval({ ...own, version: own.version + 1, revoked });
+    const about = { hold, approval: own.id, review: own.review };
+    await s.audit('approval_revoked', about, { comment: revoked.reason, token: caller.token.id });
+    s.changed({ type: 'approval', id: own.id, state: 'revoked', projectId: own.subject.projectId });
   }
   return s.tx.insertApproval({
     version: 1,

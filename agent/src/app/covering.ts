@@ -51,6 +51,7 @@ export function countsNow(s: Comparing, { question, projectPath, facts }: Asking
 /** The Approval that covers the job at this moment, if any: one of its digest first, then one that is alike (T10, T12, T51, T56). */
 export async function coverOf(s: Comparing, asking: Asking): Promise<Cover | null> {
   const { question } = asking;
+  if (await isDenied(s, question)) return null;
   const counts = countsNow(s, asking);
   const matching = (await s.tx.approvalsOf(question.subject, question.digest, MAX_EXACT)).filter(
     (approval) => matches(approval, question, s.now) && counts(approval),
@@ -63,6 +64,11 @@ export async function coverOf(s: Comparing, asking: Asking): Promise<Cover | nul
   return alike(s, asking, await s.tx.approvalsOf(question.subject, null, MAX_EXACT));
 }
 
+/** What somebody has said no to waits, whatever was approved before or is approved elsewhere: no decision overtakes a denial (T15). */
+async function isDenied(s: Comparing, { subject, digest }: Question): Promise<boolean> {
+  return (await s.tx.denial(subject, digest, s.now)) !== null;
+}
+
 /** What lets this very run go although nobody approved it, while its time lasts. */
 async function brokenGlass(s: Comparing, question: Question): Promise<Approval | null> {
   const glass = question.hold === null ? undefined : (await s.tx.breakGlassOf(question.hold)).at(-1);
@@ -73,6 +79,7 @@ async function brokenGlass(s: Comparing, question: Question): Promise<Approval |
 
 /** What the Holds of a new Approval, of its digest or not, are asked: whether this very one covers them. */
 export async function coveredBy(s: Comparing, approval: Approval, asking: Asking): Promise<Cover | null> {
+  if (await isDenied(s, asking.question)) return null;
   if (approval.breakGlass === true) {
     const still = (await brokenGlass(s, asking.question))?.id === approval.id;
     return still ? { approval, tolerated: null } : null;

@@ -90,18 +90,19 @@ async function fits(
   { project, job, image, voter, unusedDays, voterLeft }: RevokeFilter,
   gone: Map<number, boolean>,
 ): Promise<boolean> {
-  const { subject, projectPath, votes } = approval;
+  const { subject, projectPath, votes, auto } = approval;
+  // Whom the policy let through without a vote is who it rests on (T19).
+  const people = [...votes.map(({ person }) => person), ...(auto === undefined ? [] : [auto])];
   if (project !== undefined && !isProject(project, subject.projectId, projectPath)) return false;
   if (job !== undefined && !globMatches(job, subject.job)) return false;
-  if (voter !== undefined && !votes.some(({ person }) => person.id === voter || person.username === voter))
-    return false;
+  if (voter !== undefined && !people.some(({ id, username }) => id === voter || username === voter)) return false;
   const since = approval.lastUsedAt ?? approval.createdAt;
   if (unusedDays !== undefined && context.clock.now() - since < unusedDays * DAY_MS) return false;
   if (
     voterLeft === true &&
     !(await someLeft(
       context,
-      votes.map(({ person }) => person.id),
+      people.map(({ id }) => id),
       gone,
     ))
   )

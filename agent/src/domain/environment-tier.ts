@@ -23,10 +23,16 @@ export function inferredTier(name: string): Tier {
 
 /**
  * The tiers that an environment may be of, the strictest first: the one that is declared and the one that its name says.
- * A job declares its own tier in its YAML, so a declared one alone must never be what frees it (T20).
+ * A job declares its own tier in its YAML, so a declared one alone must never be what frees it (T20). Where GitLab could not
+ * be asked (`verified` false) nobody knows what it was declared as: it may be of any.
  */
-export function tiersOf(environment: { readonly name: string; readonly tier: string | null }): readonly Tier[] {
-  const { name, tier } = environment;
+export function tiersOf(environment: {
+  readonly name: string;
+  readonly tier: string | null;
+  readonly verified?: boolean;
+}): readonly Tier[] {
+  const { name, tier, verified = true } = environment;
+  if (!verified) return TIERS;
   const found = new Set<Tier>([inferredTier(name), ...(tier !== null && isTier(tier) ? [tier] : [])]);
   return TIERS.filter((one) => found.has(one));
 }

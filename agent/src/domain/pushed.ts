@@ -72,6 +72,9 @@ export function solePusher(
     if (found.length !== makers.length || !found.every(({ id }) => id === way.trigger))
       return not(`commit ${sha.slice(0, 8)} is not surely of whoever pushed it`);
   }
+  // What somebody else has pushed to any ref came from them, whoever merged it and whatever it says of its makers (T18).
+  if (pushes.some(({ user, to }) => user !== way.trigger && to !== null && known.has(to)))
+    return not('somebody else pushed one of the commits');
   return chain(way, pushes);
 }
 

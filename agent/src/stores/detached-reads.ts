@@ -73,6 +73,8 @@ export function detachedReads(
         .where('attempts.handed_out_at', 'is not', null)
         // Nobody has looked at what the glass was broken for.
         .where('approvals.break_glass', 'is', null)
+        // What was taken back since is no ground to stand on (T12).
+        .where('approvals.revoked_at', 'is', null)
         .orderBy('holds.pipeline_id', 'desc')
         .limit(1)
         .executeTakeFirst();

@@ -28,7 +28,8 @@ export async function admissionGate(
     deployment?.started?.person.id ?? null,
     ...votes.map(({ person }) => person.id),
   ].flatMap((id) => (id === null ? [] : [id]));
-  const about = { subject, projectPath: facts.project.path, place: placeOf(facts), tier: environment.tier };
+  const { tier, verified } = environment;
+  const about = { subject, projectPath: facts.project.path, place: placeOf(facts), tier, verified };
   return gateFor(context, policy, about, { deployment, people: [...new Set(people)] });
 }
 
@@ -48,7 +49,8 @@ export async function handOutGate(
   if (deployment !== null) return gateOf(context, policy, deployment, [], notBefore);
   const facts = await context.store.facts(hold.id, hold.attempts.at(-1)?.jobId ?? 0);
   const { subject, projectPath, place, trigger } = hold;
-  const about = { subject, projectPath, place, tier: facts?.environment?.tier ?? null };
+  const { tier = null, verified = false } = facts?.environment ?? {};
+  const about = { subject, projectPath, place, tier, verified };
   return gateFor(context, policy, about, {
     deployment: null,
     people: trigger.id === null ? [] : [trigger.id],

@@ -26,6 +26,8 @@ export interface GateAbout {
   readonly projectPath: string | null;
   readonly place: Place;
   readonly tier: string | null;
+  /** False where GitLab could not be asked: then the tier is what the job says of itself (T20). */
+  readonly verified: boolean;
 }
 /** What stands at the gate of one environment at this moment: read before a decision, compared again within it. */
 export interface DeploymentGate {
@@ -90,7 +92,7 @@ export async function gateFor(
     projectId,
     projectPath: about.projectPath,
     groups: await groupsAbove(context.directory, projectId, rows),
-    environment: { name: environment, tier: about.tier },
+    environment: { name: environment, tier: about.tier, verified: about.verified },
   };
   const protections = protectionsOf(policy.environments, rows, target);
   const rules = protections.length === 0 ? null : combined(protections);
@@ -114,7 +116,8 @@ export async function gateOf(
   const votes = await context.store.deploymentVotes(deployment.id);
   const { subject, projectPath, place, started, trigger } = deployment;
   const ids = [...people, ...votes.map(({ person }) => person.id), ...(started === null ? [] : [started.person.id])];
-  const about = { subject, projectPath, place, tier: deployment.environment.tier };
+  const { tier, verified } = deployment.environment;
+  const about = { subject, projectPath, place, tier, verified };
   const gate = await gateFor(context, policy, about, {
     deployment,
     people: trigger.id === null ? ids : [...ids, trigger.id],
