@@ -22,6 +22,9 @@ const SINCE: Readonly<Record<HoldDetail['trigger']['verified'], string>> = {
 };
 const REF_TYPES = { branch: 'branch', tag: 'tag', merge_request: 'merge request' } as const;
 
+/** On a phone the difference comes first, and this opens when asked for. */
+const NARROW_PX = 640;
+
 /** Address of the commit on the server that the job came from; null where the project's path is not known. */
 function commitUrl({ facts, instance, project_path: path }: HoldDetail): string | null {
   return path === null ? null : `${instance}/${path}/-/commit/${facts.commit.sha}`;
@@ -45,91 +48,104 @@ export function Head({ hold }: { readonly hold: HoldDetail }) {
           <Chip>no job in GitLab stands for it at present</Chip>
         )}
       </p>
-      <dl class="facts">
-        <Fact words="Ref">
-          {REF_TYPES[ref.type]} <Shown text={ref.name} />{' '}
-          <Chip tone={hold.ref_protected ? 'plain' : 'warn'}>{hold.ref_protected ? 'protected' : 'not protected'}</Chip>
-        </Fact>
-        <Fact words="Commit">
-          <Away url={commitUrl(hold)}>
-            <code>{commit.sha.slice(0, 12)}</code>
-          </Away>{' '}
-          {commit.title !== null && <Shown text={commit.title} />}
-          {commit.author !== null && (
+      <details class="about" open={window.innerWidth > NARROW_PX}>
+        <summary>
+          {REF_TYPES[ref.type]} <Shown text={ref.name} />
+          {environment !== null && (
             <>
-              {' '}
-              by <Shown text={commit.author} />
+              , to <Shown text={environment.name} />
             </>
           )}
-        </Fact>
-        {environment !== null && (
-          <Fact words="Environment">
-            <Shown text={environment.name} />
-            {environment.tier !== null && (
-              <>
-                , tier <Shown text={environment.tier} />
-              </>
-            )}{' '}
-            {!environment.verified && <Chip tone="warn">GitLab did not confirm it</Chip>}
+          , by <PersonName person={hold.trigger} />, <Time at={hold.opened_at} />
+        </summary>
+        <dl class="facts">
+          <Fact words="Ref">
+            {REF_TYPES[ref.type]} <Shown text={ref.name} />{' '}
+            <Chip tone={hold.ref_protected ? 'plain' : 'warn'}>
+              {hold.ref_protected ? 'protected' : 'not protected'}
+            </Chip>
           </Fact>
-        )}
-        <Fact words="Requested by">
-          <PersonName person={hold.trigger} />{' '}
-          <span class="quiet">
-            {SINCE[hold.trigger.verified]}
-            {pipeline.source !== null && (
+          <Fact words="Commit">
+            <Away url={commitUrl(hold)}>
+              <code>{commit.sha.slice(0, 12)}</code>
+            </Away>{' '}
+            {commit.title !== null && <Shown text={commit.title} />}
+            {commit.author !== null && (
               <>
-                , by <Shown text={pipeline.source} />
-                {!pipeline.verified && ' (as a variable says)'}
+                {' '}
+                by <Shown text={commit.author} />
               </>
             )}
-          </span>
-        </Fact>
-        <Fact words="Job">
-          <Away url={hold.job_url}>job {hold.job_id}</Away>
-          {hold.pipeline_id !== null && (
-            <>
-              , <Away url={pipeline.url}>pipeline {hold.pipeline_id}</Away>
-            </>
+          </Fact>
+          {environment !== null && (
+            <Fact words="Environment">
+              <Shown text={environment.name} />
+              {environment.tier !== null && (
+                <>
+                  , tier <Shown text={environment.tier} />
+                </>
+              )}{' '}
+              {!environment.verified && <Chip tone="warn">GitLab did not confirm it</Chip>}
+            </Fact>
           )}
-          {hold.stage !== null && (
-            <>
-              , stage <Shown text={hold.stage} />
-            </>
+          <Fact words="Requested by">
+            <PersonName person={hold.trigger} />{' '}
+            <span class="quiet">
+              {SINCE[hold.trigger.verified]}
+              {pipeline.source !== null && (
+                <>
+                  , by <Shown text={pipeline.source} />
+                  {!pipeline.verified && ' (as a variable says)'}
+                </>
+              )}
+            </span>
+          </Fact>
+          <Fact words="Job">
+            <Away url={hold.job_url}>job {hold.job_id}</Away>
+            {hold.pipeline_id !== null && (
+              <>
+                , <Away url={pipeline.url}>pipeline {hold.pipeline_id}</Away>
+              </>
+            )}
+            {hold.stage !== null && (
+              <>
+                , stage <Shown text={hold.stage} />
+              </>
+            )}
+          </Fact>
+          <Fact words="Runner">
+            <Shown text={hold.runner} />
+          </Fact>
+          <Fact words="Waiting since">
+            <Time at={hold.opened_at} />
+          </Fact>
+          {hold.ended_at === null ? (
+            <Fact words="Expires">
+              <Time at={hold.expires_at} />
+            </Fact>
+          ) : (
+            <Fact words="Ended">
+              <Time at={hold.ended_at} />
+            </Fact>
           )}
-        </Fact>
-        <Fact words="Runner">
-          <Shown text={hold.runner} />
-        </Fact>
-        <Fact words="Waiting since">
-          <Time at={hold.opened_at} />
-        </Fact>
-        {hold.ended_at === null ? (
-          <Fact words="Expires">
-            <Time at={hold.expires_at} />
-          </Fact>
-        ) : (
-          <Fact words="Ended">
-            <Time at={hold.ended_at} />
-          </Fact>
-        )}
-        {hold.frozen_until != null && (
-          <Fact words="Kept back by a freeze">
-            until <Time at={hold.frozen_until} />
-          </Fact>
-        )}
-        {hold.reason !== null && (
-          <Fact words="Reason">
-            <Shown text={hold.reason} />
-          </Fact>
-        )}
-        {hold.retry !== null && (
-          <Fact words="To be done">
-            <Shown text={hold.retry.words} />{' '}
-            {hold.retry.url !== null && <Away url={hold.retry.url}>the job in GitLab</Away>}
-          </Fact>
-        )}
-      </dl>
+          {hold.frozen_until != null && (
+            <Fact words="Kept back by a freeze">
+              until <Time at={hold.frozen_until} />
+            </Fact>
+          )}
+          {hold.reason !== null && (
+            <Fact words="Reason">
+              <Shown text={hold.reason} />
+            </Fact>
+          )}
+          {hold.retry !== null && (
+            <Fact words="To be done">
+              <Shown text={hold.retry.words} />{' '}
+              {hold.retry.url !== null && <Away url={hold.retry.url}>the job in GitLab</Away>}
+            </Fact>
+          )}
+        </dl>
+      </details>
     </header>
   );
 }
