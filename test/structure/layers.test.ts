@@ -107,7 +107,9 @@ describe('the layers of agent/src', () => {
   });
 
   it('stay readable: no file over 500 lines', () => {
-    const long = [...files, ...sourceFiles('agent/page/src'), ...sourceFiles('test')].filter((file) => file.text.split('\n').length > 500);
+    const long = [...files, ...sourceFiles('agent/page/src'), ...sourceFiles('test')].filter(
+      (file) => file.text.split('\n').length > 500,
+    );
     expect(long.map((file) => file.path)).toEqual([]);
   });
 });

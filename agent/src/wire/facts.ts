@@ -60,7 +60,10 @@ export const factsSchema = z.strictObject({
     .array(z.strictObject({ name: text, job_id: integer.nullable(), same_pipeline: z.boolean().nullable() }))
     .max(10_000),
   blind: z.array(text).max(100_000),
-  shapes: z.array(z.strictObject({ name: text, shapes: z.array(z.enum(VALUE_SHAPES)) })).max(100_000).optional(),
+  shapes: z
+    .array(z.strictObject({ name: text, shapes: z.array(z.enum(VALUE_SHAPES)) }))
+    .max(100_000)
+    .optional(),
   behaviour: z.array(text).max(100_000),
   not_covered: z.array(z.strictObject({ path: text, value: text.nullable(), reason: text })).max(200_000),
   warnings: z.array(text).max(10_000),

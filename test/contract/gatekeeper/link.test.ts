@@ -9,8 +9,8 @@ import type { Gatekeeper, HubPush } from '../../../agent/src/ports/gatekeeper.ts
 import type { Store } from '../../../agent/src/ports/store.ts';
 import { openStore } from '../../../agent/src/stores/store.ts';
 import { createClock } from '../../../agent/src/system/clock.ts';
-import { agentKey, eventually } from '../../support/hub-server.ts';
 import { auditKeeper } from '../../support/audit-keeper.ts';
+import { agentKey, eventually } from '../../support/hub-server.ts';
 import { hubLog, hubWorld, requestFor, type World } from '../../support/hub-world.ts';
 
 /** The real client against the real hub, on a file and real sockets: what the agent sees of its hub. */

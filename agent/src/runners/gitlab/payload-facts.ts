@@ -1,7 +1,7 @@
+import { changesBehaviour } from '../../domain/behaviour.ts';
 import type { Facts } from '../../domain/facts.ts';
 import { isJsonObject, type Json } from '../../domain/json.ts';
 import { shapesOf } from '../../domain/value-shapes.ts';
-import { changesBehaviour } from '../../domain/behaviour.ts';
 import { fullRef } from './environment.ts';
 import type { Form } from './form.ts';
 import { clip } from './form-text.ts';
