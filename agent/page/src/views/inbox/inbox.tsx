@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { useLocation, useSearchParams } from 'wouter-preact';
 import type { InboxItemView } from '../../../../src/wire/inbox.ts';
 import { useKeys } from '../../lib/keys.ts';
@@ -43,22 +43,25 @@ function Waiting() {
   ];
   const rows = rowsOf(lanes);
   const [current, setCurrent] = useState<string | null>(null);
+  const cursor = useRef<string | null>(null);
   const [isHelpOpen, setHelpOpen] = useState(false);
   const changes = useChanges();
   const { virtual, above, list } = useVirtual(rows.length, (index) => rows[index]!.key, ROW_PX);
-  const at = rows.findIndex(({ key }) => key === current);
-  const item = rows[at]?.kind === 'item' ? (rows[at] as Extract<InboxRow, { kind: 'item' }>).item : null;
 
   const move = (step: 1 | -1): void => {
-    const next = nextItem(rows, at, step);
+    // Keys come faster than the page is drawn: each goes on from the one before.
+    const from = rows.findIndex(({ key }) => key === cursor.current);
+    const next = nextItem(rows, from, step);
     if (next < 0) return;
     const row = rows[next]!;
+    cursor.current = row.key;
     setCurrent(row.key);
     virtual.scrollToIndex(next, { align: 'auto' });
     if (row.kind === 'item') say(`${row.item.job}, ${row.item.project_path ?? ''}, ${row.item.summary}`);
   };
   const open = (part: '' | '#approve' | '#reject'): void => {
-    if (item !== null) navigate(`${pathOfItem(item)}${part}`);
+    const row = rows.find(({ key }) => key === cursor.current);
+    if (row?.kind === 'item') navigate(`${pathOfItem(row.item)}${part}`);
   };
   const refresh = (): void => {
     for (const { pages } of lanes) pages.again();
