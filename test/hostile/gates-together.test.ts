@@ -1,11 +1,16 @@
 /** Where two of the gates, or a gate and an exception, meet: what one of them refuses the other does not let through. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { inspectAsk } from '../../agent/src/app/asks.ts';
 import { breakGlass } from '../../agent/src/app/break-glass.ts';
+import { importConfigurations } from '../../agent/src/app/import-configurations.ts';
+import { inspectHold } from '../../agent/src/app/inspect.ts';
 import { readPolicy } from '../../agent/src/directories/policy-file.ts';
+import { canonicalJson } from '../../agent/src/domain/canonical-json.ts';
+import { digestOfText } from '../../agent/src/domain/digest.ts';
 import type { JsonObject } from '../../agent/src/domain/json.ts';
 import { variableTag } from '../../agent/src/domain/variable-tag.ts';
 import { type DeploymentWorld, deploymentWorld, PRODUCTION } from '../support/deployment-world.ts';
-import { hubWorld, requestFor, VARIABLE_KEY, type World } from '../support/hub-world.ts';
+import { configurationFor, hubWorld, requestFor, VARIABLE_KEY, type World } from '../support/hub-world.ts';
 
 const secret = (value: string): JsonObject => ({
   variables: [
@@ -99,5 +104,49 @@ break_glass: { rules: [{ name: release manager, user: maria }], for: 1h, during_
       approval: 1,
       actor: 'user:21 maria',
     });
+  });
+});
+
+describe('a question that no job waits on', () => {
+  let world: World;
+  beforeEach(async () => {
+    world = await hubWorld();
+  });
+  afterEach(() => world.store.close());
+
+  it('T32 shows the tags of hidden values to whom it asks, and to nobody else who may see it', async () => {
+    await world.admit({ id: 1 });
+    const configuration = configurationFor(['make'], secret('summer'));
+    const place = { ref: 'refs/heads/main', refProtected: true, environment: null };
+    const digest = digestOfText(canonicalJson(configuration));
+    const one = { note: 'a.json', projectId: 4242, job: 'build', place, digest, configuration };
+    const [asked] = await importConfigurations(world.context, world.caller('zoe'), [one], null);
+    expect(asked).toMatchObject({ outcome: 'asked', error: null });
+    const shown = async (who: string) =>
+      JSON.stringify((await inspectAsk(world.context, world.caller(who), asked!.review!)).configuration);
+    const tag = variableTag(VARIABLE_KEY, 4242, 'DB_PASSWORD', JSON.stringify('summer'));
+    expect(await shown('maria')).toContain(tag);
+    for (const who of ['rita', 'zoe']) expect(await shown(who)).not.toContain(tag);
+  });
+});
+
+describe('an outage of whoever knows people', () => {
+  let world: World;
+  beforeEach(async () => {
+    world = await hubWorld();
+  });
+  afterEach(() => world.store.close());
+
+  it('T18 T30 does not let authors approve later what nobody could tell was theirs', async () => {
+    const known = world.people;
+    world.people = { users: [], groups: [], projects: [] };
+    await world.admit({ id: 1, people: [{ role: 'author', id: null, name: 'maria', email: 'maria@example.com' }] });
+    world.people = known;
+    await expect(world.approve('maria', 1)).rejects.toMatchObject({ code: 'self_approval' });
+    expect((await inspectHold(world.context, world.caller('maria'), 1)).mayVote).toMatchObject({
+      code: 'self_approval',
+    });
+    await world.approve('jonas', 1);
+    expect(await world.state(1)).toBe('pending');
   });
 });

@@ -1,8 +1,11 @@
 import type { Approval } from '../domain/approval.ts';
+import { recognised } from '../domain/commit-people.ts';
 import { HoldpointError } from '../domain/errors.ts';
+import { hideTags } from '../domain/hidden-values.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { type MayVote, mayApproveEver } from '../domain/may-vote.ts';
 import type { Member } from '../domain/principal.ts';
+import { entitled } from '../domain/quorum.ts';
 import { type Opener, type Requirement, requirementFor } from '../domain/requirement.ts';
 import type { Ask, Review } from '../domain/review.ts';
 import type { Place, Subject } from '../domain/subject.ts';
@@ -97,11 +100,13 @@ export async function inspectAsk(context: HubContext, caller: Caller, id: number
   const review = await visibleReview(context, caller, id);
   const configuration = await readConfiguration(context.store, review.digest);
   if (configuration === null) throw new HoldpointError('internal', `review ${id}: the store lacks its configuration`);
-  const { mayVote } = await askRights(context, caller, review);
+  const { mayVote, requirements, member } = await askRights(context, caller, review);
+  // Tags of hidden values are for who may decide (T32).
+  const sees = requirements.some((requirement) => entitled(requirement, member));
   return {
     inspection: await inspectReview(context, review, caller.person.id),
     ask: askOf(review),
-    configuration,
+    configuration: sees ? configuration : hideTags(configuration),
     mayVote: caller.token.scopes.includes('approve')
       ? mayVote
       : { allowed: false, code: 'forbidden', reason: 'your token has no scope approve: use one that has' },
@@ -133,12 +138,14 @@ export async function askRights(
   const now = context.clock.now();
   // A freeze window that asks for more people asks them here too: what is approved now may let jobs go within it.
   const frozen = askedNow(policy, review, await frozenNow(context.directory, review.requirement), now);
-  const current = requirementFor(policyNow(policy, review, now), frozen);
-  const requirements = [frozen, current];
+  const here = policyNow(policy, review, now);
   const votes = await context.store.votes(review.id);
   const voters = [...votes.map(({ person }) => person.id), caller.person.id];
   // What a vote here leads to may hold for long: nobody is judged by an answer of some seconds ago (T19).
-  const members = await membersFor(context.directory, review.subject.projectId, requirements, voters, now);
+  const asking = [frozen, requirementFor(here, frozen)];
+  const members = await membersFor(context.directory, review.subject.projectId, asking, voters, now);
+  const current = requirementFor(here, recognised(frozen, members));
+  const requirements = [frozen, current];
   const member = members.find(({ person }) => person.id === caller.person.id);
   const mayVote = mayApproveEver(frozen, current, caller.person.id, member);
   return { current, requirements, members, member, mayVote };

@@ -69,7 +69,7 @@ export async function decideAsk(context: HubContext, caller: Caller, decision: A
   });
 }
 
-interface Ground extends Omit<Awaited<ReturnType<typeof askRights>>, 'current'> {
+interface Ground extends Awaited<ReturnType<typeof askRights>> {
   readonly review: Review;
   readonly votes: readonly Vote[];
   readonly requirements: readonly Requirement[];
@@ -87,7 +87,13 @@ async function answer(s: Settlement, caller: Caller, decision: AskDecision, grou
   requireForm(decision, here, requirements);
   const of = await givenBy(s, review, here);
   const vote = await voteOf(s, caller, decision, review, here, of);
-  await record(s, vote, review, caller, exceptionOf(review.requirement, caller.person.id));
+  await record(
+    s,
+    vote,
+    review,
+    caller,
+    exceptionOf({ ...review.requirement, authors: ground.current.authors }, caller.person.id),
+  );
   const votes = withVote(ground.votes, vote);
   const { outcome, approvedBy } = tallyAll(requirements, votes, members);
   switch (outcome) {

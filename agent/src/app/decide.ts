@@ -1,4 +1,5 @@
 import { type Approval, questionOf } from '../domain/approval.ts';
+import { recognised } from '../domain/commit-people.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { type Hold, liveAttempt, wrongState } from '../domain/hold.ts';
 import { bounded, type Lifetime, lifetimeText, narrowest, parseLifetime, requireWithin } from '../domain/lifetime.ts';
@@ -130,18 +131,19 @@ async function groundOf(context: HubContext, caller: Caller, decision: Decision,
   const here = policyNow(policy, hold, context.clock.now());
   const frozen = await frozenNow(context.directory, asked.requirement);
   const review = { ...asked, requirement: askedNow(policy, asked, frozen, context.clock.now()) };
-  const current = requirementFor(here, review.requirement);
   const votes = await context.store.votes(review.id);
-  const requirements = [review.requirement, current];
+  const asking = [review.requirement, requirementFor(here, review.requirement)];
   const { projectId } = hold.subject;
   const voters = [...votes.map(({ person }) => person.id), caller.person.id];
-  const known = await membersFor(context.directory, projectId, requirements, voters);
+  const known = await membersFor(context.directory, projectId, asking, voters);
   const { decision: said, representedAs = null } = decision;
   const own = { person: { id: caller.person.id }, decision: said, representedAs };
   const others = votes.filter(({ person }) => person.id !== caller.person.id);
   // What would end the Review stands on who belongs to what at this moment, not on what was so some seconds ago (T19).
-  const ends = tallyAll(requirements, [...others, own], known).outcome !== 'unmet';
-  const members = ends ? await membersFor(context.directory, projectId, requirements, voters, started) : known;
+  const ends = tallyAll(asking, [...others, own], known).outcome !== 'unmet';
+  const members = ends ? await membersFor(context.directory, projectId, asking, voters, started) : known;
+  const current = requirementFor(here, recognised(review.requirement, members));
+  const requirements = [review.requirement, current];
   const problem = context.directory.problem();
   // A reject is never asked for more: whoever wants to stop something must be able to.
   const needed = said === 'approve' ? neededFor(requirements) : 'none';
@@ -258,7 +260,8 @@ async function approve(s: Settlement, caller: Caller, decision: Decision, ground
   await requireSeen(s, hold);
   const vote = voteOf(caller, decision, ground, lifetime.kind === 'run' ? hold.id : null, lifetime, scope);
   await ground.proved.consume(s);
-  await recordVote(s, vote, hold, caller.token, exceptionOf(review.requirement, caller.person.id));
+  const { authors } = current;
+  await recordVote(s, vote, hold, caller.token, exceptionOf({ ...review.requirement, authors }, caller.person.id));
 
   // Votes from before the policy asked for more do not count for what it asks now (T21).
   const votes = countingVotes(requirements, withVote(ground.votes, vote));

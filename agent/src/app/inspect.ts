@@ -1,6 +1,7 @@
 import { type Approval, questionOf } from '../domain/approval.ts';
 import type { AuditRow } from '../domain/audit.ts';
 import type { BreakGlass } from '../domain/break-glass.ts';
+import { recognised } from '../domain/commit-people.ts';
 import type { Change } from '../domain/configuration-diff.ts';
 import type { Deployment } from '../domain/deployment.ts';
 import { HoldpointError } from '../domain/errors.ts';
@@ -110,12 +111,13 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
   if (facts === null || configuration === null)
     throw new HoldpointError('internal', `hold ${id}: the store lacks its configuration or facts`);
   const policy = policyNow(whole, hold, now);
-  const current = requirementFor(policy, review?.requirement ?? { trigger: hold.trigger, people: facts.commit.people });
-  const requirements = review === null ? [current] : [review.requirement, current];
+  const opener = review?.requirement ?? { trigger: hold.trigger, people: facts.commit.people };
+  const asking = [...(review === null ? [] : [review.requirement]), requirementFor(policy, opener)];
   const votes = review === null ? [] : await store.votes(review.id);
   const voters = [...votes.map(({ person }) => person.id), caller.person.id];
   const { projectId } = hold.subject;
-  const members = await membersFor(directory, projectId, requirements, voters);
+  const members = await membersFor(directory, projectId, asking, voters);
+  const current = requirementFor(policy, recognised(opener, members));
   const member = members.find(({ person }) => person.id === caller.person.id);
   const denial = await store.denial(hold.subject, hold.digest, context.clock.now());
   const frozen = review?.requirement ?? current;

@@ -1,5 +1,5 @@
 import type { CommitPerson } from './facts.ts';
-import type { Person } from './principal.ts';
+import type { Member, Person } from './principal.ts';
 
 const same = (a: string, b: string): boolean => a.trim().toLowerCase() === b.trim().toLowerCase();
 
@@ -26,4 +26,17 @@ export function identified(named: readonly CommitPerson[], people: readonly Pers
     const found = people.filter((person) => isOne(person, one));
     return found.length === 0 ? [one] : found.map(({ id }) => ({ ...one, id }));
   });
+}
+
+/**
+ * Who caused something, with those of the commit whom these members are: whoever could not be told when it was asked, while
+ * the directory was away or before they belonged here, is no less its author for that (T18).
+ */
+export function recognised<T extends { readonly people: readonly CommitPerson[] | null }>(
+  opener: T,
+  members: readonly Pick<Member, 'person'>[],
+): T {
+  const { people } = opener;
+  const known = members.map(({ person }) => person);
+  return people === null ? opener : { ...opener, people: identified(people, known) };
 }
