@@ -1,16 +1,18 @@
 /** Where two of the gates, or a gate and an exception, meet: what one of them refuses the other does not let through. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { admit } from '../../agent/src/app/admit.ts';
 import { inspectAsk } from '../../agent/src/app/asks.ts';
 import { breakGlass } from '../../agent/src/app/break-glass.ts';
 import { importConfigurations } from '../../agent/src/app/import-configurations.ts';
 import { inspectHold } from '../../agent/src/app/inspect.ts';
+import { revoke } from '../../agent/src/app/revoke.ts';
 import { readPolicy } from '../../agent/src/directories/policy-file.ts';
 import { canonicalJson } from '../../agent/src/domain/canonical-json.ts';
 import { digestOfText } from '../../agent/src/domain/digest.ts';
 import type { JsonObject } from '../../agent/src/domain/json.ts';
 import { variableTag } from '../../agent/src/domain/variable-tag.ts';
 import { type DeploymentWorld, deploymentWorld, PRODUCTION } from '../support/deployment-world.ts';
-import { configurationFor, hubWorld, requestFor, VARIABLE_KEY, type World } from '../support/hub-world.ts';
+import { configurationFor, factsFor, hubWorld, requestFor, VARIABLE_KEY, type World } from '../support/hub-world.ts';
 
 const secret = (value: string): JsonObject => ({
   variables: [
@@ -148,5 +150,37 @@ describe('an outage of whoever knows people', () => {
     });
     await world.approve('jonas', 1);
     expect(await world.state(1)).toBe('pending');
+  });
+});
+
+describe('what whoever asks does not say', () => {
+  let world: World;
+  beforeEach(async () => {
+    world = await hubWorld();
+  });
+  afterEach(() => world.store.close());
+
+  it('T20 a payload without the path of its project is under the rules of that project all the same', async () => {
+    const text = `rules: [{ name: one, access_level: maintainer }]
+configurations:
+  - name: payments
+    match: { projects: [acme/payments/*] }
+    rules: [{ name: two, access_level: maintainer, count: 2 }]
+`;
+    world.policy = readPolicy(text, 'policy.yaml');
+    const facts = { ...factsFor({ id: 1 }), project: { id: 4242, path: null } };
+    const { hold } = await admit(world.context, 'embedded', { ...requestFor({ id: 1 }), facts });
+    const asked = await world.store.review((await world.store.hold(hold!))!.review!);
+    expect(asked?.requirement.rules.map(({ name }) => name)).toEqual(['two']);
+  });
+
+  it('T12 T48 artifacts of a job whose approval was taken back are not those of an approved job', async () => {
+    await world.admit({ id: 1, pipeline: 1 });
+    await world.approve('maria', 1);
+    await world.report('embedded', { hold: 1, jobId: 1, event: 'handed_out' });
+    await revoke(world.context, world.caller('maria'), 1, 'it was a miner');
+    const dependencies = [{ name: 'build', jobId: 1, samePipeline: true }];
+    await world.admit({ id: 2, pipeline: 1, name: 'deploy', environment: 'production', dependencies });
+    expect((await world.store.hold(2))?.inputs).toBe('same_pipeline');
   });
 });

@@ -68,7 +68,7 @@ export async function admit(context: HubContext, agent: string, request: AdmitRe
       `job ${request.facts.job.id}: its configuration has digest ${digest}, the agent says ${request.digest}: are agent and hub of the same version?`,
     );
   }
-  const named = await withPeople(context, request);
+  const named = await withPeople(context, await withPath(context, request));
   const decision = await retrying(async () => {
     const policy = await context.policy();
     const deciding = { actor: agentActor(agent), address: null, now: context.clock.now(), policy };
@@ -76,6 +76,13 @@ export async function admit(context: HubContext, agent: string, request: AdmitRe
     return settle(context, deciding, (s) => decide(s, agent, named, canonical, gate));
   });
   return answer(context, named, decision);
+}
+
+/** The request with the path of its project: an older server does not send it, and rules that go by it must not be missed (T20). */
+async function withPath({ directory }: HubContext, request: AdmitRequest): Promise<AdmitRequest> {
+  const { project } = request.facts;
+  const path = project.path ?? (await directory.project(project.id))?.path ?? null;
+  return { ...request, facts: { ...request.facts, project: { ...project, path } } };
 }
 
 /** The request with whom the directory knows of those in the commit: they may not approve what they wrote (T18). */

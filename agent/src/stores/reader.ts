@@ -287,6 +287,8 @@ export function reader(db: Kysely<Schema>): StoreReader {
           .where('attempts.handed_out_at', 'is not', null)
           .innerJoin('approvals', 'approvals.id', 'holds.approval')
           .where('approvals.break_glass', 'is', null)
+          // What was taken back since vouches for nothing that was made under it (T12).
+          .where('approvals.revoked_at', 'is', null)
           .execute();
         for (const row of rows) admitted.add(row.job_id);
       }
