@@ -7,6 +7,7 @@ import { entitled } from '../domain/quorum.ts';
 import { requirementFor } from '../domain/requirement.ts';
 import type { Review } from '../domain/review.ts';
 import { type Own, sameChange } from '../domain/same-change.ts';
+import { breathe } from './breathe.ts';
 import { membersFor, policyFor } from './governing.ts';
 import type { Caller, HubContext } from './hub-context.ts';
 import { nearestDiff, readConfiguration } from './nearest.ts';
@@ -48,6 +49,7 @@ export async function waitingChanges(context: HubContext, caller: Caller): Promi
   const found = await store.reviews({ states: ['open'], sight }, { after: 0, limit: MAX_REVIEWS + 1 });
   const groups = new Map<string, ChangeGroup>();
   for (const review of found.slice(0, MAX_REVIEWS)) {
+    await breathe();
     const holds = await store.waitingOn(review.id);
     const configuration = holds.length === 0 ? null : await readConfiguration(store, review.digest);
     if (configuration === null) continue;

@@ -6,6 +6,7 @@ import { runValuesOf } from '../domain/run-values.ts';
 import { placeCovered } from '../domain/scope.ts';
 import type { Sighting } from '../domain/sighting.ts';
 import { type Place, refClass, type Subject } from '../domain/subject.ts';
+import { breathe } from './breathe.ts';
 import { type Comparing, coverOf, valuesOfApproved } from './covering.ts';
 import { policyFor } from './governing.ts';
 import type { Caller, HubContext } from './hub-context.ts';
@@ -68,12 +69,14 @@ export async function propose(context: HubContext, caller: Caller, days: number)
   const open: Sighting[] = [];
   let covered = 0;
   for (const sighting of guarded) {
+    await breathe();
     if (await isCovered(comparing, sighting)) covered += sighting.runs;
     else open.push(sighting);
   }
   const approvals: ProposedApproval[] = [];
   const tolerate: ProposedTolerance[] = [];
   for (const sightings of byJob(open)) {
+    await breathe();
     const { lines, approve } = proposeForJob(
       await variantsOf(comparing, sightings),
       toleranceOf(comparing, sightings[0]!),
