@@ -174,6 +174,25 @@ configurations:
     expect(asked?.requirement.rules.map(({ name }) => name)).toEqual(['two']);
   });
 
+  it('T20 another letter case of an environment escapes neither its freeze nor its stricter rules', async () => {
+    const text = `rules: [{ name: one, access_level: maintainer }]
+configurations:
+  - name: production
+    match: { environments: [production] }
+    rules: [{ name: two, access_level: maintainer, count: 2 }]
+freeze:
+  - { name: always, time_zone: UTC, match: { environments: [production] }, daily: [{ from: "00:00", to: "00:00" }] }
+`;
+    world.policy = readPolicy(text, 'policy.yaml');
+    await world.admit({ id: 1, environment: 'Production' });
+    const hold = (await world.store.hold(1))!;
+    expect((await world.store.review(hold.review!))?.requirement.rules.map(({ name }) => name)).toEqual(['two']);
+    await world.approve('maria', 1);
+    await world.approve('jonas', 1);
+    const frozen = await world.store.hold(1);
+    expect([frozen?.state, frozen?.reason]).toEqual(['waiting_for_approval', expect.stringContaining('frozen')]);
+  });
+
   it('T12 T48 artifacts of a job whose approval was taken back are not those of an approved job', async () => {
     await world.admit({ id: 1, pipeline: 1 });
     await world.approve('maria', 1);

@@ -25,7 +25,7 @@ const WORDS = ['protected', 'unprotected'];
 const patternCovers = (wide: string, narrow: string): boolean =>
   WORDS.includes(wide) || (WORDS.includes(narrow) && wide !== '*') ? wide === narrow : globMatches(wide, narrow);
 
-const lower = (list: PolicyMatch['projects']) =>
+const lower = <T extends string | number>(list: readonly T[] | undefined) =>
   list?.map((one) => (typeof one === 'string' ? one.toLowerCase() : one));
 
 /** True when the first speaks for every job that the second speaks for; false where nobody can tell. */
@@ -34,7 +34,7 @@ export function matchCovers(wide: PolicyMatch, narrow: PolicyMatch): boolean {
     listCovers(lower(wide.projects), lower(narrow.projects)) &&
     listCovers(wide.jobs, narrow.jobs) &&
     listCovers(wide.refs, narrow.refs) &&
-    listCovers(wide.environments, narrow.environments)
+    listCovers(lower(wide.environments), lower(narrow.environments))
   );
 }
 

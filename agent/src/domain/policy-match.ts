@@ -19,7 +19,7 @@ export interface PolicyMatch {
   readonly jobs?: readonly string[];
   /** `protected`, `unprotected`, or globs over full refs. */
   readonly refs?: readonly string[];
-  /** Globs over names; a job without an environment fits none. */
+  /** Globs over names, whatever their letter case; a job without an environment fits none. */
   readonly environments?: readonly string[];
 }
 
@@ -39,6 +39,7 @@ export function entryFits({ projects, jobs, refs, environments }: PolicyMatch, t
     anyFits(refs, (one) =>
       one === 'protected' ? refProtected : one === 'unprotected' ? !refProtected : globMatches(one, ref),
     ) &&
-    anyFits(environments, (one) => environment !== null && globMatches(one, environment))
+    // As where environments are protected: another letter case is no way out of a rule or a freeze (T20).
+    anyFits(environments, (one) => environment !== null && globMatches(one.toLowerCase(), environment.toLowerCase()))
   );
 }
