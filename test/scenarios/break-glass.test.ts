@@ -69,6 +69,17 @@ describe('breaking the glass', () => {
     });
   });
 
+  it('T18 is not closed by whose run it was, whoever had opened the question before', async () => {
+    await world.admit({ id: 1, pipeline: 1 });
+    const people = [{ role: 'author', id: null, name: 'olga', email: 'olga@example.com' }] as const;
+    await world.admit({ id: 2, pipeline: 2, by: 'jonas', people });
+    await smash('maria', 2);
+    for (const who of ['jonas', 'olga'])
+      await expect(reviewBreakGlass(world.context, world.caller(who), 1, 'justified', 'ok')).rejects.toMatchObject({
+        code: 'self_approval',
+      });
+  });
+
   it('T18 is not closed by whoever triggered what ran', async () => {
     await world.admit({ id: 1, by: 'jonas' });
     await smash('maria');

@@ -1,9 +1,11 @@
 import type { Approval } from '../domain/approval.ts';
 import { type BreakGlass, closeBreakGlass, type Finding } from '../domain/break-glass.ts';
+import { recognised } from '../domain/commit-people.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { freezeAt, frozenWords } from '../domain/freeze.ts';
 import { type Hold, wrongState } from '../domain/hold.ts';
 import type { Member } from '../domain/principal.ts';
+import { requirementFor } from '../domain/requirement.ts';
 import { type ApprovalRule, satisfies, whoWords } from '../domain/rule.ts';
 import type { Sight } from '../ports/store.ts';
 import { membersFor, policyFor, targetOf } from './governing.ts';
@@ -248,7 +250,8 @@ export async function reviewBreakGlass(
   return retrying(async () => {
     const glass = await visibleBreakGlass(context, caller, id);
     const policy = await context.policy();
-    const { rules } = policyFor(policy, glass);
+    const here = policyFor(policy, glass);
+    const { rules } = here;
     const now = context.clock.now();
     const { projectId } = glass.subject;
     const members = await membersFor(context.directory, projectId, [{ rules }], [caller.person.id], now);
@@ -265,7 +268,11 @@ export async function reviewBreakGlass(
     }
     const hold = await context.store.hold(glass.hold);
     const review = hold?.review == null ? null : await context.store.review(hold.review);
-    if (review?.requirement.excluded.includes(person)) {
+    // Whoever opened the question caused the configuration; whose run this was caused what is looked at here.
+    const facts = hold === null ? null : await context.store.facts(hold.id, hold.attempts[0]?.jobId ?? 0);
+    const own = hold && recognised({ trigger: hold.trigger, people: facts?.commit.people ?? null }, members);
+    const excluded = [...(review?.requirement.excluded ?? []), ...(own ? requirementFor(here, own).excluded : [])];
+    if (excluded.includes(person)) {
       throw new HoldpointError(
         'self_approval',
         `break-glass ${id}: you triggered or wrote what ran, and the policy forbids to approve that oneself: ask somebody else`,
