@@ -61,6 +61,9 @@ const VIEWS: readonly (readonly [
   ['inbox', () => '/inbox', (page) => page.getByText('The same change in many places').waitFor()],
   ['review', ({ hold }) => `/holds/${hold}`, (page) => page.getByText('What would change').waitFor()],
   ['holds', () => '/holds', (page) => page.getByRole('cell').first().waitFor()],
+  ['approvals', () => '/approvals', (page) => page.getByRole('cell').first().waitFor()],
+  ['audit', () => '/audit', (page) => page.getByText('completed an approval').first().waitFor()],
+  ['figures', () => '/figures', (page) => page.locator('.chart canvas').waitFor()],
 ];
 
 const built = mkdtempSync(join(tmpdir(), 'holdpoint-screenshots-'));

@@ -1,3 +1,4 @@
+import { useMemo } from 'preact/hooks';
 import { Link } from 'wouter-preact';
 import { AUDIT_KINDS, eventWords } from '../../../../src/domain/audit-events.ts';
 import type { AuditRow } from '../../../../src/wire/api.ts';
@@ -86,6 +87,8 @@ export default function AuditView() {
   const names = ['event', 'project', 'person', 'hold', 'deployment', 'since', 'until'] as const;
   const [filter, set, query] = useFilter(names);
   const pages = usePages<AuditRow>(`audit?sort=desc${query === '' ? '' : `&${query}`}`, 100);
+  // On a phone what happened comes first.
+  const isWide = useMemo(() => matchMedia('(min-width: 40rem)').matches, []);
   const scopes = session.value?.scopes ?? [];
   const mayExport = scopes.includes('admin') || scopes.includes('audit');
   return (
@@ -93,42 +96,51 @@ export default function AuditView() {
       <h1>Audit</h1>
       {mayExport && <ChainState />}
       <search>
-        <form class="filters" onSubmit={(event) => event.preventDefault()}>
-          <Choice
-            id="event"
-            label="What"
-            value={filter.event}
-            options={KINDS}
-            onChange={(value) => set('event', value)}
-          />
-          <Field
-            id="project"
-            label="Project (path or id)"
-            value={filter.project}
-            onChange={(value) => set('project', value)}
-          />
-          <Field
-            id="person"
-            label="Person (user name or id)"
-            value={filter.person}
-            onChange={(value) => set('person', value)}
-          />
-          <Field id="hold" label="Hold" value={filter.hold} onChange={(value) => set('hold', value)} />
-          <Field
-            id="deployment"
-            label="Deployment"
-            value={filter.deployment}
-            onChange={(value) => set('deployment', value)}
-          />
-          <Field
-            id="since"
-            label="From day"
-            type="date"
-            value={filter.since}
-            onChange={(value) => set('since', value)}
-          />
-          <Field id="until" label="To day" type="date" value={filter.until} onChange={(value) => set('until', value)} />
-        </form>
+        <details open={isWide || query !== ''}>
+          <summary>Narrow it down</summary>
+          <form class="filters" onSubmit={(event) => event.preventDefault()}>
+            <Choice
+              id="event"
+              label="What"
+              value={filter.event}
+              options={KINDS}
+              onChange={(value) => set('event', value)}
+            />
+            <Field
+              id="project"
+              label="Project (path or id)"
+              value={filter.project}
+              onChange={(value) => set('project', value)}
+            />
+            <Field
+              id="person"
+              label="Person (user name or id)"
+              value={filter.person}
+              onChange={(value) => set('person', value)}
+            />
+            <Field id="hold" label="Hold" value={filter.hold} onChange={(value) => set('hold', value)} />
+            <Field
+              id="deployment"
+              label="Deployment"
+              value={filter.deployment}
+              onChange={(value) => set('deployment', value)}
+            />
+            <Field
+              id="since"
+              label="From day"
+              type="date"
+              value={filter.since}
+              onChange={(value) => set('since', value)}
+            />
+            <Field
+              id="until"
+              label="To day"
+              type="date"
+              value={filter.until}
+              onChange={(value) => set('until', value)}
+            />
+          </form>
+        </details>
       </search>
       {filter.hold !== '' && <Bundle things="holds" id={filter.hold} />}
       {filter.deployment !== '' && <Bundle things="deployments" id={filter.deployment} />}

@@ -98,7 +98,7 @@ export default function FiguresView() {
                 The oldest open question was put <Time at={figures.waiting.oldest_at} />.
               </p>
             )}
-            <WaitingChart days={figures.days} />
+            <WaitingChart days={figures.days} since={figures.since} />
           </section>
           <section class="box" aria-labelledby="causes-title">
             <h2 id="causes-title">Why people were asked</h2>

@@ -10,7 +10,7 @@ const MINUTE_MS = 60_000;
 const colour = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 /** Minutes of waiting by day: half, and 95 of a hundred, were answered within. The same stands below as a table. */
-export function WaitingChart({ days }: { readonly days: Figures['days'] }) {
+export function WaitingChart({ days, since }: { readonly days: Figures['days']; readonly since: string }) {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const element = place.current;
@@ -23,7 +23,12 @@ export function WaitingChart({ days }: { readonly days: Figures['days'] }) {
         height: HEIGHT_PX,
         legend: { show: false },
         cursor: { show: false },
-        axes: [axis, { ...axis, size: 64, values: (_, values) => values.map((value) => `${value} min`) }],
+        axes: [axis, { ...axis, size: 72, values: (_, values) => values.map((value) => `${+value.toFixed(1)} min`) }],
+        // All of the span, so that one busy day does not fill it; a minute at least, or a calm month looks wild.
+        scales: {
+          x: { range: [Date.parse(since) / 1_000, Date.now() / 1_000] },
+          y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] },
+        },
         series: [
           {},
           { label: '95 %', stroke: colour('--wait'), width: 2, points: { show: true } },
@@ -43,7 +48,7 @@ export function WaitingChart({ days }: { readonly days: Figures['days'] }) {
       resized.disconnect();
       chart.destroy();
     };
-  }, [days]);
+  }, [days, since]);
   if (days.length === 0) return <p class="quiet">Nothing was answered in these days.</p>;
   return (
     <>
