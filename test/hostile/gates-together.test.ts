@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { admit } from '../../agent/src/app/admit.ts';
 import { inspectAsk } from '../../agent/src/app/asks.ts';
 import { breakGlass } from '../../agent/src/app/break-glass.ts';
+import { markBroken } from '../../agent/src/app/deployments/broken.ts';
 import { importConfigurations } from '../../agent/src/app/import-configurations.ts';
 import { inspectHold } from '../../agent/src/app/inspect.ts';
 import { revoke } from '../../agent/src/app/revoke.ts';
@@ -63,6 +64,15 @@ describe('a remembered reject and a deployment', () => {
     for (const who of ['quinn', 'sam', 'sina']) await world.vote(who, id);
     await world.run('opal', id);
     expect(await world.state(main.hold!)).toBe('waiting_for_approval');
+  });
+
+  it('T20 a commit that is marked as broken is so whatever letter case its environment is written in', async () => {
+    const first = await world.deploy({ id: 1, pipeline: 1 });
+    const { id } = await world.deployment(first.hold!);
+    await markBroken(world.context, world.caller('opal', ['read', 'deploy']), id, 'loses payments');
+    const outcome = async (job: number, environment: string) =>
+      (await world.deploy({ id: job, pipeline: job, environment })).outcome;
+    expect([await outcome(2, 'production'), await outcome(3, 'PRODUCTION')]).toEqual(['refuse', 'refuse']);
   });
 
   it('T20 T30 an environment that GitLab could not be asked about is of the strictest tier that anything protects', async () => {

@@ -102,13 +102,16 @@ export function deploymentReads(
       return rows.map(deploymentVoteOf);
     },
     async brokenMark(where, sha) {
-      const row = await db
+      const rows = await db
         .selectFrom('broken_marks')
         .selectAll()
-        .where(to(where))
+        .where('instance', '=', where.instance)
+        .where('project_id', '=', where.projectId)
         .where('sha', '=', sha)
         .where('lifted_at', 'is', null)
-        .executeTakeFirst();
+        .execute();
+      // As where environments are protected: another letter case is no other environment (T20).
+      const row = rows.find(({ environment }) => environment.toLowerCase() === where.environment.toLowerCase());
       return row === undefined ? null : markOf(row);
     },
     async brokenMarks(instance, projectId, limit) {
