@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { admit } from '../../agent/src/app/admit.ts';
 import { inspectAsk } from '../../agent/src/app/asks.ts';
 import { breakGlass } from '../../agent/src/app/break-glass.ts';
+import { liftDenial } from '../../agent/src/app/denials.ts';
 import { markBroken } from '../../agent/src/app/deployments/broken.ts';
 import { importConfigurations } from '../../agent/src/app/import-configurations.ts';
 import { inspectHold } from '../../agent/src/app/inspect.ts';
@@ -160,6 +161,26 @@ describe('an outage of whoever knows people', () => {
     });
     await world.approve('jonas', 1);
     expect(await world.state(1)).toBe('pending');
+  });
+});
+
+describe('an outage and a denial', () => {
+  let world: World;
+  beforeEach(async () => {
+    world = await hubWorld();
+  });
+  afterEach(() => world.store.close());
+
+  it('T15 T18 does not let authors lift what others have said no to', async () => {
+    const known = world.people;
+    world.people = { users: [], groups: [], projects: [] };
+    await world.admit({ id: 1, people: [{ role: 'author', id: null, name: 'maria', email: 'maria@example.com' }] });
+    world.people = known;
+    await world.reject('jonas', 1, { remember: true });
+    await expect(liftDenial(world.context, world.caller('maria'), 1, null)).rejects.toMatchObject({
+      code: 'self_approval',
+    });
+    expect(await liftDenial(world.context, world.caller('jonas'), 1, null)).toMatchObject({ by: 'jonas' });
   });
 });
 

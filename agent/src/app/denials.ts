@@ -1,3 +1,4 @@
+import { recognised } from '../domain/commit-people.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { ACCESS_LEVELS } from '../domain/principal.ts';
 import { entitled } from '../domain/quorum.ts';
@@ -32,8 +33,9 @@ export async function liftDenial(
     const review = await context.store.review(denial.review);
     if (review === null) throw new HoldpointError('internal', `denial ${id}: the store lacks its review`);
     const policy = await context.policy();
-    const current = requirementFor(policyFor(policy, review), review.requirement);
-    const members = await membersFor(context.directory, denial.subject.projectId, [current], [caller.person.id]);
+    const here = policyFor(policy, review);
+    const members = await membersFor(context.directory, denial.subject.projectId, [here], [caller.person.id]);
+    const current = requirementFor(here, recognised(review.requirement, members));
     const member = members.find(({ person }) => person.id === caller.person.id);
     if (!entitled(current, member)) {
       if (!visible.includes(denial.subject.projectId)) throw notFound('denial', id);
