@@ -113,7 +113,7 @@ describe('T40, T41: in a storm of faults', () => {
       // The storm is over: all that still waits is approved, and every job comes to an end.
       gatekeeper.connect();
       const over = (id: number): boolean => ['success', 'failed', 'canceled'].includes(fake.job(id).status);
-      for (let round = 0; round < 400 && !ids.every(over); round++) {
+      for (let round = 0; round < 2_000 && !ids.every(over); round++) {
         for (const hold of waiting()) {
           released.add(hold.jobId);
           await gatekeeper.release(hold.jobId);
