@@ -48,7 +48,7 @@ describe('the inbox in the browser', () => {
   it('is a good place to be where nothing waits, and leads to what has been', async () => {
     await stage.open();
     const page = await stage.see('maria', '/inbox');
-    await page.getByText('Nothing waits for anybody.').waitFor();
+    await page.getByText('No configuration waits for anybody.').waitFor();
     await page.locator('.empty').getByRole('link', { name: 'Holds' }).click();
     await page.getByRole('heading', { name: 'Holds' }).waitFor();
     await page.getByText('No Hold fits.').waitFor();

@@ -125,8 +125,8 @@ describe('deployments', () => {
     const hold = await stage.scene.hold(job, 'waiting_for_approval');
     const maria = await stage.scene.as('maria');
     await maria.post(`holds/${hold.id}/approve`, { digest: hold.digest });
-    const rob = await stage.see('rob', '/deployments');
-    await rob.getByRole('button', { name: 'Open deployment 1' }).click();
+    const rob = await stage.see('rob', '/inbox');
+    await rob.getByRole('link', { name: 'deploy:production to production' }).click();
     await rob.getByText('qa: 0 of 1').waitFor();
     expect(await rob.getByRole('button', { name: 'Run it' }).isDisabled()).toBe(true);
     await rob.getByText('Run is off').waitFor();

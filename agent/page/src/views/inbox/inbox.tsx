@@ -17,6 +17,7 @@ import { KeyHelp } from './key-help.tsx';
 import { LaneEnd } from './lane-end.tsx';
 import { type InboxRow, type Lane, nextItem, rowsOf } from './rows.ts';
 import { SameChanges } from './same-changes.tsx';
+import { WaitingDeployments } from './waiting-deployments.tsx';
 
 const ROW_PX = 92;
 
@@ -103,6 +104,7 @@ function Waiting() {
           </button>
         </Notice>
       )}
+      <WaitingDeployments turn={turn} />
       {mine.items.length > 1 && <SameChanges turn={turn} />}
       {isEmpty ? (
         <Empty isFiltered={Object.values(filters).some((value) => value !== '')} />
@@ -157,7 +159,9 @@ function RowOf({ row, isCurrent }: { readonly row: InboxRow; readonly isCurrent:
 function Empty({ isFiltered }: { readonly isFiltered: boolean }) {
   return (
     <div class="empty">
-      <p class="empty-title">{isFiltered ? 'Nothing that waits fits these filters.' : 'Nothing waits for anybody.'}</p>
+      <p class="empty-title">
+        {isFiltered ? 'Nothing that waits fits these filters.' : 'No configuration waits for anybody.'}
+      </p>
       <p class="quiet">
         Jobs whose configuration is approved run at once. What has run, and what was decided, stands under{' '}
         <a href="/holds">Holds</a>. This page shows new ones by itself.
