@@ -41,7 +41,7 @@ describe('the log of a running job in the browser', () => {
     expect(await axeFindings(page)).toEqual([]);
     end();
     await ended(stage.scene, job, 'success');
-    await page.getByText('This has changed while you looked at it.', { exact: true }).waitFor();
+    await page.getByText('It has gone on meanwhile').waitFor();
     await page.getByRole('button', { name: 'Show it as it is now' }).click();
     await page.locator('.head').getByText('Success').waitFor();
     expect(await page.locator('.log').count()).toBe(0);

@@ -50,6 +50,9 @@ describe('a Review in the browser', () => {
     await ended(stage.scene, job, 'success');
     const done = await stage.scene.hold(job, 'success');
     expect(done.votes).toMatchObject([{ person: { username: 'maria' }, decision: 'approve' }]);
+    // One's own decision goes on: nothing that takes anybody by surprise.
+    await page.getByText('It has gone on meanwhile').waitFor();
+    expect(await page.getByText('This has changed while you looked at it').count()).toBe(0);
   });
 
   it('is rejected with a comment, and not without one', async () => {

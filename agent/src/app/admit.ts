@@ -288,7 +288,7 @@ async function verdictOnOpen(s: Settlement, open: Hold, gate: DeploymentGate | n
   if (hold.state === 'pending') {
     const approval = hold.approval === null ? null : await s.tx.approval(hold.approval);
     const still = approval !== null && (await stillCovers(s, approval, asking));
-    const freeze = still ? await freezeOf(s, hold, approval) : null;
+    const freeze = still ? freezeOf(s, hold, approval) : null;
     if (freeze !== null) return verdictOnOpen(s, await freezeHold(s, hold, freeze), gate);
     const now = still ? hold : await fallBack(s, hold, 'its approval is over');
     const goes = await keepGate(s, now, gate);

@@ -30,11 +30,13 @@ export function HoldPage({ id, children }: { readonly id: number; readonly child
   const found = useHold(id);
   const [outcome, setOutcome] = useState<string | null>(null);
   const hold = found.value?.hold ?? null;
+  // What is being read again is not news, and not to be decided on.
+  const hasChanged = found.changes.length > 0 && !found.isLoading;
+  // Where nothing is left to decide, a change takes nobody by surprise: one's own approve goes on, too.
+  const isOver = hold !== null && hold.state !== 'waiting_for_approval';
   useTitle(hold === null ? `Hold ${id}` : `${hold.job} · hold ${id}`);
   if (found.value === null || hold === null) return <Pending what={`Hold ${id}`} {...found} />;
   const { background } = found.value;
-  // What is being read again is not news, and not to be decided on.
-  const hasChanged = found.changes.length > 0 && !found.isLoading;
   const decided = (after: HoldView | null): void => {
     setOutcome(after === null ? null : outcomeOf(after));
     if (after !== null) found.again();
@@ -44,11 +46,15 @@ export function HoldPage({ id, children }: { readonly id: number; readonly child
       <Head hold={hold} />
       {outcome !== null && <Notice tone="good">{outcome}</Notice>}
       {hasChanged && (
-        <Notice tone="warn">
-          <p>
-            <strong>This has changed while you looked at it.</strong> The buttons are off until you have seen it as it
-            is now.
-          </p>
+        <Notice tone={isOver ? 'news' : 'warn'}>
+          {isOver ? (
+            <p>It has gone on meanwhile:</p>
+          ) : (
+            <p>
+              <strong>This has changed while you looked at it.</strong> The buttons are off until you have seen it as it
+              is now.
+            </p>
+          )}
           <ul>
             {found.changes.map((words) => (
               <li key={words}>
