@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import { HoldpointError } from '../domain/errors.ts';
+import { type DialectName, inDialect, type Statement } from './dialect.ts';
 import { statements as first } from './migrations/0001-first.ts';
 import { statements as retries } from './migrations/0002-retries.ts';
 import { statements as scopes } from './migrations/0003-scopes.ts';
@@ -13,7 +14,7 @@ import { statements as audit } from './migrations/0010-audit.ts';
 import type { Schema } from './schema.ts';
 
 /** By number, in order, forward only; a number is given once and for ever. Numbers may be left out. */
-const MIGRATIONS: readonly (readonly [version: number, statements: readonly string[]])[] = [
+const MIGRATIONS: readonly (readonly [version: number, statements: readonly Statement[]])[] = [
   [1, first],
   [2, retries],
   [3, scopes],
@@ -29,8 +30,11 @@ const MIGRATIONS: readonly (readonly [version: number, statements: readonly stri
 /** The schema that this program writes. */
 export const SCHEMA_VERSION = Math.max(...MIGRATIONS.map(([version]) => version));
 
-/** Brings the schema up to date, each step that it lacks whole or not at all. Rejects with `store_unavailable` for a newer schema. */
-export async function migrate(db: Kysely<Schema>, path: string): Promise<void> {
+/**
+ * Brings the schema up to date, each step that it lacks whole or not at all. Rejects with `store_unavailable` for a newer schema.
+ * The caller sees to it that no two programs do this at once.
+ */
+export async function migrate(db: Kysely<Schema>, dialect: DialectName, name: string): Promise<void> {
   await sql`create table if not exists schema_version (version integer primary key)`.execute(db);
   const rows = await db.selectFrom('schema_version').select('version').execute();
   const done = new Set(rows.map((row) => row.version));
@@ -38,14 +42,19 @@ export async function migrate(db: Kysely<Schema>, path: string): Promise<void> {
   if (found > SCHEMA_VERSION) {
     throw new HoldpointError(
       'store_unavailable',
-      `store ${path} has schema ${found}, this program knows up to ${SCHEMA_VERSION}: start the newer program that wrote it`,
+      `store ${name} has schema ${found}, this program knows up to ${SCHEMA_VERSION}: start the newer program that wrote it`,
     );
   }
   for (const [version, statements] of MIGRATIONS) {
     if (done.has(version)) continue;
-    await db.transaction().execute(async (tx) => {
-      for (const statement of statements) await sql.raw(statement).execute(tx);
+    const step = async (tx: Kysely<Schema>) => {
+      for (const statement of statements) {
+        const text = inDialect(statement, dialect);
+        if (text !== null) await sql.raw(text).execute(tx);
+      }
       await tx.insertInto('schema_version').values({ version }).execute();
-    });
+    };
+    if (db.isTransaction) await step(db);
+    else await db.transaction().execute(step);
   }
 }

@@ -25,6 +25,9 @@ export function remembering(database: Database.Database): SqliteDatabase {
   };
 }
 
+/** How a list as one parameter is written for SQLite; `postgres-dialect.ts` knows it by this text. */
+export const LIST_OPENS = '(select value from json_each(';
+
 /** A list to look for with `in`, as one parameter: lists of all lengths, the empty one too, share one statement. */
 export function among<T extends number | string>(values: readonly T[]) {
   return sql<T>`(select value from json_each(${JSON.stringify(values)}))`;

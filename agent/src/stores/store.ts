@@ -2,11 +2,12 @@ import { chmodSync, closeSync, openSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { Kysely, SqliteDialect, sql } from 'kysely';
 import { HoldpointError } from '../domain/errors.ts';
-import type { Store, StoreReader, StoreWriter } from '../ports/store.ts';
+import type { Store, StoreWriter } from '../ports/store.ts';
 import { migrate } from './migrate.ts';
 import { reader } from './reader.ts';
 import type { Schema } from './schema.ts';
 import { remembering } from './statements.ts';
+import { type Faults, translated, translating } from './store-errors.ts';
 import { writer } from './writer.ts';
 
 /** Where the store is. */
@@ -27,21 +28,21 @@ export async function openStore({ path }: StoreOptions): Promise<Store> {
   const database = open(path);
   const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: remembering(database) }) });
   try {
-    await migrate(db, path);
+    await migrate(db, 'sqlite', path);
     database.exec('pragma busy_timeout = 0');
   } catch (cause) {
     await db.destroy();
-    throw translated(cause, path);
+    throw translated(faultsOf(path), cause);
   }
   return {
-    ...translating(reader(db), path),
+    ...translating(faultsOf(path), reader(db)),
     async write(work) {
       const until = performance.now() + BUSY_MS;
       for (;;) {
         try {
           return await db.connection().execute((connection) => transact(database, connection, work));
         } catch (cause) {
-          if (!(cause instanceof Busy) || performance.now() > until) throw translated(cause, path);
+          if (!(cause instanceof Busy) || performance.now() > until) throw translated(faultsOf(path), cause);
         }
         await new Promise((resolve) => setTimeout(resolve, BUSY_PAUSE_MS));
       }
@@ -94,44 +95,18 @@ function open(path: string): Database.Database {
     database.exec('pragma trusted_schema = OFF');
     return database;
   } catch (cause) {
-    throw translated(cause, path);
+    throw translated(faultsOf(path), cause);
   }
 }
 
-/** The same reads, their database errors in words. */
-function translating(reads: StoreReader, path: string): StoreReader {
-  const out: Record<string, unknown> = {};
-  for (const [name, read] of Object.entries(reads) as [string, (...args: unknown[]) => Promise<unknown>][]) {
-    out[name] = async (...args: unknown[]) => {
-      try {
-        return await read(...args);
-      } catch (cause) {
-        throw translated(cause, path);
-      }
-    };
-  }
-  return out as unknown as StoreReader;
-}
-
-/** Our own errors as they are; a lost race as `hold_conflict`; what the database or the disk refuses as `store_unavailable`. */
-function translated(cause: unknown, path: string): unknown {
-  const code = codeOf(cause);
-  if (cause instanceof HoldpointError || code === '') return cause;
-  if (/^SQLITE_(BUSY|CONSTRAINT_(UNIQUE|PRIMARYKEY))/.test(code)) {
-    return new HoldpointError(
-      'hold_conflict',
-      'somebody else changed the same thing in the meantime: look at it and try again',
-      { cause },
-    );
-  }
-  if (code.startsWith('SQLITE_CONSTRAINT')) {
-    return new HoldpointError('internal', `store ${path} refused a write that must never be tried (${code})`, {
-      cause,
-    });
-  }
-  return new HoldpointError(
-    'store_unavailable',
-    `store ${path} cannot be used (${code}): check the disk, the file and its owner`,
-    { cause },
-  );
-}
+const faultsOf = (path: string): Faults => ({
+  name: path,
+  codeOf: (cause) => codeOf(cause) || null,
+  refusal: (code) =>
+    /^SQLITE_(BUSY|CONSTRAINT_(UNIQUE|PRIMARYKEY))/.test(code)
+      ? 'taken'
+      : code.startsWith('SQLITE_CONSTRAINT')
+        ? 'constraint'
+        : 'other',
+  lookAt: 'the disk, the file and its owner',
+});

@@ -10,6 +10,7 @@ import { hashBytes, hashText, leafOf } from '../../../agent/src/domain/audit-hea
 import { EMPTY_TREE, grow, rootOf, rootOfPath } from '../../../agent/src/domain/merkle.ts';
 import type { AuditFilter, Store } from '../../../agent/src/ports/store.ts';
 import { auditQueries } from '../../../agent/src/stores/audit-reads.ts';
+import { inDialect } from '../../../agent/src/stores/dialect.ts';
 import { statements as first } from '../../../agent/src/stores/migrations/0001-first.ts';
 import { statements as second } from '../../../agent/src/stores/migrations/0002-retries.ts';
 import { statements as third } from '../../../agent/src/stores/migrations/0003-scopes.ts';
@@ -61,7 +62,10 @@ function oldStore(count: number): string[] {
   const raw = rawDatabase(path);
   raw.exec('pragma foreign_keys = off; create table schema_version (version integer primary key)');
   for (const [i, statements] of [first, second, third].entries()) {
-    for (const statement of statements) raw.exec(statement);
+    for (const statement of statements) {
+      const text = inDialect(statement, 'sqlite');
+      if (text !== null) raw.exec(text);
+    }
     raw.exec(`insert into schema_version values (${i + 1})`);
   }
   raw.exec(`insert into holds (id, version, state, instance, project_id, project_path, job, digest, ref, ref_protected,

