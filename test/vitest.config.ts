@@ -4,7 +4,18 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
-    include: ['test/**/*.test.ts'],
+    projects: [
+      { extends: true, test: { name: 'sqlite', include: ['test/**/*.test.ts'] } },
+      // Whatever people and agents do, once more with a hub on the other database.
+      {
+        extends: true,
+        test: {
+          name: 'postgres',
+          include: ['test/hub/**/*.test.ts', 'test/scenarios/**/*.test.ts', 'test/contract/gatekeeper/*.test.ts'],
+          globalSetup: ['test/support/postgres-project.ts'],
+        },
+      },
+    ],
     // Two cores and real sockets: more files at once only make each other slow.
     maxWorkers: 2,
     testTimeout: 20_000,

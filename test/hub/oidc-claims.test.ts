@@ -2,13 +2,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { claimedPeople } from '../../agent/src/app/claimed-people.ts';
 import { claimedDirectory } from '../../agent/src/directories/claimed-directory.ts';
 import { directoryOf } from '../../agent/src/directories/principals-file.ts';
-import { openStore } from '../../agent/src/stores/store.ts';
 import { toSnake } from '../../agent/src/wire/case.ts';
 import { type BrowserClient, browserClient } from '../support/browser-client.ts';
 import { welcomed } from '../support/hub-server.ts';
 import { PEOPLE, requestFor } from '../support/hub-world.ts';
 import { signInThrough, startProvider, type TestProvider } from '../support/identity-provider.ts';
 import { type SigningInHub, startSigningInHub } from '../support/signing-in-hub.ts';
+import { testStore } from '../support/test-store.ts';
 import { turnableClock } from '../support/turnable-clock.ts';
 
 const MAINTAINER = { 'https://gitlab.org/claims/groups/maintainer': ['acme'] };
@@ -25,7 +25,7 @@ let hub: SigningInHub;
 let digest: string;
 beforeEach(async () => {
   provider = await startProvider(ACCOUNTS);
-  const store = await openStore({ path: ':memory:' });
+  const store = await testStore();
   const clock = turnableClock();
   const directory = claimedDirectory(
     () => PEOPLE,

@@ -33,6 +33,7 @@ describe('monitor: what ran unguarded is turned into approvals and lines of the 
   /** One run on a runner in mode monitor. */
   async function ran(job: Omit<JobSpec, 'id'>, variables: readonly JsonObject[] = [], facts: Partial<Facts> = {}) {
     id += 1;
+    world.clock.advance(1_000);
     const extra: JsonObject = variables.length === 0 ? {} : { variables };
     const spec = { ...job, id, pipeline: id, extra: { ...job.extra, ...extra } };
     const request = requestFor(spec);

@@ -4,10 +4,10 @@ import type { z } from 'zod';
 import { type TokenScope, tokenHash, UNUSED } from '../../agent/src/domain/token.ts';
 import { createHub, type Hub, type HubOptions } from '../../agent/src/hub/hub.ts';
 import type { Store } from '../../agent/src/ports/store.ts';
-import { openStore } from '../../agent/src/stores/store.ts';
 import { hubFrameSchema } from '../../agent/src/wire/link.ts';
 import { auditKeeper } from './audit-keeper.ts';
 import { HOUR, hubLog, hubWorld, type World } from './hub-world.ts';
+import { testStore } from './test-store.ts';
 
 export interface AgentKey {
   readonly name: string;
@@ -46,7 +46,7 @@ export interface TestHub {
 
 /** A hub on a free port of 127.0.0.1, on a store in memory, with a clock that is turned by hand. */
 export async function startHub(options: Partial<HubOptions> = {}): Promise<TestHub> {
-  const store = options.store ?? (await openStore({ path: ':memory:' }));
+  const store = options.store ?? (await testStore());
   const world = await hubWorld({ store });
   const log = hubLog();
   const keys = { embedded: agentKey('embedded'), other: agentKey('other') };

@@ -18,7 +18,7 @@ import type { HoldReport } from '../../agent/src/ports/gatekeeper.ts';
 import type { Log } from '../../agent/src/ports/log.ts';
 import type { ChangedEvent } from '../../agent/src/ports/push.ts';
 import type { Store } from '../../agent/src/ports/store.ts';
-import { openStore } from '../../agent/src/stores/store.ts';
+import { testStore } from './test-store.ts';
 
 /** Key of the world's hidden values. */
 export const VARIABLE_KEY = new Uint8Array(32).fill(7);
@@ -189,7 +189,7 @@ export interface World {
 
 /** The verbs of a hub over a store in memory (or the given one), with a clock that is turned by hand. */
 export async function hubWorld(given: { store?: Store; clock?: ReturnType<typeof manualClock> } = {}): Promise<World> {
-  const store = given.store ?? (await openStore({ path: ':memory:' }));
+  const store = given.store ?? (await testStore());
   const clock = given.clock ?? manualClock();
   const events: ChangedEvent[] = [];
   const woken: string[] = [];

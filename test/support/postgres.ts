@@ -95,7 +95,7 @@ export async function startPostgres({ durable = false } = {}): Promise<TestPostg
         'listen_addresses=127.0.0.1',
         `unix_socket_directories=${folder}`,
         'shared_buffers=32MB',
-        'max_connections=100',
+        'max_connections=500',
         ...(durable ? [] : ['fsync=off', 'full_page_writes=off']),
       ];
       const starting = spawn(programs.postgres, ['-D', data, ...settings.flatMap((each) => ['-c', each])], {

@@ -68,9 +68,10 @@ export function deploymentReads(
     },
     async deploymentsInOrder(filter, { by, descending }, { offset, limit }) {
       const direction = descending ? 'desc' : 'asc';
+      // What has no such value comes first of all, as SQLite has it.
       const query = filtered(filter)
         .selectAll()
-        .orderBy(COLUMNS[by], direction)
+        .orderBy(COLUMNS[by], (order) => (descending ? order.desc().nullsLast() : order.asc().nullsFirst()))
         .orderBy('id', direction)
         .limit(limit)
         .offset(offset);

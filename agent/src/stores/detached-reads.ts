@@ -32,7 +32,7 @@ export function detachedReads(
         .selectAll()
         .where('state', '=', state)
         .where(detached)
-        .orderBy('pipeline_id')
+        .orderBy('pipeline_id', (order) => order.asc().nullsFirst())
         .orderBy('id')
         .limit(limit)
         .execute();
@@ -75,7 +75,8 @@ export function detachedReads(
         .where('approvals.break_glass', 'is', null)
         // What was taken back since is no ground to stand on (T12).
         .where('approvals.revoked_at', 'is', null)
-        .orderBy('holds.pipeline_id', 'desc')
+        .orderBy('holds.pipeline_id', (order) => order.desc().nullsLast())
+        .orderBy('holds.id', 'desc')
         .limit(1)
         .executeTakeFirst();
       return row === undefined ? null : ((await withAttempts([row]))[0] ?? null);
@@ -92,7 +93,13 @@ export function detachedReads(
       return withAttempts(rows);
     },
     async retriesOf(hold) {
-      const rows = await db.selectFrom('retries').selectAll().where('hold', '=', hold).orderBy('at').execute();
+      const rows = await db
+        .selectFrom('retries')
+        .selectAll()
+        .where('hold', '=', hold)
+        .orderBy('at')
+        .orderBy('job_id')
+        .execute();
       return rows.map(retryOf);
     },
     async isRetryBot(user) {

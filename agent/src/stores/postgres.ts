@@ -118,7 +118,8 @@ function openPool({ url, connections }: PostgresOptions) {
     async connect() {
       const client = await pool.connect().catch(faulty);
       return {
-        query: (...args: unknown[]) => (client.query as (...args: unknown[]) => Promise<unknown>)(...args).catch(faulty),
+        query: (...args: unknown[]) =>
+          (client.query as (...args: unknown[]) => Promise<unknown>)(...args).catch(faulty),
         release: () => client.release(),
       } as never;
     },

@@ -58,7 +58,7 @@ export function sightingReads(db: Kysely<Schema>): Pick<StoreReader, 'sightings'
       if (projects !== null && projects.length === 0) return [];
       let query = db.selectFrom('sightings').selectAll().where('last_at', '>=', since);
       if (projects !== null) query = query.where('project_id', 'in', among(projects));
-      const rows = await query.orderBy('last_at', 'desc').limit(limit).execute();
+      const rows = await query.orderBy('last_at', 'desc').orderBy('digest').limit(limit).execute();
       return rows.map(sightingOf);
     },
   };

@@ -26,11 +26,9 @@ export function translated(faults: Faults, cause: unknown): unknown {
         { cause },
       );
     case 'constraint':
-      return new HoldpointError(
-        'internal',
-        `store ${faults.name} refused a write that must never be tried (${code})`,
-        { cause },
-      );
+      return new HoldpointError('internal', `store ${faults.name} refused a write that must never be tried (${code})`, {
+        cause,
+      });
     case 'other':
       return new HoldpointError(
         'store_unavailable',
