@@ -311,5 +311,12 @@ export interface StoreWriter extends StoreReader, DeploymentWrites, PasskeyWrite
 export interface Store extends StoreReader {
   /** Runs all of `work` or nothing of it, as if alone. It must touch nothing but the writer: it may be run again. */
   write<T>(work: (tx: StoreWriter) => Promise<T>): Promise<T>;
+  /**
+   * Runs work that one hub does at a time, such as what falls due by time; null, and nothing done, while another one is at work of
+   * this name. It keeps hubs from doing everything twice, and is no promise: what must be done once is claimed in a write.
+   */
+  alone<T>(name: string, work: () => Promise<T>): Promise<T | null>;
+  /** Agents that have pushes to take: what a hub asks now and then, since hints may be lost. */
+  agentsToWake(): Promise<readonly string[]>;
   close(): Promise<void>;
 }

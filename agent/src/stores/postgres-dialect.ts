@@ -18,7 +18,10 @@ export class ListsAsArrays extends PostgresDialect {
 class ArrayCompiler extends PostgresQueryCompiler {
   protected override visitBinaryOperation(node: BinaryOperationNode): void {
     const list = listOf(node);
-    if (list === null) return super.visitBinaryOperation(node);
+    if (list === null) {
+      super.visitBinaryOperation(node);
+      return;
+    }
     this.visitNode(node.leftOperand);
     // The parameter takes its type from the column, so that the empty list has one, too.
     this.append(list.not ? ' <> all(' : ' = any(');

@@ -63,6 +63,33 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
         throw translated(faults, cause);
       }
     },
+    alone: (name, work) =>
+      db
+        .connection()
+        .execute(async (connection) => {
+          const key = sql`hashtext('holdpoint ' || current_schema()), hashtext(${name})`;
+          const { rows } = await sql<{ mine: boolean }>`select pg_try_advisory_lock(${key}) as mine`.execute(
+            connection,
+          );
+          if (rows[0]?.mine !== true) return null;
+          try {
+            return await work();
+          } finally {
+            // Where the connection is lost the server has let go of it already.
+            await sql`select pg_advisory_unlock(${key})`.execute(connection).catch(() => {});
+          }
+        })
+        .catch((cause: unknown) => {
+          throw translated(faults, cause);
+        }),
+    async agentsToWake() {
+      try {
+        const rows = await db.selectFrom('outbox').select('agent').distinct().execute();
+        return rows.map(({ agent }) => agent);
+      } catch (cause) {
+        throw translated(faults, cause);
+      }
+    },
     close: () => db.destroy(),
   };
 }

@@ -34,8 +34,11 @@ export async function openStore({ path }: StoreOptions): Promise<Store> {
     await db.destroy();
     throw translated(faultsOf(path), cause);
   }
+  const alone = oneAtATime();
   return {
     ...translating(faultsOf(path), reader(db)),
+    alone,
+    agentsToWake: async () => [],
     async write(work) {
       const until = performance.now() + BUSY_MS;
       for (;;) {
@@ -48,6 +51,20 @@ export async function openStore({ path }: StoreOptions): Promise<Store> {
       }
     },
     close: () => db.destroy(),
+  };
+}
+
+/** The hub has its SQLite to itself, so there is nobody else to keep from the work but an earlier turn of its own. */
+function oneAtATime(): Store['alone'] {
+  const busy = new Set<string>();
+  return async (name, work) => {
+    if (busy.has(name)) return null;
+    busy.add(name);
+    try {
+      return await work();
+    } finally {
+      busy.delete(name);
+    }
   };
 }
 

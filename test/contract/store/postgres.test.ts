@@ -1,11 +1,19 @@
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { verifyAudit } from '../../../agent/src/app/verify-audit.ts';
+import type { Hint, Hints } from '../../../agent/src/ports/hints.ts';
+import type { Store } from '../../../agent/src/ports/store.ts';
 import { openPostgresStore } from '../../../agent/src/stores/postgres.ts';
+import { openPostgresHints } from '../../../agent/src/stores/postgres-hints.ts';
+
+import { eventually } from '../../support/hub-server.ts';
+import { hubLog, hubWorld } from '../../support/hub-world.ts';
 import { startPostgres, type TestPostgres } from '../../support/postgres.ts';
+import { turnableClock } from '../../support/turnable-clock.ts';
 import { storeContract } from './store-contract.ts';
 
 let server: TestPostgres;
 beforeAll(async () => {
-  server = await startPostgres();
+  server = await startPostgres({ durable: true });
 });
 afterAll(() => server.remove());
 
@@ -15,4 +23,203 @@ storeContract({
     const { url, drop } = await server.database();
     return { open: () => openPostgresStore({ url, connections: 3 }), remove: drop };
   },
+});
+
+describe('a store in PostgreSQL', () => {
+  let url: string;
+  let drop: () => Promise<void>;
+  const stores: Store[] = [];
+  beforeEach(async () => {
+    ({ url, drop } = await server.database());
+  });
+  afterEach(async () => {
+    for (const store of stores.splice(0)) await store.close();
+    await drop();
+  });
+  const open = async (): Promise<Store> => {
+    const store = await openPostgresStore({ url, connections: 3 });
+    stores.push(store);
+    return store;
+  };
+  const failure = (promise: Promise<unknown>) =>
+    promise.then(
+      () => ({ code: 'none', message: '' }),
+      (error: { code: string; message: string }) => ({ code: error.code, message: error.message }),
+    );
+
+  it('is made once by many hubs that start at the same moment', async () => {
+    const [first] = await Promise.all([open(), open(), open(), open(), open()]);
+    const world = await hubWorld({ store: first! });
+    await world.admit({ id: 1 });
+    expect(await world.state(1)).toBe('waiting_for_approval');
+  });
+
+  it('keeps its times, ids and texts in columns that compare as SQLite does', async () => {
+    await open();
+    const columns = await server.run(
+      url,
+      `select table_name, column_name, data_type, collation_name from information_schema.columns
+       where table_schema = 'public' and table_name <> 'schema_version' and not (data_type = 'bigint' or (data_type = 'text' and collation_name = 'C'))`,
+    );
+    expect(columns).toEqual([]);
+  });
+
+  it('T34 rows of the audit cannot be changed or removed while its triggers stand, and a change is found', async () => {
+    const store = await open();
+    const world = await hubWorld({ store });
+    for (let id = 1; id <= 3; id++) await world.admit({ id, pipeline: id });
+    await expect(server.run(url, "update audit set actor = 'x'")).rejects.toThrow(/append-only/);
+    await expect(server.run(url, 'delete from audit')).rejects.toThrow(/append-only/);
+    expect(await verifyAudit(store)).toMatchObject({ ok: true });
+    await server.run(url, "set session_replication_role = replica; update audit set actor = 'x' where seq = 2");
+    expect(await verifyAudit(store)).toMatchObject({ ok: false, fault: 'changed', seq: 2 });
+  });
+
+  it('refuses a schema that is newer than this program, in words', async () => {
+    await open();
+    await server.run(url, 'insert into schema_version values (999)');
+    expect(await failure(open())).toMatchObject({
+      code: 'store_unavailable',
+      message: expect.stringContaining('schema 999'),
+    });
+  });
+
+  it('says where it cannot be reached, without the password', async () => {
+    const wrong = new URL(url);
+    wrong.password = 'hunter2-secret';
+    wrong.port = '1';
+    const said = await failure(openPostgresStore({ url: wrong.href }));
+    expect(said.code).toBe('store_unavailable');
+    expect(said.message).toContain('127.0.0.1:1');
+    expect(said.message).not.toContain('hunter2');
+    expect((await failure(openPostgresStore({ url: 'no address hunter2' }))).message).not.toContain('hunter2');
+  });
+
+  it('one hub at a time is at work of a name, and one that dies lets go of it', async () => {
+    const [a, b] = [await open(), await open()];
+    let end = (): void => {};
+    const first = a.alone('x', () => new Promise<void>((resolve) => (end = resolve)));
+    await eventually(
+      () => b.alone('x', async () => 'b'),
+      (said) => said === null,
+    );
+    await server.run(url, "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted");
+    await eventually(
+      () => b.alone('x', async () => 'b'),
+      (said) => said === 'b',
+    );
+    end();
+    await first;
+  });
+
+  it('twelve voters through two hubs at once: each vote counts once, one approval is written', async () => {
+    const [a, b] = [await open(), await open()];
+    const first = await hubWorld({ store: a });
+    const second = await hubWorld({ store: b, clock: first.clock });
+    for (let id = 1; id <= 4; id++) await first.admit({ id, pipeline: id });
+    const said = await Promise.allSettled(
+      Array.from({ length: 12 }, (_, i) =>
+        (i % 2 === 0 ? first : second).approve(i % 3 === 0 ? 'jonas' : 'maria', (i % 4) + 1),
+      ),
+    );
+    expect(said.some(({ status }) => status === 'fulfilled')).toBe(true);
+    expect((await a.approvals({ sight: null }, { after: 0, limit: 10 })).length).toBe(1);
+    expect(await verifyAudit(b)).toMatchObject({ ok: true });
+  });
+
+  it('goes on by itself when the server comes back, and keeps all that it acknowledged', async () => {
+    const store = await open();
+    const world = await hubWorld({ store });
+    await world.admit({ id: 1 });
+    await server.halt('immediate');
+    expect((await failure(world.admit({ id: 2, pipeline: 2, name: 'b' }))).code).toBe('store_unavailable');
+    expect((await failure(store.hold(1))).code).toBe('store_unavailable');
+    await server.start();
+    expect(await world.state(1)).toBe('waiting_for_approval');
+    await world.admit({ id: 2, pipeline: 2, name: 'b' });
+    expect(await verifyAudit(store)).toMatchObject({ ok: true });
+  });
+
+  it('a hub that stands still in the middle of a write holds the others up for seconds, not for ever', async () => {
+    const [still, other] = [await open(), await open()];
+    let goOn: (() => void) | null = null;
+    const stuck = failure(
+      still.write(async (tx) => {
+        await tx.auditHead();
+        await new Promise<void>((resolve) => {
+          goOn = resolve;
+        });
+        await tx.auditHead();
+      }),
+    );
+    const world = await hubWorld({ store: other });
+    await eventually(
+      () => goOn !== null,
+      (inside) => inside,
+    );
+    const waited = await failure(world.admit({ id: 1 }));
+    if (waited.code !== 'none') await world.admit({ id: 1 });
+    expect(await world.state(1)).toBe('waiting_for_approval');
+    goOn!();
+    expect((await stuck).code).toBe('store_unavailable');
+  }, 30_000);
+});
+
+describe('hints between hubs', () => {
+  let url: string;
+  let drop: () => Promise<void>;
+  const open: Hints[] = [];
+  beforeEach(async () => {
+    ({ url, drop } = await server.database());
+  });
+  afterEach(async () => {
+    for (const hints of open.splice(0)) await hints.close();
+    await drop();
+  });
+  function hub() {
+    const heard: (Hint | 'missed')[] = [];
+    const clock = turnableClock();
+    const hints = openPostgresHints({ url, clock, log: hubLog() });
+    hints.listen((hint) => heard.push(hint));
+    open.push(hints);
+    const ready = () =>
+      eventually(
+        () => heard,
+        (list) => list.includes('missed'),
+      );
+    return { hints, heard, ready, clock };
+  }
+
+  it('are heard by every other hub and not by who gave them, and what others say there is let be', async () => {
+    const [a, b, c] = [hub(), hub(), hub()];
+    await Promise.all([a.ready(), b.ready(), c.ready()]);
+    await server.run(url, "select pg_notify('holdpoint', 'hello'), pg_notify('holdpoint', '{\"from\":1,\"wake\":2}')");
+    a.hints.publish({ wake: 'agent-1' });
+    a.hints.publish({ changed: { type: 'hold', id: 7, state: 'pending', projectId: 4242 } });
+    for (const other of [b, c]) {
+      await eventually(
+        () => other.heard.length,
+        (count) => count === 3,
+      );
+      expect(other.heard.slice(1)).toEqual([
+        { wake: 'agent-1' },
+        { changed: { type: 'hold', id: 7, state: 'pending', projectId: 4242 } },
+      ]);
+    }
+    expect(a.heard).toEqual(['missed']);
+  });
+
+  it('say that some may have been missed once the server is back', async () => {
+    const a = hub();
+    await a.ready();
+    await server.halt('fast');
+    a.hints.publish({ wake: 'nobody hears' });
+    await server.start();
+    await eventually(
+      () => a.heard,
+      (list) => list.length === 2,
+      10_000,
+    );
+    expect(a.heard).toEqual(['missed', 'missed']);
+  });
 });

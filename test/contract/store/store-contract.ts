@@ -7,6 +7,7 @@ import { transition } from '../../../agent/src/domain/hold.ts';
 import { levelRule } from '../../../agent/src/domain/rule.ts';
 import { UNUSED } from '../../../agent/src/domain/token.ts';
 import type { Store } from '../../../agent/src/ports/store.ts';
+import { eventually } from '../../support/hub-server.ts';
 import { DAY, factsFor, HOUR, hubWorld, policyWith, START, type World } from '../../support/hub-world.ts';
 
 /** One database as the contract needs it: opened again it has what was written before. */
@@ -61,6 +62,27 @@ export function storeContract({ name, create }: StoreUnderTest): void {
       expect(await again.pushes()).toEqual(['reject 2/2', 'release 1/1']);
       expect((await verifyAudit(again.store)).ok).toBe(true);
       expect(await again.store.facts(1, 1)).toEqual(factsFor({ id: 1, pipeline: 1 }));
+    });
+
+    it('has one at work of a name at a time, and lets the next begin after it, whatever came of it', async () => {
+      const other = await open();
+      let end = (): void => {};
+      const first = store.alone('x', () => new Promise<string>((resolve) => (end = () => resolve('first'))));
+      await eventually(
+        () => store.alone('x', async () => 'second'),
+        (said) => said === null,
+      );
+      expect(await other.alone('y', async () => 'of another name')).toBe('of another name');
+      end();
+      expect(await first).toBe('first');
+      expect(
+        await code(
+          store.alone('x', async () => {
+            throw new Error('power cut');
+          }),
+        ),
+      ).toContain('power cut');
+      expect(await store.alone('x', async () => 'third')).toBe('third');
     });
 
     it('writes all of a transaction or nothing of it', async () => {
