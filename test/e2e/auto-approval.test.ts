@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { ApprovalView, HoldView } from '../../agent/src/wire/api.ts';
+import type { HoldView } from '../../agent/src/wire/api.ts';
+import type { ApprovalView } from '../../agent/src/wire/approvals.ts';
 import { openScene, type Scene } from '../support/scene.ts';
 import { ROOT } from '../support/source-files.ts';
 

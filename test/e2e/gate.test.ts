@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { ApprovalView, AuditRow, HoldDetail, Problem } from '../../agent/src/wire/api.ts';
+import type { HoldDetail, Problem } from '../../agent/src/wire/api.ts';
+import type { ApprovalView } from '../../agent/src/wire/approvals.ts';
+import type { AuditRow } from '../../agent/src/wire/audit.ts';
 import { openScene, type Scene } from '../support/scene.ts';
 import { ROOT } from '../support/source-files.ts';
 

@@ -3,7 +3,8 @@ import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { ApprovalView, AuditRow } from '../../agent/src/wire/api.ts';
+import type { ApprovalView } from '../../agent/src/wire/approvals.ts';
+import type { AuditRow } from '../../agent/src/wire/audit.ts';
 import { fixture, skippingClock } from '../support/gate.ts';
 import { openScene, type Scene } from '../support/scene.ts';
 

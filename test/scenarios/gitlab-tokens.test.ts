@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { OPTIONS } from '../../agent/src/config/options.ts';
 import { PURPOSES } from '../../agent/src/domain/gitlab-token.ts';
-import type { GitlabTokenView } from '../../agent/src/wire/api.ts';
+import type { GitlabTokenView } from '../../agent/src/wire/tokens.ts';
 import { runCli } from '../support/cli.ts';
 import type { FakeTokenOptions } from '../support/fake-gitlab.ts';
 import { BOT, openScene, type Scene } from '../support/scene.ts';

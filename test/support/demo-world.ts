@@ -4,7 +4,7 @@ import { createHubClient, type HubClient } from '../../agent/src/cli/client.ts';
 import { loadConfig } from '../../agent/src/config/load.ts';
 import { createClock } from '../../agent/src/system/clock.ts';
 import { createLog } from '../../agent/src/system/log.ts';
-import { createdTokenSchema } from '../../agent/src/wire/api.ts';
+import { createdTokenSchema } from '../../agent/src/wire/tokens.ts';
 import { startAgent } from '../../agent/src/wiring.ts';
 import { type HoldWatch, watchHolds } from './demo-watch.ts';
 import { type FakeGitlab, startFakeGitlab } from './fake-gitlab.ts';

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AuditRow, HoldDetail, HoldView } from '../../agent/src/wire/api.ts';
+import type { HoldDetail, HoldView } from '../../agent/src/wire/api.ts';
+import type { AuditRow } from '../../agent/src/wire/audit.ts';
 import type { EnqueueOptions } from './fake-gitlab.ts';
 import { openScene, type Scene } from './scene.ts';
 import { ROOT } from './source-files.ts';

@@ -3,7 +3,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import { WebSocketServer } from 'ws';
 import { digestOf } from '../../agent/src/domain/digest.ts';
 import type { JsonObject } from '../../agent/src/domain/json.ts';
-import type { ApprovalDetail, HoldDetail, ViewerEvent } from '../../agent/src/wire/api.ts';
+import type { HoldDetail, ViewerEvent } from '../../agent/src/wire/api.ts';
+import type { ApprovalDetail } from '../../agent/src/wire/approvals.ts';
 
 /** A hub that holds what a test puts into it, on a real port, speaking the bodies of wire/api.ts. */
 export interface FakeHub {

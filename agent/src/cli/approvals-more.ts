@@ -2,8 +2,8 @@ import type { Command } from 'commander';
 import { HoldpointError } from '../domain/errors.ts';
 import { printable } from '../domain/printable.ts';
 import { shownAs } from '../domain/shown-configuration.ts';
-import { approvalDetailSchema } from '../wire/api.ts';
 import {
+  approvalDetailSchema,
   approvalDiffSchema,
   askedSchema,
   type RenamedView,

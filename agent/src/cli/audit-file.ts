@@ -7,7 +7,7 @@ import { HoldpointError } from '../domain/errors.ts';
 import { keyidOf, publicKeyOfPem } from '../domain/hub-key.ts';
 import { EMPTY_TREE, grow, rootOf } from '../domain/merkle.ts';
 import { configurationOf } from '../domain/shown-configuration.ts';
-import { auditRowSchema } from '../wire/api.ts';
+import { auditRowSchema } from '../wire/audit.ts';
 import { verifySignature } from './signature.ts';
 
 /** Far above a row with its detail; keeps a file that is one endless line out of memory. */

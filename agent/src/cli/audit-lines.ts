@@ -1,6 +1,6 @@
 import { eventWords } from '../domain/audit-events.ts';
 import { printable } from '../domain/printable.ts';
-import type { AuditRow } from '../wire/api.ts';
+import type { AuditRow } from '../wire/audit.ts';
 import { minute } from './render.ts';
 
 function aboutText({ hold, review, approval, deployment }: AuditRow): string {

@@ -3,7 +3,7 @@ import type { GitlabTokenRow } from '../app/gitlab-tokens.ts';
 import { PURPOSES } from '../domain/gitlab-token.ts';
 import { idleUntil, isSession } from '../domain/session.ts';
 import { idleEndsAt, type Token, type TokenState } from '../domain/token.ts';
-import type { GitlabTokenView, TokenView } from '../wire/api.ts';
+import type { GitlabTokenView, TokenView } from '../wire/tokens.ts';
 
 const time = (at: number): string => new Date(at).toISOString();
 const timeOrNull = (at: number | null): string | null => (at === null ? null : time(at));

@@ -15,7 +15,9 @@ import { whoWords } from '../domain/rule.ts';
 import { scopeText, scopeWords } from '../domain/scope.ts';
 import type { Vote } from '../domain/vote.ts';
 import type { AgentRecord } from '../ports/store.ts';
-import type { ApprovalDetail, ApprovalView, AuditRow, HoldDetail, HoldView, Problem, ReviewView } from '../wire/api.ts';
+import type { HoldDetail, HoldView, Problem, ReviewView } from '../wire/api.ts';
+import type { ApprovalDetail, ApprovalView } from '../wire/approvals.ts';
+import type { AuditRow } from '../wire/audit.ts';
 import { toSnake } from '../wire/case.ts';
 import { breakGlassView } from './policy-views.ts';
 

@@ -2,23 +2,20 @@
 import { z } from 'zod';
 import { AGENT_PROBLEMS, HUB_PROBLEMS } from '../domain/agent-problem.ts';
 import { DEPLOYMENT_STATES } from '../domain/deployment.ts';
-import { GITLAB_PURPOSES, GITLAB_TOKEN_STATES } from '../domain/gitlab-token.ts';
 import { HOLD_STATES } from '../domain/hold.ts';
 import { ASK_KINDS } from '../domain/review.ts';
 import { INPUTS, REF_LIMITS } from '../domain/scope.ts';
 import { STEP_UPS } from '../domain/step-up.ts';
-import { TOKEN_SCOPES, TOKEN_STATES } from '../domain/token.ts';
-import { TOKEN_FLAGS } from '../domain/token-use.ts';
+import { auditRowSchema } from './audit.ts';
 import { breakGlassSchema } from './break-glass.ts';
+import { digestSchema } from './digest.ts';
 import { factsSchema } from './facts.ts';
 import { ownVoteSchema, personSchema, quorumSchema, ruleSchema, voteSchema } from './standing.ts';
+import { credential } from './tokens.ts';
 
 const id = z.number().int().positive();
 const time = z.iso.datetime();
 const text = z.string().max(65_536);
-export const digestSchema = z
-  .string()
-  .regex(/^sha256:[0-9a-f]{64}$/, 'a digest is "sha256:" and 64 lower-case hex digits');
 
 /** `run` (this Hold only), `uses:N` (so many runs), `until:DATE` (RFC 3339 or YYYY-MM-DD, end of that day in UTC), `standing`. */
 export const lifetimeSchema = z
@@ -95,32 +92,6 @@ export const decideBody = z.strictObject({
     .min(1)
     .max(200),
 });
-export const revokeBody = z.strictObject({ comment: z.string().max(4_000).optional() });
-export const createTokenBody = z.strictObject({
-  /** User name of whom it is for; default: the caller. Only `admin` may name somebody else. */
-  user: z.string().max(255).optional(),
-  scopes: z.array(z.enum(TOKEN_SCOPES)).min(1).optional(),
-  /** Seconds it lives; default 28,800 (8 h), at most 2,592,000 (30 d). */
-  expires_in_s: z.number().int().positive().optional(),
-  name: z.string().max(100).optional(),
-});
-
-export const rotateTokenBody = z.strictObject({
-  /** Seconds that the old text goes on working; default 0, at most 3,600. */
-  overlap_s: z.number().int().min(0).max(3_600).optional(),
-  /** Seconds that the new one lives; default: as long as the old one would have. Only `admin` gives more. */
-  expires_in_s: z.number().int().positive().optional(),
-});
-
-/** A GitLab credential is one word; it is never stored, logged or answered. */
-const credential = z.string().regex(/^[\x21-\x7e]{1,4096}$/, 'a credential is one word without blanks');
-export const lendBody = z.strictObject({
-  token: credential,
-  /** Seconds; default 28,800 (8 h), at most 43,200. */
-  expires_in_s: z.number().int().positive().optional(),
-});
-/** Whether the caller has lent a credential, and until when. */
-export const lentSchema = z.strictObject({ lent: z.boolean(), expires_at: time.nullable() });
 export const retryBody = z.strictObject({
   /** The caller's own GitLab credential, used for this one retry and forgotten. */
   gitlab_token: credential.optional(),
@@ -177,26 +148,6 @@ export const holdSchema = z.strictObject({
   frozen_until: time.nullable().optional(),
   /** Link for people. */
   url: text,
-});
-export const auditRowSchema = z.strictObject({
-  seq: z.number().int(),
-  at: time,
-  actor: text,
-  address: text.nullable(),
-  /** What the program that asked calls itself; absent where nothing asked. */
-  client: text.optional(),
-  event: text,
-  hold: id.nullable(),
-  review: id.nullable(),
-  approval: id.nullable(),
-  /** Absent where it is about none. */
-  deployment: id.optional(),
-  digest: digestSchema.nullable(),
-  policy: text.nullable(),
-  /** Event-specific facts, keys in snake_case; never a secret. */
-  detail: z.record(z.string(), z.unknown()),
-  prev: z.string(),
-  hash: z.string(),
 });
 /** What has to happen to a Hold whose job GitLab has ended while it waits; `words` are for people, `url` is the page with the Retry button. */
 export const retrySchema = z.strictObject({
@@ -298,109 +249,6 @@ export const reviewSchema = z.strictObject({
   /** `job`: jobs wait for the answer; the others are asked apart from any job. */
   kind: z.enum(['job', ...ASK_KINDS]).default('job'),
 });
-export const approvalSchema = z.strictObject({
-  id,
-  digest: digestSchema,
-  review: id,
-  instance: text,
-  project_id: z.number().int(),
-  project_path: text.nullable(),
-  job: text,
-  ref: text,
-  ref_protected: z.boolean(),
-  environment: text.nullable(),
-  /** As `ref=exact inputs=same_pipeline`. */
-  scope: text,
-  /** The same in lines for people. */
-  scope_words: z.array(text),
-  lifetime: text,
-  /** Null for standing and run. */
-  until: time.nullable(),
-  hold: id.nullable(),
-  votes: z.array(voteSchema),
-  /** Nobody voted: the policy let it pass for this person, who pushed and made all of it; null otherwise. */
-  auto: personSchema.nullable().default(null),
-  policy: text,
-  created_at: time,
-  last_used_at: time.nullable(),
-  times_used: z.number().int(),
-  /** Runs that are left; null where they are not counted. */
-  uses_left: z.number().int().nullable(),
-  /** The approval that it goes on from: renewed, or carried over to a renamed project. */
-  renews: id.nullable().default(null),
-  revoked_at: time.nullable(),
-  revoked_by: text.nullable(),
-  valid: z.boolean(),
-});
-export const approvalDetailSchema = approvalSchema.extend({
-  configuration: z.unknown(),
-  /** The rules as they stood when it was asked: under which its votes were counted. */
-  rules: z.array(z.strictObject({ name: text, who: text, need: z.number().int() })).default([]),
-  /** Runners that jobs were handed to under it. */
-  runners: z.array(text).default([]),
-  /** The approval that goes on from it. */
-  renewed_by: id.nullable().default(null),
-});
-export const tokenSchema = z.strictObject({
-  id,
-  name: text.nullable(),
-  owner: text,
-  /** GitLab's number; null for the bootstrap token. */
-  owner_id: z.number().int().nullable(),
-  scopes: z.array(text),
-  /** Ids of other people who may have held it when it was made. */
-  made_by: z.array(z.number().int()),
-  created_at: time,
-  expires_at: time,
-  /** When it ends because nobody uses it; null for the bootstrap token. */
-  idle_ends_at: time.nullable(),
-  last_used_at: time.nullable(),
-  last_used_address: text.nullable(),
-  /** What the client calls itself. */
-  last_used_client: text.nullable(),
-  revoked_at: time.nullable(),
-  /** Who ended it, as the audit names them. */
-  revoked_by: text.nullable(),
-  revoked_reason: text.nullable(),
-  /** The token that took its place. */
-  replaced_by: id.nullable(),
-  valid: z.boolean(),
-  /** `valid`, or why it is not. */
-  state: z.enum(TOKEN_STATES),
-  /** Uses that look like a job's, newest last: `agent_host`, `in_job`, `ci_client`. */
-  flags: z.array(
-    z.strictObject({ kind: z.enum(TOKEN_FLAGS), at: time, address: text.nullable(), client: text.nullable() }),
-  ),
-  /** First characters, to tell tokens apart. */
-  prefix: text,
-});
-/** A token of GitLab's that the operator gave; its text is in no answer. */
-export const gitlabTokenSchema = z.strictObject({
-  purpose: z.enum(GITLAB_PURPOSES),
-  /** Where it is set: the key in agent.yml. */
-  setting: text,
-  /** What it is used for, in words. */
-  does: text,
-  /** `valid`, or what is wrong with it. */
-  state: z.enum(GITLAB_TOKEN_STATES),
-  valid: z.boolean(),
-  name: text.nullable(),
-  /** Whose name stands in GitLab when it is used. */
-  owner: personSchema.extend({ bot: z.boolean() }).nullable(),
-  scopes: z.array(text),
-  /** The least scopes that do. */
-  least_scopes: z.array(text),
-  created_at: time.nullable(),
-  /** A day; the token ends as it begins. */
-  expires_at: text.nullable(),
-  last_used_at: time.nullable(),
-  /** What to look at, in words; empty where all is well. */
-  problems: z.array(text),
-});
-export const gitlabTokensSchema = z.strictObject({ items: z.array(gitlabTokenSchema) });
-export type GitlabTokenView = z.output<typeof gitlabTokenSchema>;
-/** The only answer that ever carries a token's text. */
-export const createdTokenSchema = tokenSchema.extend({ token: text });
 export const meSchema = z.strictObject({ person: personSchema, scopes: z.array(text), token_expires_at: time });
 export const agentSchema = z.strictObject({
   name: text,
@@ -428,36 +276,6 @@ export const problemSchema = z.strictObject({
 export const decidedSchema = z.strictObject({
   items: z.array(z.strictObject({ hold: id, after: holdSchema.nullable(), problem: problemSchema.nullable() })),
 });
-/** Whether the audit chain in the store verifies; `seq` and `hash` are of its last row, or say where it breaks. */
-export const auditReportSchema = z.strictObject({
-  ok: z.boolean(),
-  seq: z.number().int(),
-  hash: text.nullable(),
-  fault: z.enum(['changed', 'removed', 'inserted', 'truncated']).nullable(),
-  message: text.nullable(),
-});
-/** The public key that the audit is signed with; `keyid` is SHA-256 of its SPKI in DER. */
-export const hubKeySchema = z.strictObject({
-  keyid: z.string().regex(/^[0-9a-f]{64}$/),
-  algorithm: z.literal('ed25519'),
-  /** PEM. */
-  public_key: z.string().max(1_000),
-});
-/** A DSSE envelope with one signature. */
-export const envelopeSchema = z.strictObject({
-  payloadType: z.string(),
-  payload: z.string(),
-  signatures: z.array(z.strictObject({ keyid: z.string(), sig: z.string() })).length(1),
-});
-/** Where the audit ends: its last row, the root of the hash tree over all rows, and both signed. */
-export const signedHeadSchema = z.strictObject({
-  seq: z.number().int(),
-  hash: digestSchema,
-  root: digestSchema,
-  at: time,
-  signed_head: envelopeSchema,
-  public_key: z.string().max(1_000),
-});
 /** Answer of `/readyz`: `degraded` names what people must look at although jobs go on. */
 export const readySchema = z.strictObject({
   status: z.enum(['ok', 'degraded']),
@@ -478,13 +296,7 @@ export type HoldDetail = z.output<typeof holdDetailSchema>;
 export type ReviewView = z.output<typeof reviewSchema>;
 /** A Hold's state after a retry was asked for, and what happens next. */
 export const retriedSchema = z.strictObject({ id, state: z.enum(HOLD_STATES), retry: retrySchema.nullable() });
-
-export type ApprovalView = z.output<typeof approvalSchema>;
-export type ApprovalDetail = z.output<typeof approvalDetailSchema>;
 export type AgentView = z.output<typeof agentSchema>;
-export type TokenView = z.output<typeof tokenSchema>;
-export type CreatedToken = z.output<typeof createdTokenSchema>;
-export type AuditRow = z.output<typeof auditRowSchema>;
 export type Problem = z.output<typeof problemSchema>;
 export type Change = z.output<typeof changeSchema>;
 export type RevealedValue = z.output<typeof revealedSchema>['values'][number];

@@ -1,21 +1,59 @@
-/** Bodies of what is done with approvals beside voting: filters, renewals, imports, renames, denials, changes. */
+/** Approvals, and bodies of what is done with them beside voting: filters, renewals, imports, renames, denials, changes. */
 import { z } from 'zod';
 import { ASK_KINDS } from '../domain/review.ts';
-import {
-  approvalSchema,
-  changeSchema,
-  digestSchema,
-  lifetimeSchema,
-  problemSchema,
-  reviewSchema,
-  scopeSchema,
-} from './api.ts';
-import { mayVoteSchema } from './standing.ts';
+import { changeSchema, lifetimeSchema, problemSchema, reviewSchema, scopeSchema } from './api.ts';
+import { digestSchema } from './digest.ts';
+import { mayVoteSchema, personSchema, voteSchema } from './standing.ts';
 
 const id = z.number().int().positive();
 const time = z.iso.datetime();
 const text = z.string().max(65_536);
 const comment = z.string().max(4_000);
+
+export const revokeBody = z.strictObject({ comment: z.string().max(4_000).optional() });
+export const approvalSchema = z.strictObject({
+  id,
+  digest: digestSchema,
+  review: id,
+  instance: text,
+  project_id: z.number().int(),
+  project_path: text.nullable(),
+  job: text,
+  ref: text,
+  ref_protected: z.boolean(),
+  environment: text.nullable(),
+  /** As `ref=exact inputs=same_pipeline`. */
+  scope: text,
+  /** The same in lines for people. */
+  scope_words: z.array(text),
+  lifetime: text,
+  /** Null for standing and run. */
+  until: time.nullable(),
+  hold: id.nullable(),
+  votes: z.array(voteSchema),
+  /** Nobody voted: the policy let it pass for this person, who pushed and made all of it; null otherwise. */
+  auto: personSchema.nullable().default(null),
+  policy: text,
+  created_at: time,
+  last_used_at: time.nullable(),
+  times_used: z.number().int(),
+  /** Runs that are left; null where they are not counted. */
+  uses_left: z.number().int().nullable(),
+  /** The approval that it goes on from: renewed, or carried over to a renamed project. */
+  renews: id.nullable().default(null),
+  revoked_at: time.nullable(),
+  revoked_by: text.nullable(),
+  valid: z.boolean(),
+});
+export const approvalDetailSchema = approvalSchema.extend({
+  configuration: z.unknown(),
+  /** The rules as they stood when it was asked: under which its votes were counted. */
+  rules: z.array(z.strictObject({ name: text, who: text, need: z.number().int() })).default([]),
+  /** Runners that jobs were handed to under it. */
+  runners: z.array(text).default([]),
+  /** The approval that goes on from it. */
+  renewed_by: id.nullable().default(null),
+});
 
 /** An approval in the list, with the runners that jobs were handed to under it. */
 export const listedApprovalSchema = approvalSchema.extend({ runners: z.array(text).default([]) });
@@ -202,6 +240,8 @@ export const changeGroupSchema = z.strictObject({
 });
 export const changesSchema = z.strictObject({ items: z.array(changeGroupSchema), more: z.boolean() });
 
+export type ApprovalView = z.output<typeof approvalSchema>;
+export type ApprovalDetail = z.output<typeof approvalDetailSchema>;
 export type ListedApproval = z.output<typeof listedApprovalSchema>;
 export type AskView = z.output<typeof askSchema>;
 export type DenialView = z.output<typeof denialSchema>;

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { DEPLOYMENT_KINDS, DEPLOYMENT_STATES } from '../domain/deployment.ts';
 import { HOLD_STATES } from '../domain/hold.ts';
 import { ON_NO_DEPLOY_ACCESS, RERUN } from '../domain/protected-environment.ts';
-import { assertionSchema, auditRowSchema } from './api.ts';
+import { assertionSchema } from './api.ts';
+import { auditRowSchema } from './audit.ts';
 import { personSchema, quorumSchema, ruleSchema } from './standing.ts';
 
 const id = z.number().int().positive();

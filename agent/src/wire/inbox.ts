@@ -1,6 +1,6 @@
 /** Bodies of what the page asks beside the lists: `/api/v1/inbox` and `/api/v1/holds/:id/background`. */
 import { z } from 'zod';
-import { digestSchema } from './api.ts';
+import { digestSchema } from './digest.ts';
 import { factsSchema } from './facts.ts';
 import { mayVoteSchema, personSchema } from './standing.ts';
 

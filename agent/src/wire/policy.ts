@@ -1,6 +1,6 @@
 /** Bodies of `/api/v1/policy` and `/api/v1/policy/explain`. */
 import { z } from 'zod';
-import { digestSchema } from './api.ts';
+import { digestSchema } from './digest.ts';
 
 const time = z.iso.datetime();
 const text = z.string().max(65_536);

@@ -1,6 +1,6 @@
 /** What monitor mode would have had approved; snake_case on the wire. */
 import { z } from 'zod';
-import { digestSchema } from './api.ts';
+import { digestSchema } from './digest.ts';
 
 const time = z.iso.datetime();
 const text = z.string().max(65_536);

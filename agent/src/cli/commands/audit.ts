@@ -10,7 +10,7 @@ import { bundlePage } from '../../domain/bundle-page.ts';
 import { HoldpointError } from '../../domain/errors.ts';
 import { keyidOf, publicKeyOfPem } from '../../domain/hub-key.ts';
 import { printable } from '../../domain/printable.ts';
-import { type AuditRow, auditRowSchema, envelopeSchema, hubKeySchema, signedHeadSchema } from '../../wire/api.ts';
+import { type AuditRow, auditRowSchema, envelopeSchema, hubKeySchema, signedHeadSchema } from '../../wire/audit.ts';
 import { keyFor, openAuditFile, type PinnedKey, verifyExport } from '../audit-file.ts';
 import { rowLine, timelineLine } from '../audit-lines.ts';
 import type { HubClient, Query } from '../client.ts';

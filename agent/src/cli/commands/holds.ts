@@ -3,7 +3,6 @@ import { HoldpointError } from '../../domain/errors.ts';
 import { HOLD_STATES, type HoldState } from '../../domain/hold.ts';
 import { printable } from '../../domain/printable.ts';
 import {
-  approvalDetailSchema,
   type HoldDetail,
   type HoldView,
   holdDetailSchema,
@@ -11,6 +10,7 @@ import {
   retriedSchema,
   revealedSchema,
 } from '../../wire/api.ts';
+import { approvalDetailSchema } from '../../wire/approvals.ts';
 import type { HubClient } from '../client.ts';
 import { connectHub, gitlabCredential, idOf, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';

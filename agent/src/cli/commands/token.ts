@@ -7,7 +7,7 @@ import { systemErrorWords } from '../../config/system-error.ts';
 import { HoldpointError } from '../../domain/errors.ts';
 import { printable } from '../../domain/printable.ts';
 import { TOKEN_SCOPES } from '../../domain/token.ts';
-import { createdTokenSchema, gitlabTokensSchema, lentSchema, type TokenView, tokenSchema } from '../../wire/api.ts';
+import { createdTokenSchema, gitlabTokensSchema, lentSchema, type TokenView, tokenSchema } from '../../wire/tokens.ts';
 import type { HubClient } from '../client.ts';
 import { connectHub, gitlabCredential, idOf, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';

@@ -9,6 +9,8 @@ import { sightOf } from '../../app/see.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import * as api from '../../wire/api.ts';
 import * as wire from '../../wire/approvals.ts';
+import { approvalDetailSchema, approvalSchema, revokeBody } from '../../wire/approvals.ts';
+import { digestSchema } from '../../wire/digest.ts';
 import { askedView, importedView, renamedView, revokedView } from '../approval-views.ts';
 import { asks, idParam, page, paged, pageOf, project, type Route, route } from '../route.ts';
 import * as views from '../views.ts';
@@ -17,7 +19,7 @@ import { type RouteContext, VOTES } from './context.ts';
 const approvalQuery = page.extend({
   project,
   job: z.string().max(1_000).optional(),
-  digest: api.digestSchema.optional(),
+  digest: digestSchema.optional(),
 });
 const diffQuery = z.object({ with: z.coerce.number().int().positive() });
 
@@ -111,7 +113,7 @@ export function approvalRoutes({ hub }: RouteContext): readonly Route[] {
     ),
     route('GET', '/api/v1/approvals/:id', 'One Approval with its configuration', asks('read'), {
       params: idParam,
-      reply: api.approvalDetailSchema,
+      reply: approvalDetailSchema,
       handle: async ({ params, caller }) =>
         views.approvalDetail(await inspectApproval(hub, caller, params.id), clock.now()),
     }),
@@ -131,8 +133,8 @@ export function approvalRoutes({ hub }: RouteContext): readonly Route[] {
     }),
     route('POST', '/api/v1/approvals/:id/revoke', 'Take an Approval back', VOTES, {
       params: idParam,
-      body: api.revokeBody.nullish(),
-      reply: api.approvalSchema,
+      body: revokeBody.nullish(),
+      reply: approvalSchema,
       handle: async ({ params, body, caller }) =>
         views.approvalView(await revoke(hub, caller, params.id, body?.comment ?? null), clock.now()),
     }),

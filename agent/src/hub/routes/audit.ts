@@ -9,6 +9,7 @@ import { eventsOf } from '../../domain/audit-events.ts';
 import { HoldpointError } from '../../domain/errors.ts';
 import type { AuditFilter, AuditPage } from '../../ports/store.ts';
 import * as api from '../../wire/api.ts';
+import { auditReportSchema, auditRowSchema, envelopeSchema, hubKeySchema, signedHeadSchema } from '../../wire/audit.ts';
 import type { Demand } from '../auth.ts';
 import { bundleEnvelope, bundleHtml } from '../bundle.ts';
 import { type Input, idParam, none, page, paged, project, type Route, route } from '../route.ts';
@@ -117,7 +118,7 @@ export function auditRoutes({ hub, keeper }: RouteContext): readonly Route[] {
     return [
       route('GET', url, `All that is known of one of the ${things}, signed, with its proof`, BUNDLES, {
         params: idParam,
-        reply: api.envelopeSchema,
+        reply: envelopeSchema,
         handle: async (input) => bundleEnvelope(hub, await partsFor(input), input.caller, keeper.signer),
       }),
       {
@@ -137,22 +138,22 @@ export function auditRoutes({ hub, keeper }: RouteContext): readonly Route[] {
   return [
     route('GET', '/api/v1/audit', 'What happened; with scope audit or admin all of it', READERS, {
       query: auditQuery,
-      reply: api.pageOf(api.auditRowSchema),
+      reply: api.pageOf(auditRowSchema),
       handle: async ({ query, caller }) => {
         const rows = await store.auditRows(await filterOf(hub, caller, query), pageFor(query));
         return paged(rows, query.limit, (row) => row.seq, views.auditView);
       },
     }),
     route('GET', '/api/v1/audit/verify', 'Whether the chain in the store verifies', AUDITORS, {
-      reply: api.auditReportSchema,
+      reply: auditReportSchema,
       handle: async () => views.auditReport(await verifyStore(hub, keeper)),
     }),
     route('GET', '/api/v1/audit/key', 'The public key that the audit is signed with', null, {
-      reply: api.hubKeySchema,
+      reply: hubKeySchema,
       handle: async () => views.hubKeyView(keeper.signer),
     }),
     route('GET', '/api/v1/audit/head', 'Where the audit ends now, signed', AUDITORS, {
-      reply: api.signedHeadSchema,
+      reply: signedHeadSchema,
       handle: () => headOf(hub, keeper),
     }),
     ...bundles('holds', bundleOfHold),

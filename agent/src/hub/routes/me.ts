@@ -1,4 +1,5 @@
 import * as api from '../../wire/api.ts';
+import { lendBody, lentSchema } from '../../wire/tokens.ts';
 import { type Route, route } from '../route.ts';
 import * as views from '../views.ts';
 import type { RouteContext } from './context.ts';
@@ -26,7 +27,7 @@ export function meRoutes({ detached }: RouteContext): readonly Route[] {
       'Whether the caller has lent a GitLab credential; never the credential',
       { scope: null },
       {
-        reply: api.lentSchema,
+        reply: lentSchema,
         handle: async ({ caller }) => views.lentView(detached.until(caller)),
       },
     ),
@@ -37,8 +38,8 @@ export function meRoutes({ detached }: RouteContext): readonly Route[] {
       // Guesses at GitLab's tokens through this hub are as few as votes.
       { scope: null, vote: true },
       {
-        body: api.lendBody,
-        reply: api.lentSchema,
+        body: lendBody,
+        reply: lentSchema,
         handle: async ({ body, caller }) => {
           const livesMs = body.expires_in_s === undefined ? null : body.expires_in_s * 1_000;
           return views.lentView(await detached.lend(caller, body.token, livesMs));
@@ -51,7 +52,7 @@ export function meRoutes({ detached }: RouteContext): readonly Route[] {
       'Take a lent GitLab credential back',
       { scope: null },
       {
-        reply: api.lentSchema,
+        reply: lentSchema,
         handle: async ({ caller }) => {
           await detached.forget(caller);
           return views.lentView(null);

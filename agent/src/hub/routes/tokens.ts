@@ -3,6 +3,13 @@ import { issueToken, revokeToken } from '../../app/issue-token.ts';
 import { rotateToken } from '../../app/rotate-token.ts';
 import type { Token } from '../../domain/token.ts';
 import * as api from '../../wire/api.ts';
+import {
+  createdTokenSchema,
+  createTokenBody,
+  gitlabTokensSchema,
+  rotateTokenBody,
+  tokenSchema,
+} from '../../wire/tokens.ts';
 import type { Demand } from '../auth.ts';
 import { asks, idParam, none, page, paged, pageOf, type Route, route } from '../route.ts';
 import { useOf } from '../token-use.ts';
@@ -31,7 +38,7 @@ export function tokenRoutes({ hub, gitlabTokens }: RouteContext): readonly Route
       { scope: null },
       {
         query: page,
-        reply: api.pageOf(api.tokenSchema),
+        reply: api.pageOf(tokenSchema),
         handle: async ({ query, caller }) => {
           const owner = caller.token.scopes.includes('admin') ? null : caller.person.id;
           const tokens = await store.tokens(owner, pageOf(query));
@@ -45,8 +52,8 @@ export function tokenRoutes({ hub, gitlabTokens }: RouteContext): readonly Route
       'Make a token; its text is in this answer only',
       { ...MAKES, bootstrap: true },
       {
-        body: api.createTokenBody,
-        reply: api.createdTokenSchema,
+        body: createTokenBody,
+        reply: createdTokenSchema,
         status: 201,
         handle: async ({ body, identity, address, headers }) => {
           const { user = null, scopes = null, name = null } = body;
@@ -62,14 +69,14 @@ export function tokenRoutes({ hub, gitlabTokens }: RouteContext): readonly Route
       "GitLab's own tokens that the operator gave; never their text",
       asks('admin'),
       {
-        reply: api.gitlabTokensSchema,
+        reply: gitlabTokensSchema,
         handle: async () => ({ items: (await gitlabTokens()).map(gitlabTokenView) }),
       },
     ),
     route('POST', '/api/v1/tokens/:id/rotate', 'Put a new token in the place of an old one', MAKES, {
       params: idParam,
-      body: api.rotateTokenBody.nullish(),
-      reply: api.createdTokenSchema,
+      body: rotateTokenBody.nullish(),
+      reply: createdTokenSchema,
       status: 201,
       handle: async ({ params, body, identity, address, headers }) => {
         const asked = { id: params.id, overlapMs: (body?.overlap_s ?? 0) * 1_000, livesMs: livesMs(body) };
@@ -85,7 +92,7 @@ export function tokenRoutes({ hub, gitlabTokens }: RouteContext): readonly Route
       {
         params: idParam,
         body: none.nullish(),
-        reply: api.tokenSchema,
+        reply: tokenSchema,
         handle: async ({ params, identity, address, headers }) =>
           view(await revokeToken(hub, identity.token, useOf(headers, address), params.id)),
       },

@@ -1,7 +1,7 @@
 import { useMemo } from 'preact/hooks';
 import { Link } from 'wouter-preact';
 import { AUDIT_KINDS, eventWords } from '../../../../src/domain/audit-events.ts';
-import type { AuditRow } from '../../../../src/wire/api.ts';
+import type { AuditRow } from '../../../../src/wire/audit.ts';
 import { useFilter } from '../../lib/filter.ts';
 import { usePages } from '../../lib/pages.ts';
 import { pathOf } from '../../lib/paths.ts';

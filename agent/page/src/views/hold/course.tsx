@@ -1,4 +1,5 @@
-import type { AuditRow, HoldDetail } from '../../../../src/wire/api.ts';
+import type { HoldDetail } from '../../../../src/wire/api.ts';
+import type { AuditRow } from '../../../../src/wire/audit.ts';
 import { Away } from '../../ui/away.tsx';
 import { Chip } from '../../ui/chip.tsx';
 import { Shown } from '../../ui/shown.tsx';

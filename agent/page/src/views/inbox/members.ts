@@ -1,8 +1,8 @@
 import { digestOf } from '../../../../src/domain/digest.ts';
 import { sameChange } from '../../../../src/domain/same-change.ts';
 import { shownAs } from '../../../../src/domain/shown-configuration.ts';
-import type { ApprovalDetail, HoldDetail } from '../../../../src/wire/api.ts';
-import type { ChangeGroupView } from '../../../../src/wire/approvals.ts';
+import type { HoldDetail } from '../../../../src/wire/api.ts';
+import type { ApprovalDetail, ChangeGroupView } from '../../../../src/wire/approvals.ts';
 import { ask } from '../../lib/ask.ts';
 import { wordsOf } from '../../lib/problem.ts';
 

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { CreatedToken } from '../../../../src/wire/api.ts';
+import type { CreatedToken } from '../../../../src/wire/tokens.ts';
 import { useAct } from '../../lib/act.ts';
 import { ask } from '../../lib/ask.ts';
 import { session } from '../../lib/who.ts';

@@ -1,4 +1,4 @@
-import type { GitlabTokenView, TokenView } from '../../../../src/wire/api.ts';
+import type { GitlabTokenView, TokenView } from '../../../../src/wire/tokens.ts';
 import { useAct } from '../../lib/act.ts';
 import { ask } from '../../lib/ask.ts';
 import { useLoad } from '../../lib/load.ts';

@@ -1,4 +1,5 @@
-import type { ApprovalDetail, HoldDetail } from '../../../../src/wire/api.ts';
+import type { HoldDetail } from '../../../../src/wire/api.ts';
+import type { ApprovalDetail } from '../../../../src/wire/approvals.ts';
 import type { BackgroundView } from '../../../../src/wire/inbox.ts';
 import { ask } from '../../lib/ask.ts';
 import { dayText } from '../../lib/times.ts';
