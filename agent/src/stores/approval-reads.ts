@@ -1,17 +1,138 @@
 import type { Kysely } from 'kysely';
 import type { StoreReader } from '../ports/store.ts';
-import { approvalOf, denialOf, reviewOf } from './rows.ts';
+import { approvalOf, denialOf, reviewOf } from './review-rows.ts';
 import type { Schema } from './schema.ts';
-import { among } from './statements.ts';
+import { namedIds } from './sight.ts';
+import { among, ofSubject } from './statements.ts';
+
+/** SQLite takes some 32,000 values in one statement; GitLab's own limit is 50 needs. */
+const MAX_IN_LIST = 1_000;
 
 /** Reads about Approvals that are managed, denials, and questions that no job waits on. */
 export function approvalReads(
   db: Kysely<Schema>,
 ): Pick<
   StoreReader,
-  'runnersOf' | 'endingApprovals' | 'renewalsOf' | 'denials' | 'denialWithId' | 'dueAsks' | 'openAsksOf' | 'asksAbout'
+  | 'runnersOf'
+  | 'endingApprovals'
+  | 'renewalsOf'
+  | 'denials'
+  | 'denialWithId'
+  | 'dueAsks'
+  | 'openAsksOf'
+  | 'asksAbout'
+  | 'denial'
+  | 'approval'
+  | 'approvalsOf'
+  | 'approvals'
+  | 'dueApprovals'
+  | 'admittedJobs'
+  | 'reveals'
 > {
   return {
+    async denial(subject, digest, now) {
+      const row = await db
+        .selectFrom('denials')
+        .selectAll()
+        .where(ofSubject(subject))
+        .where('digest', '=', digest)
+        .where('until', '>', now)
+        .where('lifted_at', 'is', null)
+        .orderBy('until', 'desc')
+        .executeTakeFirst();
+      return row === undefined ? null : denialOf(row);
+    },
+    async approval(id) {
+      const row = await db.selectFrom('approvals').selectAll().where('id', '=', id).executeTakeFirst();
+      return row === undefined ? null : approvalOf(row);
+    },
+    async approvalsOf(subject, digest, limit) {
+      let query = db
+        .selectFrom('approvals')
+        .selectAll()
+        .where(ofSubject(subject))
+        .where('revoked_at', 'is', null)
+        // What was run without its approval was approved by nobody: it covers nothing and is no baseline (T16).
+        .where('break_glass', 'is', null)
+        .orderBy('id', 'desc')
+        .limit(limit);
+      if (digest !== null) query = query.where('digest', '=', digest);
+      return (await query.execute()).map(approvalOf);
+    },
+    async approvals(filter, page) {
+      let query = db.selectFrom('approvals').selectAll().where('id', '>', page.after).orderBy('id').limit(page.limit);
+      if (filter.id !== undefined) query = query.where('id', '=', filter.id);
+      if (typeof filter.project === 'number') query = query.where('project_id', '=', filter.project);
+      if (typeof filter.project === 'string') query = query.where('project_path', '=', filter.project);
+      if (filter.job !== undefined) query = query.where('job', '=', filter.job);
+      if (filter.digest !== undefined) query = query.where('digest', '=', filter.digest);
+      if (filter.revoked === false) query = query.where('revoked_at', 'is', null);
+      const { sight } = filter;
+      if (sight !== null) {
+        query = query.where((eb) =>
+          eb.or([eb('project_id', 'in', among(sight.projects)), eb('review', 'in', namedIds(db, 'review', sight))]),
+        );
+      }
+      return (await query.execute()).map(approvalOf);
+    },
+    async dueApprovals(now, limit) {
+      const rows = await db
+        .selectFrom('approvals')
+        .selectAll()
+        .where('ends_at', '<=', now)
+        .where('revoked_at', 'is', null)
+        .where((eb) =>
+          eb.exists(
+            eb
+              .selectFrom('holds')
+              .select('holds.id')
+              .where((of) =>
+                of.or([
+                  of.and([of('holds.approval', '=', of.ref('approvals.id')), of('holds.state', '=', 'pending')]),
+                  of.and([
+                    of('holds.configured', '=', of.ref('approvals.id')),
+                    of('holds.state', '=', 'waiting_for_approval'),
+                  ]),
+                ]),
+              ),
+          ),
+        )
+        .orderBy('id')
+        .limit(limit)
+        .execute();
+      return rows.map(approvalOf);
+    },
+    async admittedJobs(instance, projectId, jobs) {
+      const admitted = new Set<number>();
+      for (let from = 0; from < jobs.length; from += MAX_IN_LIST) {
+        const rows = await db
+          .selectFrom('attempts')
+          .innerJoin('holds', 'holds.id', 'attempts.hold')
+          .select('attempts.job_id')
+          .where('attempts.instance', '=', instance)
+          .where('attempts.project_id', '=', projectId)
+          .where('attempts.job_id', 'in', among(jobs.slice(from, from + MAX_IN_LIST)))
+          .where('attempts.handed_out_at', 'is not', null)
+          .innerJoin('approvals', 'approvals.id', 'holds.approval')
+          .where('approvals.break_glass', 'is', null)
+          // What was taken back since vouches for nothing that was made under it (T12).
+          .where('approvals.revoked_at', 'is', null)
+          .execute();
+        for (const row of rows) admitted.add(row.job_id);
+      }
+      return admitted;
+    },
+    async reveals(subject, digest) {
+      const rows = await db
+        .selectFrom('reveals')
+        .select(['name', 'person_id'])
+        .where(ofSubject(subject))
+        .where('digest', '=', digest)
+        .orderBy('at')
+        .orderBy('name')
+        .execute();
+      return rows.map((row) => ({ name: row.name, person: row.person_id }));
+    },
     async runnersOf(approvals) {
       const rows = await db
         .selectFrom('holds')

@@ -6,12 +6,17 @@ import {
   type SqlBool,
   sql,
 } from 'kysely';
-import { EMPTY_HEAD } from '../domain/audit.ts';
+import { type AuditRow, EMPTY_HEAD } from '../domain/audit.ts';
 import type { AuditFilter, AuditPage, Sight, StoreReader } from '../ports/store.ts';
-import { auditOf } from './rows.ts';
-import type { Schema } from './schema.ts';
+import type { AuditTable, Schema } from './schema.ts';
 import { ownOrNamed } from './sight.ts';
 import { among } from './statements.ts';
+import type { Row } from './where-rows.ts';
+
+/** A row of the audit as the chain has it. */
+function auditOf({ project: _, ...row }: Row<AuditTable>): AuditRow {
+  return { ...row, detail: JSON.parse(row.detail) as AuditRow['detail'] };
+}
 
 type AuditReads = Pick<
   StoreReader,

@@ -1,7 +1,7 @@
 import type { ExpressionBuilder, Kysely, Selectable } from 'kysely';
 import type { Hold } from '../domain/hold.ts';
 import type { StoreReader } from '../ports/store.ts';
-import { retryOf } from './rows.ts';
+import { retryOf } from './hold-rows.ts';
 import type { HoldTable, Schema } from './schema.ts';
 
 type DetachedReads = Pick<

@@ -36,6 +36,12 @@ export function ownOrNamed(db: Kysely<Schema>, sight: Sight) {
     ]);
 }
 
+/** True for a Hold that somebody may see: of their projects, or one that they triggered or that rules ask them about. */
+export function visible(db: Kysely<Schema>, sight: Sight) {
+  return (eb: ExpressionBuilder<Schema, 'holds'>) =>
+    eb.or([eb('holds.project_id', 'in', among(sight.projects)), ownOrNamed(db, sight)(eb)]);
+}
+
 /** Whom rules name, and of what the hub has anything. */
 export function sightReads(db: Kysely<Schema>): Pick<StoreReader, 'namedFor' | 'namedGroups' | 'knownProjects'> {
   return {

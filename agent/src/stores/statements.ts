@@ -1,5 +1,6 @@
 import type Database from 'better-sqlite3';
 import { type SqliteDatabase, sql } from 'kysely';
+import type { Subject } from '../domain/subject.ts';
 
 /**
  * Everything native that was ever made stays reachable to the end of the process. Since Node 24.19 an object of
@@ -32,3 +33,7 @@ export const LIST_OPENS = '(select value from json_each(';
 export function among<T extends number | string>(values: readonly T[]) {
   return sql<T>`(select value from json_each(${JSON.stringify(values)}))`;
 }
+
+/** Rows of one Subject. */
+export const ofSubject = (subject: Subject) =>
+  sql<boolean>`instance = ${subject.instance} and project_id = ${subject.projectId} and job = ${subject.job}`;

@@ -7,23 +7,14 @@ import type { StoreWriter } from '../ports/store.ts';
 import { auditWrites } from './audit-writes.ts';
 import { breakGlassWrites } from './break-glass.ts';
 import { deploymentWrites } from './deployments.ts';
+import { attemptColumns, holdChanges, holdColumns, retryColumns } from './hold-rows.ts';
 import { passkeyWrites } from './passkeys.ts';
 import { protectedWrites } from './protected-environments.ts';
 import { reader } from './reader.ts';
-import {
-  approvalColumns,
-  attemptColumns,
-  holdChanges,
-  holdColumns,
-  retryColumns,
-  reviewColumns,
-  sessionColumns,
-  tokenChanges,
-  tokenColumns,
-  voteColumns,
-} from './rows.ts';
+import { approvalColumns, reviewColumns, voteColumns } from './review-rows.ts';
 import type { Schema } from './schema.ts';
 import { sightingWrites } from './sightings.ts';
+import { sessionColumns, tokenChanges, tokenColumns } from './token-rows.ts';
 
 /** An agent that reports more than this of one Hold is broken or hostile; a Hold that is honest needs about ten. */
 const MAX_REPORTS_PER_HOLD = 10_000;
