@@ -5,9 +5,9 @@ import { pageOf } from '../../agent/src/wire/api.ts';
 import {
   brokenSchema,
   deploymentDetailSchema,
-  deploymentSchema,
   environmentOutcomeSchema,
   environmentsSchema,
+  listedDeploymentSchema,
 } from '../../agent/src/wire/deployments.ts';
 import { PRODUCTION, TEAM_PEOPLE } from '../support/deployment-world.ts';
 import { startHub, type TestHub } from '../support/hub-server.ts';
@@ -44,7 +44,7 @@ describe('deployments over HTTP', () => {
     const id = await deploys(1);
     const list = await ask('opal', 'GET', 'deployments?state=blocked,created&environment=production');
     expect(
-      pageOf(deploymentSchema)
+      pageOf(listedDeploymentSchema)
         .parse(list.body)
         .items.map((one) => one.id),
     ).toEqual([id]);

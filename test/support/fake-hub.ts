@@ -343,6 +343,7 @@ export function anApproval(id: number, configuration: JsonObject, more: Partial<
     revoked_by: null,
     valid: true,
     auto: null,
+    break_glass: false,
     configuration,
     rules: [],
     runners: [],

@@ -43,6 +43,14 @@ const detail: DeploymentDetail = {
   job_id: 9,
   job_url: null,
   waits_for: ['approvals', 'start'],
+  retry: null,
+  let_run: [
+    { step: 'triggered', people: [person(21, 'maria')], at: '2026-11-22T09:00:00Z', note: 'as GitLab says' },
+    { step: 'configuration', people: [person(22, 'jonas\u001b[2J')], at: '2026-11-22T09:05:00Z', note: 'approval 5' },
+    { step: 'deployment', people: [person(75, 'sam')], at: null, note: 'not complete' },
+    { step: 'started', people: [], at: null, note: null },
+    { step: 'ran', people: [], at: null, note: 'it has not run' },
+  ],
   votes: [
     {
       person: person(75, 'sam'),
@@ -83,7 +91,7 @@ describe('holdpoint deployments', () => {
     const page = deploymentPage(detail, now, paint(false));
     for (const part of [
       'Deployment 12: blocked',
-      'approvals are missing; somebody with deploy access has to run it',
+      'approvals are missing',
       '1 of 2  security (members of security-group): sam',
       'could: sina',
       'members of operator-group: opal',
@@ -93,6 +101,36 @@ describe('holdpoint deployments', () => {
       'holdpoint holds show 40',
     ])
       expect(page).toContain(part);
+  });
+
+  it('says who let it run: who triggered, who approved what it runs and that it may, who started it', () => {
+    const page = deploymentPage(detail, now, paint(false));
+    const lines = page.slice(page.indexOf('Who let this run')).split('\n').slice(1, 6);
+    expect(lines).toEqual([
+      '  Triggered by MARIA (@maria); 2026-11-22 09:00 UTC; as GitLab says',
+      '  Configuration approved by JONAS⟨U+001B⟩[2J (@jonas⟨U+001B⟩[2J); 2026-11-22 09:05 UTC; approval 5',
+      '  Deployment approved by SAM (@sam); not complete',
+      '  Started by nobody',
+      '  Ran it has not run',
+    ]);
+  });
+
+  it('says of one that somebody has started who has to do what next', () => {
+    const started = {
+      ...detail,
+      state: 'created' as const,
+      hold_state: 'pending' as const,
+      waits_for: [],
+      started: { by: person(22, 'jonas'), at: '2026-11-22T09:20:00Z' },
+    };
+    const press = { by: 'trigger' as const, words: '', url: null, job_id: null };
+    for (const [retry, words] of [
+      [null, 'started by JONAS (@jonas); it waits for its runner'],
+      [press, 'started by JONAS (@jonas); to be retried in GitLab by MARIA (@maria)'],
+      [{ ...press, by: 'holdpoint' as const }, 'started by JONAS (@jonas); Holdpoint has GitLab run its job again'],
+      [{ ...press, by: 'holdpoint' as const, job_id: 9 }, 'retried as job 9, it waits for its runner'],
+    ] as const)
+      expect(deploymentPage({ ...started, retry }, now, paint(false)).replace(/\s+/g, ' ')).toContain(words);
   });
 
   it('T33 shows no control character of a comment', () => {

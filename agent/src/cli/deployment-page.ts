@@ -1,13 +1,10 @@
+import { deploymentStanding } from '../domain/deployment-standing.ts';
+import { type KnownPerson, personWords } from '../domain/person-words.ts';
 import { printable } from '../domain/printable.ts';
-import type { DeploymentDetail, DeploymentView } from '../wire/deployments.ts';
+import { LET_RUN_WORDS } from '../domain/who-let-run.ts';
+import type { CurrentDeployment, DeploymentDetail, DeploymentView, ListedDeployment } from '../wire/deployments.ts';
 import { personText } from './hold-page.ts';
 import { age, fields, minute, names, type Paint, shortRef, table } from './render.ts';
-
-const WAITS = {
-  configuration: 'its configuration has to be approved',
-  approvals: 'approvals are missing',
-  start: 'somebody with deploy access has to run it',
-} as const;
 
 /** The table of Deployments; 80 columns are enough for it. */
 export function deploymentsTable(deployments: readonly DeploymentView[], now: number, columns: number): string {
@@ -18,7 +15,7 @@ export function deploymentsTable(deployments: readonly DeploymentView[], now: nu
     one.environment.name,
     `${one.project_path ?? one.project_id} ${one.job}`,
     shortRef(one.ref),
-    one.trigger.username ?? (one.trigger.id === null ? '?' : `user ${one.trigger.id}`),
+    accountText(one.trigger),
   ]);
   const heads = [
     { title: 'ID', right: true },
@@ -30,6 +27,46 @@ export function deploymentsTable(deployments: readonly DeploymentView[], now: nu
     { title: 'BY', least: 6 },
   ];
   return table(heads, rows, columns);
+}
+
+/** The table of what runs where now; 80 columns are enough for it. */
+export function currentTable(current: readonly CurrentDeployment[], now: number, columns: number): string {
+  const rows = current.map((one) => [
+    one.environment.name,
+    `${one.project_path ?? one.project_id} ${one.job}`,
+    one.stopped ? 'stopped' : one.sha.slice(0, 12),
+    `${age(now - Date.parse(one.since))} ago`,
+    String(one.id),
+    [...new Set([...one.approved_by.configuration, ...one.approved_by.deployment].map(accountText))].join(' ') || '-',
+  ]);
+  const heads = [
+    { title: 'ENVIRONMENT', least: 10 },
+    { title: 'JOB', least: 12 },
+    { title: 'COMMIT' },
+    { title: 'SINCE', right: true },
+    { title: 'DEPLOYMENT', right: true },
+    { title: 'APPROVED BY', least: 6 },
+  ];
+  return table(heads, rows, columns);
+}
+
+const accountText = ({ id, username }: KnownPerson): string => username ?? (id === null ? '?' : `user ${id}`);
+
+/** Where it stands, as everybody is told it. */
+function standingText(of: ListedDeployment): string {
+  const { state, started, trigger, waits_for: waitsFor, hold_state: holdState, retry } = of;
+  const job = retry && { by: retry.by, jobId: retry.job_id };
+  return deploymentStanding({ state, started: started?.by ?? null, trigger, waitsFor, holdState, retry: job }).words;
+}
+
+/** Who let it run, or has to: one line for each step. */
+function letRunText({ let_run: steps }: DeploymentDetail): string {
+  const lines = steps.map(({ step, people, at, note }) => {
+    const by = people.map(personWords).join(', ') || (step === 'ran' ? '' : 'nobody');
+    const parts = [by, at === null ? '' : minute(at), note ?? ''].filter((part) => part !== '');
+    return `  ${LET_RUN_WORDS[step]} ${parts.join('; ')}`;
+  });
+  return `\nWho let this run\n${lines.map((line) => `${printable(line)}\n`).join('')}`;
 }
 
 function rulesText({ rules, quorum }: DeploymentDetail): string {
@@ -78,17 +115,14 @@ function ownText(of: DeploymentDetail): string {
 
 /** A Deployment as people decide on it. */
 export function deploymentPage(of: DeploymentDetail, now: number, paint: Paint): string {
-  const waits = of.waits_for.map((what) => WAITS[what]).join('; ');
   const head = fields([
     ['environment', `${of.environment.name}${of.environment.tier === null ? '' : ` (${of.environment.tier})`}`],
-    ['waits for', waits === '' ? null : waits],
+    ['stands', standingText(of)],
     ['reason', of.reason],
     ['job', `${of.project_path ?? of.project_id} ${of.job}, ${of.kind}`],
     ['ref', `${of.ref} (${of.ref_protected ? 'protected' : 'not protected'})`],
     ['commit', of.sha],
     ['pipeline', of.pipeline_id === null ? null : `${of.pipeline_id}, job ${of.job_id}`],
-    ['triggered by', personText(of.trigger)],
-    ['started by', of.started === null ? null : `${personText(of.started.by)}, ${minute(of.started.at)}`],
     ['opened', `${age(now - Date.parse(of.created_at))} ago`],
     ['protected by', of.is_protected ? of.protected_by.join(', ') : `${of.protected_by.join(', ')} (no longer)`],
     ['may deploy', `${of.deploy_access}: ${names(of.deployers.map(personText), 5) || 'nobody at present'}`],
@@ -101,6 +135,7 @@ export function deploymentPage(of: DeploymentDetail, now: number, paint: Paint):
       : `\n${paint.warn(printable(`  ! commit marked as broken by ${personText(of.broken.by)}: ${of.broken.reason}`))}\n`;
   return [
     `${paint.strong(printable(`Deployment ${of.id}: ${of.state}`))}\n${head}`,
+    letRunText(of),
     broken,
     `\n${rulesText(of)}`,
     votesText(of),

@@ -1,8 +1,11 @@
 /** Deployments and protected environments as the native API shows them. */
+import type { CurrentDeployment } from '../app/deployments/current.ts';
 import type { EnvironmentOutcome } from '../app/deployments/edit-environment.ts';
-import type { DeploymentInspection } from '../app/deployments/look.ts';
+import type { DeploymentInspection, ListedDeployment } from '../app/deployments/look.ts';
 import type { BrokenMark, Deployment } from '../domain/deployment.ts';
+import type { Hold } from '../domain/hold.ts';
 import type { MayDeploy } from '../domain/may-deploy.ts';
+import type { KnownPerson } from '../domain/person-words.ts';
 import type { Person } from '../domain/principal.ts';
 import {
   type AccessElement,
@@ -11,18 +14,22 @@ import {
   type EnvironmentWish,
   type ProtectedEnvironment,
 } from '../domain/protected-environment.ts';
+import { lastAttempt, type RetryAdvice } from '../domain/retrying.ts';
 import { type Who, whoWords } from '../domain/rule.ts';
 import type {
+  CurrentDeployment as CurrentDeploymentView,
   DeploymentDetail,
   DeploymentView,
   EnvironmentChangeView,
+  ListedDeployment as ListedDeploymentView,
   ProtectedEnvironmentView,
   protectBody,
 } from '../wire/deployments.ts';
-import { auditView, quorumView, rulesView } from './views.ts';
+import { auditView, quorumView, retryView, rulesView } from './views.ts';
 
 const time = (at: number): string => new Date(at).toISOString();
 const timeOrNull = (at: number | null): string | null => (at === null ? null : time(at));
+const named = ({ id, username, name }: KnownPerson) => ({ id, username, name });
 const person = ({ id, username, name }: Pick<Person, 'id' | 'username' | 'name'>) => ({ id, username, name });
 
 /** A Deployment as it stands in lists. */
@@ -76,15 +83,46 @@ export function brokenView(mark: BrokenMark) {
   };
 }
 
-/** Everything about one Deployment. */
-export function deploymentDetail(of: DeploymentInspection, url: string): DeploymentDetail {
-  const newest = of.hold.attempts.at(-1)!;
+const jobOf = (hold: Hold) => {
+  const newest = lastAttempt(hold);
+  return { job_id: newest.jobId, job_url: newest.url };
+};
+
+/** A Deployment in the list, with the job that stands for it. */
+export function listedView(
+  { deployment, hold, waitsFor }: ListedDeployment,
+  retry: RetryAdvice | null,
+): ListedDeploymentView {
   return {
-    ...deploymentView(of.deployment),
-    hold_state: of.hold.state,
-    job_id: newest.jobId,
-    job_url: newest.url,
-    waits_for: [...of.waitsFor],
+    ...deploymentView(deployment),
+    ...jobOf(hold),
+    hold_state: hold.state,
+    waits_for: [...waitsFor],
+    retry: retry && retryView(retry),
+  };
+}
+
+/** What runs in an environment now. */
+export function currentView({
+  deployment,
+  hold,
+  configurationBy,
+  deploymentBy,
+}: CurrentDeployment): CurrentDeploymentView {
+  return {
+    ...deploymentView(deployment),
+    ...jobOf(hold),
+    stopped: deployment.environment.action === 'stop',
+    since: time(deployment.finishedAt ?? deployment.updatedAt),
+    approved_by: { configuration: configurationBy.map(person), deployment: deploymentBy.map(person) },
+  };
+}
+
+/** Everything about one Deployment. */
+export function deploymentDetail(of: DeploymentInspection, url: string, retry: RetryAdvice | null): DeploymentDetail {
+  return {
+    ...listedView(of, retry),
+    let_run: of.letRun.map(({ step, people, at, note }) => ({ step, people: people.map(named), at, note })),
     votes: of.votes.map((vote) => ({
       person: person(vote.person),
       decision: vote.decision,

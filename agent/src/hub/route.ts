@@ -65,9 +65,16 @@ export const page = z.object({
   cursor: z
     .string()
     .regex(/^\d{1,15}$/, 'a cursor is what "next_cursor" said')
-    .optional(),
-  limit: z.coerce.number().int().min(1).max(100).default(50),
+    .optional()
+    .describe('`next_cursor` of the page before, asked for with the same filters and in the same order'),
+  limit: z.coerce.number().int().min(1).max(100).default(50).describe('items of one page: 1 to 100'),
 });
+/** The same for a list that can be read from either end. */
+export const orderedPage = page.extend({
+  order: z.enum(['oldest', 'newest']).default('oldest').describe('which end of the list to begin with'),
+});
+/** What somebody may remember of what they look for. */
+export const text = z.string().trim().min(1).max(200).optional();
 /** A list of words, separated by commas. */
 export const states = <T extends string>(words: readonly [T, ...T[]]) =>
   z.preprocess((value) => (typeof value === 'string' ? value.split(',') : value), z.array(z.enum(words)).optional());
@@ -110,6 +117,11 @@ export function route<
 }
 /** One more than asked for is read: whether there is a next page is known without asking again. */
 export const pageOf = (query: z.output<typeof page>) => ({ after: Number(query.cursor ?? 0), limit: query.limit + 1 });
+/** The same for a list that can be read from either end. */
+export const orderedPageOf = (query: z.output<typeof orderedPage>) => ({
+  ...pageOf(query),
+  newest: query.order === 'newest',
+});
 /** A page of a list, with the cursor of the next one. */
 export function paged<T, V>(
   items: readonly T[],

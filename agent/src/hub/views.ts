@@ -191,6 +191,7 @@ export function approvalView(approval: Approval, now: number): ApprovalView {
     hold: approval.hold,
     votes: approval.votes.map((vote) => voteView(vote, null)),
     auto: approval.auto === undefined ? null : person(approval.auto),
+    break_glass: approval.breakGlass === true,
     policy: approval.policy,
     created_at: time(approval.createdAt),
     last_used_at: timeOrNull(approval.lastUsedAt),

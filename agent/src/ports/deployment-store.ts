@@ -1,6 +1,6 @@
 import type { BrokenMark, Deployment, DeploymentState, DeploymentVote } from '../domain/deployment.ts';
 import type { EnvironmentChange, EnvironmentKey, ProtectedEnvironment } from '../domain/protected-environment.ts';
-import type { Page, Sight } from './listing.ts';
+import type { OrderedPage, Page, Sight } from './listing.ts';
 
 /** Which Deployments to list; all conditions must fit. Times are epoch ms, both ends excluded. */
 export interface DeploymentFilter {
@@ -9,6 +9,8 @@ export interface DeploymentFilter {
   readonly project?: number | string;
   /** Name of the environment. */
   readonly environment?: string;
+  /** A part of job, project, environment, ref or commit, whatever its letter case. */
+  readonly text?: string;
   readonly updatedAfter?: number;
   readonly updatedBefore?: number;
   readonly finishedAfter?: number;
@@ -48,12 +50,20 @@ export interface DeployedTo {
 export interface DeploymentReads {
   deployment(id: number): Promise<Deployment | null>;
   deploymentOfHold(hold: number): Promise<Deployment | null>;
-  /** In ascending order of id. */
-  deployments(filter: DeploymentFilter, page: Page): Promise<readonly Deployment[]>;
+  /** In order of id. */
+  deployments(filter: DeploymentFilter, page: OrderedPage): Promise<readonly Deployment[]>;
   deploymentsInOrder(
     filter: DeploymentFilter,
     order: DeploymentOrder,
     part: { readonly offset: number; readonly limit: number },
+  ): Promise<readonly Deployment[]>;
+  /**
+   * What is deployed to each environment of each project now: its last Deployment that ended well, those left out that only
+   * look at it (`verify`, `access`, `prepare`). In order of the environment's id, which `page.after` is one of.
+   */
+  currentDeployments(
+    filter: Pick<DeploymentFilter, 'project' | 'environment' | 'sight'>,
+    page: Page,
   ): Promise<readonly Deployment[]>;
   countDeployments(filter: DeploymentFilter): Promise<number>;
   /** Deployments to one environment, the newest first; at most `limit`. */
@@ -68,6 +78,8 @@ export interface DeploymentReads {
     },
     limit: number,
   ): Promise<readonly Deployment[]>;
+  /** Votes on these Deployments, in the order in which they were cast. */
+  votesOnDeployments(deployments: readonly number[]): Promise<readonly DeploymentVote[]>;
   /** In the order in which they were cast. */
   deploymentVotes(deployment: number): Promise<readonly DeploymentVote[]>;
 

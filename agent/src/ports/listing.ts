@@ -3,6 +3,10 @@ export interface Page {
   readonly after: number;
   readonly limit: number;
 }
+/** With `newest` the items come from the end, and `after` (0: none) is an id that they are below of. */
+export interface OrderedPage extends Page {
+  readonly newest?: boolean;
+}
 /** Who asks: rows of these projects, and Holds that this person triggered (verified). Null: everything. */
 export interface Sight {
   readonly projects: readonly number[];

@@ -12,10 +12,10 @@ import type { Token } from '../domain/token.ts';
 import type { Vote } from '../domain/vote.ts';
 import type { DeploymentReads, DeploymentWrites } from './deployment-store.ts';
 import type { HubPush } from './gatekeeper.ts';
-import type { Page, Sight } from './listing.ts';
+import type { OrderedPage, Page, Sight } from './listing.ts';
 import type { PasskeyReads, PasskeyWrites } from './passkey-store.ts';
 
-export type { Page, Sight };
+export type { OrderedPage, Page, Sight };
 
 /** One principal that a rule names; `group_inherited`: members of groups above it count too; `admin`: all administrators, principal 0. */
 export interface NamedRow {
@@ -30,6 +30,23 @@ export interface HoldFilter {
   readonly project?: number | string;
   readonly job?: string;
   readonly ref?: string;
+  readonly sight: Sight | null;
+}
+/** Which Approvals to list; all conditions must fit. */
+export interface ApprovalFilter {
+  readonly id?: number;
+  /** Id or full path. */
+  readonly project?: number | string;
+  readonly job?: string;
+  readonly digest?: string;
+  /** A part of job, project, ref, environment or digest, whatever its letter case. */
+  readonly text?: string;
+  /** False: only those that nobody has revoked. */
+  readonly revoked?: false;
+  /** Only those whose end is later than this (epoch ms) or that have none. */
+  readonly endsAfter?: number;
+  /** Only those that nothing has used since then (epoch ms), nor were they given since. */
+  readonly unusedSince?: number;
   readonly sight: Sight | null;
 }
 /** What makes a Hold the same as one that is open. */
@@ -68,10 +85,6 @@ export interface AuditFilter {
   readonly until?: number;
   readonly sight: Sight | null;
 }
-/** With `newest` the rows come from the end, and `after` (0: none) is a row's number that they are below of. */
-export interface AuditPage extends Page {
-  readonly newest?: boolean;
-}
 /** A head of the chain that the hub has signed. */
 export interface Checkpoint {
   readonly seq: number;
@@ -87,7 +100,9 @@ export interface StoreReader extends DeploymentReads, PasskeyReads {
   hold(id: number): Promise<Hold | null>;
   holdOfJob(instance: string, projectId: number, jobId: number): Promise<Hold | null>;
   openHold(key: HoldKey): Promise<Hold | null>;
-  holds(filter: HoldFilter, page: Page): Promise<readonly Hold[]>;
+  holds(filter: HoldFilter, page: OrderedPage): Promise<readonly Hold[]>;
+  /** Those of these Holds that there are, in no order. */
+  holdsWithIds(ids: readonly number[]): Promise<readonly Hold[]>;
   /** Waiting Holds of a Review, in ascending pipeline id: the order in which they are released. */
   waitingOn(review: number): Promise<readonly Hold[]>;
   /** Ids of all Holds of a Review. */
@@ -138,18 +153,9 @@ export interface StoreReader extends DeploymentReads, PasskeyReads {
   approval(id: number): Promise<Approval | null>;
   /** Approvals of the Subject that are not revoked, newest first, of one Digest or (null) of all; at most `limit`. */
   approvalsOf(subject: Subject, digest: string | null, limit: number): Promise<readonly Approval[]>;
-  approvals(
-    filter: {
-      readonly id?: number;
-      readonly project?: number | string;
-      readonly job?: string;
-      readonly digest?: string;
-      /** False: only those that nobody has revoked. */
-      readonly revoked?: false;
-      readonly sight: Sight | null;
-    },
-    page: Page,
-  ): Promise<readonly Approval[]>;
+  approvals(filter: ApprovalFilter, page: OrderedPage): Promise<readonly Approval[]>;
+  /** Those of these Approvals that there are, in no order. */
+  approvalsWithIds(ids: readonly number[]): Promise<readonly Approval[]>;
   /** Names of runners that jobs were handed to under these Approvals. */
   runnersOf(approvals: readonly number[]): Promise<ReadonlyMap<number, readonly string[]>>;
   /** Approvals with a date as their end, after `from` and up to `to` (epoch ms), that no other goes on from. */
@@ -218,7 +224,7 @@ export interface StoreReader extends DeploymentReads, PasskeyReads {
   /** Tokens of people that are neither revoked nor over and that nobody has used since `before`, at most `limit`. */
   idleTokens(before: number, now: number, limit: number): Promise<readonly Token[]>;
   /** Rows that meet all of the filter; with `sight` those of its projects, of own Holds, and own deeds about no project. */
-  auditRows(filter: AuditFilter, page: AuditPage): Promise<readonly AuditRow[]>;
+  auditRows(filter: AuditFilter, page: OrderedPage): Promise<readonly AuditRow[]>;
   auditHead(): Promise<AuditHead>;
   /** Hashes of the rows `from` to `from + count - 1`, as far as there are any. */
   auditHashes(from: number, count: number): Promise<readonly string[]>;

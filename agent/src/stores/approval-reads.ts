@@ -3,10 +3,12 @@ import type { StoreReader } from '../ports/store.ts';
 import { approvalOf, denialOf, reviewOf } from './review-rows.ts';
 import type { Schema } from './schema.ts';
 import { namedIds } from './sight.ts';
-import { among, ofSubject } from './statements.ts';
+import { among, contains, inOrder, ofSubject } from './statements.ts';
 
 /** SQLite takes some 32,000 values in one statement; GitLab's own limit is 50 needs. */
 const MAX_IN_LIST = 1_000;
+/** What somebody who looks for an Approval may remember of it. */
+const TEXTS = ['job', 'project_path', 'ref', 'environment', 'digest'];
 
 /** Reads about Approvals that are managed, denials, and questions that no job waits on. */
 export function approvalReads(
@@ -25,6 +27,7 @@ export function approvalReads(
   | 'approval'
   | 'approvalsOf'
   | 'approvals'
+  | 'approvalsWithIds'
   | 'dueApprovals'
   | 'admittedJobs'
   | 'reveals'
@@ -60,13 +63,19 @@ export function approvalReads(
       return (await query.execute()).map(approvalOf);
     },
     async approvals(filter, page) {
-      let query = db.selectFrom('approvals').selectAll().where('id', '>', page.after).orderBy('id').limit(page.limit);
+      let query = inOrder(db.selectFrom('approvals').selectAll(), page);
       if (filter.id !== undefined) query = query.where('id', '=', filter.id);
       if (typeof filter.project === 'number') query = query.where('project_id', '=', filter.project);
       if (typeof filter.project === 'string') query = query.where('project_path', '=', filter.project);
       if (filter.job !== undefined) query = query.where('job', '=', filter.job);
       if (filter.digest !== undefined) query = query.where('digest', '=', filter.digest);
       if (filter.revoked === false) query = query.where('revoked_at', 'is', null);
+      if (filter.text !== undefined) query = query.where(contains(TEXTS, filter.text));
+      const { endsAfter, unusedSince } = filter;
+      if (endsAfter !== undefined)
+        query = query.where((eb) => eb.or([eb('ends_at', 'is', null), eb('ends_at', '>', endsAfter)]));
+      if (unusedSince !== undefined)
+        query = query.where((eb) => eb(eb.fn.coalesce('last_used_at', 'created_at'), '<=', unusedSince));
       const { sight } = filter;
       if (sight !== null) {
         query = query.where((eb) =>
@@ -74,6 +83,10 @@ export function approvalReads(
         );
       }
       return (await query.execute()).map(approvalOf);
+    },
+    async approvalsWithIds(ids) {
+      const rows = await db.selectFrom('approvals').selectAll().where('id', 'in', among(ids)).execute();
+      return rows.map(approvalOf);
     },
     async dueApprovals(now, limit) {
       const rows = await db

@@ -7,7 +7,7 @@ import {
   sql,
 } from 'kysely';
 import { type AuditRow, EMPTY_HEAD } from '../domain/audit.ts';
-import type { AuditFilter, AuditPage, Sight, StoreReader } from '../ports/store.ts';
+import type { AuditFilter, OrderedPage, Sight, StoreReader } from '../ports/store.ts';
 import type { AuditTable, Schema } from './schema.ts';
 import { ownOrNamed } from './sight.ts';
 import { among } from './statements.ts';
@@ -74,7 +74,7 @@ function meeting(db: Kysely<Schema>, filter: AuditFilter): Seqs {
 }
 
 /** One page of a query, along what it is read. */
-function paged(query: Seqs, along: Along, { after, limit, newest }: AuditPage): Seqs {
+function paged(query: Seqs, along: Along, { after, limit, newest }: OrderedPage): Seqs {
   const bounded =
     newest === true && after === 0 ? query : query.where(sql<SqlBool>`${ref(along)} ${compare(newest)} ${after}`);
   return bounded.orderBy(sql`${ref(along)}`, newest === true ? 'desc' : 'asc').limit(limit);
@@ -86,7 +86,7 @@ const compare = (newest: boolean | undefined) => sql.raw(newest === true ? '<' :
  * The queries whose rows together are looked for. Each leads over an index that gives its rows in order, so that a page
  * costs about a page, whatever the number of rows in the store (T30).
  */
-function queriesOf(db: Kysely<Schema>, filter: AuditFilter, page: AuditPage): readonly Seqs[] {
+function queriesOf(db: Kysely<Schema>, filter: AuditFilter, page: OrderedPage): readonly Seqs[] {
   const { sight, person, events } = filter;
   const rows = meeting(db, filter);
   const within = events === undefined ? rows : rows.where('audit.event', 'in', among(events));
@@ -113,7 +113,7 @@ function queriesOf(db: Kysely<Schema>, filter: AuditFilter, page: AuditPage): re
 }
 
 /** The same queries, for a look at how the database goes about them. */
-export function auditQueries(db: Kysely<Schema>, filter: AuditFilter, page: AuditPage) {
+export function auditQueries(db: Kysely<Schema>, filter: AuditFilter, page: OrderedPage) {
   return queriesOf(db, filter, page).map((query) => query.compile());
 }
 

@@ -8,9 +8,10 @@ import type {
   DeploymentWrites,
 } from '../ports/deployment-store.ts';
 import type { Sight } from '../ports/store.ts';
+import { currentQuery } from './current-deployments.ts';
 import { deploymentChanges, deploymentColumns, deploymentOf, deploymentVoteOf, markOf } from './deployment-rows.ts';
 import type { Schema } from './schema.ts';
-import { among } from './statements.ts';
+import { among, contains, inOrder } from './statements.ts';
 
 type Reads =
   | 'deployment'
@@ -20,9 +21,14 @@ type Reads =
   | 'countDeployments'
   | 'deploymentsTo'
   | 'deploymentVotes'
+  | 'votesOnDeployments'
+  | 'currentDeployments'
   | 'brokenMark'
   | 'brokenMarks'
   | 'environments';
+
+/** What somebody who looks for a Deployment may remember of it. */
+const TEXTS = ['job', 'project_path', 'environment', 'ref', 'sha'];
 
 const COLUMNS = {
   id: 'id',
@@ -45,6 +51,7 @@ export function deploymentReads(
     if (typeof project === 'number') query = query.where('project_id', '=', project);
     if (typeof project === 'string') query = query.where('project_path', '=', project);
     if (environment !== undefined) query = query.where('environment', '=', environment);
+    if (filter.text !== undefined) query = query.where(contains(TEXTS, filter.text));
     if (filter.updatedAfter !== undefined) query = query.where('updated_at', '>', filter.updatedAfter);
     if (filter.updatedBefore !== undefined) query = query.where('updated_at', '<', filter.updatedBefore);
     if (filter.finishedAfter !== undefined) query = query.where('finished_at', '>', filter.finishedAfter);
@@ -63,8 +70,7 @@ export function deploymentReads(
       return row === undefined ? null : deploymentOf(row);
     },
     async deployments(filter, page) {
-      const query = filtered(filter).selectAll().where('id', '>', page.after).orderBy('id').limit(page.limit);
-      return (await query.execute()).map(deploymentOf);
+      return (await inOrder(filtered(filter).selectAll(), page).execute()).map(deploymentOf);
     },
     async deploymentsInOrder(filter, { by, descending }, { offset, limit }) {
       const direction = descending ? 'desc' : 'asc';
@@ -75,6 +81,12 @@ export function deploymentReads(
         .orderBy('id', direction)
         .limit(limit)
         .offset(offset);
+      return (await query.execute()).map(deploymentOf);
+    },
+    async currentDeployments(filter, page) {
+      const { sight } = filter;
+      let query = currentQuery(db, filter, page);
+      if (sight !== null) query = query.where('deployments.hold', 'in', visibleHolds(sight));
       return (await query.execute()).map(deploymentOf);
     },
     async countDeployments(filter) {
@@ -97,6 +109,16 @@ export function deploymentReads(
         .selectFrom('deployment_votes')
         .selectAll()
         .where('deployment', '=', deployment)
+        .orderBy('at')
+        .orderBy('person_id')
+        .execute();
+      return rows.map(deploymentVoteOf);
+    },
+    async votesOnDeployments(deployments) {
+      const rows = await db
+        .selectFrom('deployment_votes')
+        .selectAll()
+        .where('deployment', 'in', among(deployments))
         .orderBy('at')
         .orderBy('person_id')
         .execute();

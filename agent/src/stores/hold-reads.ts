@@ -4,7 +4,7 @@ import type { StoreReader } from '../ports/store.ts';
 import { holdOf, pipelineKey } from './hold-rows.ts';
 import type { HoldTable, Schema } from './schema.ts';
 import { visible } from './sight.ts';
-import { among, ofSubject } from './statements.ts';
+import { among, inOrder, ofSubject } from './statements.ts';
 
 const OPEN = ['waiting_for_approval', 'pending', 'running'];
 
@@ -38,6 +38,7 @@ export function holdReads(
   | 'holdOfJob'
   | 'openHold'
   | 'holds'
+  | 'holdsWithIds'
   | 'waitingOn'
   | 'holdIdsOf'
   | 'passedWith'
@@ -75,7 +76,7 @@ export function holdReads(
       return one(row);
     },
     async holds(filter, page) {
-      let query = db.selectFrom('holds').selectAll().where('id', '>', page.after).orderBy('id').limit(page.limit);
+      let query = inOrder(db.selectFrom('holds').selectAll(), page);
       if (filter.id !== undefined) query = query.where('id', '=', filter.id);
       if (filter.states !== undefined) query = query.where('state', 'in', among(filter.states));
       if (filter.job !== undefined) query = query.where('job', '=', filter.job);
@@ -84,6 +85,9 @@ export function holdReads(
       if (typeof filter.project === 'string') query = query.where('project_path', '=', filter.project);
       if (filter.sight !== null) query = query.where(visible(db, filter.sight));
       return withAttempts(await query.execute());
+    },
+    async holdsWithIds(ids) {
+      return withAttempts(await db.selectFrom('holds').selectAll().where('id', 'in', among(ids)).execute());
     },
     async waitingOn(review) {
       const rows = await db

@@ -11,6 +11,7 @@ import { statements as sightings } from './migrations/0007-sightings.ts';
 import { statements as deployments } from './migrations/0008-deployments.ts';
 import { statements as signIn } from './migrations/0009-sign-in.ts';
 import { statements as audit } from './migrations/0010-audit.ts';
+import { statements as current } from './migrations/0011-current.ts';
 import type { Schema } from './schema.ts';
 
 /** By number, in order, forward only; a number is given once and for ever. Numbers may be left out. */
@@ -25,6 +26,7 @@ const MIGRATIONS: readonly (readonly [version: number, statements: readonly Stat
   [8, deployments],
   [9, signIn],
   [10, audit],
+  [11, current],
 ];
 
 /** The schema that this program writes. */

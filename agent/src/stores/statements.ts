@@ -1,6 +1,7 @@
 import type Database from 'better-sqlite3';
-import { type SqliteDatabase, sql } from 'kysely';
+import { type RawBuilder, type SelectQueryBuilder, type SqlBool, type SqliteDatabase, sql } from 'kysely';
 import type { Subject } from '../domain/subject.ts';
+import type { OrderedPage } from '../ports/listing.ts';
 
 /**
  * Everything native that was ever made stays reachable to the end of the process. Since Node 24.19 an object of
@@ -37,3 +38,24 @@ export function among<T extends number | string>(values: readonly T[]) {
 /** Rows of one Subject. */
 export const ofSubject = (subject: Subject) =>
   sql<boolean>`instance = ${subject.instance} and project_id = ${subject.projectId} and job = ${subject.job}`;
+
+/** Rows in one of whose columns a text stands, whatever its letter case; nothing in it is special. */
+export function contains(columns: readonly string[], text: string): RawBuilder<SqlBool> {
+  const pattern = `%${text.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`;
+  const tests = columns.map((column) => sql<boolean>`lower(${sql.ref(column)}) like ${pattern} escape '\\'`);
+  return sql<SqlBool>`(${sql.join(tests, sql` or `)})`;
+}
+
+/** A page of rows that are numbered: up from `after`, or with `newest` down from it. */
+export function inOrder<DB, TB extends keyof DB, O>(
+  query: SelectQueryBuilder<DB, TB, O>,
+  { after, limit, newest = false }: OrderedPage,
+): SelectQueryBuilder<DB, TB, O> {
+  const id = sql.ref<number>('id');
+  const part = !newest
+    ? query.where(sql<SqlBool>`${id} > ${after}`)
+    : after === 0
+      ? query
+      : query.where(sql<SqlBool>`${id} < ${after}`);
+  return part.orderBy(id, newest ? 'desc' : 'asc').limit(limit);
+}

@@ -33,6 +33,8 @@ export const approvalSchema = z.strictObject({
   votes: z.array(voteSchema),
   /** Nobody voted: the policy let it pass for this person, who pushed and made all of it; null otherwise. */
   auto: personSchema.nullable().default(null),
+  /** Nobody approved it: the glass was broken for this one run. */
+  break_glass: z.boolean().default(false),
   policy: text,
   created_at: time,
   last_used_at: time.nullable(),

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { DEPLOYMENT_KINDS, DEPLOYMENT_STATES } from '../domain/deployment.ts';
 import { HOLD_STATES } from '../domain/hold.ts';
 import { ON_NO_DEPLOY_ACCESS, RERUN } from '../domain/protected-environment.ts';
-import { assertionSchema } from './api.ts';
+import { LET_RUN_STEPS } from '../domain/who-let-run.ts';
+import { assertionSchema, retrySchema } from './api.ts';
 import { auditRowSchema } from './audit.ts';
 import { personSchema, quorumSchema, ruleSchema } from './standing.ts';
 
@@ -66,6 +67,26 @@ export const deploymentSchema = z.strictObject({
   finished_at: time.nullable(),
   reason: text.nullable(),
 });
+/** A deployment in the list, with the job that stands for it and where it stands. */
+export const listedDeploymentSchema = deploymentSchema.extend({
+  hold_state: z.enum(HOLD_STATES),
+  job_id: z.number().int(),
+  job_url: text.nullable(),
+  waits_for: z.array(waitsForSchema),
+  /** What has to happen to its job in GitLab; null while one stands for it. */
+  retry: retrySchema.nullable().default(null),
+});
+/** What runs in one environment now. */
+export const currentDeploymentSchema = deploymentSchema.extend({
+  job_id: z.number().int(),
+  job_url: text.nullable(),
+  /** The last job that ended well has stopped the environment: nothing runs there. */
+  stopped: z.boolean(),
+  /** When that was. */
+  since: time,
+  /** Who approved what it runs, and that it may run there; empty where nobody was asked. */
+  approved_by: z.strictObject({ configuration: z.array(personSchema), deployment: z.array(personSchema) }),
+});
 const mayDeploySchema = z.strictObject({ allowed: z.boolean(), code: text.nullable(), reason: text.nullable() });
 /** One person's word on one deployment. */
 export const deploymentVoteSchema = z.strictObject({
@@ -88,11 +109,18 @@ export const brokenSchema = z.strictObject({
   lifted_by: personSchema.nullable(),
 });
 /** Everything about one deployment. */
-export const deploymentDetailSchema = deploymentSchema.extend({
-  hold_state: z.enum(HOLD_STATES),
-  job_id: z.number().int(),
-  job_url: text.nullable(),
-  waits_for: z.array(waitsForSchema),
+export const deploymentDetailSchema = listedDeploymentSchema.extend({
+  /** Who let it run, or has to: each step with its people, in the order in which they happen. */
+  let_run: z
+    .array(
+      z.strictObject({
+        step: z.enum(LET_RUN_STEPS),
+        people: z.array(personSchema),
+        at: time.nullable(),
+        note: text.nullable(),
+      }),
+    )
+    .default([]),
   votes: z.array(deploymentVoteSchema),
   rules: z.array(ruleSchema),
   quorum: quorumSchema.nullable(),
@@ -196,6 +224,8 @@ export const environmentsSchema = z.strictObject({
 });
 
 export type DeploymentView = z.output<typeof deploymentSchema>;
+export type ListedDeployment = z.output<typeof listedDeploymentSchema>;
+export type CurrentDeployment = z.output<typeof currentDeploymentSchema>;
 export type DeploymentDetail = z.output<typeof deploymentDetailSchema>;
 export type ProtectedEnvironmentView = z.output<typeof protectedEnvironmentSchema>;
 export type EnvironmentChangeView = z.output<typeof environmentChangeSchema>;

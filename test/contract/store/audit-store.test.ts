@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { auditPaths, auditRoot } from '../../../agent/src/app/audit-tree.ts';
 import { verifyAudit } from '../../../agent/src/app/verify-audit.ts';
@@ -14,10 +13,9 @@ import { inDialect } from '../../../agent/src/stores/dialect.ts';
 import { statements as first } from '../../../agent/src/stores/migrations/0001-first.ts';
 import { statements as second } from '../../../agent/src/stores/migrations/0002-retries.ts';
 import { statements as third } from '../../../agent/src/stores/migrations/0003-scopes.ts';
-import type { Schema } from '../../../agent/src/stores/schema.ts';
 import { openStore } from '../../../agent/src/stores/store.ts';
 import { START } from '../../support/hub-world.ts';
-import { rawDatabase } from '../../support/raw-database.ts';
+import { queryWriter, rawDatabase } from '../../support/raw-database.ts';
 
 let folder: string;
 let path: string;
@@ -200,14 +198,7 @@ describe('looking for rows', () => {
   it.each(QUESTIONS)('T30 asks for %s over an index, and sorts no rows', async (_, filter, wanted) => {
     await open();
     const raw = rawDatabase(path);
-    const db = new Kysely<Schema>({
-      dialect: {
-        createAdapter: () => new SqliteAdapter(),
-        createDriver: () => new DummyDriver(),
-        createIntrospector: (of) => new SqliteIntrospector(of),
-        createQueryCompiler: () => new SqliteQueryCompiler(),
-      },
-    });
+    const db = queryWriter();
     for (const newest of [false, true]) {
       for (const query of auditQueries(db, filter, { after: 1_000, limit: 50, newest })) {
         const plan = raw.plan(query.sql, query.parameters);

@@ -1,10 +1,16 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Deployment } from '../../../agent/src/domain/deployment.ts';
 import { moveDeployment } from '../../../agent/src/domain/deployment.ts';
 import { STRICT_OPTIONS } from '../../../agent/src/domain/protected-environment.ts';
 import type { Store } from '../../../agent/src/ports/store.ts';
+import { currentQuery } from '../../../agent/src/stores/current-deployments.ts';
+import { openStore } from '../../../agent/src/stores/store.ts';
 import { codeOf, type DeploymentWorld, deploymentWorld, PRODUCTION } from '../../support/deployment-world.ts';
 import { MINUTE, START } from '../../support/hub-world.ts';
+import { queryWriter, rawDatabase } from '../../support/raw-database.ts';
 
 let world: DeploymentWorld;
 let store: Store;
@@ -59,6 +65,39 @@ describe('a store of deployments', () => {
     const to = { instance: list[0]!.subject.instance, projectId: 4242, environment: 'production' };
     expect(ids(await store.deploymentsTo(to, {}, 10))).toEqual([3, 1]);
     expect(ids(await store.deploymentsTo(to, { pipelineId: 101, job: 'deploy' }, 10))).toEqual([1]);
+  });
+
+  it('reads them from either end, and finds them by a part of what people remember', async () => {
+    for (const [id, name] of [
+      [1, 'deploy'],
+      [2, 'Deploy:Web'],
+      [3, 'release_1'],
+      [4, 'release-1'],
+    ] as const)
+      await opened(id, { name });
+    const page = (after: number, newest: boolean) =>
+      store.deployments(all, { after, limit: 3, newest }).then((found) => ids(found));
+    expect([await page(0, true), await page(2, true), await page(1, true)]).toEqual([[4, 3, 2], [1], []]);
+    expect([await page(0, false), await page(3, false), await page(4, false)]).toEqual([[1, 2, 3], [4], []]);
+    const found = (text: string) => store.deployments({ ...all, text }, { after: 0, limit: 9 }).then(ids);
+    expect(await found('WEB')).toEqual([2]);
+    expect(await found('release_')).toEqual([3]);
+    expect(await found('acme/payments')).toEqual([1, 2, 3, 4]);
+    expect([await found('%'), await found('\\'), await found("' or 1 --")]).toEqual([[], [], []]);
+  });
+
+  it('T30 finds what runs where now over an index, however many ran before', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'holdpoint-current-'));
+    const own = await openStore({ path: join(folder, 'hub.db') });
+    const raw = rawDatabase(join(folder, 'hub.db'));
+    const query = currentQuery(queryWriter(), {}, { after: 7, limit: 51 }).compile();
+    const plan = raw.plan(query.sql, query.parameters);
+    expect(plan.filter((step) => step.includes('SCAN'))).toEqual([]);
+    expect(plan.join('\n')).toMatch(/SEARCH last USING INDEX deployments_ended \(environment_id=\? AND state=\?\)/);
+    expect(plan.join('\n')).not.toContain('TEMP B-TREE');
+    raw.close();
+    await own.close();
+    rmSync(folder, { recursive: true });
   });
 
   it('refuses what somebody else has changed meanwhile, and a second deployment of one hold', async () => {

@@ -18,9 +18,11 @@ import { tallyAll } from '../../domain/quorum.ts';
 import { satisfies, whoWords } from '../../domain/rule.ts';
 import { countingVotes } from '../../domain/step-up.ts';
 import type { TokenScope } from '../../domain/token.ts';
+import type { LetRunStep } from '../../domain/who-let-run.ts';
 import type { DeploymentFilter } from '../../ports/deployment-store.ts';
-import type { Page } from '../../ports/store.ts';
+import type { OrderedPage, StoreReader } from '../../ports/store.ts';
 import type { Caller, HubContext } from '../hub-context.ts';
+import { letRunOf } from '../let-run.ts';
 import { notFound, sightOf } from '../see.ts';
 import { type QuorumView, quorumView, type RuleView, ruleViews } from '../standing.ts';
 import { currentRules, type DeploymentGate, gateOf } from './gate.ts';
@@ -80,6 +82,8 @@ export interface DeploymentInspection {
   readonly broken: BrokenMark | null;
   /** Earlier runs of the same job to the same environment, the newest first, each with its own votes. */
   readonly earlier: readonly Deployment[];
+  /** Who let it run, or has to. */
+  readonly letRun: readonly LetRunStep[];
   readonly history: readonly AuditRow[];
 }
 
@@ -110,14 +114,36 @@ export async function visibleDeployment(
   return { deployment, hold };
 }
 
-/** Deployments that the caller may see, in ascending order of id. */
+/** A Deployment with the Hold whose second gate it is. */
+export interface ListedDeployment {
+  readonly deployment: Deployment;
+  readonly hold: Hold;
+  readonly waitsFor: readonly WaitsFor[];
+}
+
+/** Deployments that the caller may see, in order of id. */
 export async function listDeployments(
   context: HubContext,
   caller: Caller,
   filter: Omit<DeploymentFilter, 'sight'>,
-  page: Page,
-): Promise<readonly Deployment[]> {
-  return context.store.deployments({ ...filter, sight: await sightOf(context, caller) }, page);
+  page: OrderedPage,
+): Promise<readonly ListedDeployment[]> {
+  const { store } = context;
+  const found = await store.deployments({ ...filter, sight: await sightOf(context, caller) }, page);
+  const holds = await holdsOf(store, found);
+  return found.map((deployment) => {
+    const hold = holds.get(deployment.hold)!;
+    return { deployment, hold, waitsFor: waitsFor(hold, deployment) };
+  });
+}
+
+/** Their Holds, by id. */
+export async function holdsOf(
+  store: StoreReader,
+  deployments: readonly Deployment[],
+): Promise<ReadonlyMap<number, Hold>> {
+  const holds = await store.holdsWithIds(deployments.map(({ hold }) => hold));
+  return new Map(holds.map((hold) => [hold.id, hold]));
 }
 
 /** What a decision of the caller about a Deployment stands on; `notBefore` (epoch ms): no older answer about people will do. */
@@ -209,6 +235,7 @@ export async function inspectDeployment(
     waitsFor: isFinal(hold.state) ? [] : waitsFor(hold, deployment),
     broken: ground.broken,
     earlier: runs.filter((one) => one.id < id).slice(0, MAX_EARLIER),
+    letRun: await letRunOf(store, { deployment, hold, facts, votes }),
     history: await store.auditRows({ deployment: id, sight: null }, { after: 0, limit: MAX_HISTORY }),
   };
 }

@@ -19,10 +19,18 @@ function standing(approval: { valid: boolean; revoked_at: string | null }): stri
   return approval.revoked_at !== null ? 'revoked' : approval.valid ? 'valid' : 'over';
 }
 
+interface ListFlags {
+  readonly project?: string;
+  readonly job?: string;
+  readonly find?: string;
+  readonly newest?: boolean;
+}
+
 async function list(command: Command, { io, json }: CommandContext): Promise<void> {
   const all = command.opts<{ all?: boolean }>().all === true;
-  const { project, job } = command.opts<{ project?: string; job?: string }>();
-  const query = { ...(project !== undefined && { project }), ...(job !== undefined && { job }) };
+  const { project, job, find, newest } = command.opts<ListFlags>();
+  const order = newest === true ? 'newest' : undefined;
+  const query = { project, job, text: find, order, valid: all ? undefined : 'true' };
   const found = await connectHub(command, io).list('/api/v1/approvals', listedApprovalSchema, query);
   const approvals = all ? found : found.filter((approval) => approval.valid);
   if (json) return io.out(`${JSON.stringify({ items: approvals, next_cursor: null })}\n`);
@@ -116,6 +124,8 @@ export function define(command: Command, context: CommandContext): void {
     .option('--all', 'those that are revoked or over as well')
     .option('--project <project>', 'only of this project: id or full path')
     .option('--job <name>', 'only of jobs with this name')
+    .option('--find <text>', 'only with this in job, project, ref, environment or digest')
+    .option('--newest', 'the newest first')
     .action((_, own: Command) => list(own, context));
   withHub(command.command('show'))
     .description('one approval with the whole configuration it covers')

@@ -3,11 +3,16 @@ import { z } from 'zod';
 import { DEPLOYMENT_STATES, type DeploymentState } from '../../domain/deployment.ts';
 import { HoldpointError } from '../../domain/errors.ts';
 import { printable } from '../../domain/printable.ts';
-import { brokenSchema, deploymentDetailSchema, deploymentSchema } from '../../wire/deployments.ts';
+import {
+  brokenSchema,
+  currentDeploymentSchema,
+  deploymentDetailSchema,
+  listedDeploymentSchema,
+} from '../../wire/deployments.ts';
 import { connectHub, idOf, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
 import { commentOf } from '../decide.ts';
-import { deploymentPage, deploymentsTable } from '../deployment-page.ts';
+import { currentTable, deploymentPage, deploymentsTable } from '../deployment-page.ts';
 import { paint } from '../render.ts';
 
 /** What still may move. */
@@ -18,6 +23,8 @@ interface ListFlags {
   readonly all?: boolean;
   readonly project?: string;
   readonly environment?: string;
+  readonly find?: string;
+  readonly newest?: boolean;
 }
 
 function statesOf({ state, all }: ListFlags): readonly DeploymentState[] {
@@ -29,14 +36,26 @@ function statesOf({ state, all }: ListFlags): readonly DeploymentState[] {
 
 async function list(command: Command, { io, json }: CommandContext): Promise<void> {
   const flags = command.opts<ListFlags>();
-  const found = await connectHub(command, io).list('/api/v1/deployments', deploymentSchema, {
+  const found = await connectHub(command, io).list('/api/v1/deployments', listedDeploymentSchema, {
     state: statesOf(flags).join(','),
     project: flags.project,
     environment: flags.environment,
+    text: flags.find,
+    order: flags.newest === true ? 'newest' : undefined,
   });
   if (json) return io.out(`${JSON.stringify({ items: found, next_cursor: null })}\n`);
   if (found.length === 0) return io.out('No deployment waits or runs.\n');
   return io.out(deploymentsTable(found, io.now(), io.columns));
+}
+
+async function current(command: Command, { io, json }: CommandContext): Promise<void> {
+  const { project, environment } = command.opts<ListFlags>();
+  const hub = connectHub(command, io);
+  const found = await hub.list('/api/v1/deployments/current', currentDeploymentSchema, { project, environment });
+  if (json) return io.out(`${JSON.stringify({ items: found, next_cursor: null })}\n`);
+  if (found.length === 0) return io.out('Nothing has been deployed to a protected environment with success.\n');
+  const byName = found.sort((a, b) => a.environment.name.localeCompare(b.environment.name) || a.id - b.id);
+  return io.out(currentTable(byName, io.now(), io.columns));
 }
 
 async function show(text: string, command: Command, { io, json }: CommandContext): Promise<void> {
@@ -81,7 +100,7 @@ async function mark(
   return io.out(`${printable(`commit ${found.sha} in ${found.environment}: ${words}`)}\n`);
 }
 
-/** `holdpoint deployments [list|show|approve|reject|run|mark-broken|lift-broken]`. */
+/** `holdpoint deployments [list|current|show|approve|reject|run|mark-broken|lift-broken]`. */
 export function define(command: Command, context: CommandContext): void {
   withHub(command.command('list', { isDefault: true }))
     .description('what waits for approvals, waits to be run, or runs')
@@ -89,9 +108,16 @@ export function define(command: Command, context: CommandContext): void {
     .option('--all', 'those that are over as well')
     .option('--project <id|path>', 'of one project')
     .option('--environment <name>', 'to one environment')
+    .option('--find <text>', 'with this in job, project, environment, ref or commit')
+    .option('--newest', 'the newest first')
     .action((_, own: Command) => list(own, context));
+  withHub(command.command('current'))
+    .description('what runs in each environment now, since when, and who approved it')
+    .option('--project <id|path>', 'of one project')
+    .option('--environment <name>', 'in one environment')
+    .action((_, own: Command) => current(own, context));
   withHub(command.command('show'))
-    .description('one deployment: what it waits for, who has approved, who may, who may run it')
+    .description('one deployment: where it stands, who let it run or has to, who may approve, who may run it')
     .argument('<id>')
     .action((id: string, _, own: Command) => show(id, own, context));
   withHub(command.command('approve'))

@@ -12,39 +12,67 @@ import * as wire from '../../wire/approvals.ts';
 import { approvalDetailSchema, approvalSchema, revokeBody } from '../../wire/approvals.ts';
 import { digestSchema } from '../../wire/digest.ts';
 import { askedView, importedView, renamedView, revokedView } from '../approval-views.ts';
-import { asks, idParam, page, paged, pageOf, project, type Route, route } from '../route.ts';
+import {
+  asks,
+  idParam,
+  orderedPage,
+  orderedPageOf,
+  page,
+  paged,
+  pageOf,
+  project,
+  type Route,
+  route,
+  text,
+} from '../route.ts';
 import * as views from '../views.ts';
 import { type RouteContext, VOTES } from './context.ts';
 
-const approvalQuery = page.extend({
+const approvalQuery = orderedPage.extend({
   project,
+  text: text.describe('a part of job, project, ref, environment or digest, whatever its letter case'),
+  valid: z
+    .literal('true')
+    .optional()
+    .describe('only those that let another job go; a page may have fewer items than asked for'),
+  unused_days: z.coerce.number().int().min(1).max(3_650).optional().describe('nothing has used them for so many days'),
   job: z.string().max(1_000).optional(),
   digest: digestSchema.optional(),
 });
+const DAY_MS = 86_400_000;
 const diffQuery = z.object({ with: z.coerce.number().int().positive() });
 
 /** Approvals: look, compare, revoke, renew, import, carry over to a renamed project. */
 export function approvalRoutes({ hub }: RouteContext): readonly Route[] {
   const { store, clock } = hub;
   return [
-    route('GET', '/api/v1/approvals', 'Approvals, oldest first', asks('read'), {
+    route('GET', '/api/v1/approvals', 'Approvals, oldest first unless asked otherwise', asks('read'), {
       query: approvalQuery,
       reply: api.pageOf(wire.listedApprovalSchema),
-      handle: async ({ query: { project: of, job, digest, ...query }, caller }) => {
+      handle: async ({
+        query: { project: of, job, digest, text: part, valid, unused_days: unused, ...query },
+        caller,
+      }) => {
+        const now = clock.now();
         const filter = {
           sight: await sightOf(hub, caller),
           ...(of !== undefined && { project: of }),
           ...(job !== undefined && { job }),
           ...(digest !== undefined && { digest }),
+          ...(part !== undefined && { text: part }),
+          ...(valid !== undefined && { revoked: false as const, endsAfter: now }),
+          ...(unused !== undefined && { unusedSince: now - unused * DAY_MS }),
         };
-        const found = await store.approvals(filter, pageOf(query));
+        const found = await store.approvals(filter, orderedPageOf(query));
         const runners = await store.runnersOf(found.map(({ id }) => id));
-        return paged(
+        const listed = paged(
           found,
           query.limit,
           (a) => a.id,
-          (a) => ({ ...views.approvalView(a, clock.now()), runners: [...(runners.get(a.id) ?? [])] }),
+          (a) => ({ ...views.approvalView(a, now), runners: [...(runners.get(a.id) ?? [])] }),
         );
+        // Uses that are all taken are known by counting; the cursor goes on from what was read.
+        return valid === undefined ? listed : { ...listed, items: listed.items.filter((one) => one.valid) };
       },
     }),
     route('GET', '/api/v1/approvals/renewals', 'Approvals that end within two weeks', asks('read'), {

@@ -7,7 +7,7 @@ import type { Caller, HubContext } from '../../app/hub-context.ts';
 import { sightOf } from '../../app/see.ts';
 import { eventsOf } from '../../domain/audit-events.ts';
 import { HoldpointError } from '../../domain/errors.ts';
-import type { AuditFilter, AuditPage } from '../../ports/store.ts';
+import type { AuditFilter, OrderedPage } from '../../ports/store.ts';
 import * as api from '../../wire/api.ts';
 import { auditReportSchema, auditRowSchema, envelopeSchema, hubKeySchema, signedHeadSchema } from '../../wire/audit.ts';
 import type { Demand } from '../auth.ts';
@@ -97,7 +97,7 @@ async function filterOf(hub: HubContext, caller: Caller, query: Query): Promise<
   };
 }
 
-function pageFor({ cursor, limit, sort }: Query): AuditPage {
+function pageFor({ cursor, limit, sort }: Query): OrderedPage {
   return { after: Number(cursor ?? 0), limit: limit + 1, newest: sort === 'desc' };
 }
 

@@ -10,11 +10,11 @@ import { HOLD_STATES, type Hold } from '../../domain/hold.ts';
 import { parseScopeWish } from '../../domain/scope.ts';
 import * as api from '../../wire/api.ts';
 import type { Demand } from '../auth.ts';
-import { asks, idParam, page, paged, pageOf, project, type Route, route, states } from '../route.ts';
+import { asks, idParam, orderedPage, orderedPageOf, paged, project, type Route, route, states } from '../route.ts';
 import * as views from '../views.ts';
 import { type RouteContext, VOTES } from './context.ts';
 
-const holdQuery = page.extend({
+const holdQuery = orderedPage.extend({
   state: states(HOLD_STATES as unknown as [Hold['state'], ...Hold['state'][]]),
   project,
   job: z.string().max(1_000).optional(),
@@ -54,7 +54,7 @@ export function holdRoutes({ hub, agents, detached }: RouteContext): readonly Ro
   const { store } = hub;
   const view = (hold: Hold) => views.holdView(hold, holdUrl(hub, hold.id));
   return [
-    route('GET', '/api/v1/holds', 'Holds that the caller may see, oldest first', asks('read'), {
+    route('GET', '/api/v1/holds', 'Holds that the caller may see, oldest first unless asked otherwise', asks('read'), {
       query: holdQuery,
       reply: api.pageOf(api.holdSchema),
       handle: async ({ query, caller }) => {
@@ -66,7 +66,7 @@ export function holdRoutes({ hub, agents, detached }: RouteContext): readonly Ro
           ...(job !== undefined && { job }),
           ...(ref !== undefined && { ref }),
         };
-        return paged(await store.holds(filter, pageOf(query)), query.limit, (hold) => hold.id, view);
+        return paged(await store.holds(filter, orderedPageOf(query)), query.limit, (hold) => hold.id, view);
       },
     }),
     route('GET', '/api/v1/holds/:id', 'One Hold: configuration, difference, votes, rules, history', asks('read'), {
