@@ -56,6 +56,56 @@ describe('the bundle for an auditor', () => {
     expect(report.rows).toBe((await bundle(hold!)).rows - 1);
   });
 
+  it('has a page that begins with who let it run, when, under which rule, what exactly, and how to check that', async () => {
+    const here = await deploymentWorld(PRODUCTION);
+    world = here;
+    const { hold } = await here.deploy({ id: 1 });
+    await here.approve('jonas', hold!, { lifetime: 'standing' });
+    const { id } = await here.deployment(hold!);
+    for (const who of ['sam', 'sina', 'quinn']) await here.vote(who, id);
+    await here.run('opal', id);
+    const started = (await bundle(id, bundleOfDeployment)).html;
+    expect(started).toContain('started by OPAL (@opal); it waits for its runner');
+    expect(started).toContain('it has not run');
+    await here.runs(hold!, 1);
+    const { html, statement } = await bundle(id, bundleOfDeployment);
+    expect(html).toContain(`<title>Deployment ${id}: deploy of acme/payments/api to production</title>`);
+    const first = html.slice(0, html.indexOf('<h2>What it was</h2>'));
+    const cells = [...first.matchAll(/<td>(.*?)<\/td>/g)].map(([, cell]) => cell);
+    const rowOf = (step: string) => cells.slice(cells.indexOf(step), cells.indexOf(step) + 4);
+    const at = '2026-11-22T08:00:00.000Z';
+    expect(rowOf('Triggered by')).toEqual(['Triggered by', 'maria, user 21', at, 'as GitLab says']);
+    expect(rowOf('Configuration approved by')).toEqual([
+      'Configuration approved by',
+      'JONAS (@jonas), user 22',
+      at,
+      expect.stringMatching(/^approval 1 \(standing\); rule .*: 1 of .*; policy /),
+    ]);
+    expect(rowOf('Deployment approved by')[1]).toMatch(/QUINN.*SAM.*SINA/);
+    expect(rowOf('Deployment approved by')[3]).toContain(
+      'rule qa: 1 of members of qa-group, security: 2 of members of security-group',
+    );
+    expect(rowOf('Started by').slice(1, 3)).toEqual([expect.stringContaining('OPAL'), at]);
+    expect(rowOf('Ran')[3]).toBe('as job 1 on prod; its end: success');
+    const [{ digest }] = statement.subject as unknown as [{ digest: { sha256: string } }];
+    expect(first).toContain(`sha256:${digest.sha256}`);
+    expect(first).toContain('holdpoint audit verify');
+    // Names, and not members of an object one after another.
+    const read = html.slice(0, html.indexOf('<h2>Rows of the audit</h2>'));
+    expect(read).not.toMatch(/username: |person: |verified: gitlab/);
+  });
+
+  it('T16 says at once that nobody approved what somebody broke the glass for', async () => {
+    world = await hubWorld();
+    world.policy = readPolicy('break_glass: { rules: [{ name: duty, user: jonas }] }\n', 'policy.yaml');
+    const { hold } = await world.admit({ id: 1 });
+    const { digest } = (await world.store.hold(hold!))!;
+    await breakGlass(world.context, world.caller('jonas'), { hold: hold!, digest, reason: 'production is down' });
+    const { html } = await bundle(hold!);
+    const first = html.slice(0, html.indexOf('<h2>What it was</h2>'));
+    expect(first).toContain('NOBODY approved it: the glass was broken for this run');
+  });
+
   it('T32 of a deployment is for those who may decide on it or on its configuration, and for auditors', async () => {
     const here = await deploymentWorld(PRODUCTION);
     world = here;

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bundlePage, escapeHtml } from '../../agent/src/domain/bundle-page.ts';
+import { escapeHtml } from '../../agent/src/domain/bundle-html.ts';
+import { bundlePage } from '../../agent/src/domain/bundle-page.ts';
 import type { JsonObject } from '../../agent/src/domain/json.ts';
 
 /** A statement with one text at every place where somebody else's text can stand. */

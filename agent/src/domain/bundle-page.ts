@@ -1,9 +1,10 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { utf8ToBytes } from '@noble/hashes/utils.js';
 import { eventWords } from './audit-events.ts';
+import { escapeHtml, escapeLines, facts, list, object, personText, section, table, words } from './bundle-html.ts';
+import { bundleSummary, bundleTitle } from './bundle-summary.ts';
 import { toBase64 } from './dsse.ts';
-import { isJsonList, isJsonObject, type Json, type JsonObject } from './json.ts';
-import { printable } from './printable.ts';
+import type { Json, JsonObject } from './json.ts';
 
 /**
  * A bundle as one page of plain HTML: for reading, proving nothing by itself. No script, nothing that is loaded, no link;
@@ -20,57 +21,13 @@ code{overflow-wrap:anywhere}`;
 /** Nothing may run, load, be sent or be framed; the one style sheet is known by its hash. */
 const POLICY = `default-src 'none'; style-src 'sha256-${toBase64(sha256(utf8ToBytes(STYLE)))}'; base-uri 'none'; form-action 'none'`;
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-/** A text within HTML, on one line: neither markup nor a character that deceives. */
-export function escapeHtml(text: string): string {
-  return printable(text).replace(/[&<>"']/g, (c) => ENTITIES[c]!);
-}
-const lines = (text: string): string => text.split('\n').map(escapeHtml).join('\n');
-
-function words(value: Json | undefined): string {
-  if (value === undefined || value === null) return '–';
-  if (isJsonList(value)) return value.length === 0 ? 'none' : value.map(words).join(', ');
-  if (isJsonObject(value)) {
-    const entries = Object.keys(value).map((key) => `${key}: ${words(value[key])}`);
-    return entries.length === 0 ? 'none' : entries.join(', ');
-  }
-  return typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value);
-}
-const object = (value: Json | undefined): JsonObject => (isJsonObject(value) ? value : {});
-const list = (value: Json | undefined): readonly Json[] => (isJsonList(value) ? value : []);
-
-function facts(rows: readonly (readonly [string, Json | undefined])[]): string {
-  const shown = rows.filter(([, value]) => value !== undefined && value !== null && value !== '');
-  return `<table>${shown.map(([name, value]) => `<tr><th scope="row">${escapeHtml(name)}</th><td>${escapeHtml(words(value))}</td></tr>`).join('')}</table>`;
-}
-
-function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const head = heads.map((text) => `<th scope="col">${escapeHtml(text)}</th>`).join('');
-  const body = rows.map((row) => `<tr>${row.map((cell) => `<td>${escapeHtml(cell)}</td>`).join('')}</tr>`).join('');
-  return rows.length === 0 ? '<p>None.</p>' : `<table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table>`;
-}
-
-const section = (title: string, body: string): string => `<h2>${escapeHtml(title)}</h2>\n${body}\n`;
-
-function whoText(of: Json | undefined): string {
-  const { username, name, id } = object(of);
-  return `${words(username)} (${words(name)}, user ${words(id)})`;
-}
-
 function votesTable(of: JsonObject): string {
   return table(
     ['when', 'who', 'vote', 'for', 'comment'],
     list(of.votes).map((each) => {
       const vote = object(each);
       const covers = [vote.lifetime, vote.scope, vote.covers].filter((part) => typeof part === 'string').join(', ');
-      return [words(vote.at), whoText(vote.person), words(vote.decision), covers, words(vote.comment)];
+      return [words(vote.at), personText(vote.person), words(vote.decision), covers, words(vote.comment)];
     }),
   );
 }
@@ -87,7 +44,7 @@ function changesText(difference: JsonObject): string {
   const changes = list(difference.changes).map((each) => {
     const { section: of, path, words: said, before, after } = object(each);
     const side = (name: string, text: Json | undefined) =>
-      typeof text === 'string' ? `<pre class="${name}">${lines(text)}</pre>` : '';
+      typeof text === 'string' ? `<pre class="${name}">${escapeLines(text)}</pre>` : '';
     return `<p>${escapeHtml(`${words(of)}: ${words(path)}: ${words(said)}`)}</p>${side('was', before)}${side('is', after)}`;
   });
   const base = typeof difference.approval === 'number' ? `Compared with approval ${difference.approval}.` : '';
@@ -120,7 +77,29 @@ function configurationText(canonical: Json | undefined): string {
   } catch {
     return '<p>It cannot be read.</p>';
   }
-  return `<pre>${lines(JSON.stringify(form, null, 2))}</pre>`;
+  return `<pre>${escapeLines(JSON.stringify(form, null, 2))}</pre>`;
+}
+
+function deploymentText(of: JsonObject): string {
+  const { environment, started } = { environment: object(of.environment), started: object(of.started) };
+  const about = facts([
+    ['deployment', of.id],
+    ['state', of.state],
+    ['kind', of.kind],
+    ['environment', environment.name],
+    ['commit', of.sha],
+    ['opened', of.created_at],
+    ['approvals complete', of.approved_at],
+    ['started by', of.started === undefined || of.started === null ? null : personText(started.person)],
+    ['started', started.at],
+    ['runner has it since', of.running_at],
+    ['ended', of.finished_at],
+    ['reason', of.reason],
+    ['protected by', of.protected_by],
+    ['policy', of.policy],
+    ['may not approve (user ids)', of.excluded],
+  ]);
+  return about + rulesTable(of) + votesTable(of);
 }
 
 /** The page of a bundle's statement; `proof` says in words what was checked when the page was made. */
@@ -129,31 +108,38 @@ export function bundlePage(statement: JsonObject, proof: string): string {
   const [subject] = list(statement.subject);
   const digest = `sha256:${words(object(object(subject).digest).sha256)}`;
   const [hold, review, approval] = [object(predicate.hold), object(predicate.review), object(predicate.approval)];
-  const { commit, pipeline, environment } = object(predicate.facts);
+  const known = object(predicate.facts);
+  const [commit, pipeline, environment] = [object(known.commit), object(known.pipeline), object(known.environment)];
+  const title = bundleTitle(predicate);
   const attempts = list(hold.attempts).map((each) => {
     const attempt = object(each);
     const { job_id, runner, agent, at, handed_out_at, ended_at, ended } = attempt;
     return [job_id, runner, agent, at, handed_out_at, ended_at, ended].map(words);
   });
   const body = [
-    `<h1>${escapeHtml(words(predicate.about))}</h1>`,
-    `<p>${escapeHtml(proof)}</p>`,
+    `<h1>${escapeHtml(title)}</h1>`,
+    bundleSummary(predicate, digest, proof),
     section(
       'What it was',
       facts([
-        ['digest of the configuration', digest],
+        ['bundle of', predicate.about],
         ['state', hold.state],
         ['project', `${words(hold.project_path)} (${words(hold.project_id)}) on ${words(hold.instance)}`],
         ['job', hold.job],
         ['ref', `${words(hold.ref)} (${hold.ref_protected === true ? 'protected' : 'not protected'})`],
-        ['environment', environment ?? hold.environment],
-        ['commit', commit],
-        ['pipeline', pipeline],
-        ['triggered by', hold.trigger],
+        ['environment', environment.name ?? hold.environment],
+        ['tier', environment.tier],
+        ['commit', commit.sha],
+        ['its title', commit.title],
+        ['its author, as the commit says', commit.author],
+        ['pipeline', pipeline.id],
+        ['it came of', pipeline.source],
         ['opened', hold.opened_at],
         ['ended', hold.ended_at],
         ['reason', hold.reason],
-        ['bundle made', predicate.made],
+        ['bundle made', object(predicate.made).at],
+        ['by', object(predicate.made).by],
+        ['on', object(predicate.made).hub],
       ]),
     ),
     section('Runs', table(['job', 'runner', 'agent', 'since', 'handed out', 'ended', 'how'], attempts)),
@@ -179,16 +165,18 @@ export function bundlePage(statement: JsonObject, proof: string): string {
             ['created', approval.created_at],
             ['times used', approval.times_used],
             ['policy', approval.policy],
-            ['revoked', approval.revoked],
+            ['revoked', object(approval.revoked).at],
+            ['revoked by', object(approval.revoked).by],
+            ['because', object(approval.revoked).reason],
           ]),
     ),
     ...(predicate.deployment === undefined || predicate.deployment === null
       ? []
-      : [section('Deployment', facts(Object.entries(object(predicate.deployment))))]),
+      : [section('Deployment', deploymentText(object(predicate.deployment)))]),
     section('Difference to what was approved before', changesText(object(predicate.difference))),
     section('Rows of the audit', auditTable(object(predicate.audit))),
     section('Configuration', configurationText(predicate.canonical)),
   ];
-  const head = `<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${POLICY}"><meta name="referrer" content="no-referrer"><meta name="viewport" content="width=device-width"><title>${escapeHtml(words(predicate.about))}</title><style>${STYLE}</style>`;
+  const head = `<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${POLICY}"><meta name="referrer" content="no-referrer"><meta name="viewport" content="width=device-width"><title>${escapeHtml(title)}</title><style>${STYLE}</style>`;
   return `<!doctype html>\n<html lang="en"><head>${head}</head>\n<body>\n${body.join('\n')}</body></html>\n`;
 }

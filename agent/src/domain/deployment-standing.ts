@@ -29,7 +29,9 @@ function started(by: KnownPerson, { waitsFor, holdState, retry, trigger }: Stand
   if (holdState !== 'pending')
     return { short: 'Started, kept back', words: `${who}; it is kept back: its hold says by what` };
   if (retry === null) return { short: 'Started, waits for its runner', words: `${who}; it waits for its runner` };
-  if (retry.by !== 'holdpoint')
+  if (retry.by === 'nobody_yet')
+    return { short: 'Started, to be retried', words: `${who}; GitLab has ended its job: it is to be retried there` };
+  if (retry.by === 'trigger')
     return { short: 'Started, to be retried', words: `${who}; to be retried in GitLab by ${personWords(trigger)}` };
   return retry.jobId === null
     ? { short: 'Started, is being retried', words: `${who}; Holdpoint has GitLab run its job again` }

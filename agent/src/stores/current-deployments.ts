@@ -10,27 +10,27 @@ export function currentQuery(
   { after, limit }: Page,
 ) {
   let query = db
-        .selectFrom('environments')
-        .innerJoin('deployments', (join) =>
-          join.on(({ eb, ref, selectFrom }) =>
-            eb(
-              'deployments.id',
-              '=',
-              selectFrom('deployments as last')
-                .select('last.id')
-                .where('last.environment_id', '=', ref('environments.id'))
-                .where('last.state', '=', 'success')
-                .where((of) => of.or([of('last.action', 'is', null), of('last.action', 'in', ['start', 'stop'])]))
-                .orderBy('last.finished_at', 'desc')
-                .orderBy('last.id', 'desc')
-                .limit(1),
-            ),
-          ),
-        )
-        .selectAll('deployments')
-        .where('environments.id', '>', after)
-        .orderBy('environments.id')
-        .limit(limit);
+    .selectFrom('environments')
+    .innerJoin('deployments', (join) =>
+      join.on(({ eb, ref, selectFrom }) =>
+        eb(
+          'deployments.id',
+          '=',
+          selectFrom('deployments as last')
+            .select('last.id')
+            .where('last.environment_id', '=', ref('environments.id'))
+            .where('last.state', '=', 'success')
+            .where((of) => of.or([of('last.action', 'is', null), of('last.action', 'in', ['start', 'stop'])]))
+            .orderBy('last.finished_at', 'desc')
+            .orderBy('last.id', 'desc')
+            .limit(1),
+        ),
+      ),
+    )
+    .selectAll('deployments')
+    .where('environments.id', '>', after)
+    .orderBy('environments.id')
+    .limit(limit);
   if (typeof project === 'number') query = query.where('environments.project_id', '=', project);
   if (typeof project === 'string') query = query.where('deployments.project_path', '=', project);
   if (environment !== undefined) query = query.where('environments.name', '=', environment);
