@@ -29,14 +29,14 @@ describe('the command line says who may, and does what a vote needs', () => {
 
   it('shows for each rule who it asks for, who voted, who could help, and what the reader could do', async () => {
     expect(rules((await as('sam', 'holds', 'show', '1')).out)).toBe(`Rules
-  open  security: 0 of 1, members of security; can help: sam (SAM, user 70), sue (SUE, user 71)
-  open  qa: 0 of 1, members of qa; can help: quin (QUIN, user 80), sam (SAM, user 70)
+  open  security: 0 of 1, members of security; can help: sam (SAM, user 70) and sue (SUE, user 71)
+  open  qa: 0 of 1, members of qa; can help: quin (QUIN, user 80) and sam (SAM, user 70)
   0 of 2 rejects that end it
-  quin and sam could complete it together.
+  It takes several people, for example quin and sam; these can help: quin, sam and sue.
   You may vote on it: an approve would count for security ("--as RULE" chooses: security, qa).
 `);
     expect(rules((await as('maria', 'holds', 'show', '1')).out)).toContain(
-      'You may not vote on it: you are maintainer there, the rules ask for members of security or members of qa: ask somebody who is; ask quin (QUIN, user 80), sam (SAM, user 70)',
+      'You may not vote on it: you are maintainer there, and the rules ask for members of security or members of qa: ask one of them. Ask quin (QUIN, user 80), sam (SAM, user 70) or sue (SUE, user 71).',
     );
   });
 

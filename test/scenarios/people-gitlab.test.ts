@@ -116,7 +116,7 @@ describe('who may approve is what GitLab says at that moment', () => {
     clock.advance(31_000);
     const back = (await maria.get<HoldDetail>(`holds/${hold.id}`)).body;
     expect(back.quorum?.words).toBe(
-      'All rules are met by now: whoever has approved it approves once more, and it goes on.',
+      'All rules are met by the votes that are there: it goes on as soon as anybody who may approve it does so, or does so again.',
     );
     expect(await approve('otto', hold)).toMatchObject({ said: 'pending' });
   });

@@ -71,7 +71,7 @@ export async function startFakeHub(token: string | null = null): Promise<FakeHub
     });
   };
   const listed = (hold: HoldDetail) => {
-    const { configuration, facts, attempts, votes, rules, may_vote, quorum, diff, history, ...more } = hold;
+    const { configuration, facts, attempts, votes, rules, may_vote, quorum, diff, history, people, ...more } = hold;
     const { hidden, inputs, scope, unknown, retry, step_up, waits_for, deployment, keeps, break_glass, ...rest } = more;
     return rest;
   };
@@ -268,6 +268,7 @@ export function aHold(id: number, more: Partial<HoldDetail> = {}): HoldDetail {
         need: 1,
         have: 0,
         eligible: [person(7, 'maria', 'Maria Moss')],
+        eligible_count: 1,
         who: 'maintainer or higher',
         voted: [],
         mine: true,
@@ -280,8 +281,10 @@ export function aHold(id: number, more: Partial<HoldDetail> = {}): HoldDetail {
       rule: 'maintainers',
       rules: ['maintainers'],
       reject: true,
+      reject_reason: null,
       voted: null,
       ask: [],
+      ask_count: 0,
     },
     quorum: null,
     hidden: [],
@@ -297,8 +300,9 @@ export function aHold(id: number, more: Partial<HoldDetail> = {}): HoldDetail {
       max_ref: 'exact',
     },
     unknown: [],
-    diff: { approval: null, digest: null, summary: '', changes: [] },
+    diff: { approval: null, digest: null, over: null, summary: '', changes: [] },
     history: [],
+    people: [],
     ...more,
   };
 }

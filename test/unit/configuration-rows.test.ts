@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { diffValues } from '../../agent/src/domain/configuration-diff.ts';
+import { diffValues, summarizeChanges } from '../../agent/src/domain/configuration-diff.ts';
 import { configurationRows } from '../../agent/src/domain/configuration-rows.ts';
 import type { JsonObject } from '../../agent/src/domain/json.ts';
 import { readable, valuePieces } from '../../agent/src/domain/segments.ts';
@@ -59,6 +59,10 @@ describe('two configurations as rows', () => {
         const key = (change: object) => JSON.stringify(change);
         expect(shown.map(key).sort()).toEqual(diffValues(before, after).map(key).sort());
         for (const { rows, changed, unchanged } of sections) expect(rows.length).toBe(changed + unchanged);
+        // The sentence over it counts what a reader counts who unfolds all of it.
+        const total = sections.reduce((sum, { unchanged }) => sum + unchanged, 0);
+        const said = summarizeChanges(diffValues(before, after), before, after);
+        expect(said).toContain(` ${total} ${total === 1 ? 'value' : 'values'} unchanged.`);
       }),
     );
   });

@@ -211,7 +211,7 @@ describe('who could still complete it', () => {
           .filter((member) => counts(both, member, null))
           .map((member) => ({ member, pin: null }));
         const everybody = [...counted, ...others];
-        const { possible, wanted, lacking } = outlook(both, approves, list);
+        const { possible, wanted, helpers, lacking } = outlook(both, approves, list);
         expect(possible).toBe(both.every((one) => canSeat(one.rules, everybody)));
         expect(lacking.length === 0).toBe(possible);
         if (!possible) expect(wanted).toEqual([]);
@@ -221,6 +221,18 @@ describe('who could still complete it', () => {
         const after = [...approves.filter(({ person: { id } }) => !wanted.includes(id)), ...added];
         expect(tallyAll(both, after, list).outcome).toBe('approved');
         expect(wanted.filter((id) => counted.some(({ member }) => member.person.id === id))).toEqual([]);
+        // All who could complete it alone are named, or where nobody could, all who bring it nearer; tried one by one.
+        const [before, alone, nearer] = [tallyAll(both, approves, list), [] as number[], [] as number[]];
+        const seated = ({ tallies }: typeof before) => tallies.flatMap(({ have }) => have).reduce((a, b) => a + b, 0);
+        for (const { member } of others) {
+          const { id } = member.person;
+          const own = { person: { id }, decision: 'approve' as const, representedAs: null };
+          const joined = tallyAll(both, [...approves.filter((vote) => vote.person.id !== id), own], list);
+          if (joined.outcome === 'approved' && before.outcome !== 'approved') alone.push(id);
+          if (seated(joined) > seated(before)) nearer.push(id);
+        }
+        expect([...helpers].sort()).toEqual((alone.length > 0 ? alone : nearer).sort());
+        if (alone.length > 0) expect(wanted).toHaveLength(1);
       }),
       RUNS,
     );

@@ -400,7 +400,7 @@ async function answer(
   const projectId = facts.project.id;
   const members = await membersFor(context.directory, projectId, [requirement, current], voters);
   const quorum = await quorumView(context.directory, { projectId, frozen: requirement, current, votes, members });
-  const diff = await nearestDiff(context.store, hold.subject, configuration);
+  const diff = await nearestDiff(context.store, hold.subject, configuration, context.clock.now());
   const note = holdNote(hold, requirement, members, diff, url ?? '', quorum, keepsOf(whole, hold, context.clock.now()));
   const wait = await deploymentWait(context, hold, note, url ?? '');
   return { ...common, outcome: 'hold', expires: new Date(hold.expiresAt).toISOString(), ...wait };

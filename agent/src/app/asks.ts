@@ -3,7 +3,7 @@ import { recognised } from '../domain/commit-people.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { hideTags } from '../domain/hidden-values.ts';
 import type { JsonObject } from '../domain/json.ts';
-import { type MayVote, mayApproveEver } from '../domain/may-vote.ts';
+import { type MayVote, mayApproveEver, withScope } from '../domain/may-vote.ts';
 import type { Member } from '../domain/principal.ts';
 import { entitled } from '../domain/quorum.ts';
 import { type Opener, type Requirement, requirementFor } from '../domain/requirement.ts';
@@ -107,9 +107,7 @@ export async function inspectAsk(context: HubContext, caller: Caller, id: number
     inspection: await inspectReview(context, review, caller.person.id),
     ask: askOf(review),
     configuration: sees ? configuration : hideTags(configuration),
-    mayVote: caller.token.scopes.includes('approve')
-      ? mayVote
-      : { allowed: false, code: 'forbidden', reason: 'your token has no scope approve: use one that has' },
+    mayVote: withScope(mayVote, caller.token.scopes.includes('approve')),
   };
 }
 

@@ -14,7 +14,7 @@ import { auditPaths } from './audit-tree.ts';
 import { type AuditKeeper, type SignedHead, signedHead } from './checkpoint.ts';
 import { membersFor, policyFor } from './governing.ts';
 import { byCaller, type Caller, type HubContext } from './hub-context.ts';
-import { type NearestDiff, nearestDiff, readConfiguration } from './nearest.ts';
+import { type NearestDiff, type NearestReader, nearestDiff, readConfiguration } from './nearest.ts';
 import { notFound, visibleHold } from './see.ts';
 import { settle } from './settle.ts';
 
@@ -152,12 +152,23 @@ export async function bundleOfDeployment(
 }
 /** Against what was approved when the question was put, not against what has been since. */
 function diffBefore(store: StoreReader, hold: Hold, configuration: JsonObject, at: number): Promise<NearestDiff> {
-  const approvalsOf: StoreReader['approvalsOf'] = async (subject, digest, limit) =>
-    (await store.approvalsOf(subject, digest, limit)).filter(
-      (approval) =>
-        approval.createdAt <= at && (hold.review === null || approval.id !== (hold.approval ?? hold.configured)),
-    );
-  return nearestDiff({ ...store, approvalsOf }, hold.subject, configuration);
+  const then = ({ id, createdAt }: Approval): boolean =>
+    createdAt <= at && (hold.review === null || id !== (hold.approval ?? hold.configured));
+  const revokedThen = ({ revoked }: Approval): boolean => revoked !== null && revoked.at <= at;
+  // Somebody may have revoked it since: when the question was put, it stood.
+  const since = async (subject: Approval['subject'], limit: number): Promise<readonly Approval[]> =>
+    (await store.revokedOf(subject, limit))
+      .filter((approval) => !revokedThen(approval))
+      .map((approval) => ({ ...approval, revoked: null }));
+  const reader: NearestReader = {
+    configuration: (digest) => store.configuration(digest),
+    approvalsOf: async (subject, digest, limit) =>
+      [...(await store.approvalsOf(subject, digest, limit)), ...(await since(subject, limit))]
+        .filter(then)
+        .sort((a, b) => b.id - a.id),
+    revokedOf: async (subject, limit) => (await store.revokedOf(subject, limit)).filter(then).filter(revokedThen),
+  };
+  return nearestDiff(reader, hold.subject, configuration, at);
 }
 
 async function proved(context: HubContext, rows: readonly AuditRow[], size: number): Promise<BundleParts['rows']> {

@@ -1,6 +1,8 @@
+import { overInUtc } from '../domain/approval-over.ts';
 import type { Change } from '../domain/configuration-diff.ts';
 import { HIDDEN_TAG, hideTagsOfChange } from '../domain/hidden-values.ts';
 import type { Hold } from '../domain/hold.ts';
+import { namesInWords } from '../domain/names.ts';
 import type { Member } from '../domain/principal.ts';
 import { printable } from '../domain/printable.ts';
 import { entitled } from '../domain/quorum.ts';
@@ -12,16 +14,14 @@ import type { QuorumView } from './standing.ts';
 /** A job log is not the place for a whole diff; the link is. */
 const MAX_CHANGES = 20;
 const MAX_LINE_CHARS = 240;
-const MAX_NAMES = 20;
 
 const cut = (text: string): string => (text.length > MAX_LINE_CHARS ? `${text.slice(0, MAX_LINE_CHARS)} …` : text);
 const day = (at: number): string => new Date(at).toISOString().slice(0, 10);
 const time = (at: number): string => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 
-/** Names of people, the first 20 of them. */
+/** Names of people; of many the first, and how many more there are. */
 export function names(people: readonly Member[]): string {
-  const shown = people.slice(0, MAX_NAMES).map((member) => member.person.username);
-  return people.length > MAX_NAMES ? `${shown.join(', ')} and ${people.length - MAX_NAMES} more` : shown.join(', ');
+  return namesInWords(people.map((member) => member.person.username));
 }
 
 /** The rules in words: `1 × maintainers (maintainer or higher)`. */
@@ -92,6 +92,10 @@ export function holdNote(
   const what = `${hold.subject.job} on ${hold.place.ref}${hold.place.refProtected ? ' (protected)' : ''}${where}`;
   if (diff.approval === null) {
     lines.push(`Why: nobody has approved a configuration of this job yet: ${what}.`);
+  } else if (diff.approval.digest === hold.digest && diff.over !== null) {
+    lines.push(
+      `Why: exactly this configuration of ${what} was approved on ${day(diff.approval.createdAt)}, but that approval ${overInUtc(diff.over)} (approval ${diff.approval.id}).`,
+    );
   } else if (diff.approval.digest === hold.digest) {
     lines.push(
       `Why: this configuration is approved elsewhere (approval ${diff.approval.id}), not for ${what}, or not with these artifacts.`,

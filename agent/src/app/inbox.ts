@@ -140,7 +140,8 @@ async function itemOf(context: HubContext, { review, lane, members, mayVote, vot
   const waiting = await store.waitingOn(review.id);
   const { have } = tally(review.requirement, await store.votes(review.id), members);
   const configuration = await readConfiguration(store, review.digest);
-  const diff = configuration === null ? null : await nearestDiff(store, review.subject, configuration);
+  const diff =
+    configuration === null ? null : await nearestDiff(store, review.subject, configuration, context.clock.now());
   return {
     review,
     lane,

@@ -1,4 +1,5 @@
 import { type Approval, questionOf } from '../domain/approval.ts';
+import type { Over } from '../domain/approval-over.ts';
 import type { AuditRow } from '../domain/audit.ts';
 import type { BreakGlass } from '../domain/break-glass.ts';
 import { recognised } from '../domain/commit-people.ts';
@@ -9,7 +10,7 @@ import type { Facts } from '../domain/facts.ts';
 import { hideTags, hideTagsOfChange } from '../domain/hidden-values.ts';
 import type { Hold } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
-import { type MayVote, mayApprove, mayReject } from '../domain/may-vote.ts';
+import { type MayVote, mayApprove, mayReject, withScope } from '../domain/may-vote.ts';
 import type { Person } from '../domain/principal.ts';
 import { entitled, tallyAll } from '../domain/quorum.ts';
 import { requirementFor } from '../domain/requirement.ts';
@@ -24,6 +25,7 @@ import { askedNow, frozenNow, membersFor, policyFor, policyNow } from './governi
 import type { Caller, HubContext } from './hub-context.ts';
 import { keepsOf } from './keeps.ts';
 import { nearestDiff, readConfiguration } from './nearest.ts';
+import { peopleTold } from './people-told.ts';
 import { notFound, sightOf, visibleApproval, visibleHold } from './see.ts';
 import { ownRules, type QuorumView, quorumView, type RuleView, ruleOfVote, ruleViews, votesFor } from './standing.ts';
 import { neededFor } from './step-up.ts';
@@ -37,11 +39,19 @@ export interface OwnVote {
   readonly rule: string | null;
   /** Names of the rules that it could count for. */
   readonly rules: readonly string[];
-  /** True when a reject would count. */
+  /** True when a reject would count; else why not. */
   readonly reject: boolean;
+  readonly rejectReason: string | null;
   readonly said: Vote['decision'] | null;
-  /** Whom to ask who may not vote: people whose approves would complete it. */
+  /** Whom to ask who may not vote: people whose approves would help to complete it. */
   readonly ask: readonly Person[];
+}
+/** What ended an Approval, with who did it as they are known now. */
+export interface OverTold {
+  readonly kind: Over['kind'];
+  readonly at: number | null;
+  readonly by: (Pick<Person, 'username'> & { readonly id: number | null; readonly name: string | null }) | null;
+  readonly reason: string | null;
 }
 /** Everything about one Hold, as one person may see it. */
 export interface HoldInspection {
@@ -67,10 +77,14 @@ export interface HoldInspection {
   readonly diff: {
     readonly approval: number | null;
     readonly digest: string | null;
+    /** Why the Approval that it is compared with stands no more; null: it stands, or there is none. */
+    readonly over: OverTold | null;
     readonly summary: string;
     readonly changes: readonly Change[];
   };
   readonly history: readonly AuditRow[];
+  /** Whom the history names, as they are known now. */
+  readonly people: readonly Person[];
   /** What keeps it back beside approvals that are missing, in words. */
   readonly keeps: readonly string[];
   /** Times at which somebody let it run without its approval. */
@@ -123,16 +137,18 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
   const frozen = review?.requirement ?? current;
   // Whoever may reject may see what it is about, their own job included.
   const sees = entitled(frozen, member) || entitled(current, member);
-  const diff = await nearestDiff(store, hold.subject, configuration);
-  const may = mayApprove(hold, review, current, caller.person.id, member, denial);
-  const mayVote: MayVote = caller.token.scopes.includes('approve')
-    ? may
-    : { allowed: false, code: 'forbidden', reason: 'your token has no scope approve: use one that has' };
+  const diff = await nearestDiff(store, hold.subject, configuration, now);
+  const hasScope = caller.token.scopes.includes('approve');
+  const mayVote = withScope(mayApprove(hold, review, current, caller.person.id, member, denial), hasScope);
+  const rejects = withScope(mayReject(hold, review, current, member), hasScope);
   const shown = countingVotes([frozen, current], votes);
   const standing = { projectId, frozen, current, votes: votesFor(hold.id, shown), members };
   const quorum = review?.state === 'open' ? await quorumView(directory, standing) : null;
   const said = votes.find(({ person }) => person.id === caller.person.id)?.decision ?? null;
-  const others = (quorum?.wanted ?? []).filter((person) => person.id !== caller.person.id);
+  const others = (quorum?.helpers ?? []).filter((person) => person.id !== caller.person.id);
+  const history = await store.auditRows({ hold: id, sight: null }, { after: 0, limit: MAX_HISTORY });
+  const revoker = diff.over?.kind === 'revoked' ? diff.over.by : null;
+  const people = await peopleTold(directory, members, history, revoker === null ? [] : [revoker]);
   const jobs = facts.dependencies.flatMap(({ jobId }) => (jobId === null ? [] : [jobId]));
   const admitted = await store.admittedJobs(hold.subject.instance, hold.subject.projectId, jobs);
   return {
@@ -158,7 +174,8 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
     ownVote: {
       rule: mayVote.allowed && said !== 'approve' ? ruleOfVote(standing, caller.person.id) : null,
       rules: mayVote.allowed ? ownRules(standing, caller.person.id) : [],
-      reject: mayReject(hold, review, current, member).allowed,
+      reject: rejects.allowed,
+      rejectReason: rejects.allowed ? null : rejects.reason,
       said,
       ask: mayVote.allowed && said !== 'approve' ? [] : others,
     },
@@ -167,12 +184,26 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
     diff: {
       approval: diff.approval?.id ?? null,
       digest: diff.approval?.digest ?? null,
+      over: diff.over && overTold(diff.over, people),
       summary: diff.summary,
       changes: sees ? diff.changes : diff.changes.map(hideTagsOfChange),
     },
     keeps: keepsOf(whole, hold, now),
     breakGlass: await store.breakGlassOf(id),
-    history: await store.auditRows({ hold: id, sight: null }, { after: 0, limit: MAX_HISTORY }),
+    history,
+    people,
+  };
+}
+
+function overTold(over: Over, people: readonly Person[]): OverTold {
+  if (over.kind !== 'revoked')
+    return { kind: over.kind, at: over.kind === 'ended' ? over.at : null, by: null, reason: null };
+  const { kind, at, by: username, reason } = over;
+  return {
+    kind,
+    at,
+    by: people.find((one) => one.username === username) ?? { id: null, username, name: null },
+    reason,
   };
 }
 

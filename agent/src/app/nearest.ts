@@ -1,4 +1,5 @@
 import type { Approval } from '../domain/approval.ts';
+import { type Over, overInUtc, overOf } from '../domain/approval-over.ts';
 import { type Change, diffConfigurations, distance, summarizeChanges } from '../domain/configuration-diff.ts';
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import type { Subject } from '../domain/subject.ts';
@@ -8,6 +9,8 @@ import type { StoreReader } from '../ports/store.ts';
 export interface NearestDiff {
   /** Null when nothing was ever approved for the Subject. */
   readonly approval: Approval | null;
+  /** Why that Approval no longer stands; null while it does, and where there is none. */
+  readonly over: Over | null;
   readonly baseline: JsonObject | null;
   readonly summary: string;
   readonly changes: readonly Change[];
@@ -19,8 +22,14 @@ const MAX_CANDIDATES = 10;
 /** How much text of them is compared: of huge configurations only the newest, so that a verdict stays quick. */
 const MAX_COMPARED_CHARS = 2 * 1024 * 1024;
 
+/** What is read to find it; the second of them is looked at here and nowhere that lets anything pass. */
+export type NearestReader = Pick<StoreReader, 'configuration' | 'approvalsOf' | 'revokedOf'>;
+
 /** A stored Configuration; null when the store does not have it. */
-export async function readConfiguration(store: StoreReader, digest: string): Promise<JsonObject | null> {
+export async function readConfiguration(
+  store: Pick<StoreReader, 'configuration'>,
+  digest: string,
+): Promise<JsonObject | null> {
   const text = await store.configuration(digest);
   return text === null ? null : parsed(text);
 }
@@ -30,16 +39,22 @@ function parsed(text: string): JsonObject | null {
   return isJsonObject(value) ? value : null;
 }
 
-/** Finds the approved configuration with the fewest differences, the newest among equals, and says how it differs. */
-export async function nearestDiff(
-  store: StoreReader,
-  subject: Subject,
+interface Near {
+  readonly approval: Approval;
+  readonly baseline: JsonObject;
+  readonly apart: number;
+}
+
+/** The nearest of these, the first among equals; null where none can be read. */
+async function nearestOf(
+  store: NearestReader,
+  approvals: readonly Approval[],
   configuration: JsonObject,
-): Promise<NearestDiff> {
-  let best: { approval: Approval; baseline: JsonObject; apart: number } | null = null;
+): Promise<Near | null> {
+  let best: Near | null = null;
   const seen = new Set<string>();
   let compared = 0;
-  for (const approval of await store.approvalsOf(subject, null, 100)) {
+  for (const approval of approvals) {
     if (seen.has(approval.digest) || seen.size >= MAX_CANDIDATES) continue;
     seen.add(approval.digest);
     const text = compared > MAX_COMPARED_CHARS ? null : await store.configuration(approval.digest);
@@ -49,12 +64,60 @@ export async function nearestDiff(
     const apart = distance(baseline, configuration);
     if (best === null || apart < best.apart) best = { approval, baseline, apart };
   }
+  return best;
+}
+
+/** What was approved and stands before what has ended, and that before what somebody took back. */
+async function nearest(
+  store: NearestReader,
+  subject: Subject,
+  configuration: JsonObject,
+  now: number,
+): Promise<Near | null> {
+  const given = await store.approvalsOf(subject, null, 100);
+  const standing = given.filter((approval) => overOf(approval, now) === null);
+  const ended = given.filter((approval) => overOf(approval, now) !== null);
+  let best: Near | null = null;
+  for (const read of [async () => standing, async () => ended, () => store.revokedOf(subject, 100)]) {
+    if (best?.apart === 0) break;
+    const near = await nearestOf(store, await read(), configuration);
+    if (near !== null && (best === null || near.apart < best.apart)) best = near;
+  }
+  return best;
+}
+
+/**
+ * Finds the configuration with the fewest differences that was ever approved, and says how this one differs from it. Among
+ * equals one that stands comes first, then the newest; one that was revoked is only ever compared with (T29).
+ */
+export async function nearestDiff(
+  store: NearestReader,
+  subject: Subject,
+  configuration: JsonObject,
+  now: number,
+): Promise<NearestDiff> {
+  const best = await nearest(store, subject, configuration, now);
   const baseline = best?.baseline ?? null;
+  const over = best === null ? null : overOf(best.approval, now);
   const changes = diffConfigurations(baseline, configuration);
   return {
     approval: best?.approval ?? null,
+    over,
     baseline,
-    summary: summarizeChanges(changes, baseline, configuration),
+    summary: summaryOf(changes, baseline, configuration, over),
     changes,
   };
+}
+
+function summaryOf(
+  changes: readonly Change[],
+  baseline: JsonObject | null,
+  configuration: JsonObject,
+  over: Over | null,
+): string {
+  const summary = summarizeChanges(changes, baseline, configuration);
+  if (over === null) return summary;
+  return changes.length === 0
+    ? `Exactly this was approved before; that approval ${overInUtc(over)}.`
+    : `${summary} Compared with an approval that ${overInUtc(over)}.`;
 }

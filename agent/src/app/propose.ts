@@ -153,7 +153,7 @@ async function proposed(
   const places = new Map(own.map(({ place }) => [JSON.stringify([refClass(place), place.refProtected]), place]));
   const triggers = new Map(own.flatMap((one) => one.triggers).map((one) => [JSON.stringify(one), one]));
   const configuration = await readConfiguration(s.tx, digest);
-  const diff = configuration && (await nearestDiff(s.tx, first!.subject, configuration));
+  const diff = configuration && (await nearestDiff(s.tx, first!.subject, configuration, s.now));
   return {
     subject: first!.subject,
     projectPath: first!.projectPath,

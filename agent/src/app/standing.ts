@@ -1,3 +1,4 @@
+import { namesInWords } from '../domain/names.ts';
 import type { Member, Person } from '../domain/principal.ts';
 import { counts, fills, outlook, rulesOf, tallyAll } from '../domain/quorum.ts';
 import type { Requirement } from '../domain/requirement.ts';
@@ -5,8 +6,8 @@ import { type ApprovalRule, satisfies, whoWords } from '../domain/rule.ts';
 import type { Vote } from '../domain/vote.ts';
 import type { Directory } from '../ports/directory.ts';
 
-/** Of the people who could still satisfy a rule so many are named. */
-const MAX_NAMED = 20;
+/** Of those who can make it possible again so many are told. */
+const MAX_KEEPERS = 20;
 
 /** One rule, how far it is met, and by whom. */
 export interface RuleView {
@@ -31,6 +32,8 @@ export interface QuorumView {
   readonly words: string;
   /** People whose approves would complete it: one such set. */
   readonly wanted: readonly Person[];
+  /** Everybody whose approve would bring it nearer; where one is enough, everybody who completes it alone. */
+  readonly helpers: readonly Person[];
   readonly rejects: { readonly need: number; readonly have: number };
   /** Who can make it possible again by changing who belongs to what. */
   readonly keepers: readonly Person[];
@@ -46,12 +49,18 @@ export interface Asked {
 }
 
 const sameRule = (a: ApprovalRule, b: ApprovalRule): boolean => JSON.stringify(a) === JSON.stringify(b);
-const names = (people: readonly Person[]): string => {
-  const shown = people.slice(0, MAX_NAMED).map(({ username }) => username);
-  const more = people.length > MAX_NAMED ? [`${people.length - MAX_NAMED} more`] : [];
-  const all = [...shown, ...more];
-  return all.length < 2 ? (all[0] ?? '') : `${all.slice(0, -1).join(', ')} and ${all.at(-1)}`;
-};
+const names = (people: readonly Person[], word: 'and' | 'or' = 'and'): string =>
+  namesInWords(
+    people.map(({ username }) => username),
+    { word },
+  );
+
+/** Who would complete it, everybody of them and not one of several who could. */
+function completersInWords(wanted: readonly Person[], helpers: readonly Person[]): string {
+  if (wanted.length < 2) return `${names(helpers, 'or')} could complete it.`;
+  if (helpers.length <= wanted.length) return `${names(wanted)} could complete it together.`;
+  return `It takes several people, for example ${names(wanted)}; these can help: ${names(helpers)}.`;
+}
 
 /** Votes that count for this Hold: those for the configuration, and of those for one run alone its own. */
 export function votesFor<V extends Pick<Vote, 'decision' | 'hold'>>(hold: number, votes: readonly V[]): readonly V[] {
@@ -76,10 +85,7 @@ export function ruleViews({ frozen, current, votes, members }: Asked, viewer: nu
       need: rule.count,
       have: tallies[at]!.have[i] ?? 0,
       voted: (tallies[at]!.seats[i] ?? []).flatMap((id) => personOf(id) ?? []),
-      eligible: open
-        .filter((one) => satisfies(rule, one) && !approving.has(one.person.id))
-        .map(({ person }) => person)
-        .slice(0, MAX_NAMED),
+      eligible: open.filter((one) => satisfies(rule, one) && !approving.has(one.person.id)).map(({ person }) => person),
       mine: mine[at] === i,
       asked,
     };
@@ -92,6 +98,10 @@ export function ruleViews({ frozen, current, votes, members }: Asked, viewer: nu
   ];
 }
 
+/** Nobody voted, and yet enough votes count: somebody has joined a group, or a rule has become another. */
+const MET_BY_NOW =
+  'All rules are met by the votes that are there: it goes on as soon as anybody who may approve it does so, or does so again.';
+
 /** Whether the rules can still be met together: by whom, and where nobody can, why and who can change that. */
 export async function quorumView(directory: Directory, asked: Asked): Promise<QuorumView> {
   const { frozen, current, votes, members } = asked;
@@ -100,17 +110,17 @@ export async function quorumView(directory: Directory, asked: Asked): Promise<Qu
   const need = Math.max(1, Math.min(frozen.rejectsRequired, current.rejectsRequired));
   const have = Math.max(...tallies.map(({ rejectedBy }) => rejectedBy.length));
   const rejects = { need, have };
-  const { possible, wanted: ids, lacking } = outlook(requirements, votes, members);
+  const { possible, wanted: ids, helpers: helping, lacking } = outlook(requirements, votes, members);
+  const people = new Map(members.map(({ person }) => [person.id, person]));
   const wanted = members.filter(({ person }) => ids.includes(person.id)).map(({ person }) => person);
-  if (outcome === 'rejected') return { possible: false, words: 'It is rejected.', wanted: [], rejects, keepers: [] };
+  const helpers = helping.flatMap((id) => people.get(id) ?? []);
+  const nobody = { wanted: [], helpers: [], keepers: [], rejects };
+  if (outcome === 'rejected') return { possible: false, words: 'It is rejected.', ...nobody };
   const problem = directory.problem();
-  if (possible && problem !== null) return { possible, words: `${problem}.`, wanted, rejects, keepers: [] };
+  if (possible && problem !== null) return { possible, words: `${problem}.`, wanted, helpers, rejects, keepers: [] };
   if (possible) {
-    const words =
-      outcome === 'approved'
-        ? 'All rules are met by now: whoever has approved it approves once more, and it goes on.'
-        : `${names(wanted)} could complete it${wanted.length > 1 ? ' together' : ''}.`;
-    return { possible, words, wanted, rejects, keepers: [] };
+    const words = outcome === 'approved' ? MET_BY_NOW : completersInWords(wanted, helpers);
+    return { possible, words, wanted, helpers, rejects, keepers: [] };
   }
   const { keepers, words } = await wayOut(
     directory,
@@ -126,7 +136,7 @@ export async function quorumView(directory: Directory, asked: Asked): Promise<Qu
     ...(problem === null ? [] : [`${problem}.`]),
     words,
   ];
-  return { possible, words: sentences.join(' '), wanted: [], rejects, keepers };
+  return { possible, words: sentences.join(' '), ...nobody, keepers };
 }
 
 /** Who can change that nobody can meet these rules. */
@@ -139,7 +149,7 @@ async function wayOut(directory: Directory, project: number, rules: readonly App
   const found = await Promise.all([...places.values()].map((place) => directory.keepers(place)));
   const keepers = [...new Map(found.flatMap(({ people }) => people).map((one) => [one.id, one])).values()].slice(
     0,
-    MAX_NAMED,
+    MAX_KEEPERS,
   );
   const where = [...new Set(found.map((one) => one.where))].join(' and ');
   const unknown = rules.filter(({ who }) => who.kind !== 'access_level' && who.id === null);

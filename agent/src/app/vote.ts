@@ -2,6 +2,7 @@ import { HoldpointError } from '../domain/errors.ts';
 import type { Hold } from '../domain/hold.ts';
 import { lifetimeText } from '../domain/lifetime.ts';
 import type { MayVote } from '../domain/may-vote.ts';
+import { namesInWords } from '../domain/names.ts';
 import type { Member } from '../domain/principal.ts';
 import { outlook } from '../domain/quorum.ts';
 import type { Requirement } from '../domain/requirement.ts';
@@ -29,11 +30,11 @@ export function requireMay(
   person: number,
 ): void {
   if (may.allowed) return;
-  const { wanted } = outlook(requirements, votes, members);
-  const others = members.filter((one) => one.person.id !== person && wanted.includes(one.person.id));
+  const { helpers } = outlook(requirements, votes, members);
+  const others = members.filter((one) => one.person.id !== person && helpers.includes(one.person.id));
   const asks = may.code === 'not_eligible' || may.code === 'self_approval';
-  const names = others.slice(0, 5).map((one) => one.person.username);
-  const whom = asks && names.length > 0 ? ` (${names.join(', ')})` : '';
+  const names = others.map((one) => one.person.username);
+  const whom = asks && names.length > 0 ? ` (${namesInWords(names, { word: 'or' })})` : '';
   const why = asks && problem !== null ? `; ${problem}` : '';
   throw new HoldpointError(may.code, `hold ${hold.id}: ${may.reason}${whom}${why}`);
 }

@@ -1,10 +1,11 @@
 import { deploymentStanding } from '../domain/deployment-standing.ts';
+import { namesInWords } from '../domain/names.ts';
 import { type KnownPerson, personWords } from '../domain/person-words.ts';
 import { printable } from '../domain/printable.ts';
 import { LET_RUN_WORDS } from '../domain/who-let-run.ts';
 import type { CurrentDeployment, DeploymentDetail, DeploymentView, ListedDeployment } from '../wire/deployments.ts';
 import { personText } from './hold-page.ts';
-import { age, fields, minute, names, type Paint, shortRef, table } from './render.ts';
+import { age, fields, minute, type Paint, shortRef, table } from './render.ts';
 
 /** The table of Deployments; 80 columns are enough for it. */
 export function deploymentsTable(deployments: readonly DeploymentView[], now: number, columns: number): string {
@@ -72,9 +73,9 @@ function letRunText({ let_run: steps }: DeploymentDetail): string {
 function rulesText({ rules, quorum }: DeploymentDetail): string {
   if (rules.length === 0) return "Nobody's approval is asked for: whoever may deploy runs it.\n";
   const lines = rules.map((rule) => {
-    const voted = rule.voted.length === 0 ? '' : `: ${names(rule.voted.map(personText), 5)}`;
-    const open =
-      rule.have >= rule.need || rule.eligible.length === 0 ? '' : `; could: ${names(rule.eligible.map(personText), 5)}`;
+    const voted = rule.voted.length === 0 ? '' : `: ${namesInWords(rule.voted.map(personText))}`;
+    const could = namesInWords(rule.eligible.map(personText), { total: rule.eligible_count });
+    const open = rule.have >= rule.need || could === '' ? '' : `; can help: ${could}`;
     return `  ${rule.have} of ${rule.need}  ${rule.name} (${rule.who})${voted}${open}`;
   });
   const all = quorum === null ? lines : [...lines, `  ${quorum.words}`];
@@ -125,7 +126,7 @@ export function deploymentPage(of: DeploymentDetail, now: number, paint: Paint):
     ['pipeline', of.pipeline_id === null ? null : `${of.pipeline_id}, job ${of.job_id}`],
     ['opened', `${age(now - Date.parse(of.created_at))} ago`],
     ['protected by', of.is_protected ? of.protected_by.join(', ') : `${of.protected_by.join(', ')} (no longer)`],
-    ['may deploy', `${of.deploy_access}: ${names(of.deployers.map(personText), 5) || 'nobody at present'}`],
+    ['may deploy', `${of.deploy_access}: ${namesInWords(of.deployers.map(personText)) || 'nobody at present'}`],
     ['hold', `${of.hold} (${of.hold_state})`],
     ['digest', of.digest],
   ]);

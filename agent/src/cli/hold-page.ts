@@ -1,9 +1,11 @@
+import { overWords } from '../domain/approval-over.ts';
 import { type Change, diffConfigurations, SECTIONS, summarizeChanges } from '../domain/configuration-diff.ts';
+import { namesInWords } from '../domain/names.ts';
 import { printable } from '../domain/printable.ts';
 import { configurationOf, shownAs } from '../domain/shown-configuration.ts';
 import type { HoldDetail } from '../wire/api.ts';
 import { hiddenText, shownValue, takenInText, writersText } from './hold-facts.ts';
-import { age, fields, minute, names, type Paint } from './render.ts';
+import { age, fields, minute, type Paint } from './render.ts';
 
 /** The nearest approved configuration, which the Hold's is compared with. */
 export interface Baseline {
@@ -162,10 +164,9 @@ function rulesText(hold: HoldDetail): string {
   const { quorum } = hold;
   const rules = hold.rules.map((rule) => {
     const met = rule.have >= rule.need ? 'met' : 'open';
-    const by = rule.voted.length > 0 ? ` (${names(rule.voted.map(personText), 20)})` : '';
-    const who = rule.eligible.map(personText);
-    const help =
-      met === 'met' ? '' : who.length > 0 ? `; can help: ${names(who, 20)}` : '; nobody can help: ask an administrator';
+    const by = rule.voted.length > 0 ? ` (${namesInWords(rule.voted.map(personText))})` : '';
+    const who = namesInWords(rule.eligible.map(personText), { total: rule.eligible_count });
+    const help = met === 'met' ? '' : who === '' ? '; nobody can help: ask an administrator' : `; can help: ${who}`;
     const asks = rule.who === '' ? '' : `, ${rule.who}`;
     return `  ${met}  ${printable(`${rule.name}: ${rule.have} of ${rule.need}${asks}${by}${help}${WHEN[rule.asked]}`)}\n`;
   });
@@ -186,8 +187,9 @@ function rulesText(hold: HoldDetail): string {
 /** What the reader's vote is and would be. */
 function ownText({ id, may_vote: may }: HoldDetail): string {
   if (may.voted === 'approve') return `You have approved it; "holdpoint withdraw ${id}" takes that back.`;
-  const ask = may.ask.length > 0 ? `; ask ${names(may.ask.map(personText), 5)}` : '';
-  if (!may.allowed) return `You may not vote on it: ${may.reason ?? 'the hub gives no reason'}${ask}`;
+  const who = namesInWords(may.ask.map(personText), { word: 'or', total: may.ask_count });
+  const ask = who === '' ? '' : ` Ask ${who}.`;
+  if (!may.allowed) return `You may not vote on it: ${may.reason ?? 'the hub gives no reason'}.${ask}`;
   const others = may.rules.length > 1 ? ` ("--as RULE" chooses: ${may.rules.join(', ')})` : '';
   return may.rule === null
     ? 'You may vote on it.'
@@ -251,14 +253,23 @@ function compare(hold: HoldDetail, baseline: Baseline | null): Comparison {
   const before = base?.configuration ?? null;
   const changes = local ? diffConfigurations(before, own.configuration) : hold.diff.changes;
   const summary = local ? summarizeChanges(changes, before, own.configuration) : hold.diff.summary;
-  const verdict =
-    baseline === null
-      ? `Nothing was ever approved for this job here. ${summary}`
-      : baseline.digest === hold.digest
-        ? `The same configuration as approval ${baseline.approval}${baseline.about}, which does not reach this ref, environment or time.`
-        : `Compared with approval ${baseline.approval}${baseline.about}: ${summary}`;
+  const verdict = verdictText(hold, baseline, summary);
   const note = local ? '' : 'The difference is as the hub tells it: some values are hidden from you.\n';
   return { ok: true, changes, verdict, note };
+}
+
+/** What the reader has to know before the difference; that an approval is over comes first (T29). */
+function verdictText(hold: HoldDetail, baseline: Baseline | null, summary: string): string {
+  if (baseline === null) return `Nothing was ever approved for this job here. ${summary}`;
+  const { over } = hold.diff;
+  const approved = `approval ${baseline.approval}${baseline.about}`;
+  const by = over?.by == null ? null : personText(over.by);
+  const end = over && overWords({ kind: over.kind, day: over.at?.slice(0, 10) ?? null, by, reason: over.reason });
+  if (baseline.digest !== hold.digest)
+    return `${end === null ? '' : `What it is compared with ${end}; it lets nothing run any more. `}Compared with ${approved}: ${summary}`;
+  return end === null
+    ? `The same configuration as ${approved}, which does not reach this ref, environment or time.`
+    : `Exactly this configuration was approved (${approved}), and that approval ${end}. It lets nothing run any more.`;
 }
 
 function decisionText(hold: HoldDetail): string {

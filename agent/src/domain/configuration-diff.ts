@@ -1,7 +1,8 @@
 import { caseFold } from './case-fold.ts';
+import { isLeaf, unchangedCount } from './configuration-leaves.ts';
 import { isJsonList, isJsonObject, type Json, type JsonList, type JsonObject } from './json.ts';
 import { type DiffBudget, diffLines, wholeDiffBudget } from './line-diff.ts';
-import { isSegments, readable } from './segments.ts';
+import { readable } from './segments.ts';
 import { ValueNumbers } from './value-numbers.ts';
 
 export const SECTIONS = ['script', 'image', 'services', 'variables', 'artifacts', 'cache', 'secrets', 'rest'] as const;
@@ -45,11 +46,6 @@ const EMPTY: JsonObject = Object.create(null);
 /** Own members only: a baseline from the store has a prototype, and that a `constructor` (T45). */
 function memberOf(object: JsonObject, name: string): Json | undefined {
   return Object.hasOwn(object, name) ? object[name] : undefined;
-}
-
-function isLeaf(value: Json): boolean {
-  if (typeof value !== 'object' || value === null) return true;
-  return isJsonList(value) ? value.length === 0 || isSegments(value) : Object.keys(value).length === 0;
 }
 
 function namesOf(...objects: readonly JsonObject[]): readonly string[] {
@@ -398,36 +394,41 @@ export function distance(a: JsonObject, b: JsonObject): number {
 
 const plural = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
 
-/** One sentence over a whole diff: "1 script line added, image changed; 57 leaves unchanged." */
+/** A longer text would not be read in a sentence. */
+const MAX_SAID_CHARACTERS = 120;
+
+/** What changed beside script and variables: where it is one name, which one. */
+function sectionWords(section: Section, own: readonly Change[]): string {
+  const kinds = new Set(own.map((change) => change.kind));
+  const verb = kinds.size === 1 ? own[0]!.kind : 'changed';
+  if (section === 'rest') return `${plural(own.length, 'other value')} ${verb}`;
+  const [only] = own;
+  const named = own.length === 1 && only!.kind === 'changed' && /^(?:image|services\[\d+\])\.name$/.test(only!.path);
+  return named ? `${section} changed to ${cut(only!.after ?? '', MAX_SAID_CHARACTERS)}` : `${section} ${verb}`;
+}
+
+/** Lines of the script, or variables, by what became of them. */
+function lineWords(section: 'script' | 'variables', own: readonly Change[]): readonly string[] {
+  const isLine = (change: Change) => section === 'variables' || /\.script\[\d+\]$/.test(change.path);
+  const what = section === 'script' ? 'script line' : 'variable';
+  const parts = (['added', 'removed', 'changed'] as const).flatMap((kind) => {
+    const paths = own
+      .filter((c) => c.kind === kind && isLine(c))
+      .map((c) => (section === 'script' ? c.path : c.path.split(/[.[]/)[1]));
+    const count = new Set(paths).size;
+    return count === 0 ? [] : [`${plural(count, what)} ${kind}`];
+  });
+  return own.some((change) => !isLine(change)) ? [...parts, 'other parts of the script changed'] : parts;
+}
+
+/** One sentence over a whole diff: "1 script line added, image changed to alpine:3.21; 57 values unchanged." */
 export function summarizeChanges(changes: readonly Change[], before: JsonObject | null, after: JsonObject): string {
-  const parts: string[] = [];
-  for (const section of SECTIONS) {
+  const parts = SECTIONS.flatMap((section) => {
     const own = changes.filter((change) => change.section === section);
-    if (section === 'script' || section === 'variables') {
-      const isLine = (change: Change) => section === 'variables' || /\.script\[\d+\]$/.test(change.path);
-      const what = section === 'script' ? 'script line' : 'variable';
-      for (const kind of ['added', 'removed', 'changed'] as const) {
-        const paths = new Set(
-          own
-            .filter((c) => c.kind === kind && isLine(c))
-            .map((c) => (section === 'script' ? c.path : c.path.split(/[.[]/)[1])),
-        );
-        if (paths.size > 0) parts.push(`${plural(paths.size, what)} ${kind}`);
-      }
-      if (own.some((change) => !isLine(change))) parts.push('other parts of the script changed');
-    } else if (own.length > 0) {
-      const kinds = new Set(own.map((change) => change.kind));
-      const verb = kinds.size === 1 ? own[0]!.kind : 'changed';
-      parts.push(
-        section === 'rest'
-          ? `${plural(own.length, 'other leaf').replace(/leafs$/, 'leaves')} ${verb}`
-          : `${section} ${verb}`,
-      );
-    }
-  }
-  const numbers = new ValueNumbers();
-  const unchanged = before === null ? 0 : common(leafBag(before, numbers), leafBag(after, numbers));
-  const rest = `${unchanged} ${unchanged === 1 ? 'leaf' : 'leaves'} unchanged.`;
+    if (own.length === 0) return [];
+    return section === 'script' || section === 'variables' ? lineWords(section, own) : [sectionWords(section, own)];
+  });
   if (before === null) return `The first configuration: ${parts.join(', ')}.`;
+  const rest = `${plural(unchangedCount(changes, after), 'value')} unchanged.`;
   return parts.length === 0 ? `No change; ${rest}` : `${parts.join(', ')}; ${rest}`;
 }

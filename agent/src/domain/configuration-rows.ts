@@ -1,6 +1,6 @@
 import { diffValues, SECTIONS, type Section, sectionOf, type ValueChange } from './configuration-diff.ts';
-import { isJsonList, isJsonObject, type Json, type JsonObject } from './json.ts';
-import { isSegments } from './segments.ts';
+import { isWithin, type Leaf, leavesOf } from './configuration-leaves.ts';
+import type { Json, JsonObject } from './json.ts';
 
 /** A leaf that both Configurations have. */
 export interface UnchangedRow {
@@ -14,37 +14,6 @@ export interface SectionRows {
   readonly rows: readonly (ValueChange | UnchangedRow)[];
   readonly changed: number;
   readonly unchanged: number;
-}
-
-function isLeaf(value: Json): boolean {
-  if (typeof value !== 'object' || value === null) return true;
-  return isJsonList(value) ? value.length === 0 || isSegments(value) : Object.keys(value).length === 0;
-}
-
-interface Leaf {
-  readonly path: string;
-  readonly value: Json;
-}
-
-function below(path: string, name: string): string {
-  return /^[A-Za-z_][\w-]*$/.test(name) ? `${path}.${name}` : `${path}[${JSON.stringify(name)}]`;
-}
-
-/** The name a variable has in paths; its flags are leaves of their own. */
-function elementPath(path: string, element: Json, index: number): string {
-  if (path === 'variables' && isJsonObject(element) && typeof element.key === 'string') return below(path, element.key);
-  return `${path}[${index}]`;
-}
-
-function* leavesOf(path: string, value: Json): Generator<Leaf> {
-  if (isLeaf(value)) yield { path, value };
-  else if (isJsonList(value)) {
-    for (const [index, element] of value.entries()) yield* leavesOf(elementPath(path, element, index), element);
-  } else {
-    // The script is what a step is about: its name and its other members come after it.
-    const names = Object.keys(value as JsonObject).sort((a, b) => Number(b === 'script') - Number(a === 'script'));
-    for (const name of names) yield* leavesOf(below(path, name), (value as JsonObject)[name]!);
-  }
 }
 
 /** Where the first and the last leaf of each path stand; a path is that of a leaf or of anything around it. */
@@ -94,14 +63,6 @@ function rowsOf(changes: readonly ValueChange[], leaves: readonly Leaf[]): reado
   });
   rows.push(...(before.get(leaves.length) ?? []));
   return rows;
-}
-
-/** True for a leaf that a change tells already: the change is of it, or of something that it is part of. */
-function isWithin(path: string, changed: ReadonlySet<string>): boolean {
-  for (let end = path.length; end > 0; end--) {
-    if ((end === path.length || path[end] === '.' || path[end] === '[') && changed.has(path.slice(0, end))) return true;
-  }
-  return false;
 }
 
 /** Two Configurations as rows by section; `before` null: there is nothing to compare with, and everything is new. */

@@ -5,6 +5,7 @@ import { accessWord, type Member } from './principal.ts';
 import { deployWords } from './protected-environment.ts';
 import { entitled } from './quorum.ts';
 import { whoWords } from './rule.ts';
+import type { TokenScope } from './token.ts';
 
 /** Whether a person may do something to a Deployment, and if not, why in words and by which error code. */
 export type MayDeploy =
@@ -39,7 +40,7 @@ function known({ deployment, current, member }: Standing, all: boolean): MayDepl
   if (missing === undefined || (!all && someKnow)) return { allowed: true };
   const asked = [...new Set(missing.rules.map(({ who }) => whoWords(who)))].join(' or ');
   const when = missing === deployment.requirement ? '' : 'now ';
-  return no('not_eligible', `${standing(member)}, the rules ${when}ask for ${asked}: ask somebody who is`);
+  return no('not_eligible', `${standing(member)}, and the rules ${when}ask for ${asked}: ask one of them`);
 }
 
 /** Whether the person's approve of this Deployment would count. */
@@ -88,7 +89,7 @@ export function mayRunDeployment(asks: Standing): MayDeploy {
     const lists = current === null ? deployment.rules.deployAccess : current.rules.deployAccess;
     return no(
       'no_deploy_access',
-      `${standing(member)}, and ${deployWords(lists)} may deploy to ${deployment.environment.name}: ask somebody who is`,
+      `${standing(member)}, and only ${deployWords(lists)} may deploy to ${deployment.environment.name}: ask one of them`,
     );
   }
   if (broken !== null)
@@ -104,4 +105,11 @@ export function mayRunDeployment(asks: Standing): MayDeploy {
       `${deployment.started.person.username} has run it already: it goes as soon as nothing else is missing`,
     );
   return { allowed: true };
+}
+
+/** The same for who comes with a token: it is to blame only where the person could do it with another one. */
+export function withAnyScope(may: MayDeploy, has: readonly TokenScope[], wanted: readonly TokenScope[]): MayDeploy {
+  return !may.allowed || wanted.some((scope) => has.includes(scope))
+    ? may
+    : no('forbidden', `your token has no scope ${wanted[0]}: use one that has`);
 }

@@ -17,9 +17,12 @@ type WhyNot = 'not_eligible' | 'self_approval' | 'wrong_state' | 'forbidden' | '
 
 const no = (code: WhyNot, reason: string): MayVote => ({ allowed: false, code, reason });
 
-/** Whom any of the rules asks for, in words. */
-function asked({ rules }: Requirement): string {
-  return [...new Set(rules.map((rule) => whoWords(rule.who)))].join(' or ') || 'nobody';
+/** Whom any of the rules asks for, and what to do about it. */
+function asked({ rules }: Requirement, when: '' | 'now ', what: '' | ' to reject'): string {
+  const whom = [...new Set(rules.map((rule) => whoWords(rule.who)))].join(' or ');
+  return whom === ''
+    ? `the rules ${when}ask for nobody${what}: whoever edits the policy can change that`
+    : `the rules ${when}ask for ${whom}${what}: ask one of them`;
 }
 
 /** What a person is for the rules, in words. */
@@ -43,10 +46,7 @@ export function mayApproveEver(
   for (const requirement of [frozen, current]) {
     if (!entitled(requirement, member)) {
       const when = requirement === frozen ? '' : 'now ';
-      return no(
-        'not_eligible',
-        `${standing(member)}, the rules ${when}ask for ${asked(requirement)}: ask somebody who is`,
-      );
+      return no('not_eligible', `${standing(member)}, and ${asked(requirement, when, '')}`);
     }
     if (requirement.excluded.includes(personId)) {
       return no(
@@ -112,8 +112,11 @@ export function mayReject(
     return no('wrong_state', `hold ${hold.id} is ${hold.state}: there is nothing to reject`);
   }
   if (entitled(review.requirement, member) || entitled(current, member)) return { allowed: true };
-  return no(
-    'not_eligible',
-    `the rules ask for ${asked(current)} to reject: ask somebody who is, or cancel the job in GitLab`,
-  );
+  const words = `${standing(member)}, and ${asked(current, '', ' to reject')}`;
+  return no('not_eligible', `${words}, or cancel the job in GitLab`);
+}
+
+/** The same for who comes with a token: it is to blame only where the person could vote with another one. */
+export function withScope(may: MayVote, hasScope: boolean): MayVote {
+  return !may.allowed || hasScope ? may : no('forbidden', 'your token has no scope approve: use one that has');
 }

@@ -84,6 +84,8 @@ export interface Outlook {
   readonly possible: boolean;
   /** Ids of people whose approves would complete it: one such set, without those who have approved. Empty where there is none. */
   readonly wanted: readonly number[];
+  /** Ids of everybody whose approve would bring it nearer; where one is enough, of everybody who completes it alone. */
+  readonly helpers: readonly number[];
   /** Rules that not everybody together could fill; none where it is possible. */
   readonly lacking: readonly { readonly rule: ApprovalRule; readonly could: number }[];
 }
@@ -120,7 +122,44 @@ export function outlook(
   }
   const possible =
     requirements.length > 0 && requirements.every(({ rules }) => rules.length > 0) && lacking.length === 0;
-  return { possible, wanted: possible ? [...wanted] : [], lacking };
+  if (!possible) return { possible, wanted: [], helpers: [], lacking };
+  const { alone, helping } = helpersOf(requirements, approving, able);
+  // Who has rejected comes after the others here, too.
+  const willing = (voters: readonly Voter[]): readonly number[] => {
+    const ids = voters.map(idOf);
+    return [...ids.filter((id) => !no.has(id)), ...ids.filter((id) => no.has(id))];
+  };
+  const completing = willing(alone);
+  return completing.length > 0
+    ? { possible, wanted: completing.slice(0, 1), helpers: completing, lacking }
+    : { possible, wanted: [...wanted], helpers: willing(helping), lacking };
+}
+
+/** Of those who are able: who completes everything alone, and whose approve finds a place at all. */
+function helpersOf(requirements: readonly Requirement[], approving: readonly Voter[], able: readonly Voter[]) {
+  const short = requirements.map(({ rules }) => openRules(rules, approving)).filter(({ missing }) => missing > 0);
+  const fits = ({ member }: Voter, rules: readonly ApprovalRule[]) => rules.some((rule) => satisfies(rule, member));
+  const isOne = short.length > 0 && short.every(({ missing }) => missing === 1);
+  return {
+    alone: isOne ? able.filter((one) => short.every(({ open }) => fits(one, open))) : [],
+    helping: able.filter((one) => short.some(({ open }) => fits(one, open))),
+  };
+}
+
+/** How many places are free, and the rules with one: a free one, or one that is freed when somebody who has approved moves to it. */
+function openRules(rules: readonly ApprovalRule[], approving: readonly Voter[]) {
+  const { seats } = match(rules, approving);
+  const missing = rules.reduce((sum, rule, i) => sum + Math.max(0, rule.count - seats[i]!.length), 0);
+  const open = new Set(rules.flatMap((rule, i) => (seats[i]!.length < rule.count ? [i] : [])));
+  const moves = (id: number): boolean => {
+    const voter = approving.find((one) => idOf(one) === id);
+    return voter !== undefined && [...open].some((i) => fitsRule(rules[i]!, voter));
+  };
+  for (let before = -1; before !== open.size; ) {
+    before = open.size;
+    for (const [i, seated] of seats.entries()) if (!open.has(i) && seated.some(moves)) open.add(i);
+  }
+  return { missing, open: rules.filter((_, i) => open.has(i)) };
 }
 
 /** Index of the rule of each requirement that one more approve of this person would count for; null: none needs it. */
@@ -167,15 +206,17 @@ function votersOf(requirements: readonly Requirement[], votes: readonly Said[], 
   return { approving, rejecting };
 }
 
+function fitsRule(rule: ApprovalRule, { member, pin }: Voter): boolean {
+  return (pin === null || rule.name === pin) && satisfies(rule, member);
+}
+
 /** Kuhn's augmenting paths over places: a rule of N has N places, each for one person. Who comes first keeps a place. */
 function match(rules: readonly ApprovalRule[], people: readonly Voter[]) {
   const seats: Voter[][] = rules.map(() => []);
-  const fits = (rule: ApprovalRule, { member, pin }: Voter): boolean =>
-    (pin === null || rule.name === pin) && satisfies(rule, member);
   const full = (): boolean => rules.every((rule, i) => seats[i]!.length >= rule.count);
   const place = (person: Voter, tried: Set<number>): boolean => {
     for (const [i, rule] of rules.entries()) {
-      if (tried.has(i) || !fits(rule, person)) continue;
+      if (tried.has(i) || !fitsRule(rule, person)) continue;
       tried.add(i);
       const seated = seats[i]!;
       if (seated.length < rule.count) {

@@ -9,7 +9,6 @@ import { ERRORS, type HoldpointError } from '../domain/errors.ts';
 import { type Hold, liveAttempt } from '../domain/hold.ts';
 import { pemOf } from '../domain/hub-key.ts';
 import { lifetimeText } from '../domain/lifetime.ts';
-import type { Person } from '../domain/principal.ts';
 import type { RetryAdvice } from '../domain/retrying.ts';
 import { whoWords } from '../domain/rule.ts';
 import { scopeText, scopeWords } from '../domain/scope.ts';
@@ -23,7 +22,13 @@ import { breakGlassView } from './policy-views.ts';
 
 const time = (at: number): string => new Date(at).toISOString();
 const timeOrNull = (at: number | null): string | null => (at === null ? null : time(at));
-const person = ({ id, username, name }: Pick<Person, 'id' | 'username' | 'name'>) => ({ id, username, name });
+/** Of a long list of people so many are told, and how many there are. */
+const MAX_PEOPLE = 20;
+const person = ({ id, username, name }: { readonly id: number | null; username: string; name: string | null }) => ({
+  id,
+  username,
+  name,
+});
 
 /** A Hold as it stands in lists. */
 export function holdView(hold: Hold, url: string): HoldView {
@@ -79,15 +84,26 @@ export const rulesView = (rules: HoldInspection['rules']) =>
   rules.map(({ name, who, need, have, voted, eligible, mine, asked }) => ({
     ...{ name, who, need, have, mine, asked },
     voted: voted.map(person),
-    eligible: eligible.map(person),
+    eligible: eligible.slice(0, MAX_PEOPLE).map(person),
+    eligible_count: eligible.length,
   }));
 
 /** Whether all rules together can still be met. */
 export const quorumView = (quorum: HoldInspection['quorum']) =>
-  quorum && { ...quorum, wanted: quorum.wanted.map(person), keepers: quorum.keepers.map(person) };
+  quorum && {
+    possible: quorum.possible,
+    words: quorum.words,
+    wanted: quorum.wanted.map(person),
+    rejects: quorum.rejects,
+    keepers: quorum.keepers.map(person),
+  };
 
-function mayVoteView({ mayVote, ownVote: { rule, rules, reject, said, ask } }: HoldInspection) {
-  const own = { rule, rules: [...rules], reject, voted: said, ask: ask.map(person) };
+function mayVoteView({ mayVote, ownVote: { rule, rules, reject, rejectReason, said, ask } }: HoldInspection) {
+  const own = {
+    ...{ rule, rules: [...rules], reject, reject_reason: rejectReason, voted: said },
+    ask: ask.slice(0, MAX_PEOPLE).map(person),
+    ask_count: ask.length,
+  };
   return mayVote.allowed ? { allowed: true, reason: null, ...own } : { allowed: false, reason: mayVote.reason, ...own };
 }
 
@@ -144,8 +160,16 @@ export function holdDetail(of: HoldInspection, url: string, retry: RetryAdvice |
       environment: of.deployment.environment.name,
       started_by: of.deployment.started?.person.username ?? null,
     },
-    diff: { ...of.diff, changes: of.diff.changes.map((change) => ({ ...change })) },
+    diff: {
+      ...of.diff,
+      over: of.diff.over && {
+        ...{ kind: of.diff.over.kind, at: timeOrNull(of.diff.over.at), reason: of.diff.over.reason },
+        by: of.diff.over.by && person(of.diff.over.by),
+      },
+      changes: of.diff.changes.map((change) => ({ ...change })),
+    },
     history: of.history.map(auditView),
+    people: of.people.map(person),
   };
 }
 

@@ -153,6 +153,8 @@ export interface StoreReader extends DeploymentReads, PasskeyReads {
   approval(id: number): Promise<Approval | null>;
   /** Approvals of the Subject that are not revoked, newest first, of one Digest or (null) of all; at most `limit`. */
   approvalsOf(subject: Subject, digest: string | null, limit: number): Promise<readonly Approval[]>;
+  /** Approvals of the Subject that somebody has revoked, newest first: to show what was, never to let anything pass. */
+  revokedOf(subject: Subject, limit: number): Promise<readonly Approval[]>;
   approvals(filter: ApprovalFilter, page: OrderedPage): Promise<readonly Approval[]>;
   /** Those of these Approvals that there are, in no order. */
   approvalsWithIds(ids: readonly number[]): Promise<readonly Approval[]>;

@@ -26,6 +26,7 @@ export function approvalReads(
   | 'denial'
   | 'approval'
   | 'approvalsOf'
+  | 'revokedOf'
   | 'approvals'
   | 'approvalsWithIds'
   | 'dueApprovals'
@@ -60,6 +61,17 @@ export function approvalReads(
         .orderBy('id', 'desc')
         .limit(limit);
       if (digest !== null) query = query.where('digest', '=', digest);
+      return (await query.execute()).map(approvalOf);
+    },
+    async revokedOf(subject, limit) {
+      const query = db
+        .selectFrom('approvals')
+        .selectAll()
+        .where(ofSubject(subject))
+        .where('revoked_at', 'is not', null)
+        .where('break_glass', 'is', null)
+        .orderBy('id', 'desc')
+        .limit(limit);
       return (await query.execute()).map(approvalOf);
     },
     async approvals(filter, page) {

@@ -108,9 +108,19 @@ export const changeSchema = z.strictObject({
   words: text,
 });
 export const diffSchema = z.strictObject({
-  /** The approval whose configuration is the nearest, null when nothing was ever approved for this subject. */
+  /** The approval whose configuration is the nearest, one that stands first; null when nothing was ever approved for this subject. */
   approval: id.nullable(),
   digest: digestSchema.nullable(),
+  /** Why that approval stands no more: it is compared with, and lets nothing pass. Null: it stands, or there is none. */
+  over: z
+    .strictObject({
+      kind: z.enum(['revoked', 'ended', 'used_up']),
+      at: time.nullable(),
+      by: personSchema.nullable(),
+      reason: text.nullable(),
+    })
+    .nullable()
+    .default(null),
   summary: text,
   changes: z.array(changeSchema),
 });
@@ -228,6 +238,8 @@ export const holdDetailSchema = holdSchema.extend({
     .default(null),
   diff: diffSchema,
   history: z.array(auditRowSchema),
+  /** People whom the history names by id, as they are known now. */
+  people: z.array(personSchema).default([]),
 });
 export const reviewSchema = z.strictObject({
   id,
@@ -274,7 +286,15 @@ export const problemSchema = z.strictObject({
 });
 /** Answer to a list of decisions: one entry each, in their order; exactly one of `after` and `problem` is null. */
 export const decidedSchema = z.strictObject({
-  items: z.array(z.strictObject({ hold: id, after: holdSchema.nullable(), problem: problemSchema.nullable() })),
+  items: z.array(
+    z.strictObject({
+      hold: id,
+      after: holdSchema.nullable(),
+      /** What it still waits for, in words; null where it waits no more. */
+      waits: text.nullable().default(null),
+      problem: problemSchema.nullable(),
+    }),
+  ),
 });
 /** Answer of `/readyz`: `degraded` names what people must look at although jobs go on. */
 export const readySchema = z.strictObject({

@@ -28,8 +28,9 @@ export const ruleSchema = z.strictObject({
   name: text,
   need: z.number().int(),
   have: z.number().int(),
-  /** Who could still satisfy it, capped at 20. */
+  /** Who could still satisfy it, capped at 20, and how many there are. */
   eligible: z.array(personSchema),
+  eligible_count: z.number().int().default(0),
   /** Whom it asks for, in words: `maintainer or higher`, `members of acme/qa`. */
   who: text.default(''),
   /** Whose votes count for it. */
@@ -46,12 +47,14 @@ export const ownVoteSchema = mayVoteSchema.extend({
   rule: text.nullable().default(null),
   /** Names of the rules that it could count for: what `represented_as` may be. */
   rules: z.array(text).default([]),
-  /** True when a reject of the caller would count. */
+  /** True when a reject of the caller would count; else why not. */
   reject: z.boolean().default(false),
+  reject_reason: text.nullable().default(null),
   /** What the caller has said. */
   voted: z.enum(['approve', 'reject']).nullable().default(null),
-  /** Whom to ask instead: people whose approves would complete it. */
+  /** Whom to ask instead: people whose approves would help to complete it, capped at 20, and how many there are. */
   ask: z.array(personSchema).default([]),
+  ask_count: z.number().int().default(0),
 });
 /** Whether all rules together can still be met. */
 export const quorumSchema = z.strictObject({

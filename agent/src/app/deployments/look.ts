@@ -10,6 +10,7 @@ import {
   mayRejectDeployment,
   mayRunDeployment,
   type Standing,
+  withAnyScope,
 } from '../../domain/may-deploy.ts';
 import type { Policy } from '../../domain/policy.ts';
 import type { Member, Person } from '../../domain/principal.ts';
@@ -69,7 +70,7 @@ export interface DeploymentInspection {
   readonly counted: readonly CountedRule[];
   /** Frozen and current rules, for reading. */
   readonly rules: readonly RuleView[];
-  /** Null where nobody's approval is asked for. */
+  /** Null where nobody's approval is asked for, or not any more. */
   readonly quorum: QuorumView | null;
   readonly mayApprove: MayDeploy;
   readonly mayReject: MayDeploy;
@@ -213,9 +214,7 @@ export async function inspectDeployment(
   const runs = await store.deploymentsTo(to, { job: subject.job }, MAX_EARLIER + 1);
   const lists = current?.rules.deployAccess ?? deployment.rules.deployAccess;
   const limited = (may: MayDeploy, ...scopes: readonly TokenScope[]): MayDeploy =>
-    scopes.some((scope) => caller.token.scopes.includes(scope))
-      ? may
-      : { allowed: false, code: 'forbidden', reason: `your token has no scope ${scopes[0]}: use one that has` };
+    withAnyScope(may, caller.token.scopes, scopes);
   return {
     deployment,
     hold,
@@ -223,7 +222,11 @@ export async function inspectDeployment(
     votes,
     counted: countedOf(ground),
     rules: frozen.rules.length === 0 && now.rules.length === 0 ? [] : ruleViews(asked, caller.person.id),
-    quorum: frozen.rules.length === 0 || now.rules.length === 0 ? null : await quorumView(directory, asked),
+    // What is complete, or over, asks nobody for anything more.
+    quorum:
+      deployment.state !== 'blocked' || frozen.rules.length === 0 || now.rules.length === 0
+        ? null
+        : await quorumView(directory, asked),
     mayApprove: limited(mayApproveDeployment(standing), 'approve', 'deploy'),
     mayReject: limited(mayRejectDeployment(standing), 'approve', 'deploy'),
     mayRun: limited(mayRunDeployment(standing), 'deploy'),

@@ -5,6 +5,7 @@ import { inspectHold } from '../../app/inspect.ts';
 import { noteSeen } from '../../app/note-seen.ts';
 import { reveal } from '../../app/reveal.ts';
 import { sightOf, visibleHold } from '../../app/see.ts';
+import { stillWaits } from '../../app/still-waits.ts';
 import { withdraw } from '../../app/withdraw.ts';
 import { HOLD_STATES, type Hold } from '../../domain/hold.ts';
 import { parseScopeWish } from '../../domain/scope.ts';
@@ -140,13 +141,13 @@ export function holdRoutes({ hub, agents, detached }: RouteContext): readonly Ro
           caller,
           body.decisions.map((d) => ({ ...decisionOf(d.hold, d), decision: d.decision })),
         );
-        return {
-          items: outcomes.map(({ hold, after, error }) => ({
-            hold,
-            after: after && view(after),
-            problem: error && views.problemOf(error),
-          })),
-        };
+        const items = outcomes.map(async ({ hold, after, error }) => ({
+          hold,
+          after: after && view(after),
+          waits: after && (await stillWaits(hub, after)),
+          problem: error && views.problemOf(error),
+        }));
+        return { items: await Promise.all(items) };
       },
     }),
   ];
