@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../agent/src/domain/canonical-json.ts';
-import { diffConfigurations, distance, SECTIONS, summarizeChanges } from '../../agent/src/domain/configuration-diff.ts';
+import { summarizeChanges } from '../../agent/src/domain/change-summary.ts';
+import { diffConfigurations, SECTIONS } from '../../agent/src/domain/configuration-diff.ts';
+import { distance } from '../../agent/src/domain/configuration-distance.ts';
 import type { Json, JsonObject } from '../../agent/src/domain/json.ts';
 import { diffLines } from '../../agent/src/domain/line-diff.ts';
 import { readable } from '../../agent/src/domain/segments.ts';

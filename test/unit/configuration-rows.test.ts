@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { diffValues, summarizeChanges } from '../../agent/src/domain/configuration-diff.ts';
+import { summarizeChanges } from '../../agent/src/domain/change-summary.ts';
+import { diffValues } from '../../agent/src/domain/configuration-diff.ts';
 import { configurationRows } from '../../agent/src/domain/configuration-rows.ts';
 import type { JsonObject } from '../../agent/src/domain/json.ts';
 import { readable, valuePieces } from '../../agent/src/domain/segments.ts';

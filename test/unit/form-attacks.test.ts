@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { diffConfigurations, distance, summarizeChanges } from '../../agent/src/domain/configuration-diff.ts';
+import { summarizeChanges } from '../../agent/src/domain/change-summary.ts';
+import { diffConfigurations } from '../../agent/src/domain/configuration-diff.ts';
+import { distance } from '../../agent/src/domain/configuration-distance.ts';
 import type { JsonObject } from '../../agent/src/domain/json.ts';
 import { diffLines } from '../../agent/src/domain/line-diff.ts';
 import { addVariable, entryOf, fixture, read, readOk, setVariable, type TestPayload } from './form/payload.ts';

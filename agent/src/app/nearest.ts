@@ -1,6 +1,8 @@
 import type { Approval } from '../domain/approval.ts';
 import { type Over, overInUtc, overOf } from '../domain/approval-over.ts';
-import { type Change, diffConfigurations, distance, summarizeChanges } from '../domain/configuration-diff.ts';
+import { summarizeChanges } from '../domain/change-summary.ts';
+import { type Change, diffConfigurations } from '../domain/configuration-diff.ts';
+import { distance } from '../domain/configuration-distance.ts';
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import type { Subject } from '../domain/subject.ts';
 import type { StoreReader } from '../ports/store.ts';

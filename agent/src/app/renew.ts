@@ -1,5 +1,6 @@
 import { type Approval, isInForce } from '../domain/approval.ts';
-import { type Change, diffConfigurations, summarizeChanges } from '../domain/configuration-diff.ts';
+import { summarizeChanges } from '../domain/change-summary.ts';
+import { type Change, diffConfigurations } from '../domain/configuration-diff.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { hideTagsOfChange } from '../domain/hidden-values.ts';
 import { DAY_MS } from '../domain/lifetime.ts';

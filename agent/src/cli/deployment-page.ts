@@ -4,7 +4,7 @@ import { type KnownPerson, personWords } from '../domain/person-words.ts';
 import { printable } from '../domain/printable.ts';
 import { LET_RUN_WORDS } from '../domain/who-let-run.ts';
 import type { CurrentDeployment, DeploymentDetail, DeploymentView, ListedDeployment } from '../wire/deployments.ts';
-import { personText } from './hold-page.ts';
+import { personText } from './person-text.ts';
 import { age, fields, minute, type Paint, shortRef, table } from './render.ts';
 
 /** The table of Deployments; 80 columns are enough for it. */

@@ -1,4 +1,5 @@
-import { type Change, diffConfigurations, SECTIONS, summarizeChanges } from '../domain/configuration-diff.ts';
+import { summarizeChanges } from '../domain/change-summary.ts';
+import { type Change, diffConfigurations, SECTIONS } from '../domain/configuration-diff.ts';
 import { effectivePolicy, type Policy } from '../domain/policy.ts';
 import { printable, printableLines } from '../domain/printable.ts';
 import { runValuesOf } from '../domain/run-values.ts';

@@ -1,10 +1,12 @@
 import { overWords } from '../domain/approval-over.ts';
-import { type Change, diffConfigurations, SECTIONS, summarizeChanges } from '../domain/configuration-diff.ts';
-import { namesInWords } from '../domain/names.ts';
+import { summarizeChanges } from '../domain/change-summary.ts';
+import { type Change, diffConfigurations, SECTIONS } from '../domain/configuration-diff.ts';
 import { printable } from '../domain/printable.ts';
 import { configurationOf, shownAs } from '../domain/shown-configuration.ts';
 import type { HoldDetail } from '../wire/api.ts';
 import { hiddenText, shownValue, takenInText, writersText } from './hold-facts.ts';
+import { rulesText } from './hold-rules.ts';
+import { personText } from './person-text.ts';
 import { age, fields, minute, type Paint } from './render.ts';
 
 /** The nearest approved configuration, which the Hold's is compared with. */
@@ -26,14 +28,6 @@ export interface HoldPage {
 
 /** Rows of the not-covered box that are shown unless all are asked for; the digest's own row count is always told. */
 const NOT_COVERED_ROWS = 30;
-
-/** A person as people are told of them: user name and name; the id tells twins apart. */
-export function personText(person: { id: number | null; username: string | null; name: string | null }): string {
-  const known = person.username ?? person.name ?? (person.id === null ? 'nobody known' : `user ${person.id}`);
-  const about = [person.username === null ? null : person.name, person.id === null ? null : `user ${person.id}`];
-  const shown = about.filter((part) => part !== null && part !== known);
-  return shown.length > 0 ? `${known} (${shown.join(', ')})` : known;
-}
 
 /** What a text looks like beside a `-` or `+`: one line of the page per line of the value, each made printable (T33). */
 function valueLines(sign: string, path: string, value: string, colour: (text: string) => string): string {
@@ -152,48 +146,6 @@ function headText(hold: HoldDetail, now: number): string {
     ['this hold', hold.url],
     ['digest', hold.digest],
   ]);
-}
-
-const WHEN = {
-  both: '',
-  opened: ' (as it was when this was asked)',
-  now: ' (asked for since by the policy)',
-} as const satisfies Record<HoldDetail['rules'][number]['asked'], string>;
-
-function rulesText(hold: HoldDetail): string {
-  const { quorum } = hold;
-  const rules = hold.rules.map((rule) => {
-    const met = rule.have >= rule.need ? 'met' : 'open';
-    const by = rule.voted.length > 0 ? ` (${namesInWords(rule.voted.map(personText))})` : '';
-    const who = namesInWords(rule.eligible.map(personText), { total: rule.eligible_count });
-    const help = met === 'met' ? '' : who === '' ? '; nobody can help: ask an administrator' : `; can help: ${who}`;
-    const asks = rule.who === '' ? '' : `, ${rule.who}`;
-    return `  ${met}  ${printable(`${rule.name}: ${rule.have} of ${rule.need}${asks}${by}${help}${WHEN[rule.asked]}`)}\n`;
-  });
-  const votes = hold.votes.map((vote) => {
-    const comment = vote.comment === null || vote.comment === '' ? '' : `: ${vote.comment}`;
-    const pin = vote.represented_as === null ? '' : `, for ${vote.represented_as}`;
-    const lost = vote.counts ? '' : ' (counts no more)';
-    return `  ${vote.decision}  ${printable(`${personText(vote.person)}, ${minute(vote.at)}${pin}${lost}${comment}`)}\n`;
-  });
-  const rejects =
-    quorum === null || quorum.rejects.need < 2
-      ? ''
-      : `  ${quorum.rejects.have} of ${quorum.rejects.need} rejects that end it\n`;
-  const together = quorum === null ? '' : `  ${printable(quorum.words)}\n`;
-  return `Rules\n${rules.length > 0 ? rules.join('') : '  none: nobody can approve this\n'}${votes.join('')}${rejects}${together}  ${printable(ownText(hold))}\n`;
-}
-
-/** What the reader's vote is and would be. */
-function ownText({ id, may_vote: may }: HoldDetail): string {
-  if (may.voted === 'approve') return `You have approved it; "holdpoint withdraw ${id}" takes that back.`;
-  const who = namesInWords(may.ask.map(personText), { word: 'or', total: may.ask_count });
-  const ask = who === '' ? '' : ` Ask ${who}.`;
-  if (!may.allowed) return `You may not vote on it: ${may.reason ?? 'the hub gives no reason'}.${ask}`;
-  const others = may.rules.length > 1 ? ` ("--as RULE" chooses: ${may.rules.join(', ')})` : '';
-  return may.rule === null
-    ? 'You may vote on it.'
-    : `You may vote on it: an approve would count for ${may.rule}${others}.`;
 }
 
 function warningsText(hold: HoldDetail, paint: Paint): string {

@@ -1,5 +1,5 @@
 import { caseFold } from './case-fold.ts';
-import { isLeaf, unchangedCount } from './configuration-leaves.ts';
+import { isLeaf } from './configuration-leaves.ts';
 import { isJsonList, isJsonObject, type Json, type JsonList, type JsonObject } from './json.ts';
 import { type DiffBudget, diffLines, wholeDiffBudget } from './line-diff.ts';
 import { readable } from './segments.ts';
@@ -57,7 +57,7 @@ const MAX_NAME_CHARACTERS = 255;
 const MAX_PATH_CHARACTERS = 400;
 
 /** Cut in the middle: the end says which element it is. */
-function cut(text: string, characters: number): string {
+export function cut(text: string, characters: number): string {
   if (text.length <= characters) return text;
   const half = characters >> 1;
   return `${text.slice(0, half)}…${text.slice(1 - half)}`;
@@ -287,7 +287,8 @@ function named(list: JsonList): ReadonlyMap<string, readonly [Json, number]> {
   return map;
 }
 
-function keyed(list: JsonList): ReadonlyMap<string, readonly JsonObject[]> {
+/** Variables by key, in the order of the list. */
+export function keyed(list: JsonList): ReadonlyMap<string, readonly JsonObject[]> {
   const map = new Map<string, JsonObject[]>();
   for (const element of list) {
     if (!isJsonObject(element)) continue;
@@ -311,7 +312,8 @@ function spellings(list: JsonList): ReadonlyMap<string, readonly string[]> {
   return map;
 }
 
-const listOr = (value: Json | undefined): JsonList => (isJsonList(value) ? value : []);
+/** The value where it is a list, else an empty one. */
+export const listOr = (value: Json | undefined): JsonList => (isJsonList(value) ? value : []);
 
 /** Differences from `before` (null: there is none yet) to `after`, ordered by section; scripts line by line. */
 export function diffConfigurations(before: JsonObject | null, after: JsonObject): readonly Change[] {
@@ -348,87 +350,4 @@ export function diffValues(before: JsonObject | null, after: JsonObject): readon
     if (differ.changes.length === count) differ.rest(name, old, now);
   }
   return SECTIONS.flatMap((section) => differs.get(section)!.changes);
-}
-
-/** How often each leaf stands in a configuration, by number; the place in a list does not count. */
-function leafBag(configuration: JsonObject, numbers: ValueNumbers): Map<number, number> {
-  const bag = new Map<number, number>();
-  const visit = (path: number, value: Json): void => {
-    if (isLeaf(value)) {
-      const leaf = numbers.ofText(`=${path} ${numbers.of(value)}`);
-      bag.set(leaf, (bag.get(leaf) ?? 0) + 1);
-    } else if (isJsonList(value)) {
-      const element = numbers.below(path, null);
-      for (const inner of value) visit(element, inner);
-    } else {
-      for (const name of Object.keys(value as JsonObject))
-        visit(numbers.below(path, name), (value as JsonObject)[name]!);
-    }
-  };
-  const top = numbers.ofText('/');
-  for (const name of Object.keys(configuration)) {
-    if (name === 'form') continue;
-    const path = numbers.below(top, name);
-    if (name !== 'variables') visit(path, configuration[name]!);
-    else
-      for (const [key, entries] of keyed(listOr(configuration[name])))
-        for (const entry of entries) visit(numbers.below(path, key), entry);
-  }
-  return bag;
-}
-
-const sizeOf = (bag: ReadonlyMap<number, number>) => [...bag.values()].reduce((sum, count) => sum + count, 0);
-
-function common(a: ReadonlyMap<number, number>, b: ReadonlyMap<number, number>): number {
-  let count = 0;
-  for (const [leaf, times] of a) count += Math.min(times, b.get(leaf) ?? 0);
-  return count;
-}
-
-/** How far two configurations are apart: the number of leaves that only one of them has. 0 does not prove them equal. */
-export function distance(a: JsonObject, b: JsonObject): number {
-  const numbers = new ValueNumbers();
-  const [bagA, bagB] = [leafBag(a, numbers), leafBag(b, numbers)];
-  return sizeOf(bagA) + sizeOf(bagB) - 2 * common(bagA, bagB);
-}
-
-const plural = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
-
-/** A longer text would not be read in a sentence. */
-const MAX_SAID_CHARACTERS = 120;
-
-/** What changed beside script and variables: where it is one name, which one. */
-function sectionWords(section: Section, own: readonly Change[]): string {
-  const kinds = new Set(own.map((change) => change.kind));
-  const verb = kinds.size === 1 ? own[0]!.kind : 'changed';
-  if (section === 'rest') return `${plural(own.length, 'other value')} ${verb}`;
-  const [only] = own;
-  const named = own.length === 1 && only!.kind === 'changed' && /^(?:image|services\[\d+\])\.name$/.test(only!.path);
-  return named ? `${section} changed to ${cut(only!.after ?? '', MAX_SAID_CHARACTERS)}` : `${section} ${verb}`;
-}
-
-/** Lines of the script, or variables, by what became of them. */
-function lineWords(section: 'script' | 'variables', own: readonly Change[]): readonly string[] {
-  const isLine = (change: Change) => section === 'variables' || /\.script\[\d+\]$/.test(change.path);
-  const what = section === 'script' ? 'script line' : 'variable';
-  const parts = (['added', 'removed', 'changed'] as const).flatMap((kind) => {
-    const paths = own
-      .filter((c) => c.kind === kind && isLine(c))
-      .map((c) => (section === 'script' ? c.path : c.path.split(/[.[]/)[1]));
-    const count = new Set(paths).size;
-    return count === 0 ? [] : [`${plural(count, what)} ${kind}`];
-  });
-  return own.some((change) => !isLine(change)) ? [...parts, 'other parts of the script changed'] : parts;
-}
-
-/** One sentence over a whole diff: "1 script line added, image changed to alpine:3.21; 57 values unchanged." */
-export function summarizeChanges(changes: readonly Change[], before: JsonObject | null, after: JsonObject): string {
-  const parts = SECTIONS.flatMap((section) => {
-    const own = changes.filter((change) => change.section === section);
-    if (own.length === 0) return [];
-    return section === 'script' || section === 'variables' ? lineWords(section, own) : [sectionWords(section, own)];
-  });
-  if (before === null) return `The first configuration: ${parts.join(', ')}.`;
-  const rest = `${plural(unchangedCount(changes, after), 'value')} unchanged.`;
-  return parts.length === 0 ? `No change; ${rest}` : `${parts.join(', ')}; ${rest}`;
 }

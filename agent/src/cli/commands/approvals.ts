@@ -10,7 +10,8 @@ import { defineMore, revokeMany } from '../approvals-more.ts';
 import { connectHub, idOf, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
 import { commentOf } from '../decide.ts';
-import { changesText, personText } from '../hold-page.ts';
+import { changesText } from '../hold-page.ts';
+import { personText } from '../person-text.ts';
 import { definePropose } from '../propose.ts';
 import { age, fields, minute, paint, shortRef, table } from '../render.ts';
 

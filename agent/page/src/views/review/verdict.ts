@@ -1,5 +1,5 @@
+import { summarizeChanges } from '../../../../src/domain/change-summary.ts';
 import type { ValueChange } from '../../../../src/domain/configuration-diff.ts';
-import { summarizeChanges } from '../../../../src/domain/configuration-diff.ts';
 import { imageNames } from '../../../../src/domain/image-names.ts';
 import type { JsonObject } from '../../../../src/domain/json.ts';
 

@@ -1,0 +1,44 @@
+import { type Change, cut, SECTIONS, type Section } from './configuration-diff.ts';
+import { unchangedCount } from './configuration-leaves.ts';
+import type { JsonObject } from './json.ts';
+
+const plural = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+/** A longer text would not be read in a sentence. */
+const MAX_SAID_CHARACTERS = 120;
+
+/** What changed beside script and variables: where it is one name, which one. */
+function sectionWords(section: Section, own: readonly Change[]): string {
+  const kinds = new Set(own.map((change) => change.kind));
+  const verb = kinds.size === 1 ? own[0]!.kind : 'changed';
+  if (section === 'rest') return `${plural(own.length, 'other value')} ${verb}`;
+  const [only] = own;
+  const named = own.length === 1 && only!.kind === 'changed' && /^(?:image|services\[\d+\])\.name$/.test(only!.path);
+  return named ? `${section} changed to ${cut(only!.after ?? '', MAX_SAID_CHARACTERS)}` : `${section} ${verb}`;
+}
+
+/** Lines of the script, or variables, by what became of them. */
+function lineWords(section: 'script' | 'variables', own: readonly Change[]): readonly string[] {
+  const isLine = (change: Change) => section === 'variables' || /\.script\[\d+\]$/.test(change.path);
+  const what = section === 'script' ? 'script line' : 'variable';
+  const parts = (['added', 'removed', 'changed'] as const).flatMap((kind) => {
+    const paths = own
+      .filter((c) => c.kind === kind && isLine(c))
+      .map((c) => (section === 'script' ? c.path : c.path.split(/[.[]/)[1]));
+    const count = new Set(paths).size;
+    return count === 0 ? [] : [`${plural(count, what)} ${kind}`];
+  });
+  return own.some((change) => !isLine(change)) ? [...parts, 'other parts of the script changed'] : parts;
+}
+
+/** One sentence over a whole diff: "1 script line added, image changed to alpine:3.21; 57 values unchanged." */
+export function summarizeChanges(changes: readonly Change[], before: JsonObject | null, after: JsonObject): string {
+  const parts = SECTIONS.flatMap((section) => {
+    const own = changes.filter((change) => change.section === section);
+    if (own.length === 0) return [];
+    return section === 'script' || section === 'variables' ? lineWords(section, own) : [sectionWords(section, own)];
+  });
+  if (before === null) return `The first configuration: ${parts.join(', ')}.`;
+  const rest = `${plural(unchangedCount(changes, after), 'value')} unchanged.`;
+  return parts.length === 0 ? `No change; ${rest}` : `${parts.join(', ')}; ${rest}`;
+}
