@@ -2,6 +2,7 @@
 import type { Io } from './cli/io.ts';
 import type { Parts } from './cli/parts.ts';
 import { runCommandLine } from './cli/program.ts';
+import type { HubConfig } from './config/load.ts';
 import { VERSION } from './version.ts';
 
 /** Width of a terminal that does not say. */
@@ -27,19 +28,25 @@ function processIo(stop: () => AbortSignal): Io {
   };
 }
 
+/** Log and clock of a process that stays; what is allowed but unwise is said first. */
+async function startOptions(config: HubConfig) {
+  const [{ createLog }, { createClock }] = await Promise.all([import('./system/log.ts'), import('./system/clock.ts')]);
+  const log = createLog(config.log);
+  for (const warning of config.warnings) log.warn({}, warning);
+  return { log, clock: createClock() };
+}
+
 /** The parts that only some commands need; each is loaded when it is asked for, so that the others start quickly. */
 function processParts(): Parts {
   return {
     version: VERSION,
     startAgent: async (config) => {
-      const [{ startAgent }, { createLog }, { createClock }] = await Promise.all([
-        import('./wiring.ts'),
-        import('./system/log.ts'),
-        import('./system/clock.ts'),
-      ]);
-      const log = createLog(config.log);
-      for (const warning of config.warnings) log.warn({}, warning);
-      return startAgent(config, { log, clock: createClock() });
+      const [{ startAgent }, options] = await Promise.all([import('./wiring.ts'), startOptions(config)]);
+      return startAgent(config, options);
+    },
+    startHub: async (config) => {
+      const [{ startHub }, options] = await Promise.all([import('./wiring-hub.ts'), startOptions(config)]);
+      return startHub(config, options);
     },
     payloads: async () => {
       const [{ readPayload }, { jwksVerifier }] = await Promise.all([

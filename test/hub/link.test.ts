@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { revoke } from '../../agent/src/app/revoke.ts';
 import { toSnake } from '../../agent/src/wire/case.ts';
 import { MAX_FRAME_BYTES } from '../../agent/src/wire/link.ts';
+import { auditKeeper } from '../support/audit-keeper.ts';
 import { eventually, helloOf, proofOf, rawLink, startHub, type TestHub, welcomed } from '../support/hub-server.ts';
 import { type JobSpec, requestFor } from '../support/hub-world.ts';
 
@@ -66,13 +67,23 @@ describe('the link', () => {
       [
         'T27 a proof in the name of another agent',
         4401,
-        (h, nonce) => [proofOf(h.keys.embedded, nonce, 'holdpoint.link/v1', 'other')],
+        (h, nonce) => [proofOf(h.keys.embedded, nonce, { name: 'other' })],
       ],
       ['T29 a proof of another challenge', 4401, (h) => [proofOf(h.keys.embedded, 'A'.repeat(43))]],
       [
         'T27 a proof made for another protocol',
         4401,
-        (h, nonce) => [proofOf(h.keys.embedded, nonce, 'holdpoint.link/v2')],
+        (h, nonce) => [proofOf(h.keys.embedded, nonce, { context: 'holdpoint.link/v2' })],
+      ],
+      [
+        'T28 a proof made for another hub',
+        4401,
+        (h, nonce) => [proofOf(h.keys.embedded, nonce, { hub: auditKeeper(2).signer.keyid })],
+      ],
+      [
+        'T29 a proof for an older protocol than was agreed on',
+        4401,
+        (h, nonce) => [proofOf(h.keys.embedded, nonce, { protocol: 0 })],
       ],
       ['T27 no signature at all', 4401, () => [{ type: 'prove', signature: '' }]],
       ['a second hello', 4409, (h) => [helloOf(h.keys.embedded)]],
@@ -99,10 +110,11 @@ describe('the link', () => {
     const old = await rawLink(hub.url);
     old.send({ ...helloOf(hub.keys.embedded), protocol: 2 });
     expect(await old.closed()).toBe(4426);
+    expect(old.reason()).toBe('the agent speaks protocol 2, this hub 1: upgrade the hub');
     const stranger = await rawLink(hub.url);
     stranger.send({ ...helloOf(hub.keys.embedded), agent: 'stranger' });
     const { nonce } = await stranger.next('challenge');
-    stranger.send(proofOf(hub.keys.embedded, nonce, 'holdpoint.link/v1', 'stranger'));
+    stranger.send(proofOf(hub.keys.embedded, nonce, { name: 'stranger' }));
     expect(await stranger.closed()).toBe(4401);
     const eager = await rawLink(hub.url);
     eager.send(admitFrame({ id: 1 }));

@@ -50,6 +50,7 @@ export async function runCli(argv: readonly string[], world: CliWorld = {}): Pro
   const parts: Parts = {
     version: '1.2.3',
     startAgent: refuse,
+    startHub: refuse,
     payloads: async () => ({ readPayload, jwksVerifier }),
     policies: async () => policyParts,
     notifier: refuse,

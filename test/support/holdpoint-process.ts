@@ -30,20 +30,40 @@ export function holdpoint(
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
 }
 
-/** `holdpoint agent` as a process of its own. */
-export interface AgentProcess {
+/** `holdpoint hub` as a process of its own. */
+export interface HubProcess {
   readonly child: ChildProcess;
   readonly output: () => string;
-  readonly gatewayUrl: string;
   readonly hubUrl: string;
   readonly bootstrapToken: string | null;
   /** Resolves when the process is gone. */
   kill(signal: NodeJS.Signals): Promise<number | null>;
 }
+/** `holdpoint agent` as a process of its own. */
+export interface AgentProcess extends HubProcess {
+  readonly gatewayUrl: string;
+}
 
 /** Starts it and waits until it says that it is ready; rejects with what it printed when it ends instead. */
-export function startAgentProcess(configFile: string, env: Record<string, string> = {}): Promise<AgentProcess> {
-  const child = spawn(process.execPath, [HOLDPOINT, 'agent', '--config', configFile], {
+export async function startAgentProcess(configFile: string, env: Record<string, string> = {}): Promise<AgentProcess> {
+  const { ready, ...started } = await start('agent', configFile, env);
+  const gatewayUrl = /gateway (http:\/\/\S+?),/.exec(ready)?.[1];
+  if (gatewayUrl === undefined) throw new Error(`no gateway in: ${ready}`);
+  return { ...started, gatewayUrl };
+}
+
+/** The same for a hub alone. */
+export async function startHubProcess(configFile: string, env: Record<string, string> = {}): Promise<HubProcess> {
+  const { ready, ...started } = await start('hub', configFile, env);
+  return started;
+}
+
+function start(
+  command: 'agent' | 'hub',
+  configFile: string,
+  env: Record<string, string>,
+): Promise<HubProcess & { readonly ready: string }> {
+  const child = spawn(process.execPath, [HOLDPOINT, command, '--config', configFile], {
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -52,14 +72,14 @@ export function startAgentProcess(configFile: string, env: Record<string, string
   return new Promise((resolve, reject) => {
     const look = (chunk: Buffer) => {
       output += chunk;
-      const gateway = /gateway[^\n]*?(http:\/\/127\.0\.0\.1:\d+)/.exec(output);
-      const hub = /hub[^\n]*?(http:\/\/127\.0\.0\.1:\d+)/.exec(output);
-      if (!gateway?.[1] || !hub?.[1] || !/\bready\b/.test(output)) return;
+      const ready = /^holdpoint: ready; .*\n/m.exec(output)?.[0];
+      const hub = ready === undefined ? null : /hub (https?:\/\/\S+)/.exec(ready);
+      if (ready === undefined || !hub?.[1]) return;
       const token = /\bhp_[A-Za-z0-9_-]{20,}/.exec(output);
       resolve({
         child,
         output: () => output,
-        gatewayUrl: gateway[1],
+        ready,
         hubUrl: hub[1],
         bootstrapToken: token?.[0] ?? null,
         async kill(signal) {
@@ -70,6 +90,6 @@ export function startAgentProcess(configFile: string, env: Record<string, string
     };
     child.stdout.on('data', look);
     child.stderr.on('data', look);
-    void gone.then((code) => reject(new Error(`holdpoint agent ended with ${code}:\n${output}`)));
+    void gone.then((code) => reject(new Error(`holdpoint ${command} ended with ${code}:\n${output}`)));
   });
 }

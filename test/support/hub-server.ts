@@ -4,10 +4,13 @@ import type { z } from 'zod';
 import { type TokenScope, tokenHash, UNUSED } from '../../agent/src/domain/token.ts';
 import { createHub, type Hub, type HubOptions } from '../../agent/src/hub/hub.ts';
 import type { Store } from '../../agent/src/ports/store.ts';
-import { hubFrameSchema } from '../../agent/src/wire/link.ts';
+import { hubFrameSchema, proofText } from '../../agent/src/wire/link.ts';
 import { auditKeeper } from './audit-keeper.ts';
 import { HOUR, hubLog, hubWorld, type World } from './hub-world.ts';
 import { testStore } from './test-store.ts';
+
+/** What names the key of a hub in a test. */
+export const HUB_KEYID = auditKeeper().signer.keyid;
 
 export interface AgentKey {
   readonly name: string;
@@ -124,6 +127,8 @@ export interface RawLink {
   send(frame: unknown): void;
   /** Resolves with the first frame not yet taken that fits; rejects with what came instead. */
   next<T extends LinkFrame['type']>(type: T): Promise<Extract<LinkFrame, { type: T }>>;
+  /** What was said with the close. */
+  reason(): string;
   /** Resolves with the close code. */
   closed(): Promise<number>;
 }
@@ -151,9 +156,11 @@ export async function rawLink(
   const socket = new WebSocket(`${url.replace('http', 'ws')}${path}`, { headers, perMessageDeflate: true });
   const frames: LinkFrame[] = [];
   let code: number | null = null;
+  let words = '';
   socket.on('message', (data) => frames.push(hubFrameSchema.parse(JSON.parse(data.toString()))));
-  socket.on('close', (closeCode) => {
+  socket.on('close', (closeCode, reason) => {
     code = closeCode;
+    words = reason.toString();
   });
   socket.on('error', () => {});
   await new Promise<void>((resolve, reject) => {
@@ -175,6 +182,7 @@ export async function rawLink(
         1,
       )[0] as Extract<LinkFrame, { type: T }>;
     },
+    reason: () => words,
     async closed() {
       return (await eventually(
         () => code,
@@ -191,11 +199,20 @@ export const helloOf = (key: AgentKey, cursor = 0) => ({
   version: '1',
   runners: [{ name: 'prod', protected: true }],
   cursor,
+  nonce: 'the-challenge-of-a-test',
 });
-export const proofOf = (key: AgentKey, nonce: string, context = 'holdpoint.link/v1', name = key.name) => ({
-  type: 'prove',
-  signature: sign(null, Buffer.from(`${context}\0${nonce}\0${name}`), key.privateKey).toString('base64url'),
-});
+/** What a test may say otherwise in a proof. */
+export interface ProofParts {
+  readonly context?: string;
+  readonly name?: string;
+  readonly hub?: string;
+  readonly protocol?: number;
+}
+export const proofOf = (key: AgentKey, nonce: string, parts: ProofParts = {}) => {
+  const { context = 'holdpoint.link/v1', name = key.name, hub = HUB_KEYID, protocol = 1 } = parts;
+  const text = proofText(nonce, name, hub, protocol).replace('holdpoint.link/v1', context);
+  return { type: 'prove', signature: sign(null, Buffer.from(text), key.privateKey).toString('base64url') };
+};
 
 /** A link that has been welcomed. */
 export async function welcomed(url: string, key: AgentKey, cursor = 0): Promise<RawLink> {

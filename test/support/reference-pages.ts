@@ -1,11 +1,11 @@
-import { OPTIONS } from '../../agent/src/config/options.ts';
+import { AGENT_FILE, type FileKind, HUB_FILE } from '../../agent/src/config/file-kinds.ts';
 import { ERRORS, type ErrorCode } from '../../agent/src/domain/errors.ts';
 
 /** What each error means and what to do: beside the table of codes, so that none can be without. */
 const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   bad_usage: 'The command line is not understood; `--help` of the command says what is.',
   bad_input: 'A value or a file is not what was wanted; the message says what was.',
-  bad_config: 'agent.yml, a flag or a variable is wrong; every problem is told with file, line and column.',
+  bad_config: 'agent.yml, hub.yml, a flag or a variable is wrong; every problem is told with file, line and column.',
   payload_refused: 'A job payload can be read in two ways, or not at all: it has no digest and cannot be approved.',
   variable_key_needed: 'The payload has values that are hashed under a key; give it with `--variable-key-file`.',
   unauthenticated: 'No token, or one that the hub does not know; make one with `holdpoint token create`.',
@@ -56,26 +56,32 @@ function table(heads: readonly string[], rows: readonly (readonly string[])[]): 
   return line(heads) + line(heads.map(() => '---')) + rows.map(line).join('');
 }
 
-/** Text of agent/docs/options.md. */
-export function optionsPage(): string {
-  const rows = OPTIONS.map((option) => [
-    `\`${option.key}\``,
+function optionsTable({ name, options }: FileKind): string {
+  const rows = options.map((option) => [
+    `\`${option.written}\`${option.also === null ? '' : ` or \`${option.also}\``}`,
     `\`${option.flag}\``,
     `\`${option.env}\``,
     option.choices.length > 0 ? option.choices.map((choice) => `\`${choice}\``).join(' ') : option.unit,
     option.required ? 'required' : option.default === null ? '' : `\`${option.default}\``,
     option.help,
   ]);
-  return `# Options of \`holdpoint agent\`
+  return table([`key in ${name}`, 'flag', 'variable', 'value', 'default', 'what it is'], rows);
+}
+
+/** Text of agent/docs/options.md. */
+export function optionsPage(): string {
+  return `# Options of \`holdpoint agent\` and \`holdpoint hub\`
 
 ${MARK}
 
 A flag beats a variable, a variable beats the file, the file beats the default. The file is \`--config FILE\`,
-\`HOLDPOINT_CONFIG\` or \`/etc/holdpoint/agent.yml\`. Times are written \`90s\`, \`10m\`, \`1h\`, \`30d\`. Relative paths of the file
+\`HOLDPOINT_CONFIG\`, or \`/etc/holdpoint/agent.yml\` for \`holdpoint agent\` and \`/etc/holdpoint/hub.yml\` for \`holdpoint hub\`. Times are written \`90s\`, \`10m\`, \`1h\`, \`30d\`. Relative paths of the file
 start from its folder, those of flags and variables from the working folder. An unknown key or variable, a wrong type, a
 duplicate, an anchor or a merge key is refused at start, all of them at once, with file, line and column.
 
-${table(['key in agent.yml', 'flag', 'variable', 'value', 'default', 'what it is'], rows)}
+## holdpoint agent
+
+${optionsTable(AGENT_FILE)}
 Runners stand in the file only:
 
 \`\`\`yaml
@@ -89,6 +95,14 @@ runners:
 
 Every name and every token stands once. A runner that asks with a token of no entry is treated as protected. One that has a
 gateway token is refused with its real one.
+
+## holdpoint hub
+
+A hub alone, for agents on other hosts. Its file has everything that stands under \`hub:\` in agent.yml, without that word, and what
+both processes need. Flags and variables are the same for both.
+
+${optionsTable(HUB_FILE)}
+## Commands
 
 Commands that talk to a hub take \`--hub URL\` or \`HOLDPOINT_HUB_URL\` (default \`http://127.0.0.1:8094\`), and the token from
 \`--token-file FILE\`, \`HOLDPOINT_TOKEN_FILE\` or \`HOLDPOINT_TOKEN\`, in this order; it is never a flag, since flags stand in \`ps\`.

@@ -43,6 +43,7 @@ projects:
 export const BOT = { id: 77, username: 'project_4242_bot', name: 'Holdpoint bot', bot: true };
 
 /** Writes agent.yml and principals.yaml of an agent beside this GitLab; ports are free ones unless given. */
+/** Folder with agent.yml and what it names. */
 export function writeAgentFolder(options: {
   readonly gitlabUrl: string;
   readonly runners: readonly {
@@ -57,6 +58,8 @@ export function writeAgentFolder(options: {
   readonly files?: Readonly<Record<string, string>>;
   readonly gatewayPort?: number;
   readonly hubPort?: number;
+  /** What stands under `hub:` instead of where its own hub listens. */
+  readonly hub?: string;
   /** Token of the bot that retries. */
   readonly botToken?: string;
   /** Token of the agent's own, which may read. */
@@ -82,7 +85,7 @@ export function writeAgentFolder(options: {
   ].join(', ');
   const text = `gitlab: { url: ${options.gitlabUrl}${tokenFile} }
 gateway: { listen: 127.0.0.1:${options.gatewayPort ?? 0} }
-hub: { ${hub} }
+hub: { ${options.hub ?? hub} }
 state_dir: ${join(folder, 'state')}
 ${options.principals === false ? '' : 'principals: principals.yaml'}
 ${options.extra ?? ''}
@@ -92,6 +95,26 @@ ${runners}`;
   if (options.botToken !== undefined) writeFileSync(join(folder, 'bot.token'), options.botToken, { mode: 0o600 });
   if (options.membersToken !== undefined)
     writeFileSync(join(folder, 'members.token'), options.membersToken, { mode: 0o600 });
+  writeFileSync(join(folder, 'principals.yaml'), PRINCIPALS, { mode: 0o600 });
+  for (const [name, content] of Object.entries(options.files ?? {})) writeFileSync(join(folder, name), content);
+  return folder;
+}
+
+/** Folder with hub.yml and what it names, for a hub alone. */
+export function writeHubFolder(options: {
+  readonly gitlabUrl: string;
+  readonly listen: string;
+  readonly extra?: string;
+  readonly files?: Readonly<Record<string, string>>;
+}): string {
+  const folder = mkdtempSync(join(tmpdir(), 'holdpoint-hub-'));
+  const text = `gitlab: { url: ${options.gitlabUrl} }
+listen: ${options.listen}
+state_dir: ${join(folder, 'state')}
+principals: principals.yaml
+${options.extra ?? ''}
+`;
+  writeFileSync(join(folder, 'hub.yml'), text, { mode: 0o600 });
   writeFileSync(join(folder, 'principals.yaml'), PRINCIPALS, { mode: 0o600 });
   for (const [name, content] of Object.entries(options.files ?? {})) writeFileSync(join(folder, name), content);
   return folder;

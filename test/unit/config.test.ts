@@ -54,6 +54,7 @@ describe('agent.yml', () => {
       file: join(folder, 'agent.yml'),
       gitlab: { url: 'https://gitlab.example.com', ca: null, tokenFile: null },
       gateway: { listen: { host: '127.0.0.1', port: 8093 } },
+      remote: null,
       hub: {
         listen: { host: '127.0.0.1', port: 8094 },
         externalUrl: null,
@@ -322,9 +323,21 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     ['agent.yml:8:1: not YAML: a second document begins here; one file has one document'],
   ],
   [
-    'a hub elsewhere',
-    `${GOOD}hub: {url: https://hub.example.com}\n`,
-    ['agent.yml:8:7: hub.url: not supported in this version; take it out'],
+    'a hub elsewhere that would be reached in clear',
+    `${GOOD}hub: {url: http://hub.example.com}\n`,
+    [
+      'agent.yml:8:12: hub.url: http:// would send what decides over jobs, and the key of hidden values, in clear: wanted https://; http:// is taken to this machine only',
+    ],
+  ],
+  [
+    'an enrolment without a hub elsewhere',
+    `${GOOD}hub: {enrolment_token_file: token}\n`,
+    ['agent.yml:8:29: hub.enrolment_token_file: an agent enrols with a hub elsewhere: set hub.url, or take this out'],
+  ],
+  [
+    'a policy under both of its keys',
+    `${GOOD}policy: a.yaml\nhub: {policy: b.yaml}\n`,
+    ['agent.yml:9:7: hub.policy: means the same as "policy", which stands there too; keep one'],
   ],
   [
     'runner modes and gateway tokens that cannot be meant',
@@ -345,11 +358,10 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
   ],
   [
     'what later versions bring',
-    `${GOOD}    divert: x\ntls: {cert: x}\noidc: {}\nhub: {notify: {}, policy: x}\non_unmatched: divert\n`,
+    `${GOOD}    divert: x\ntls: {cert: x}\noidc: {}\nhub: {notify: {}}\non_unmatched: divert\n`,
     [
       'agent.yml:8:5: runners[0].divert: which runner takes what nobody approved stands in the policy, under on_unmatched',
       'agent.yml:11:7: hub.notify: not supported in this version; take it out',
-      'agent.yml:11:19: hub.policy: not supported in this version; take it out',
       'agent.yml:9:1: tls: not supported in this version; take it out',
       'agent.yml:10:1: oidc: not supported in this version; take it out',
       'agent.yml:12:1: on_unmatched: stands in the policy (policy.yaml), not here',
@@ -405,12 +417,10 @@ describe('a configuration that is refused', () => {
     const env = {
       HOLDPOINT_PARKING_MAX_HOLDS: '0',
       HOLDPOINT_GITLAB_URI: 'x',
-      HOLDPOINT_HUB_URL: 'http://h',
       OTHER: 'x',
     };
     expect(problems(() => load(GOOD, flags, env))).toEqual([
       'HOLDPOINT_GITLAB_URI: unknown variable; did you mean HOLDPOINT_GITLAB_URL?',
-      'HOLDPOINT_HUB_URL: hub.url: an agent with its hub elsewhere is not supported in this version; unset it for the agent',
       '--gateway-listen: gateway.listen: wanted host:port, like 127.0.0.1:8093 or [::1]:8093',
       'HOLDPOINT_PARKING_MAX_HOLDS: parking.max_holds: 0 is too little; at least 1',
       '--log-level: log.level: found "loud", wanted debug, info, warn, error',

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { OPTIONS } from '../../agent/src/config/options.ts';
+import { AGENT_FILE, HUB_FILE } from '../../agent/src/config/file-kinds.ts';
 import { ERRORS } from '../../agent/src/domain/errors.ts';
 import { eventsPage } from '../support/audit-events-page.ts';
 import { runCli } from '../support/cli.ts';
@@ -28,21 +28,27 @@ describe('the reference pages', () => {
     expect(pageInTree('errors.md', errorsPage())).toBe(errorsPage());
   });
 
-  it('"holdpoint agent --help" has every option of the table with its variable and default, and no other', async () => {
-    const { out } = await runCli(['agent', '--help']);
-    const flags = [...out.matchAll(/^ {2}(?:-h, )?(--[a-z-]+)/gm)].map((match) => match[1]);
-    expect(flags).toEqual(['--config', ...OPTIONS.map((option) => option.flag), '--json', '--help']);
-    const words = out.replace(/\s+/g, ' ');
-    for (const option of OPTIONS) {
-      const facts = [
-        option.env,
-        option.choices.join(' | '),
-        option.default === null ? '' : `default ${option.default}`,
-      ];
-      const shown = facts.filter((fact) => fact !== '').join(', ');
-      expect(words).toContain(`${option.flag} <${option.unit}> ${option.help} (${shown})`);
-    }
-  });
+  it.each([
+    ['agent', AGENT_FILE],
+    ['hub', HUB_FILE],
+  ] as const)(
+    '"holdpoint %s --help" has every option of the table with its variable and default, and no other',
+    async (name, { options }) => {
+      const { out } = await runCli([name, '--help']);
+      const flags = [...out.matchAll(/^ {2}(?:-h, )?(--[a-z-]+)/gm)].map((match) => match[1]);
+      expect(flags).toEqual(['--config', ...options.map((option) => option.flag), '--json', '--help']);
+      const words = out.replace(/\s+/g, ' ');
+      for (const option of options) {
+        const facts = [
+          option.env,
+          option.choices.join(' | '),
+          option.default === null ? '' : `default ${option.default}`,
+        ];
+        const shown = facts.filter((fact) => fact !== '').join(', ');
+        expect(words).toContain(`${option.flag} <${option.unit}> ${option.help} (${shown})`);
+      }
+    },
+  );
 
   it('"holdpoint --help" names every exit code of the table of errors', async () => {
     const words = (await runCli(['--help'])).out.replace(/\s+/g, ' ');

@@ -3,15 +3,24 @@ import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
+import type { Signer } from '../../agent/src/domain/dsse.ts';
 import { reconnectDelayMs } from '../../agent/src/link/backoff.ts';
 import { createLinkClient, type LinkClientOptions, linkUrl } from '../../agent/src/link/client.ts';
-import { proofOf } from '../../agent/src/link/session.ts';
 import type { Gatekeeper, HubPush } from '../../agent/src/ports/gatekeeper.ts';
 import { readPayload } from '../../agent/src/runners/gitlab/configuration.ts';
 import { createClock } from '../../agent/src/system/clock.ts';
-import { type AgentFrame, frameText, type HubFrame, parseAgentFrame } from '../../agent/src/wire/link.ts';
+import {
+  type AgentFrame,
+  challengeText,
+  frameText,
+  type HubFrame,
+  parseAgentFrame,
+  proofText,
+} from '../../agent/src/wire/link.ts';
+import { auditKeeper } from '../support/audit-keeper.ts';
 import { fixture, rememberingLog, until } from '../support/gate.ts';
 
+const { signer } = auditKeeper();
 const KEY = new Uint8Array(32).fill(9);
 const DIGEST = `sha256:${'a'.repeat(64)}`;
 const closing: (() => Promise<unknown> | unknown)[] = [];
@@ -31,7 +40,13 @@ interface Hub {
 
 /** A hub that speaks the handshake and leaves the rest to the test. */
 async function hub(
-  options: { publicKey?: KeyObject; heartbeatMs?: number; silent?: boolean; skip?: 'challenge' | 'welcome' } = {},
+  options: {
+    signer?: Signer;
+    publicKey?: KeyObject;
+    heartbeatMs?: number;
+    silent?: boolean;
+    skip?: 'challenge' | 'welcome';
+  } = {},
 ): Promise<Hub> {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1', autoPong: options.silent !== true });
   await new Promise((resolve) => server.once('listening', resolve));
@@ -64,11 +79,20 @@ async function hub(
       self.frames.push(frame);
       if (frame.type === 'hello') {
         if (options.skip === 'challenge') welcome();
-        else send({ type: 'challenge', nonce });
+        else {
+          const text = Buffer.from(challengeText(frame.nonce, nonce, frame.agent, 1));
+          const signature = Buffer.from((options.signer ?? signer).sign(text)).toString('base64url');
+          send({ type: 'challenge', protocol: 1, nonce, hub: signer.keyid, signature });
+        }
       } else if (frame.type === 'prove') {
         const proved =
           options.publicKey === undefined ||
-          verify(null, proofOf(nonce, 'agent-1'), options.publicKey, Buffer.from(frame.signature, 'base64url'));
+          verify(
+            null,
+            Buffer.from(proofText(nonce, 'agent-1', signer.keyid, 1)),
+            options.publicKey,
+            Buffer.from(frame.signature, 'base64url'),
+          );
         if (!proved) socket.close(4401, 'no');
         else if (options.skip !== 'welcome') welcome();
       } else self.answer(frame, send);
@@ -95,6 +119,7 @@ function client(port: number, more: Partial<LinkClientOptions> = {}): Client {
     agent: 'agent-1',
     version: '0.0.1',
     runners: [{ name: 'builder', protected: true }],
+    hubKey: signer.publicKey,
     sign: () => new Uint8Array(64),
     cursor: {
       load: async () => 41,

@@ -21,6 +21,12 @@ export const COMMANDS: readonly {
     load: () => import('./commands/agent.ts'),
   },
   {
+    name: 'hub',
+    usage: '[--config FILE]',
+    summary: 'decide for agents on other hosts: a hub alone',
+    load: () => import('./commands/hub.ts'),
+  },
+  {
     name: 'demo',
     usage: '[--auto]',
     summary: 'show on this machine what it does',
@@ -112,8 +118,8 @@ export const COMMANDS: readonly {
   },
   {
     name: 'agents',
-    usage: '[list]',
-    summary: 'list the agents that the hub knows',
+    usage: '[list|enroll|revoke]',
+    summary: 'list, enrol and revoke the agents of the hub',
     load: () => import('./commands/agents.ts'),
   },
   {

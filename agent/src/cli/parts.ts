@@ -1,4 +1,4 @@
-import type { AgentConfig } from '../config/load.ts';
+import type { AgentConfig, HubConfig } from '../config/load.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { PolicyCaseFile } from '../domain/policy-case.ts';
 import type { PolicyPath } from '../domain/policy-explain.ts';
@@ -6,15 +6,18 @@ import type { Principals } from '../domain/principal.ts';
 import type { PayloadReader } from './digest.ts';
 import type { VerifierOf } from './payload-files.ts';
 
-/** An agent that runs, as the command line sees it. */
-export interface RunningAgent {
-  readonly gatewayUrl: string;
+/** A hub that runs, as the command line sees it. */
+export interface RunningHub {
   readonly hubUrl: string;
   /** Text of the one-time bootstrap token; null when people have tokens already. */
   readonly bootstrapToken: string | null;
   /** Link with that token that signs the first administrator in on the page. */
   readonly firstLink: string | null;
   stop(): Promise<void>;
+}
+/** An agent that runs, with its own hub or with one elsewhere. */
+export interface RunningAgent extends RunningHub {
+  readonly gatewayUrl: string;
 }
 
 /** A policy, and where in its file everything stands. */
@@ -39,6 +42,7 @@ export interface PolicyParts {
 export interface Parts {
   readonly version: string;
   startAgent(config: AgentConfig): Promise<RunningAgent>;
+  startHub(config: HubConfig): Promise<RunningHub>;
   /** How payloads are read, for `digest` and `diff`. */
   payloads(): Promise<{ readonly readPayload: PayloadReader; readonly jwksVerifier: VerifierOf }>;
   /** How policy files are read; throws `bad_config` with all problems. */

@@ -1,17 +1,18 @@
 import { readFileSync, statSync } from 'node:fs';
-import { dirname, isAbsolute, join } from 'node:path';
-import { type ListenAddress, readKind } from './kinds.ts';
+import { dirname } from 'node:path';
+import { AGENT_FILE, type FileKind, HUB_FILE, inWordsOf, isOfHub } from './file-kinds.ts';
+import type { ListenAddress } from './kinds.ts';
 import { type OidcConfig, oidcConfig } from './oidc.ts';
-import { type ConfigOption, DEFAULT_CONFIG_FILE, OPTIONS } from './options.ts';
+import { OPTIONS } from './options.ts';
 import { ConfigError, type ConfigProblem } from './problems.ts';
 import { type LoadedRunners, loadRunners, type RunnerConfig } from './runners.ts';
 import { quotablePath, readSecretFile } from './secret-file.ts';
-import { shapeProblems } from './shape.ts';
-import { type ConfigSources, openConfigFile, type Setting, settingOf, unknownVariables } from './sources.ts';
+import { readSettings, type Settings } from './settings.ts';
+import type { ConfigSources, Setting } from './sources.ts';
 import { systemErrorWords } from './system-error.ts';
 
-/** Everything `holdpoint agent` is told, read and checked; paths are absolute, durations milliseconds. */
-export interface AgentConfig {
+/** Everything `holdpoint hub` is told, read and checked; paths are absolute, durations milliseconds. */
+export interface HubConfig {
   /** The file that was read, null when there is none. */
   readonly file: string | null;
   readonly gitlab: {
@@ -22,7 +23,6 @@ export interface AgentConfig {
     /** Path of the file with a token that may read; its mode was checked, and it is read again at each use. */
     readonly tokenFile: string | null;
   };
-  readonly gateway: { readonly listen: ListenAddress };
   readonly hub: {
     readonly listen: ListenAddress;
     /** Null: `http://` and the address the hub really listens on. */
@@ -38,11 +38,26 @@ export interface AgentConfig {
   readonly stateDir: string;
   /** Path of principals.yaml; null: GitLab alone says who is who. */
   readonly principals: string | null;
-  readonly runners: readonly RunnerConfig[];
   /** Path of policy.yaml; null: the policy as shipped. */
   readonly policy: string | null;
   /** Paths of key files; the wiring makes them, 0600, at the first start. */
-  readonly keys: { readonly variable: string; readonly seal: string; readonly hub: string };
+  readonly keys: { readonly variable: string; readonly hub: string };
+  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'json' | 'text' };
+  /** What is allowed but unwise, one sentence each, to be logged at start. */
+  readonly warnings: readonly string[];
+}
+
+/** Everything `holdpoint agent` is told; what is of a hub is used only where `remote` is null. */
+export interface AgentConfig extends HubConfig {
+  readonly gateway: { readonly listen: ListenAddress };
+  /** The hub elsewhere; null: the agent has one of its own. */
+  readonly remote: {
+    readonly url: string;
+    /** Path of the file with a one-time token; its content is looked at only by an agent that is not enrolled. */
+    readonly enrolmentTokenFile: string | null;
+  } | null;
+  readonly runners: readonly RunnerConfig[];
+  readonly keys: HubConfig['keys'] & { readonly seal: string };
   readonly parking: {
     readonly maxHolds: number;
     readonly maxHoldsPerProject: number;
@@ -51,9 +66,6 @@ export interface AgentConfig {
     readonly liveFloorMs: number;
     readonly handoverConfirmMs: number;
   };
-  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'json' | 'text' };
-  /** What is allowed but unwise, one sentence each, to be logged at start. */
-  readonly warnings: readonly string[];
 }
 
 function pemText(setting: Setting | undefined, path: string, problems: ConfigProblem[]): string | null {
@@ -72,99 +84,39 @@ function pemText(setting: Setting | undefined, path: string, problems: ConfigPro
   }
 }
 
-/** Reads flags, environment and file; throws ConfigError (`bad_config`) with every problem at once. */
-export function loadConfig(sources: ConfigSources): AgentConfig {
-  const problems: ConfigProblem[] = [];
-  const { file, yaml } = openConfigFile(sources, problems);
-  problems.push(...yaml.problems);
-  // A value that YAML itself made unreadable is blamed once.
-  const blamed = new Set(yaml.problems.map((problem) => problem.where));
-  if (yaml.tree !== null) problems.push(...shapeProblems(yaml).filter((problem) => !blamed.has(problem.where)));
-  problems.push(...unknownVariables(sources.env));
-
-  const settings = new Map<string, Setting>();
-  for (const option of OPTIONS) {
-    const before = problems.length;
-    const setting = settingOf(option, sources, file, yaml, problems);
-    if (setting) settings.set(option.key, setting);
-    else if (option.required && problems.length === before && !wasBlamed(problems, option)) {
-      const path = option.key;
-      const ways = `set it in agent.yml, with ${option.flag} or with ${option.env}`;
-      problems.push({ where: file ?? DEFAULT_CONFIG_FILE, path, message: `missing: ${option.help}; ${ways}` });
-    }
-  }
-
+/** What both files say, and how to go on reading; the caller throws what was gathered in `problems`. */
+function readShared(read: Settings, isApart: boolean): Omit<HubConfig, 'warnings'> {
+  const { settings, text, path, listen, problems, file } = read;
   const asksGitlab = settings.has('hub.gitlab_members_token_file');
-  const who = OPTIONS.find(({ key }) => key === 'principals')!;
-  if (!asksGitlab && !settings.has(who.key) && !wasBlamed(problems, who)) {
-    const ways = `set it in agent.yml, with ${who.flag} or with ${who.env}, or let GitLab say it: hub.gitlab_members_token_file`;
-    problems.push({ where: file ?? DEFAULT_CONFIG_FILE, path: who.key, message: `missing: ${who.help}; ${ways}` });
-  }
-
-  const filled = (text: string, keys: Readonly<Record<string, string>>) =>
-    text.replace(/\{([a-z_.]+)\}/g, (_, key: string) => keys[key] ?? '');
-  const text = (key: string, keys: Readonly<Record<string, string>> = {}): string => {
-    const found = settings.get(key)?.value;
-    return typeof found === 'string' ? found : filled(defaultOf(key), keys);
-  };
-  const number = (key: string): number => {
-    const option = OPTIONS.find((candidate) => candidate.key === key)!;
-    const reading = readKind(option, option.kind === 'integer' ? Number(option.default) : defaultOf(key), true);
-    const found = settings.get(key)?.value ?? (reading.ok ? reading.value : Number.NaN);
-    return typeof found === 'number' ? found : Number.NaN;
-  };
-  const listen = (key: string): ListenAddress => {
-    const found = settings.get(key)?.value;
-    if (typeof found === 'object') return found;
-    const colon = defaultOf(key).lastIndexOf(':');
-    return { host: defaultOf(key).slice(0, colon), port: Number(defaultOf(key).slice(colon + 1)) };
-  };
-  const path = (key: string, keys: Readonly<Record<string, string>> = {}): string => {
-    const value = text(key, keys).replace(/^sqlite:/, '');
-    return isAbsolute(value) ? value : join(settings.get(key)?.folder ?? sources.cwd, value);
-  };
-
+  if (!isApart && !asksGitlab && !settings.has('principals') && !read.wasBlamed('principals'))
+    read.missing('principals', 'or let GitLab say it: hub.gitlab_members_token_file');
   const stateDir = path('state_dir');
   const inState = { state_dir: stateDir };
-  const runners: LoadedRunners = loadRunners(yaml, file === null ? sources.cwd : dirname(file), problems);
   const principals = settings.has('principals') ? path('principals') : null;
   const policy = settings.has('policy') ? path('policy') : null;
-  for (const [key, named] of [['principals', principals] as const, ['policy', policy] as const]) {
+  // What another process decides by may lie on its host alone.
+  for (const [key, named] of isApart ? [] : [['principals', principals] as const, ['policy', policy] as const]) {
     const from = settings.get(key);
     const unreadable = from && named !== null ? whyUnreadable(named) : null;
     if (from && unreadable) problems.push({ where: from.where, path: key, message: unreadable });
   }
-  const gateway = listen('gateway.listen');
-  const hub = listen('hub.listen');
-  if (gateway.host === hub.host && gateway.port === hub.port && gateway.port !== 0) {
-    const where = settings.get('hub.listen')?.where ?? settings.get('gateway.listen')?.where ?? '';
-    problems.push({ where, path: 'hub.listen', message: 'gateway and hub cannot listen on the same address' });
-  }
-  for (const key of [
-    'hub.gitlab_token_file',
-    'hub.gitlab_members_token_file',
-    'gitlab.token_file',
-    'hub.oidc.client_secret_file',
-  ]) {
+  const secrets = ['hub.gitlab_token_file', 'hub.gitlab_members_token_file', 'hub.oidc.client_secret_file'];
+  for (const key of ['gitlab.token_file', ...(isApart ? [] : secrets)]) {
     const named = settings.get(key);
     if (named === undefined) continue;
     const reading = readSecretFile(path(key), String(named.value));
     if (!reading.ok) problems.push({ where: named.where, path: key, message: reading.message });
   }
-  const oidc = oidcConfig({ settings, text, path }, problems);
-  const ca = pemText(settings.get('gitlab.ca'), path('gitlab.ca'), problems);
-  if (problems.length > 0) throw new ConfigError(problems);
-
+  const oidc = isApart ? null : oidcConfig({ settings, text, path }, problems);
   return {
     file,
     gitlab: {
       url: text('gitlab.url'),
-      ca,
+      ca: pemText(settings.get('gitlab.ca'), path('gitlab.ca'), problems),
       tokenFile: settings.has('gitlab.token_file') ? path('gitlab.token_file') : null,
     },
-    gateway: { listen: gateway },
     hub: {
-      listen: hub,
+      listen: listen('hub.listen'),
       externalUrl: settings.has('hub.external_url') ? text('hub.external_url') : null,
       store: { kind: 'sqlite', path: path('hub.store', inState) },
       gitlabTokenFile: settings.has('hub.gitlab_token_file') ? path('hub.gitlab_token_file') : null,
@@ -174,12 +126,35 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
     stateDir,
     principals,
     policy,
-    runners: runners.runners,
-    keys: {
-      variable: path('keys.variable', inState),
-      seal: path('keys.seal', inState),
-      hub: path('keys.hub', inState),
+    keys: { variable: path('keys.variable', inState), hub: path('keys.hub', inState) },
+    log: {
+      level: text('log.level') as HubConfig['log']['level'],
+      format: text('log.format') as HubConfig['log']['format'],
     },
+  };
+}
+
+/** Reads flags, environment and agent.yml; throws ConfigError (`bad_config`) with every problem at once. */
+export function loadConfig(sources: ConfigSources): AgentConfig {
+  const read = readSettings(sources, AGENT_FILE);
+  const { settings, text, number, path, listen, problems, file, yaml } = read;
+  const remote = remoteHub(read);
+  const shared = readShared(read, remote !== null);
+  const runners: LoadedRunners = loadRunners(yaml, file === null ? sources.cwd : dirname(file), problems);
+  const gateway = listen('gateway.listen');
+  const hub = shared.hub.listen;
+  if (remote === null && gateway.host === hub.host && gateway.port === hub.port && gateway.port !== 0) {
+    const where = settings.get('hub.listen')?.where ?? settings.get('gateway.listen')?.where ?? '';
+    problems.push({ where, path: 'hub.listen', message: 'gateway and hub cannot listen on the same address' });
+  }
+  const listening = { 'gateway.listen': gateway, ...(remote === null ? { 'hub.listen': hub } : {}) };
+  throwThem(problems, AGENT_FILE);
+  return {
+    ...shared,
+    gateway: { listen: gateway },
+    remote,
+    runners: runners.runners,
+    keys: { ...shared.keys, seal: path('keys.seal', { state_dir: shared.stateDir }) },
     parking: {
       maxHolds: number('parking.max_holds'),
       maxHoldsPerProject: number('parking.max_holds_per_project'),
@@ -188,26 +163,63 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
       liveFloorMs: number('parking.live_floor'),
       handoverConfirmMs: number('parking.handover_confirm'),
     },
-    log: {
-      level: text('log.level') as AgentConfig['log']['level'],
-      format: text('log.format') as AgentConfig['log']['format'],
-    },
     warnings: [
       ...runners.warnings,
       ...(file === null ? [] : inlineTokenWarning(file, runners)),
-      ...openPortWarnings({ 'gateway.listen': gateway, 'hub.listen': hub }),
+      ...openPortWarnings(listening),
       ...clearTextWarning(text('gitlab.url')),
+      ...(remote === null ? [] : idleWarnings(settings)),
     ],
   };
 }
 
-function defaultOf(key: string): string {
-  return OPTIONS.find((option) => option.key === key)?.default ?? '';
+/** Reads flags, environment and hub.yml; throws ConfigError (`bad_config`) with every problem at once. */
+export function loadHubConfig(sources: ConfigSources): HubConfig {
+  const read = readSettings(sources, HUB_FILE);
+  const shared = readShared(read, false);
+  throwThem(read.problems, HUB_FILE);
+  return {
+    ...shared,
+    warnings: [...openPortWarnings({ listen: shared.hub.listen }), ...clearTextWarning(shared.gitlab.url)],
+  };
 }
 
-/** A required key is not called missing where its value, or the whole file, has been refused already. */
-function wasBlamed(problems: readonly ConfigProblem[], option: ConfigOption): boolean {
-  return problems.some((problem) => problem.path === option.key || problem.message.startsWith('not YAML'));
+function throwThem(problems: readonly ConfigProblem[], kind: FileKind): void {
+  if (problems.length === 0) return;
+  throw new ConfigError(
+    problems.map(({ where, path, message }) => ({
+      where,
+      path: inWordsOf(kind, path),
+      message: inWordsOf(kind, message),
+    })),
+  );
+}
+
+function remoteHub({ settings, text, path, problems }: Settings): AgentConfig['remote'] {
+  const token = settings.get('hub.enrolment_token_file');
+  if (!settings.has('hub.url')) {
+    if (token !== undefined) {
+      const message = 'an agent enrols with a hub elsewhere: set hub.url, or take this out';
+      problems.push({ where: token.where, path: 'hub.enrolment_token_file', message });
+    }
+    return null;
+  }
+  const url = new URL(text('hub.url'));
+  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
+    const message =
+      'http:// would send what decides over jobs, and the key of hidden values, in clear: wanted https://; http:// is taken to this machine only';
+    problems.push({ where: settings.get('hub.url')!.where, path: 'hub.url', message });
+  }
+  return { url: text('hub.url'), enrolmentTokenFile: token === undefined ? null : path('hub.enrolment_token_file') };
+}
+
+/** Keys that mean something to a hub alone: whoever edits them here and not there would wait for nothing. */
+function idleWarnings(settings: ReadonlyMap<string, Setting>): readonly string[] {
+  const agents = ['gitlab.url', 'gitlab.ca', 'gitlab.token_file', 'state_dir', 'log.level', 'log.format'];
+  const idle = OPTIONS.filter((option) => isOfHub(option) && !agents.includes(option.key) && settings.has(option.key));
+  return idle.map(
+    ({ key }) => `${key} means nothing here: hub.url is set, and what the hub is told stands in its hub.yml`,
+  );
 }
 
 function whyUnreadable(path: string): string | null {

@@ -3,8 +3,12 @@ export type OptionKind = 'url' | 'listen' | 'path' | 'store' | 'duration' | 'int
 
 /** One scalar of agent.yml, told once: file key, flag, environment variable, default, unit, help. */
 export interface ConfigOption {
-  /** Path in agent.yml, e.g. `gitlab.url`. */
+  /** Path in agent.yml, e.g. `gitlab.url`; names the option everywhere in the program. */
   readonly key: string;
+  /** Path in the file of the process at hand: in hub.yml `hub.listen` is `listen`. */
+  readonly written: string;
+  /** Another path that means the same there; null for nearly all. */
+  readonly also: string | null;
   readonly flag: string;
   readonly env: string;
   readonly kind: OptionKind;
@@ -30,6 +34,8 @@ function option(key: string, kind: OptionKind, help: string, more: Partial<Confi
   const words = key.replace(/[._]/g, '-');
   return {
     key,
+    written: key,
+    also: null,
     flag: `--${words}`,
     env: `HOLDPOINT_${words.toUpperCase().replace(/-/g, '_')}`,
     kind,
@@ -65,6 +71,12 @@ export const OPTIONS: readonly ConfigOption[] = [
     "token of a GitLab user (scope read_api): asks who wrote the commits of a run, and what a job's own token may not",
   ),
   option('gateway.listen', 'listen', 'where the runner finds the gateway', { default: '127.0.0.1:8093' }),
+  option('hub.url', 'url', 'address of a hub elsewhere; without it the agent has one of its own'),
+  option(
+    'hub.enrolment_token_file',
+    'path',
+    'one-time token that "holdpoint agents enroll" gave for this agent; read at its first start only',
+  ),
   option('hub.listen', 'listen', 'where people and the command line find the hub', { default: '127.0.0.1:8094' }),
   option('hub.external_url', 'url', 'address of the hub in links that people get', { default: 'http://{hub.listen}' }),
   option(
@@ -104,8 +116,11 @@ export const OPTIONS: readonly ConfigOption[] = [
     'principals',
     'path',
     'users, groups and their access levels: who may approve; beside GitLab or instead of it',
+    { also: 'hub.principals' },
   ),
-  option('policy', 'path', 'rules: how many of whom must approve, and for how long it holds; without: one maintainer'),
+  option('policy', 'path', 'rules: how many of whom must approve, and for how long it holds; without: one maintainer', {
+    also: 'hub.policy',
+  }),
   option('keys.variable', 'path', 'key of the hashed variable values; made at the first start', {
     default: '{state_dir}/variable.key',
   }),
@@ -159,7 +174,7 @@ export const OPTIONS: readonly ConfigOption[] = [
 ];
 
 /** Keys that belong to later versions: told apart from typing mistakes, refused all the same, since they would do nothing. */
-export const LATER_KEYS: readonly string[] = ['hub.url', 'hub.policy', 'hub.notify', 'oidc', 'notify', 'tls'];
+export const LATER_KEYS: readonly string[] = ['hub.notify', 'oidc', 'notify', 'tls'];
 
 /** Keys that stand in another file. */
 export const ELSEWHERE: Readonly<Record<string, string>> = {

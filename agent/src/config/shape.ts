@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { suggest } from '../domain/suggest.ts';
+import { type FileKind, HUB_FILE } from './file-kinds.ts';
 import { readKind } from './kinds.ts';
 import { type ConfigOption, ELSEWHERE, LATER_KEYS, OPTIONS } from './options.ts';
 import type { ConfigProblem } from './problems.ts';
@@ -41,21 +42,23 @@ function leaf(option: ConfigOption): z.ZodType {
 }
 
 /** Members of a section (`''`: the whole file), its own sections included. */
-function sectionShape(section: string): Record<string, z.ZodType> {
+function sectionShape(kind: FileKind, section: string): Record<string, z.ZodType> {
   const members: Record<string, z.ZodType> = {};
-  for (const option of OPTIONS) {
-    if (!option.key.startsWith(section)) continue;
-    const [name = '', ...rest] = option.key.slice(section.length).split('.');
-    if (rest.length === 0) members[name] = leaf(option).optional();
-    else members[name] ??= z.strictObject(sectionShape(`${section}${name}.`)).optional();
+  for (const option of kind.options) {
+    for (const path of option.also === null ? [option.written] : [option.written, option.also]) {
+      if (!path.startsWith(section)) continue;
+      const [name = '', ...rest] = path.slice(section.length).split('.');
+      if (rest.length === 0) members[name] = leaf(option).optional();
+      else members[name] ??= z.strictObject(sectionShape(kind, `${section}${name}.`)).optional();
+    }
   }
   return members;
 }
 
-/** The shape of agent.yml, made from the table of options and the lists that stand in the file only. */
-function fileSchema(): z.ZodType {
-  const top = sectionShape('');
-  top.runners = z.array(runner).max(MAX_RUNNERS, `more than ${MAX_RUNNERS} runners`).optional();
+/** The shape of a file, made from the table of options and the lists that stand in the file only. */
+function fileSchema(kind: FileKind): z.ZodType {
+  const top = sectionShape(kind, '');
+  if (kind.runners) top.runners = z.array(runner).max(MAX_RUNNERS, `more than ${MAX_RUNNERS} runners`).optional();
   return z.strictObject(top);
 }
 
@@ -63,37 +66,47 @@ function fileSchema(): z.ZodType {
 export type RunnerEntry = z.output<typeof runner>;
 
 /** Known keys that could have been meant at a place: its siblings first, then any key with that last word. */
-function meant(parent: string, word: string): string {
+function meant(kind: FileKind, parent: string, word: string): string {
   const siblings = [
-    ...OPTIONS.map((option) => option.key),
-    'runners',
-    ...Object.keys(runner.shape).map((name) => `runners.${name}`),
+    ...kind.options.map((option) => option.written),
+    ...(kind.runners ? ['runners', ...Object.keys(runner.shape).map((name) => `runners.${name}`)] : []),
   ]
     .filter((key) => (parent === '' ? true : key.startsWith(`${parent}.`)))
     .map((key) => (parent === '' ? key : key.slice(parent.length + 1)).split('.')[0]!);
   const near = suggest(word, siblings);
   if (near !== null) return `; did you mean "${near}"?`;
-  const elsewhere = OPTIONS.find((option) => option.key === word || option.key.endsWith(`.${word}`));
-  return elsewhere ? `; did you mean "${elsewhere.key}"?` : '';
+  const elsewhere = kind.options.find(({ written }) => written === word || written.endsWith(`.${word}`));
+  return elsewhere ? `; did you mean "${elsewhere.written}"?` : '';
 }
 
-function unknownKey(path: readonly PropertyKey[]): string {
+/** A key of agent.yml that has no business in hub.yml, or stands there under another name. */
+function ofTheAgent(key: string): string | null {
+  const moved = HUB_FILE.options.find((option) => option.key === key);
+  if (moved !== undefined) return `stands as "${moved.written}" in hub.yml`;
+  const section = (option: ConfigOption) => option.key === key || option.key.startsWith(`${key}.`);
+  if (key === 'hub') return 'what stands under "hub:" in agent.yml stands in hub.yml without it';
+  return key === 'runners' || OPTIONS.some(section) ? "is the agent's: it stands in agent.yml" : null;
+}
+
+function unknownKey(kind: FileKind, path: readonly PropertyKey[]): string {
   const words = path.filter((part) => typeof part === 'string');
   const key = words.join('.');
+  const elsewhere = kind === HUB_FILE ? ofTheAgent(key) : null;
+  if (elsewhere !== null) return elsewhere;
   if (LATER_KEYS.includes(key)) return 'not supported in this version; take it out';
   if (Object.hasOwn(ELSEWHERE, key)) return ELSEWHERE[key]!;
-  return `unknown key${meant(words.slice(0, -1).join('.'), words.at(-1) ?? '')}`;
+  return `unknown key${meant(kind, words.slice(0, -1).join('.'), words.at(-1) ?? '')}`;
 }
 
 /** Every problem of a file's shape: unknown keys, wrong types, values that are not understood. */
-export function shapeProblems(file: YamlFile): ConfigProblem[] {
-  const result = fileSchema().safeParse(file.tree);
+export function shapeProblems(file: YamlFile, kind: FileKind): ConfigProblem[] {
+  const result = fileSchema(kind).safeParse(file.tree);
   if (result.success) return [];
   return result.error.issues.flatMap((issue): ConfigProblem[] => {
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => {
         const path = [...issue.path, key];
-        return { where: file.keyAt(path), path: pathText(path), message: unknownKey(path) };
+        return { where: file.keyAt(path), path: pathText(path), message: unknownKey(kind, path) };
       });
     }
     const wanted = issue.code === 'invalid_type' && issue.expected === 'object' ? 'wanted keys below it' : null;

@@ -1,8 +1,9 @@
 import { readFileSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { suggest } from '../domain/suggest.ts';
+import type { FileKind } from './file-kinds.ts';
 import { type ListenAddress, readKind } from './kinds.ts';
-import { CLIENT_ENV, type ConfigOption, DEFAULT_CONFIG_FILE, OPTIONS } from './options.ts';
+import { CLIENT_ENV, type ConfigOption, OPTIONS } from './options.ts';
 import type { ConfigProblem } from './problems.ts';
 import { scalarAt } from './shape.ts';
 import { systemErrorWords } from './system-error.ts';
@@ -15,7 +16,7 @@ export interface ConfigSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Folder that relative paths of flags and variables start from; those of the file start from its own folder. */
   readonly cwd: string;
-  /** Read when neither flag nor variable names a file; default {@link DEFAULT_CONFIG_FILE}. */
+  /** Read when neither flag nor variable names a file; default: that of the kind of file. */
   readonly defaultFile?: string;
 }
 
@@ -32,18 +33,18 @@ const SERVICE_LINK = /_SERVICE_(HOST|PORT)(_|$)|^HOLDPOINT_PORT(_\d+_(TCP|UDP)(_
 /** The configuration file, read; what is wrong with it as a whole goes to `problems`. */
 export function openConfigFile(
   sources: ConfigSources,
+  kind: FileKind,
   problems: ConfigProblem[],
 ): { file: string | null; yaml: YamlFile } {
-  const empty = readYaml('', 'agent.yml');
+  const empty = readYaml('', kind.name);
   const named = sources.flags.config ?? (sources.env.HOLDPOINT_CONFIG || undefined);
-  const file = resolve(sources.cwd, named ?? sources.defaultFile ?? DEFAULT_CONFIG_FILE);
+  const file = resolve(sources.cwd, named ?? sources.defaultFile ?? kind.defaultFile);
   const refuse = (message: string) => {
     problems.push({ where: file, path: '', message });
     return { file, yaml: empty };
   };
   try {
-    if (statSync(file).size > MAX_CONFIG_BYTES)
-      return refuse(`larger than ${MAX_CONFIG_BYTES} bytes: not an agent.yml`);
+    if (statSync(file).size > MAX_CONFIG_BYTES) return refuse(`larger than ${MAX_CONFIG_BYTES} bytes: no ${kind.name}`);
     const text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
     return { file, yaml: readYaml(text, basename(file)) };
   } catch (error) {
@@ -60,10 +61,6 @@ export function unknownVariables(env: ConfigSources['env']): ConfigProblem[] {
   return Object.keys(env)
     .filter((name) => name.startsWith('HOLDPOINT_') && !known.includes(name) && !SERVICE_LINK.test(name))
     .map((name) => {
-      if (name === 'HOLDPOINT_HUB_URL') {
-        const message = 'an agent with its hub elsewhere is not supported in this version; unset it for the agent';
-        return { where: name, path: 'hub.url', message };
-      }
       const near = suggest(name, known);
       return { where: name, path: '', message: `unknown variable${near ? `; did you mean ${near}?` : ''}` };
     });
@@ -87,11 +84,20 @@ export function settingOf(
     problems.push({ where: given.where, path: option.key, message: reading.message });
     return null;
   }
-  const value = scalarAt(yaml.tree, option.key);
-  if (value === undefined) return null;
+  const inFile = [option.written, ...(option.also === null ? [] : [option.also])].filter(
+    (path) => scalarAt(yaml.tree, path) !== undefined,
+  );
+  const [path, twin] = inFile;
+  if (path === undefined) return null;
+  if (twin !== undefined) {
+    const message = `means the same as "${path}", which stands there too; keep one`;
+    problems.push({ where: yaml.keyAt(twin.split('.')), path: twin, message });
+    return null;
+  }
+  const value = scalarAt(yaml.tree, path)!;
   const reading = readKind(option, value, true);
   // What is wrong with the file itself has been said by its shape.
   if (!reading.ok) return null;
   const folder = file === null ? sources.cwd : dirname(file);
-  return { value: reading.value, where: yaml.valueAt(option.key.split('.')), folder };
+  return { value: reading.value, where: yaml.valueAt(path.split('.')), folder };
 }

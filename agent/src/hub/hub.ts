@@ -28,6 +28,7 @@ import type { Store } from '../ports/store.ts';
 import { keepAudit } from './audit-keeping.ts';
 import { openAutoApprovals } from './auto-approval.ts';
 import { openDetached } from './detached.ts';
+import type { KnownAgent } from './link-auth.ts';
 import { createLinkServer } from './link-server.ts';
 import { createLogs } from './logs.ts';
 import { createMetrics } from './metrics.ts';
@@ -53,8 +54,8 @@ export interface HubOptions {
   readonly audit: AuditKeeper;
   /** Origin in links for people; default: `http://` and where it listens. */
   readonly externalUrl?: string;
-  /** Agents that may connect: name and raw Ed25519 public key of 32 bytes. */
-  readonly agents: readonly { readonly name: string; readonly publicKey: Uint8Array }[];
+  /** Agents of this process: name and raw Ed25519 public key of 32 bytes. Any other has to enrol. */
+  readonly agents: readonly KnownAgent[];
   /** Names of those that run in this process: `/readyz` speaks for them too. */
   readonly local?: readonly string[];
   readonly clock: Clock;
@@ -130,7 +131,8 @@ export function createHub(options: HubOptions): Hub {
   const audit = keepAudit(context, options.audit, log);
   const logs = createLogs(context, (agent, hold, on) => link.watch(agent, hold, on));
   const viewers = createViewers(context, heartbeatMs, log, logs);
-  const link = createLinkServer({ context, agents: options.agents, variableKey, heartbeatMs, log, logs });
+  const { signer } = options.audit;
+  const link = createLinkServer({ context, agents: options.agents, signer, variableKey, heartbeatMs, log, logs });
   const metrics = createMetrics(link.connected, viewers.count, {
     policy: () => options.policyStatus?.() ?? null,
     overdue: async () => (await overdueGlasses(context)).length,
@@ -150,6 +152,7 @@ export function createHub(options: HubOptions): Hub {
   const table: readonly Route[] = routes({
     hub: context,
     agents: link,
+    links: link,
     detached,
     connectedSince: link.connectedSince,
     problems: link.problems,

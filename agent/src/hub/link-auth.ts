@@ -1,33 +1,65 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { HoldpointError } from '../domain/errors.ts';
-import { PROVE_CONTEXT } from '../wire/link.ts';
+import type { StoreReader } from '../ports/store.ts';
+import { proofText } from '../wire/link.ts';
 
-/** Agents that may connect, by name. Throws `bad_config` for a key that is none or a name that stands twice. */
+/** An agent's name and its raw Ed25519 public key of 32 bytes. */
+export interface KnownAgent {
+  readonly name: string;
+  readonly publicKey: Uint8Array;
+}
+/** The key that an agent has to prove, null for one that is not known or was revoked. */
+export type AgentKeys = (agent: string) => Promise<KeyObject | null>;
+
+/** A raw Ed25519 public key as one that verifies. */
+export function publicKeyOf(raw: Uint8Array): KeyObject {
+  return createPublicKey({
+    key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(raw).toString('base64url') },
+    format: 'jwk',
+  });
+}
+
+/** Keys of agents in this process, then of those that have enrolled. Throws `bad_config` for a key that is none or a name that stands twice. */
 export function agentKeys(
-  agents: readonly { readonly name: string; readonly publicKey: Uint8Array }[],
-): ReadonlyMap<string, KeyObject> {
-  const keys = new Map<string, KeyObject>();
+  store: Pick<StoreReader, 'enrolled'>,
+  agents: readonly KnownAgent[],
+): { readonly keyOf: AgentKeys; readonly isFixed: (agent: string) => boolean } {
+  const fixed = new Map<string, KeyObject>();
   for (const { name, publicKey } of agents) {
-    if (keys.has(name)) throw new HoldpointError('bad_config', `agent ${name} stands twice: give each its own name`);
+    if (fixed.has(name)) throw new HoldpointError('bad_config', `agent ${name} stands twice: give each its own name`);
     if (publicKey.length !== 32)
       throw new HoldpointError(
         'bad_config',
         `agent ${name}: an Ed25519 public key has 32 bytes, this has ${publicKey.length}`,
       );
-    const x = Buffer.from(publicKey).toString('base64url');
-    keys.set(name, createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' }));
+    fixed.set(name, publicKeyOf(publicKey));
   }
-  return keys;
+  return {
+    isFixed: (agent) => fixed.has(agent),
+    async keyOf(agent) {
+      const own = fixed.get(agent);
+      if (own !== undefined) return own;
+      // Asked for at each connection: one that is revoked is out from that moment on.
+      const found = await store.enrolled(agent);
+      return found === null || found.revokedAt !== null ? null : publicKeyOf(found.publicKey);
+    },
+  };
 }
 
-/** What an agent signs: bound to this protocol, this one challenge and its own name, so that it proves nothing elsewhere (T27, T29). */
-export function proveBytes(nonce: string, agent: string): Uint8Array {
-  return Buffer.from(`${PROVE_CONTEXT}\0${nonce}\0${agent}`);
+/** What of a proof is checked. */
+export interface Proof {
+  readonly nonce: string;
+  readonly agent: string;
+  /** Id of the key of the hub that it was made for. */
+  readonly hub: string;
+  readonly protocol: number;
+  readonly signature: string;
 }
 
-/** True when the signature is this agent's over this challenge; false for an agent that is not known. */
-export function proves(keys: ReadonlyMap<string, KeyObject>, agent: string, nonce: string, signature: string): boolean {
-  const key = keys.get(agent);
+/** True when the signature is this agent's, over this challenge of this hub; false for an agent that is not known (T27, T28, T29). */
+export async function proves(keys: AgentKeys, { nonce, agent, hub, protocol, signature }: Proof): Promise<boolean> {
+  const key = await keys(agent);
   const bytes = Buffer.from(signature, 'base64url');
-  return key !== undefined && bytes.length === 64 && verify(null, proveBytes(nonce, agent), key, bytes);
+  const text = Buffer.from(proofText(nonce, agent, hub, protocol));
+  return key !== null && bytes.length === 64 && verify(null, text, key, bytes);
 }

@@ -1,23 +1,37 @@
-import type { KeyObject } from 'node:crypto';
 import type { RawData, WebSocket } from 'ws';
 import { admit } from '../app/admit.ts';
 import { agentActor, type HubContext } from '../app/hub-context.ts';
 import { report } from '../app/report.ts';
 import { sync } from '../app/sync.ts';
 import type { AgentProblem } from '../domain/agent-problem.ts';
+import type { Signer } from '../domain/dsse.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { LogPiece, RevealedValue, RevealQuestion } from '../ports/agents.ts';
 import type { Log } from '../ports/log.ts';
-import { type AgentFrame, CLOSE, frameText, type HubFrame, PROTOCOL, parseAgentFrame } from '../wire/link.ts';
-import { proves } from './link-auth.ts';
+import type { StoreReader } from '../ports/store.ts';
+import {
+  type AgentFrame,
+  CLOSE,
+  challengeText,
+  commonProtocol,
+  frameText,
+  type HubFrame,
+  parseAgentFrame,
+  SPEAKS,
+} from '../wire/link.ts';
+import { type AgentKeys, proves } from './link-auth.ts';
 
 /** What all connections share. */
 export interface LinkShared {
   readonly context: HubContext;
-  readonly keys: ReadonlyMap<string, KeyObject>;
+  readonly keys: AgentKeys;
+  /** The hub's own key: by it an agent knows which hub it talks to. */
+  readonly signer: Signer;
   readonly variableKey: Uint8Array;
   readonly heartbeatMs: number;
   readonly log: Log;
+  /** False for an agent that is revoked. */
+  mayConnect(tx: Pick<StoreReader, 'enrolled'>, agent: string): Promise<boolean>;
   /** A fresh challenge. */
   readonly nonce: () => string;
   /** The connection has proved that it is this agent. */
@@ -63,10 +77,13 @@ const CLOSE_MS = 2_000;
 
 type Stage =
   | { readonly at: 'hello' }
-  | { readonly at: 'prove'; readonly hello: Hello; readonly nonce: string }
+  | { readonly at: 'prove'; readonly hello: Hello; readonly nonce: string; readonly protocol: number }
   | { readonly at: 'ready'; readonly agent: string };
 type Answer = Extract<AgentFrame, { type: 'revealed' }>;
 type Hello = Extract<AgentFrame, { type: 'hello' }>;
+
+/** An agent was revoked between its proof and its welcome. */
+class Revoked extends Error {}
 
 /** Serves one socket of an agent: frames strictly one after the other, in the order of the protocol, or the socket is closed. */
 export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnection {
@@ -150,16 +167,30 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
     const wrongOrder = (wanted: string) => end(CLOSE.wrong_order, `${frame.type} came where ${wanted} was due`);
     if (stage.at === 'hello') {
       if (frame.type !== 'hello') return wrongOrder('hello');
-      if (frame.protocol !== PROTOCOL) return end(CLOSE.unknown_protocol, `protocol ${PROTOCOL} is spoken here`);
-      stage = { at: 'prove', hello: frame, nonce: shared.nonce() };
-      return send({ type: 'challenge', nonce: stage.nonce });
+      const protocol = commonProtocol({ oldest: frame.oldest ?? frame.protocol, newest: frame.protocol });
+      if (protocol === null) return end(CLOSE.unknown_protocol, protocolWords(frame.protocol));
+      const nonce = shared.nonce();
+      stage = { at: 'prove', hello: frame, nonce, protocol };
+      const { signer } = shared;
+      const signature = Buffer.from(signer.sign(Buffer.from(challengeText(frame.nonce, nonce, frame.agent, protocol))));
+      return send({
+        type: 'challenge',
+        protocol,
+        nonce,
+        hub: signer.keyid,
+        signature: signature.toString('base64url'),
+      });
     }
     if (stage.at === 'prove') {
       if (frame.type !== 'prove') return wrongOrder('prove');
-      const { hello, nonce } = stage;
-      if (!proves(shared.keys, hello.agent, nonce, frame.signature))
-        return end(CLOSE.unauthenticated, 'the agent is not known or its proof is wrong');
-      return welcome(hello);
+      const { hello, nonce, protocol } = stage;
+      const proof = { nonce, agent: hello.agent, hub: shared.signer.keyid, protocol, signature: frame.signature };
+      if (!(await proves(shared.keys, proof)))
+        return end(CLOSE.unauthenticated, 'the agent is not known, was revoked, or its proof is wrong');
+      return welcome(hello, protocol).catch((error) => {
+        if (!(error instanceof Revoked)) throw error;
+        end(CLOSE.revoked, 'this agent was revoked');
+      });
     }
     const { agent } = stage;
     switch (frame.type) {
@@ -224,11 +255,13 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
     });
   }
 
-  async function welcome(hello: Hello): Promise<void> {
+  async function welcome(hello: Hello, protocol: number): Promise<void> {
     const { agent, version, runners, cursor } = hello;
     const now = clock.now();
     const { version: policy } = await context.policy();
     const isBehind = await store.write(async (tx) => {
+      // Once more, now that nothing can come between: who was revoked a moment ago is told nothing (T27).
+      if (!(await shared.mayConnect(tx, agent))) throw new Revoked();
       await tx.putAgent({ name: agent, version, runners, seenAt: now });
       if (!(await tx.acknowledge(agent, cursor))) return false;
       const about = { hold: null, review: null, approval: null, digest: null, policy };
@@ -249,7 +282,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
     shared.ready(agent, connection);
     send({
       type: 'welcome',
-      protocol: PROTOCOL,
+      protocol,
       heartbeatMs,
       time: new Date(now).toISOString(),
       variableKey: Buffer.from(shared.variableKey).toString('base64url'),
@@ -315,6 +348,13 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
     },
   };
   return connection;
+}
+
+/** Who has to be brought up to date, in the few words that a close has room for. */
+function protocolWords(theirs: number): string {
+  const { oldest, newest } = SPEAKS;
+  const here = oldest === newest ? `${newest}` : `${oldest} to ${newest}`;
+  return `the agent speaks protocol ${theirs}, this hub ${here}: upgrade the ${theirs > newest ? 'hub' : 'agent'}`;
 }
 
 /** Members that are there: an absent member and one that is undefined are two things to the compiler. */

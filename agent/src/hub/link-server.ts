@@ -4,12 +4,14 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { HubContext } from '../app/hub-context.ts';
 import type { AgentProblem } from '../domain/agent-problem.ts';
+import type { Signer } from '../domain/dsse.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { plainAddress } from '../domain/token-use.ts';
 import type { Agents, LogPiece } from '../ports/agents.ts';
 import type { Log } from '../ports/log.ts';
+import type { StoreReader } from '../ports/store.ts';
 import { CLOSE, MAX_FRAME_BYTES } from '../wire/link.ts';
-import { agentKeys } from './link-auth.ts';
+import { agentKeys, type KnownAgent } from './link-auth.ts';
 import { type LinkConnection, MAX_UNPROVED_BYTES, serveAgent } from './link-connection.ts';
 import type { Logs } from './logs.ts';
 import { refuse } from './viewers.ts';
@@ -30,6 +32,10 @@ export interface LinkServer extends Agents {
   connected(): number;
   /** From where agents have connected since this process began: those that are away for a moment are still machines with jobs. */
   addresses(): ReadonlySet<string>;
+  /** True for an agent of this very process: its key is made at each start, and it cannot be enrolled or revoked. */
+  isFixed(agent: string): boolean;
+  /** Ends the connection of an agent at once: what it sends from here on moves nothing. */
+  cut(agent: string, reason: string): void;
   /** What a connected agent says is wrong on its side; nothing for one that is away. */
   problems(agent: string): readonly AgentProblem[];
   close(): Promise<void>;
@@ -45,7 +51,10 @@ interface Unproved {
 /** What the link server is made of. */
 export interface LinkServerOptions {
   readonly context: HubContext;
-  readonly agents: readonly { readonly name: string; readonly publicKey: Uint8Array }[];
+  /** Those of this very process; all others have enrolled, and stand in the store. */
+  readonly agents: readonly KnownAgent[];
+  /** The hub's own key. */
+  readonly signer: Signer;
   readonly variableKey: Uint8Array;
   readonly heartbeatMs: number;
   readonly log: Log;
@@ -57,6 +66,7 @@ export interface LinkServerOptions {
 export function createLinkServer({
   context,
   agents,
+  signer,
   variableKey,
   heartbeatMs,
   log,
@@ -68,16 +78,20 @@ export function createLinkServer({
     maxPayload: MAX_FRAME_BYTES,
     clientTracking: false,
   });
-  const keys = agentKeys(agents);
+  const { keyOf, isFixed } = agentKeys(context.store, agents);
   const all = new Set<LinkConnection>();
   const byAgent = new Map<string, LinkConnection>();
   const unproved = new Map<LinkConnection, Unproved>();
   const from = new WeakMap<LinkConnection, string>();
   const addresses = new Map<string, string>();
+  const noting = new Set<Promise<unknown>>();
   const changed = (state: string) => context.push.changed({ type: 'agent', id: 0, state, projectId: null });
   const shared = {
     context,
-    keys,
+    keys: keyOf,
+    mayConnect: async (tx: Pick<StoreReader, 'enrolled'>, agent: string) =>
+      isFixed(agent) || (await tx.enrolled(agent))?.revokedAt === null,
+    signer,
     variableKey,
     heartbeatMs,
     log,
@@ -98,6 +112,11 @@ export function createLinkServer({
       if (byAgent.get(agent) !== connection) return;
       byAgent.delete(agent);
       changed('disconnected');
+      const noted = context.store
+        .write((tx) => tx.seenAgent(agent, context.clock.now()))
+        .catch((error) => log.warn({ agent, error: String(error) }, 'when an agent went away could not be noted'))
+        .finally(() => noting.delete(noted));
+      noting.add(noted);
     },
   };
   return {
@@ -150,11 +169,13 @@ export function createLinkServer({
     connectedSince: (agent) => byAgent.get(agent)?.since ?? null,
     connected: () => byAgent.size,
     addresses: () => new Set(addresses.values()),
+    isFixed,
+    cut: (agent, reason) => byAgent.get(agent)?.close(CLOSE.revoked, reason),
     problems: (agent) => byAgent.get(agent)?.problems() ?? [],
     async close() {
       const open = [...all];
       for (const connection of open) connection.close(CLOSE.going_away, 'the hub stops');
-      await Promise.all(open.map((connection) => connection.idle()));
+      await Promise.all([...open.map((connection) => connection.idle()), ...noting]);
     },
   };
 }

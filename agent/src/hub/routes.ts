@@ -1,4 +1,5 @@
 import type { Route } from './route.ts';
+import { agentRoutes } from './routes/agents.ts';
 import { approvalRoutes } from './routes/approvals.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { breakGlassRoutes } from './routes/break-glass.ts';
@@ -39,6 +40,7 @@ export function routes(context: RouteContext): readonly Route[] {
     sessionRoutes,
     oidcRoutes,
     passkeyRoutes,
+    agentRoutes,
     systemRoutes,
   ].flatMap((part) => part(context));
 }

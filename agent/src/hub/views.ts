@@ -275,10 +275,12 @@ export function agentView(agent: AgentRecord, connectedSince: number | null, pro
   return {
     name: agent.name,
     connected: connectedSince !== null,
-    since: timeOrNull(connectedSince),
+    since: timeOrNull(connectedSince ?? agent.seenAt),
     version: agent.version,
     runners: agent.runners.map(({ name, protected: isProtected }) => ({ name, protected: isProtected })),
     parked: agent.parked,
+    enrolled_at: timeOrNull(agent.enrolledAt),
+    revoked_at: timeOrNull(agent.revokedAt),
     problems: problems.map((problem) => ({ ...problem })),
   };
 }

@@ -19,6 +19,8 @@ export interface LinkClientOptions {
   readonly agent: string;
   readonly version: string;
   readonly runners: readonly { readonly name: string; readonly protected: boolean }[];
+  /** The hub's public key, 32 bytes: no other hub is talked to. */
+  readonly hubKey: Uint8Array;
   /** Ed25519 over the bytes, with the agent's key. */
   readonly sign: (bytes: Uint8Array) => Uint8Array;
   /** Where the number of the last push that was acted upon is kept; 0 at first. */
@@ -111,6 +113,7 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
       runners: options.runners,
       cursor: acted,
       ca: options.ca,
+      hubKey: options.hubKey,
       sign: options.sign,
       clock,
       log,

@@ -1,6 +1,8 @@
+import { createPublicKey, randomBytes, verify } from 'node:crypto';
 import { WebSocket } from 'ws';
 import type { AgentProblem } from '../domain/agent-problem.ts';
 import { ERRORS, type ErrorCode, HoldpointError } from '../domain/errors.ts';
+import { keyidOf, pemOf } from '../domain/hub-key.ts';
 import type { LogPiece, RevealedValue, RevealQuestion } from '../ports/agents.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
@@ -9,15 +11,16 @@ import {
   type AgentFrame,
   agentFrameSchema,
   CLOSE,
+  challengeText,
   frameText,
   type HubFrame,
   MAX_FRAME_BYTES,
   MAX_LOG_PIECE_BYTES,
   MAX_REVEALED_CHARS,
-  PROTOCOL,
-  PROVE_CONTEXT,
   type Push,
   parseHubFrame,
+  proofText,
+  SPEAKS,
 } from '../wire/link.ts';
 
 /** From opening the connection to the hub's welcome. */
@@ -32,6 +35,8 @@ export interface SessionOptions {
   readonly runners: readonly { readonly name: string; readonly protected: boolean }[];
   readonly cursor: number;
   readonly ca?: string | undefined;
+  /** The hub's public key as it was told at the enrolment, 32 bytes: no other hub is talked to (T28). */
+  readonly hubKey: Uint8Array;
   readonly sign: (bytes: Uint8Array) => Uint8Array;
   readonly clock: Clock;
   readonly log: Log;
@@ -62,11 +67,6 @@ type Waiting = { resolve: (frame: HubFrame) => void; reject: (error: Error) => v
 const unreachable = (why: string): HoldpointError =>
   new HoldpointError('hub_unreachable', `the hub did not answer: ${why}`);
 
-/** What an agent signs to prove its key. */
-export function proofOf(nonce: string, agent: string): Uint8Array {
-  return Buffer.from(`${PROVE_CONTEXT}\0${nonce}\0${agent}`);
-}
-
 /** Opens one connection; everything that happens is told through the options. */
 export function openSession(options: SessionOptions): Session {
   const { clock, log } = options;
@@ -75,6 +75,8 @@ export function openSession(options: SessionOptions): Session {
   let missed = 0;
   let pushes: Promise<void> = Promise.resolve();
   let cancelBeat: () => void = () => {};
+  const nonce = randomBytes(32).toString('base64url');
+  const hub = keyidOf(options.hubKey);
   const socket = new WebSocket(options.url, {
     perMessageDeflate: false,
     maxPayload: MAX_FRAME_BYTES,
@@ -172,9 +174,25 @@ export function openSession(options: SessionOptions): Session {
       return;
     }
     if (phase === 'hello' && frame.type === 'challenge') {
+      const text = Buffer.from(challengeText(nonce, frame.nonce, options.agent, frame.protocol));
+      const signed = Buffer.from(frame.signature, 'base64url');
+      if (frame.hub !== hub || !verify(null, text, createPublicKey(pemOf(options.hubKey)), signed)) {
+        // Nothing was said of this agent yet but its name, and nothing will be.
+        finish(
+          `it has another key than the hub that this agent has enrolled with (${frame.hub.slice(0, 16)}…, wanted ${hub.slice(0, 16)}…)`,
+          CLOSE.unauthenticated,
+        );
+        return;
+      }
+      const { protocol } = frame;
+      if (protocol < SPEAKS.oldest || protocol > SPEAKS.newest) {
+        const known = `this agent ${SPEAKS.oldest} to ${SPEAKS.newest}`;
+        finish(`it speaks protocol ${protocol}, ${known}: upgrade the older of the two`, CLOSE.unknown_protocol);
+        return;
+      }
       phase = 'proved';
-      const signature = Buffer.from(options.sign(proofOf(frame.nonce, options.agent))).toString('base64url');
-      write({ type: 'prove', signature });
+      const proof = Buffer.from(proofText(frame.nonce, options.agent, hub, protocol));
+      write({ type: 'prove', signature: Buffer.from(options.sign(proof)).toString('base64url') });
       return;
     }
     if (phase === 'proved' && frame.type === 'welcome') {
@@ -218,7 +236,8 @@ export function openSession(options: SessionOptions): Session {
   socket.on('open', () => {
     const { agent, version, runners, cursor } = options;
     const named = runners.map(({ name, protected: guarded }) => ({ name, protected: guarded }));
-    write({ type: 'hello', protocol: PROTOCOL, agent, version, runners: named, cursor });
+    const { newest: protocol, oldest } = SPEAKS;
+    write({ type: 'hello', protocol, oldest, agent, version, runners: named, cursor, nonce });
   });
   socket.on('message', (data, binary) => {
     missed = 0;

@@ -10,6 +10,7 @@ import type { Sighting } from '../domain/sighting.ts';
 import type { Subject } from '../domain/subject.ts';
 import type { Token } from '../domain/token.ts';
 import type { Vote } from '../domain/vote.ts';
+import type { AgentReads, AgentWrites } from './agent-store.ts';
 import type { DeploymentReads, DeploymentWrites } from './deployment-store.ts';
 import type { HubPush } from './gatekeeper.ts';
 import type { OrderedPage, Page, Sight } from './listing.ts';
@@ -64,6 +65,9 @@ export interface AgentRecord {
   readonly runners: readonly { readonly name: string; readonly protected: boolean }[];
   /** Epoch ms. */
   readonly seenAt: number | null;
+  /** Null for one that is in the hub's own process. */
+  readonly enrolledAt: number | null;
+  readonly revokedAt: number | null;
   readonly parked: number;
 }
 /** A push as it is put into an outbox; its `seq` is given there. */
@@ -96,7 +100,7 @@ export interface Checkpoint {
 }
 
 /** Reads. Absent things are null, never an error. All of it rejects with `store_unavailable` when the database does. */
-export interface StoreReader extends DeploymentReads, PasskeyReads {
+export interface StoreReader extends DeploymentReads, PasskeyReads, AgentReads {
   hold(id: number): Promise<Hold | null>;
   holdOfJob(instance: string, projectId: number, jobId: number): Promise<Hold | null>;
   openHold(key: HoldKey): Promise<Hold | null>;
@@ -243,7 +247,7 @@ export interface StoreReader extends DeploymentReads, PasskeyReads {
  * Writes of one transaction. `update…` writes only where the stored version is one below the given one, and rejects with
  * `hold_conflict` otherwise; so does an insert of what may exist once only. Then nothing of the transaction stays.
  */
-export interface StoreWriter extends StoreReader, DeploymentWrites, PasskeyWrites {
+export interface StoreWriter extends StoreReader, DeploymentWrites, PasskeyWrites, AgentWrites {
   insertHold(hold: Omit<Hold, 'id'>, facts: Facts): Promise<Hold>;
   /** Writes a Hold; `facts` are those of its newest attempt when that is new. */
   updateHold(hold: Hold, facts?: Facts): Promise<void>;

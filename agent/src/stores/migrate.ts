@@ -12,6 +12,7 @@ import { statements as deployments } from './migrations/0008-deployments.ts';
 import { statements as signIn } from './migrations/0009-sign-in.ts';
 import { statements as audit } from './migrations/0010-audit.ts';
 import { statements as current } from './migrations/0011-current.ts';
+import { statements as agents } from './migrations/0015-agents.ts';
 import type { Schema } from './schema.ts';
 
 /** By number, in order, forward only; a number is given once and for ever. Numbers may be left out. */
@@ -27,6 +28,7 @@ const MIGRATIONS: readonly (readonly [version: number, statements: readonly Stat
   [9, signIn],
   [10, audit],
   [11, current],
+  [15, agents],
 ];
 
 /** The schema that this program writes. */

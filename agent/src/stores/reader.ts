@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { StoreReader } from '../ports/store.ts';
+import { agentReads } from './agents.ts';
 import { approvalReads } from './approval-reads.ts';
 import { auditReads } from './audit-reads.ts';
 import { breakGlassReads } from './break-glass.ts';
@@ -79,7 +80,7 @@ export function reader(db: Kysely<Schema>): StoreReader {
     async agents() {
       const rows = await db
         .selectFrom('agents')
-        .select(['name', 'version', 'runners', 'seen_at'])
+        .select(['name', 'version', 'runners', 'seen_at', 'enrolled_at', 'revoked_at'])
         .select((eb) =>
           eb
             .selectFrom('attempts')
@@ -96,6 +97,8 @@ export function reader(db: Kysely<Schema>): StoreReader {
         version: row.version,
         runners: JSON.parse(row.runners),
         seenAt: row.seen_at,
+        enrolledAt: row.enrolled_at,
+        revokedAt: row.revoked_at,
         parked: Number(row.parked ?? 0),
       }));
     },
@@ -118,6 +121,7 @@ export function reader(db: Kysely<Schema>): StoreReader {
       const row = await db.selectFrom('tokens').selectAll().where('hash', '=', hash).executeTakeFirst();
       return row === undefined ? null : tokenOf(row);
     },
+    ...agentReads(db),
     ...passkeyReads(db),
     async session(token) {
       const row = await db.selectFrom('sessions').selectAll().where('token', '=', token).executeTakeFirst();

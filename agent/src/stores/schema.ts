@@ -149,6 +149,20 @@ export interface AgentTable {
   runners: string;
   seen_at: number | null;
   last_seq: number;
+  public_key: string | null;
+  enrolled_at: number | null;
+  enrolled_by: string | null;
+  revoked_at: number | null;
+  revoked_by: string | null;
+}
+/** A one-time token that enrols an agent, by its hash. */
+export interface EnrolmentTable {
+  hash: string;
+  agent: string;
+  made_by: string;
+  created_at: number;
+  expires_at: number;
+  used_at: number | null;
 }
 /** One token by its hash. */
 export interface TokenTable {
@@ -310,6 +324,7 @@ export interface Schema extends DeploymentSchema {
   reports: { hold: number; job_id: number; event: string; at: string };
   outbox: OutboxTable;
   agents: AgentTable;
+  enrolments: EnrolmentTable;
   tokens: TokenTable;
   sessions: SessionTable;
   passkeys: PasskeyTable;

@@ -4,6 +4,7 @@ import type { Facts } from '../domain/facts.ts';
 import type { Hold } from '../domain/hold.ts';
 import { lifetimeText } from '../domain/lifetime.ts';
 import type { StoreWriter } from '../ports/store.ts';
+import { agentWrites } from './agents.ts';
 import { auditWrites } from './audit-writes.ts';
 import { breakGlassWrites } from './break-glass.ts';
 import { deploymentWrites } from './deployments.ts';
@@ -259,6 +260,7 @@ export function writer(db: Kysely<Schema>): StoreWriter {
     async updateToken(token) {
       await db.updateTable('tokens').set(tokenChanges(token)).where('id', '=', token.id).execute();
     },
+    ...agentWrites(db),
     ...passkeyWrites(db),
     async insertSession(session) {
       await db.insertInto('sessions').values(sessionColumns(session)).execute();

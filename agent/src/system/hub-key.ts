@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, sign, verify } from 'node:crypto';
 import type { Verify } from '../domain/audit-head.ts';
 import type { Signer } from '../domain/dsse.ts';
 import { keyidOf, pemOf } from '../domain/hub-key.ts';
@@ -12,11 +12,16 @@ function publicBytes(key: KeyObject): Uint8Array {
   return Uint8Array.from(Buffer.from(x, 'base64url'));
 }
 
-/** The hub's key of the 32 bytes of a private key. */
+/** The Ed25519 key of the 32 bytes of a private key: a hub's or an agent's. */
 export function hubKeyOf(seed: Uint8Array): Signer {
   const key = createPrivateKey({ key: Buffer.concat([PKCS8_HEAD, seed]), format: 'der', type: 'pkcs8' });
   const publicKey = publicBytes(key);
   return { publicKey, keyid: keyidOf(publicKey), sign: (bytes) => Uint8Array.from(sign(null, bytes, key)) };
+}
+
+/** A key that is kept nowhere. */
+export function freshKey(): Signer {
+  return hubKeyOf(randomBytes(32));
 }
 
 /** The hub's key of a file, which is made (mode 0600, random) when there is none. Throws `bad_config` as {@link openKeyFile}. */

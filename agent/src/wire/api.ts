@@ -265,10 +265,14 @@ export const meSchema = z.strictObject({ person: personSchema, scopes: z.array(t
 export const agentSchema = z.strictObject({
   name: text,
   connected: z.boolean(),
+  /** Since when it is connected; of one that is away since when nothing was heard of it. */
   since: time.nullable(),
   version: text.nullable(),
   runners: z.array(z.strictObject({ name: text, protected: z.boolean() })),
   parked: z.number().int(),
+  /** Null for an agent in the hub's own process. */
+  enrolled_at: time.nullable().default(null),
+  revoked_at: time.nullable().default(null),
   /** What the agent says is wrong on its side; empty while it is away. */
   problems: z.array(z.strictObject({ code: z.enum(AGENT_PROBLEMS), blocks: z.boolean(), message: text })).default([]),
 });

@@ -27,8 +27,33 @@ export const MAX_FRAME_BYTES = 10 * 1024 * 1024;
 export const MAX_REVEALED_CHARS = 1024 * 1024;
 /** One piece of a job's log; a runner sends more at once, and it comes in pieces. */
 export const MAX_LOG_PIECE_BYTES = 48 * 1024;
-/** What the agent signs to prove its key: this, then a zero byte, the nonce, a zero byte and the agent's name. */
+/** What each end signs begins with: nothing that is signed for one purpose proves another. */
 export const PROVE_CONTEXT = 'holdpoint.link/v1';
+export const CHALLENGE_CONTEXT = 'holdpoint.link/v1 hub';
+export const ENROL_CONTEXT = 'holdpoint.enrol/v1';
+/** Versions of the link that this program speaks. A neighbour that is one version apart speaks one of them as well. */
+export const SPEAKS = { oldest: PROTOCOL, newest: PROTOCOL } as const;
+
+/** What an agent signs: for this protocol, this one challenge, its own name, and the one hub that it has enrolled with (T27, T28). */
+export function proofText(nonce: string, agent: string, hub: string, protocol: number): string {
+  return [PROVE_CONTEXT, nonce, agent, hub, protocol].join('\0');
+}
+
+/** What a hub signs before an agent says anything of itself: the agent's own challenge, and its answer to it. */
+export function challengeText(agentNonce: string, nonce: string, agent: string, protocol: number): string {
+  return [CHALLENGE_CONTEXT, agentNonce, nonce, agent, protocol].join('\0');
+}
+
+/** What an agent signs to enrol: whoever has the token alone cannot enrol somebody else's key. */
+export function enrolText(token: string, publicKey: string): string {
+  return [ENROL_CONTEXT, token, publicKey].join('\0');
+}
+
+/** The protocol that two ends speak, the newest that both know; null where there is none. */
+export function commonProtocol(theirs: { readonly oldest: number; readonly newest: number }): number | null {
+  const newest = Math.min(theirs.newest, SPEAKS.newest);
+  return newest >= Math.max(theirs.oldest, SPEAKS.oldest) ? newest : null;
+}
 
 export const CLOSE = {
   going_away: 1001,
@@ -41,6 +66,9 @@ export const CLOSE = {
   unknown_protocol: 4426,
 } as const;
 
+/** An agent as people name it. */
+export const AGENT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+const agentName = z.string().regex(AGENT_NAME);
 const id = z.number().int().positive();
 const seq = z.number().int().nonnegative();
 const ref = z.string().min(1).max(100);
@@ -63,16 +91,21 @@ export const REPORT_EVENTS = [
 ] as const;
 
 const agentFrames = [
-  z.strictObject({
+  /** Members that are not known are left out: the first frame has to be understood by a hub that is older. */
+  z.object({
     type: z.literal('hello'),
+    /** The newest that the agent speaks, and the oldest; absent: only that one. */
     protocol: z.number().int(),
-    agent: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/),
+    oldest: z.number().int().optional(),
+    agent: agentName,
     version: z.string().max(100),
     runners: z.array(z.strictObject({ name: text, protected: z.boolean() })).max(1_000),
+    /** The agent's own challenge to the hub. */
+    nonce: z.string().min(16).max(200),
     /** The highest seq the agent has acted on, 0 for none. */
     cursor: seq,
   }),
-  /** Ed25519 over PROVE_CONTEXT 00 nonce 00 agent, base64url. */
+  /** Ed25519 over `proofText`, base64url. */
   z.strictObject({ type: z.literal('prove'), signature: z.string().max(200) }),
   z.strictObject({
     type: z.literal('admit'),
@@ -153,10 +186,18 @@ const agentFrames = [
 const push = { seq, hold: id, job_id: id, digest, reason: text.nullable(), note: text.nullable() };
 
 const hubFrames = [
-  z.strictObject({ type: z.literal('challenge'), nonce: z.string().min(16).max(200) }),
+  /** `hub` is the id of its key, and `signature` that key's over `challengeText`, base64url. */
+  z.strictObject({
+    type: z.literal('challenge'),
+    /** What is spoken from here on: the newest that both ends know. */
+    protocol: z.number().int(),
+    nonce: z.string().min(16).max(200),
+    hub: z.string().regex(/^[0-9a-f]{64}$/),
+    signature: z.string().max(200),
+  }),
   z.strictObject({
     type: z.literal('welcome'),
-    protocol: z.literal(PROTOCOL),
+    protocol: z.number().int(),
     heartbeat_ms: z.number().int().positive(),
     time: z.iso.datetime(),
     /** 32 bytes, base64url: the key of the HMACs in the canonical form. */

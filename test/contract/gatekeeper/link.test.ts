@@ -57,6 +57,7 @@ describe('the gatekeeper over the link', () => {
       agent: 'embedded',
       version: '0',
       runners: [{ name: 'prod', protected: true }],
+      hubKey: auditKeeper().signer.publicKey,
       sign: (bytes) => sign(null, bytes, key.privateKey),
       cursor: {
         load: async () => cursor,

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { printable } from '../../domain/printable.ts';
+import { invitationSchema } from '../../wire/agents.ts';
 import { agentSchema } from '../../wire/api.ts';
+import { askForSecret } from '../ask-for-secret.ts';
 import { connectHub, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
 import { age, table } from '../render.ts';
@@ -32,8 +34,33 @@ async function list(command: Command, { io, json }: CommandContext): Promise<voi
   return io.out(`${table(heads, rows, io.columns)}${problems.join('')}`);
 }
 
-/** `holdpoint agents [list]`. */
+async function enroll(name: string, command: Command, context: CommandContext): Promise<void> {
+  const { out } = command.opts<{ readonly out?: string }>();
+  const wish = { path: '/api/v1/agents', schema: invitationSchema, body: { name }, out };
+  await askForSecret(connectHub(command, context.io), wish, context, (made) => ({
+    about: `enrolment of agent ${made.name}, good once until ${made.expires_at.slice(11, 16)}Z`,
+    keep: 'keep it in a file with mode 600 on that host, name the file with hub.enrolment_token_file, and start its agent',
+  }));
+}
+
+async function revoke(name: string, command: Command, { io, json }: CommandContext): Promise<void> {
+  const { reason = null } = command.opts<{ readonly reason?: string }>();
+  const path = `/api/v1/agents/${encodeURIComponent(name)}/revoke`;
+  const agent = await connectHub(command, io).post(path, agentSchema, { reason });
+  if (json) return io.out(`${JSON.stringify(agent)}\n`);
+  return io.out(`Agent ${name} is revoked: its link is cut, and it is refused from now on.\n`);
+}
+
+/** `holdpoint agents [list|enroll|revoke]`. */
 export function define(command: Command, context: CommandContext): void {
+  withHub(command.command('enroll <name>'))
+    .description('make a one-time token, good for 10 minutes, with which a host becomes this agent')
+    .option('--out <file>', 'write the token to a new file (mode 600) instead of printing it')
+    .action((name: string, _, own: Command) => enroll(name, own, context));
+  withHub(command.command('revoke <name>'))
+    .description('cut the link of an agent, and refuse it from now on')
+    .option('--reason <text>', 'why, for the audit')
+    .action((name: string, _, own: Command) => revoke(name, own, context));
   withHub(command.command('list', { isDefault: true }))
     .description('agents with their runners and how many jobs they have parked')
     .action((_, own: Command) => list(own, context));

@@ -1,13 +1,11 @@
-import { rmSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { durationMs } from '../../config/kinds.ts';
-import { systemErrorWords } from '../../config/system-error.ts';
 import { HoldpointError } from '../../domain/errors.ts';
 import { printable } from '../../domain/printable.ts';
 import { TOKEN_SCOPES } from '../../domain/token.ts';
 import { createdTokenSchema, gitlabTokensSchema, lentSchema, type TokenView, tokenSchema } from '../../wire/tokens.ts';
+import { askForSecret } from '../ask-for-secret.ts';
 import type { HubClient } from '../client.ts';
 import { connectHub, gitlabCredential, idOf, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
@@ -37,42 +35,12 @@ function bodyOf(flags: CreateFlags): Record<string, unknown> {
   };
 }
 
-/** A new file that its owner alone can read; an existing one is never overwritten, since it can have another mode. */
-function writeSecret(path: string, written: string, token: string): void {
-  try {
-    writeFileSync(path, `${token}\n`, { mode: 0o600, flag: 'wx' });
-  } catch (error) {
-    const exists = (error as { code?: unknown }).code === 'EEXIST';
-    const why = exists ? 'it exists; give another name, or remove it' : systemErrorWords(error);
-    throw new HoldpointError('bad_input', `--out: cannot write "${written}": ${why}`);
-  }
-}
-
 /** Asks for a token and shows its text once: on standard output alone, or in a new file. */
-async function make(
-  hub: HubClient,
-  path: string,
-  body: unknown,
-  out: string | undefined,
-  { io, json }: CommandContext,
-): Promise<void> {
-  const file = out === undefined ? null : resolve(io.cwd, out);
-  // Before the token is made: one that could not be kept would be lost, and live on.
-  if (file !== null) writeSecret(file, out ?? file, '');
-  const created = await hub.post(path, createdTokenSchema, body).catch((error: unknown) => {
-    if (file !== null) rmSync(file, { force: true });
-    throw error;
-  });
-  const { token, ...rest } = created;
-  if (file !== null) writeFileSync(file, `${token}\n`);
-  if (json) return io.out(`${JSON.stringify(out === undefined ? created : rest)}\n`);
-  const about = `token ${created.id} of ${created.owner}, scopes ${created.scopes.join(' ')}, ends ${minute(created.expires_at)}`;
-  if (out !== undefined) return io.out(`${printable(about)}; written to ${printable(out)}\n`);
-  // The token alone on standard output, so that it can be caught in a variable or a file.
-  io.err(
-    `${printable(about)}; it is shown this once: keep it in a file with mode 600 and give that with --token-file\n`,
-  );
-  return io.out(`${printable(token)}\n`);
+function make(hub: HubClient, path: string, body: unknown, out: string | undefined, context: CommandContext) {
+  return askForSecret(hub, { path, schema: createdTokenSchema, body, out }, context, (created) => ({
+    about: `token ${created.id} of ${created.owner}, scopes ${created.scopes.join(' ')}, ends ${minute(created.expires_at)}`,
+    keep: 'keep it in a file with mode 600 and give that with --token-file',
+  }));
 }
 
 async function create(command: Command, context: CommandContext): Promise<void> {

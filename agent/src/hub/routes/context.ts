@@ -6,12 +6,15 @@ import type { Hold } from '../../domain/hold.ts';
 import type { RetryAdvice } from '../../domain/retrying.ts';
 import type { Agents } from '../../ports/agents.ts';
 import type { Demand } from '../auth.ts';
+import type { LinkServer } from '../link-server.ts';
 import type { SignIn } from '../sign-in.ts';
 
 /** What routes need besides the verbs. */
 export interface RouteContext {
   readonly hub: HubContext;
   readonly agents: Agents;
+  /** Connections of agents. */
+  readonly links: Pick<LinkServer, 'isFixed' | 'cut'>;
   /** Since when an agent is connected (epoch ms), null when it is not. */
   readonly connectedSince: (agent: string) => number | null;
   /** What a connected agent says is wrong on its side. */

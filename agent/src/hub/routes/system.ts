@@ -2,24 +2,13 @@ import { overdueGlasses } from '../../app/break-glass.ts';
 import type { HubProblemCode } from '../../domain/agent-problem.ts';
 import * as api from '../../wire/api.ts';
 import { readiness } from '../readiness.ts';
-import { asks, none, page, type Route, route } from '../route.ts';
-import * as views from '../views.ts';
+import { none, type Route, route } from '../route.ts';
 import type { RouteContext } from './context.ts';
 
-/** Agents, health, metrics. */
+/** Health, metrics. */
 export function systemRoutes({ hub, connectedSince, problems, local, metrics }: RouteContext): readonly Route[] {
   const { store } = hub;
   return [
-    route('GET', '/api/v1/agents', 'Agents that this hub knows', asks('read'), {
-      query: page,
-      reply: api.pageOf(api.agentSchema),
-      handle: async () => ({
-        items: (await store.agents()).map((agent) =>
-          views.agentView(agent, connectedSince(agent.name), problems(agent.name)),
-        ),
-        next_cursor: null,
-      }),
-    }),
     route('GET', '/healthz', 'The process answers', null, {
       reply: api.statusSchema,
       handle: async () => ({ status: 'ok' as const }),

@@ -1,0 +1,63 @@
+import { type ConfigOption, DEFAULT_CONFIG_FILE, OPTIONS } from './options.ts';
+
+/** A configuration file of one process: its name, where it is looked for, and what may stand in it. */
+export interface FileKind {
+  readonly name: 'agent.yml' | 'hub.yml';
+  readonly defaultFile: string;
+  readonly options: readonly ConfigOption[];
+  /** True where `runners[]` stands in it. */
+  readonly runners: boolean;
+}
+
+/** Options under `hub:` that are about an agent's way to a hub, and none of the hub's own. */
+const OF_THE_AGENT: readonly string[] = ['hub.url', 'hub.enrolment_token_file'];
+/** What both processes need, under the same key in both files. */
+const OF_BOTH: readonly string[] = [
+  'gitlab.url',
+  'gitlab.ca',
+  'gitlab.token_file',
+  'state_dir',
+  'principals',
+  'policy',
+  'keys.variable',
+  'keys.hub',
+  'log.level',
+  'log.format',
+];
+
+function hubOption(option: ConfigOption): ConfigOption {
+  if (!option.key.startsWith('hub.')) return { ...option, also: null };
+  const written = option.key.slice('hub.'.length);
+  const filled = option.default?.replaceAll('{hub.', '{') ?? null;
+  return { ...option, written, also: null, default: filled };
+}
+
+/** True for an option that a hub apart has as well. */
+export function isOfHub({ key }: ConfigOption): boolean {
+  return OF_BOTH.includes(key) || (key.startsWith('hub.') && !OF_THE_AGENT.includes(key));
+}
+
+/** What `holdpoint agent` reads. */
+export const AGENT_FILE: FileKind = {
+  name: 'agent.yml',
+  defaultFile: DEFAULT_CONFIG_FILE,
+  options: OPTIONS,
+  runners: true,
+};
+
+/** What `holdpoint hub` reads: everything under `hub:` of agent.yml without that word, and what both need. */
+export const HUB_FILE: FileKind = {
+  name: 'hub.yml',
+  defaultFile: '/etc/holdpoint/hub.yml',
+  options: OPTIONS.filter(isOfHub).map(hubOption),
+  runners: false,
+};
+
+/** A sentence about keys of agent.yml in the words of another file. */
+export function inWordsOf(kind: FileKind, text: string): string {
+  if (kind.name === 'agent.yml') return text;
+  return kind.options
+    .filter(({ key, written }) => key !== written)
+    .reduce((words, { key, written }) => words.replaceAll(key, written), text)
+    .replaceAll('hub.oidc', 'oidc');
+}

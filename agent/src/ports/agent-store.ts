@@ -1,0 +1,19 @@
+import type { EnrolledAgent, Enrolment } from '../domain/enrolment.ts';
+
+/** Reads of agents that have enrolled, and of tokens that enrol one. */
+export interface AgentReads {
+  /** Null for an agent that never enrolled. */
+  enrolled(agent: string): Promise<EnrolledAgent | null>;
+  enrolmentOfHash(hash: string): Promise<Enrolment | null>;
+}
+/** Writes of the same. */
+export interface AgentWrites {
+  /** Keeps a token; older ones for the same agent are void from here on. */
+  insertEnrolment(enrolment: Enrolment): Promise<void>;
+  /** Marks it as used. Rejects with `hold_conflict` when it was already: of two at one moment one counts. */
+  useEnrolment(hash: string, at: number): Promise<void>;
+  /** The key that the agent proves from here on; one that was there before proves nothing any more. */
+  putEnrolled(agent: EnrolledAgent): Promise<void>;
+  /** Notes that an agent was there at this time. */
+  seenAgent(agent: string, at: number): Promise<void>;
+}

@@ -1,0 +1,74 @@
+import type { Kysely } from 'kysely';
+import { HoldpointError } from '../domain/errors.ts';
+import type { AgentReads, AgentWrites } from '../ports/agent-store.ts';
+import type { Schema } from './schema.ts';
+
+/** Reads of agents that have enrolled. */
+export function agentReads(db: Kysely<Schema>): AgentReads {
+  return {
+    async enrolled(agent) {
+      const row = await db.selectFrom('agents').selectAll().where('name', '=', agent).executeTakeFirst();
+      if (row === undefined || row.public_key === null) return null;
+      return {
+        name: row.name,
+        publicKey: Uint8Array.from(Buffer.from(row.public_key, 'base64url')),
+        enrolledAt: row.enrolled_at ?? 0,
+        enrolledBy: row.enrolled_by ?? '',
+        revokedAt: row.revoked_at,
+        revokedBy: row.revoked_by,
+      };
+    },
+    async enrolmentOfHash(hash) {
+      const row = await db.selectFrom('enrolments').selectAll().where('hash', '=', hash).executeTakeFirst();
+      if (row === undefined) return null;
+      return {
+        hash: row.hash,
+        agent: row.agent,
+        madeBy: row.made_by,
+        createdAt: row.created_at,
+        expiresAt: row.expires_at,
+        usedAt: row.used_at,
+      };
+    },
+  };
+}
+
+/** Writes of agents that have enrolled. */
+export function agentWrites(db: Kysely<Schema>): AgentWrites {
+  return {
+    async insertEnrolment({ hash, agent, madeBy, createdAt, expiresAt, usedAt }) {
+      await db.deleteFrom('enrolments').where('agent', '=', agent).where('used_at', 'is', null).execute();
+      await db
+        .insertInto('enrolments')
+        .values({ hash, agent, made_by: madeBy, created_at: createdAt, expires_at: expiresAt, used_at: usedAt })
+        .execute();
+    },
+    async useEnrolment(hash, at) {
+      const used = await db
+        .updateTable('enrolments')
+        .set({ used_at: at })
+        .where('hash', '=', hash)
+        .where('used_at', 'is', null)
+        .executeTakeFirst();
+      if (used.numUpdatedRows !== 1n)
+        throw new HoldpointError('hold_conflict', 'this enrolment token was used at the same moment: make another');
+    },
+    async putEnrolled({ name, publicKey, enrolledAt, enrolledBy, revokedAt, revokedBy }) {
+      const known = {
+        public_key: Buffer.from(publicKey).toString('base64url'),
+        enrolled_at: enrolledAt,
+        enrolled_by: enrolledBy,
+        revoked_at: revokedAt,
+        revoked_by: revokedBy,
+      };
+      await db
+        .insertInto('agents')
+        .values({ name, version: null, runners: '[]', seen_at: null, last_seq: 0, ...known })
+        .onConflict((conflict) => conflict.column('name').doUpdateSet(known))
+        .execute();
+    },
+    async seenAgent(agent, at) {
+      await db.updateTable('agents').set({ seen_at: at }).where('name', '=', agent).execute();
+    },
+  };
+}

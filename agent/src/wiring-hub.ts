@@ -1,0 +1,230 @@
+/** Composition root of a hub, embedded or alone: configuration → objects, started in order, stopped in reverse. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { claimedPeople } from './app/claimed-people.ts';
+import type { HubConfig } from './config/load.ts';
+import { readSecretFile } from './config/secret-file.ts';
+import { combined } from './directories/combined.ts';
+import { openidProvider } from './directories/openid-provider.ts';
+import { openPolicy } from './directories/policy-file.ts';
+import { openDirectory } from './directories/principals-file.ts';
+import type { Signer } from './domain/dsse.ts';
+import { HoldpointError } from './domain/errors.ts';
+import { DEFAULT_POLICY, type Policy } from './domain/policy.ts';
+import { createHub, type Hub } from './hub/hub.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Log } from './ports/log.ts';
+import type { Store } from './ports/store.ts';
+import { gitlabDirectory } from './runners/gitlab/directory.ts';
+import { createMembersApi } from './runners/gitlab/members-api.ts';
+import { createPeopleApi } from './runners/gitlab/people-api.ts';
+import { openStore } from './stores/store.ts';
+import { auditWitness } from './system/audit-witness.ts';
+import { openHubKey, verifySignature } from './system/hub-key.ts';
+import { openKeyFile, refuseNewKey } from './system/key-file.ts';
+import { openStateDir } from './system/state-dir.ts';
+import { VERSION } from './version.ts';
+import { firstLink } from './wire/page-paths.ts';
+
+/** What starting needs beside the configuration. */
+export interface StartOptions {
+  readonly log: Log;
+  readonly clock: Clock;
+  /** How long a stop waits for what GitLab still owes to open polls; default of the agent. */
+  readonly drainMs?: number;
+  /** Folder of the built page; default: what the build put beside this program. */
+  readonly page?: string | null;
+}
+
+/** A hub that listens. */
+export interface RunningHub {
+  readonly hubUrl: string;
+  /** Text of the one-time bootstrap token, once, while the hub has no token yet; null otherwise. */
+  readonly bootstrapToken: string | null;
+  /** Link with that token that signs the first administrator in on the page; null without one. */
+  readonly firstLink: string | null;
+  stop(): Promise<void>;
+}
+
+/** What is done to stop, the last first. */
+export type Stops = (() => Promise<void>)[];
+
+/** Runs what was gathered, the last first. */
+export async function stopAll(stops: Stops): Promise<void> {
+  for (let next = stops.pop(); next; next = stops.pop()) await next();
+}
+
+/** Starts everything that `holdpoint hub` is; rejects with a HoldpointError, and nothing left running, when a part cannot start. */
+export async function startHub(config: HubConfig, options: StartOptions): Promise<RunningHub> {
+  const stops: Stops = [];
+  try {
+    openStateDir(config.stateDir);
+    const { hub, url, reachedAt } = await openHub(config, options, stops);
+    return { ...(await firstStep(config, hub, reachedAt)), hubUrl: url, stop: () => stopAll(stops) };
+  } catch (error) {
+    await stopAll(stops);
+    throw error;
+  }
+}
+
+/** A hub that listens, and what an agent in the same process needs of it. */
+export interface OpenedHub {
+  readonly hub: Hub;
+  readonly key: Signer;
+  /** As it is to be told to people. */
+  readonly url: string;
+  /** Where this machine reaches it. */
+  readonly reachedAt: string;
+  readonly policy: () => Policy;
+}
+
+/** The agent of the same process: it proves itself with a key that never leaves it. */
+export interface EmbeddedAgent {
+  readonly name: string;
+  readonly publicKey: Uint8Array;
+}
+
+/** Puts a hub together and lets it listen; what is to be stopped goes to `stops`. */
+export async function openHub(
+  config: HubConfig,
+  { log, clock, page }: StartOptions,
+  stops: Stops,
+  embedded: EmbeddedAgent | null = null,
+): Promise<OpenedHub> {
+  refuseNewKey(config.keys.variable, 'variable key', [config.hub.store.path]);
+  const variableKey = openKeyFile(config.keys.variable, 'variable key', 'keys.variable');
+  const key = openHubKey(config.keys.hub);
+  const { oidc } = config.hub;
+  let store: Store | null = null;
+  const written =
+    config.principals === null
+      ? null
+      : openDirectory({
+          path: config.principals,
+          log,
+          clock,
+          ...(oidc?.membership === 'claims'
+            ? { claimed: async () => (store === null ? [] : claimedPeople(store, clock)) }
+            : {}),
+        });
+  const asked = gitlabPeople(config, clock, log);
+  if (asked !== null) stops.push(() => asked.close());
+  const directory =
+    written !== null && asked !== null ? combined(written, asked.directory) : (written ?? asked?.directory);
+  if (directory === undefined) throw new HoldpointError('bad_config', 'neither principals nor GitLab says who is who');
+  const policyFile = config.policy === null ? null : openPolicy({ path: config.policy, log, now: () => clock.now() });
+  const policy = policyFile ?? (() => DEFAULT_POLICY);
+
+  const opened = await openStore({ path: config.hub.store.path });
+  store = opened;
+  stops.push(() => opened.close());
+  const peopleApi = createPeopleApi({
+    url: config.gitlab.url,
+    ...(config.gitlab.ca === null ? {} : { ca: config.gitlab.ca }),
+  });
+  stops.push(() => peopleApi.close());
+  const hub = createHub({
+    store: opened,
+    directory,
+    policy,
+    ...(policyFile && { policyStatus: policyFile.status }),
+    variableKey,
+    audit: {
+      signer: key,
+      verify: verifySignature,
+      witness: auditWitness(join(config.stateDir, 'audit-head.json')),
+    },
+    ...(config.hub.externalUrl === null ? {} : { externalUrl: config.hub.externalUrl }),
+    agents: embedded === null ? [] : [embedded],
+    local: embedded === null ? [] : [embedded.name],
+    ci: {
+      api: peopleApi,
+      botToken: tokenOf(config.hub.gitlabTokenFile, 'hub.gitlab_token_file', log),
+      tokens: [
+        { purpose: 'facts', read: secretOf(config.gitlab.tokenFile) },
+        { purpose: 'members', read: secretOf(config.hub.gitlabMembersTokenFile) },
+        { purpose: 'retry', read: secretOf(config.hub.gitlabTokenFile) },
+      ],
+    },
+    ...(oidc === null
+      ? {}
+      : {
+          identity: {
+            provider: openidProvider({
+              ...oidc,
+              clientSecret: tokenOf(oidc.clientSecretFile, 'hub.oidc.client_secret_file', log),
+              ca: oidc.isGitlab ? config.gitlab.ca : null,
+              clock,
+              log: log.child({ part: 'sign-in' }),
+            }),
+            admins: oidc.admins,
+          },
+        }),
+    clock,
+    log: log.child({ part: 'hub' }),
+    version: VERSION,
+    gitlabUrl: config.gitlab.url,
+    page: page === undefined ? builtPage() : page,
+  });
+  stops.push(() => hub.close());
+  const { host } = config.hub.listen;
+  const { port } = await hub.listen(host, config.hub.listen.port);
+  return { hub, key, url: originOf(host, port), reachedAt: originOf(reachable(host), port), policy };
+}
+
+/** The one-time token of an empty store, and the link with it. */
+export async function firstStep(
+  config: HubConfig,
+  hub: Hub,
+  reachedAt: string,
+): Promise<Pick<RunningHub, 'bootstrapToken' | 'firstLink'>> {
+  const bootstrapToken = await hub.bootstrapToken();
+  const link = bootstrapToken === null ? null : firstLink(config.hub.externalUrl ?? reachedAt, bootstrapToken);
+  return { bootstrapToken, firstLink: link };
+}
+
+/** The same for whoever says by themselves what is wrong with it; null where none is set. */
+function secretOf(path: string | null) {
+  return path === null ? null : () => readSecretFile(path, path);
+}
+
+/** The directory that GitLab is, where a token for it was given. */
+function gitlabPeople(config: HubConfig, clock: Clock, log: Log) {
+  const { gitlabMembersTokenFile: file } = config.hub;
+  if (file === null) return null;
+  const { url, ca } = config.gitlab;
+  const token = tokenOf(file, 'hub.gitlab_members_token_file', log);
+  const api = createMembersApi({ url, token, ...(ca === null ? {} : { ca }) });
+  const directory = gitlabDirectory({ api, clock, log: log.child({ part: 'people' }) });
+  return { directory, close: () => api.close() };
+}
+
+/** A token as its file has it at each use: it is rotated once a year, and the process runs on. */
+export function tokenOf(path: string | null, key: string, log: Log): () => string | null {
+  if (path === null) return () => null;
+  let said = '';
+  return () => {
+    const reading = readSecretFile(path, path);
+    const problem = reading.ok ? '' : reading.message;
+    if (problem !== said && problem !== '') log.error({ reason: problem }, `${key} cannot be used`);
+    said = problem;
+    return reading.ok ? reading.value : null;
+  };
+}
+
+/** The page as the build left it: beside the compiled program, or in `dist` where the sources run. Null: none is built. */
+function builtPage(): string | null {
+  const folders = ['../../page/', '../../dist/page/'].map((path) => fileURLToPath(new URL(path, import.meta.url)));
+  return folders.find((folder) => existsSync(join(folder, 'index.html')) && existsSync(join(folder, 'assets'))) ?? null;
+}
+
+/** An address that listens everywhere is reached on loopback. */
+function reachable(host: string): string {
+  return host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+}
+
+/** Address of a listening socket as people write it. */
+export function originOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
