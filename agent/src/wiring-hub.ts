@@ -161,6 +161,9 @@ export async function openHub(
             admins: oidc.admins,
           },
         }),
+    tls: config.hub.tls,
+    trustedProxies: config.hub.trustedProxies,
+    plainHttp: config.hub.plainHttp,
     clock,
     log: log.child({ part: 'hub' }),
     version: VERSION,
@@ -170,7 +173,9 @@ export async function openHub(
   stops.push(() => hub.close());
   const { host } = config.hub.listen;
   const { port } = await hub.listen(host, config.hub.listen.port);
-  return { hub, key, url: originOf(host, port), reachedAt: originOf(reachable(host), port), policy };
+  const scheme = config.hub.tls === null ? 'http' : 'https';
+  const [url, reachedAt] = [originOf(host, port, scheme), originOf(reachable(host), port, scheme)];
+  return { hub, key, url, reachedAt, policy };
 }
 
 /** The one-time token of an empty store, and the link with it. */
@@ -225,6 +230,6 @@ function reachable(host: string): string {
 }
 
 /** Address of a listening socket as people write it. */
-export function originOf(host: string, port: number): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+export function originOf(host: string, port: number, scheme: 'http' | 'https' = 'http'): string {
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

@@ -9,6 +9,7 @@ import type { RunnerDemand } from './domain/policy.ts';
 import { demandedMode } from './domain/policy-demands.ts';
 import { createLinkClient } from './link/client.ts';
 import { enrolAgent } from './link/enrol.ts';
+import type { LinkTrust } from './link/session.ts';
 import type { Log } from './ports/log.ts';
 import { createAgent } from './runners/gitlab/agent.ts';
 import { openParkingLot } from './stores/parking-lot.ts';
@@ -47,6 +48,8 @@ interface Reached {
   readonly name: string;
   readonly hubKey: Uint8Array;
   readonly key: Signer;
+  /** What the hub's certificate has to come from; null: from whatever the system trusts. */
+  readonly trust: LinkTrust | null;
   readonly demands: () => readonly RunnerDemand[];
   readonly first: () => Promise<Pick<RunningHub, 'bootstrapToken' | 'firstLink'>>;
 }
@@ -73,6 +76,7 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
         protected: guarded && mode !== 'monitor',
       })),
       hubKey: reached.hubKey,
+      trust: reached.trust,
       sign: reached.key.sign,
       cursor: cursorFile(join(config.stateDir, 'link-cursor')),
       clock,
@@ -119,6 +123,8 @@ async function ownHub(config: AgentConfig, options: StartOptions, stops: Stops):
     name: EMBEDDED_AGENT,
     hubKey: hubKey.publicKey,
     key,
+    // Its own certificate and no other, whatever name stands in it.
+    trust: config.hub.tls === null ? null : { ca: config.hub.tls.cert, exact: true },
     demands: () => policy().runners,
     first: () => firstStep(config, hub, reachedAt),
   };
@@ -126,7 +132,7 @@ async function ownHub(config: AgentConfig, options: StartOptions, stops: Stops):
 
 /** The hub that `hub.url` names: the agent enrols with it once, with the key that it has made itself. */
 async function hubElsewhere(config: AgentConfig, log: Log): Promise<Reached> {
-  const { url, enrolmentTokenFile } = config.remote!;
+  const { url, ca, enrolmentTokenFile } = config.remote!;
   const { stateDir } = config;
   if (existsSync(config.hub.store.path))
     log.warn(
@@ -136,7 +142,12 @@ async function hubElsewhere(config: AgentConfig, log: Log): Promise<Reached> {
   const key = openAgentKey(stateDir);
   let identity = readIdentity(stateDir);
   if (identity === null) {
-    identity = await enrolAgent({ url, token: enrolmentToken(enrolmentTokenFile), key });
+    identity = await enrolAgent({
+      url,
+      token: enrolmentToken(enrolmentTokenFile),
+      key,
+      ...(ca === null ? {} : { ca }),
+    });
     writeIdentity(stateDir, identity);
     log.info({ agent: identity.name, hub: url }, 'enrolled with the hub; the enrolment token is used up');
   }
@@ -146,6 +157,7 @@ async function hubElsewhere(config: AgentConfig, log: Log): Promise<Reached> {
     name: identity.name,
     hubKey: identity.hubKey,
     key,
+    trust: ca === null ? null : { ca, exact: false },
     demands: () => [],
     first: async () => ({ bootstrapToken: null, firstLink: null }),
   };

@@ -1,4 +1,5 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { generateKeyPairSync } from 'node:crypto';
+import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -68,6 +69,49 @@ describe('hub.yml', () => {
       'hub.yml:6:1: hub: what stands under "hub:" in agent.yml stands in hub.yml without it',
       'hub.yml:7:1: lisen: unknown key; did you mean "listen"?',
     ]);
+  });
+});
+
+describe('TLS of the hub', () => {
+  const tls = (more: string) => hub(`${GOOD}tls: {${more}}\n`);
+  const fixture = (name: string) => new URL(`../fixtures/tls/${name}.pem`, import.meta.url).pathname;
+  const own = (mode: number) => {
+    copyFileSync(fixture('key'), join(folder, 'key.pem'));
+    chmodSync(join(folder, 'key.pem'), mode);
+    return `cert: ${fixture('cert')}, key: key.pem`;
+  };
+
+  it('is a certificate with its key, and nothing is warned of then', () => {
+    const config = hub(`${GOOD}listen: 0.0.0.0:8094\ntls: {${own(0o600)}}\n`);
+    expect(config.hub.tls?.key).toContain('PRIVATE KEY');
+    expect(config.warnings).toEqual([]);
+    expect(hub(`${GOOD}listen: 0.0.0.0:8094\n`).warnings).toHaveLength(1);
+  });
+
+  it('T25 is refused with a key that others can read, that is another one, or that is missing', () => {
+    expect(problems(() => tls(own(0o644)))).toEqual([expect.stringContaining('tls.key: "key.pem" has mode 0644')]);
+    own(0o600);
+    writeFileSync(
+      join(folder, 'key.pem'),
+      generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    );
+    expect(problems(() => tls(`cert: ${fixture('cert')}, key: key.pem`))).toEqual([
+      expect.stringContaining('is not the key of tls.cert'),
+    ]);
+    expect(problems(() => tls(`cert: ${fixture('cert')}`))).toEqual([
+      expect.stringContaining('tls.cert: is of no use without tls.key'),
+    ]);
+    expect(problems(() => tls(`cert: ${fixture('cert')}, key: secret`))).toEqual([
+      expect.stringContaining('is no PEM key'),
+    ]);
+  });
+
+  it('reads who is trusted as a proxy, and says loudly what is open', () => {
+    expect(hub(`${GOOD}trusted_proxies: 10.0.0.7 10.1.0.0/16 fd00::/8\n`).hub.trustedProxies).toHaveLength(3);
+    expect(problems(() => hub(`${GOOD}trusted_proxies: proxy.example.com\n`))).toEqual([
+      expect.stringContaining('"proxy.example.com" is no address and no network'),
+    ]);
+    expect(hub(`${GOOD}plain_http: allow\n`).warnings).toEqual([expect.stringContaining('can let any job run')]);
   });
 });
 

@@ -62,6 +62,9 @@ describe('agent.yml', () => {
         gitlabTokenFile: null,
         gitlabMembersTokenFile: null,
         oidc: null,
+        tls: null,
+        trustedProxies: [],
+        plainHttp: false,
       },
       stateDir: join(folder, 'state'),
       principals: join(folder, 'principals.yaml'),
@@ -326,7 +329,7 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     'a hub elsewhere that would be reached in clear',
     `${GOOD}hub: {url: http://hub.example.com}\n`,
     [
-      'agent.yml:8:12: hub.url: http:// would send what decides over jobs, and the key of hidden values, in clear: wanted https://; http:// is taken to this machine only',
+      'agent.yml:8:12: hub.url: http:// would send what decides over jobs, and the key of hidden values, in clear: wanted https://; http:// is taken to this machine only, or anywhere with hub.plain_http: allow',
     ],
   ],
   [
@@ -358,13 +361,12 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
   ],
   [
     'what later versions bring',
-    `${GOOD}    divert: x\ntls: {cert: x}\noidc: {}\nhub: {notify: {}}\non_unmatched: divert\n`,
+    `${GOOD}    divert: x\noidc: {}\nhub: {notify: {}}\non_unmatched: divert\n`,
     [
       'agent.yml:8:5: runners[0].divert: which runner takes what nobody approved stands in the policy, under on_unmatched',
-      'agent.yml:11:7: hub.notify: not supported in this version; take it out',
-      'agent.yml:9:1: tls: not supported in this version; take it out',
-      'agent.yml:10:1: oidc: not supported in this version; take it out',
-      'agent.yml:12:1: on_unmatched: stands in the policy (policy.yaml), not here',
+      'agent.yml:10:7: hub.notify: not supported in this version; take it out',
+      'agent.yml:9:1: oidc: not supported in this version; take it out',
+      'agent.yml:11:1: on_unmatched: stands in the policy (policy.yaml), not here',
     ],
   ],
   [

@@ -21,6 +21,8 @@ const OF_BOTH: readonly string[] = [
   'policy',
   'keys.variable',
   'keys.hub',
+  'tls.cert',
+  'tls.key',
   'log.level',
   'log.format',
 ];

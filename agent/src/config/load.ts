@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { dirname } from 'node:path';
 import { AGENT_FILE, type FileKind, HUB_FILE, inWordsOf, isOfHub } from './file-kinds.ts';
 import type { ListenAddress } from './kinds.ts';
@@ -10,6 +11,7 @@ import { quotablePath, readSecretFile } from './secret-file.ts';
 import { readSettings, type Settings } from './settings.ts';
 import type { ConfigSources, Setting } from './sources.ts';
 import { systemErrorWords } from './system-error.ts';
+import { certificates, type TlsConfig, tlsConfig } from './tls.ts';
 
 /** Everything `holdpoint hub` is told, read and checked; paths are absolute, durations milliseconds. */
 export interface HubConfig {
@@ -34,6 +36,12 @@ export interface HubConfig {
     readonly gitlabMembersTokenFile: string | null;
     /** Null: people sign in with tokens only. */
     readonly oidc: OidcConfig | null;
+    /** Null: plain HTTP. */
+    readonly tls: TlsConfig | null;
+    /** Addresses and networks of proxies. */
+    readonly trustedProxies: readonly string[];
+    /** Agents of other machines are served without TLS, too. */
+    readonly plainHttp: boolean;
   };
   readonly stateDir: string;
   /** Path of principals.yaml; null: GitLab alone says who is who. */
@@ -53,6 +61,8 @@ export interface AgentConfig extends HubConfig {
   /** The hub elsewhere; null: the agent has one of its own. */
   readonly remote: {
     readonly url: string;
+    /** PEM of the one authority that is trusted for it; null: those that the system knows. */
+    readonly ca: string | null;
     /** Path of the file with a one-time token; its content is looked at only by an agent that is not enrolled. */
     readonly enrolmentTokenFile: string | null;
   } | null;
@@ -66,22 +76,6 @@ export interface AgentConfig extends HubConfig {
     readonly liveFloorMs: number;
     readonly handoverConfirmMs: number;
   };
-}
-
-function pemText(setting: Setting | undefined, path: string, problems: ConfigProblem[]): string | null {
-  if (setting === undefined) return null;
-  const refuse = (message: string): null => {
-    problems.push({ where: setting.where, path: 'gitlab.ca', message });
-    return null;
-  };
-  try {
-    const text = readFileSync(path, 'utf8');
-    return text.includes('-----BEGIN CERTIFICATE-----')
-      ? text
-      : refuse(`${quotablePath(path)} has no PEM certificate in it`);
-  } catch (error) {
-    return refuse(`cannot read ${quotablePath(path)}: ${systemErrorWords(error)}`);
-  }
 }
 
 /** What both files say, and how to go on reading; the caller throws what was gathered in `problems`. */
@@ -112,7 +106,7 @@ function readShared(read: Settings, isApart: boolean): Omit<HubConfig, 'warnings
     file,
     gitlab: {
       url: text('gitlab.url'),
-      ca: pemText(settings.get('gitlab.ca'), path('gitlab.ca'), problems),
+      ca: certificates(read, 'gitlab.ca'),
       tokenFile: settings.has('gitlab.token_file') ? path('gitlab.token_file') : null,
     },
     hub: {
@@ -122,6 +116,9 @@ function readShared(read: Settings, isApart: boolean): Omit<HubConfig, 'warnings
       gitlabTokenFile: settings.has('hub.gitlab_token_file') ? path('hub.gitlab_token_file') : null,
       gitlabMembersTokenFile: asksGitlab ? path('hub.gitlab_members_token_file') : null,
       oidc,
+      tls: isApart ? null : tlsConfig(read),
+      trustedProxies: proxies(read),
+      plainHttp: text('hub.plain_http') === 'allow',
     },
     stateDir,
     principals,
@@ -147,7 +144,8 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
     const where = settings.get('hub.listen')?.where ?? settings.get('gateway.listen')?.where ?? '';
     problems.push({ where, path: 'hub.listen', message: 'gateway and hub cannot listen on the same address' });
   }
-  const listening = { 'gateway.listen': gateway, ...(remote === null ? { 'hub.listen': hub } : {}) };
+  const hubInClear = remote === null && shared.hub.tls === null;
+  const listening = { 'gateway.listen': gateway, ...(hubInClear ? { 'hub.listen': hub } : {}) };
   throwThem(problems, AGENT_FILE);
   return {
     ...shared,
@@ -169,6 +167,7 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
       ...openPortWarnings(listening),
       ...clearTextWarning(text('gitlab.url')),
       ...(remote === null ? [] : idleWarnings(settings)),
+      ...plainWarning(shared.hub.plainHttp),
     ],
   };
 }
@@ -180,7 +179,11 @@ export function loadHubConfig(sources: ConfigSources): HubConfig {
   throwThem(read.problems, HUB_FILE);
   return {
     ...shared,
-    warnings: [...openPortWarnings({ listen: shared.hub.listen }), ...clearTextWarning(shared.gitlab.url)],
+    warnings: [
+      ...(shared.hub.tls === null ? openPortWarnings({ listen: shared.hub.listen }) : []),
+      ...clearTextWarning(shared.gitlab.url),
+      ...plainWarning(shared.hub.plainHttp),
+    ],
   };
 }
 
@@ -195,7 +198,8 @@ function throwThem(problems: readonly ConfigProblem[], kind: FileKind): void {
   );
 }
 
-function remoteHub({ settings, text, path, problems }: Settings): AgentConfig['remote'] {
+function remoteHub(read: Settings): AgentConfig['remote'] {
+  const { settings, text, path, problems } = read;
   const token = settings.get('hub.enrolment_token_file');
   if (!settings.has('hub.url')) {
     if (token !== undefined) {
@@ -205,17 +209,46 @@ function remoteHub({ settings, text, path, problems }: Settings): AgentConfig['r
     return null;
   }
   const url = new URL(text('hub.url'));
-  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
+  if (url.protocol === 'http:' && !isLoopback(url.hostname) && text('hub.plain_http') !== 'allow') {
     const message =
-      'http:// would send what decides over jobs, and the key of hidden values, in clear: wanted https://; http:// is taken to this machine only';
+      'http:// would send what decides over jobs, and the key of hidden values, in clear: wanted https://; http:// is taken to this machine only, or anywhere with hub.plain_http: allow';
     problems.push({ where: settings.get('hub.url')!.where, path: 'hub.url', message });
   }
-  return { url: text('hub.url'), enrolmentTokenFile: token === undefined ? null : path('hub.enrolment_token_file') };
+  const enrolmentTokenFile = token === undefined ? null : path('hub.enrolment_token_file');
+  return { url: text('hub.url'), ca: certificates(read, 'tls.ca'), enrolmentTokenFile };
+}
+
+/** Proxies that are believed, each an address or a network. */
+function proxies({ settings, text, problems }: Settings): readonly string[] {
+  const setting = settings.get('hub.trusted_proxies');
+  if (setting === undefined) return [];
+  const words = text('hub.trusted_proxies').trim().split(/\s+/);
+  const wrong = words.find((word) => {
+    const [address = '', bits, more] = word.split('/');
+    const most = isIP(address) === 6 ? 128 : 32;
+    return (
+      isIP(address) === 0 || more !== undefined || (bits !== undefined && !(/^\d{1,3}$/.test(bits) && +bits <= most))
+    );
+  });
+  if (wrong !== undefined) {
+    const message = `"${wrong}" is no address and no network: wanted words like 10.0.0.7 or 10.0.0.0/24`;
+    problems.push({ where: setting.where, path: 'hub.trusted_proxies', message });
+    return [];
+  }
+  return words;
 }
 
 /** Keys that mean something to a hub alone: whoever edits them here and not there would wait for nothing. */
 function idleWarnings(settings: ReadonlyMap<string, Setting>): readonly string[] {
-  const agents = ['gitlab.url', 'gitlab.ca', 'gitlab.token_file', 'state_dir', 'log.level', 'log.format'];
+  const agents = [
+    'hub.plain_http',
+    'gitlab.url',
+    'gitlab.ca',
+    'gitlab.token_file',
+    'state_dir',
+    'log.level',
+    'log.format',
+  ];
   const idle = OPTIONS.filter((option) => isOfHub(option) && !agents.includes(option.key) && settings.has(option.key));
   return idle.map(
     ({ key }) => `${key} means nothing here: hub.url is set, and what the hub is told stands in its hub.yml`,
@@ -242,6 +275,14 @@ function openPortWarnings(listening: Readonly<Record<string, ListenAddress>>): r
       ([key, { host }]) =>
         `${key} is ${host}, without TLS: tokens cross the network in clear unless a proxy is before it`,
     );
+}
+
+function plainWarning(plainHttp: boolean): readonly string[] {
+  return plainHttp
+    ? [
+        'plain_http is allow: whoever is on the way between an agent and its hub can let any job run, and reads the key of hidden values',
+      ]
+    : [];
 }
 
 function clearTextWarning(gitlab: string): readonly string[] {

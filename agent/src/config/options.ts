@@ -108,6 +108,23 @@ export const OPTIONS: readonly ConfigOption[] = [
     default: 'directory',
     choices: ['directory', 'claims'],
   }),
+  option(
+    'hub.trusted_proxies',
+    'text',
+    'addresses or networks, with blanks between, whose X-Forwarded-For is believed',
+  ),
+  // Over a network everybody on the way could decide over jobs, and would have the key of hidden values.
+  option('hub.plain_http', 'choice', 'whether an agent and a hub on two machines may talk without TLS', {
+    default: 'refuse',
+    choices: ['refuse', 'allow'],
+  }),
+  option('tls.cert', 'path', 'certificate of the hub (PEM, with those between it and the authority)'),
+  option('tls.key', 'path', 'key of that certificate (PEM, mode 600)'),
+  option(
+    'tls.ca',
+    'path',
+    'authority of the certificate of the hub that hub.url names (PEM); no other is trusted then',
+  ),
   option('state_dir', 'path', 'folder for parked jobs, keys and database; only its owner may read it', {
     default: '/var/lib/holdpoint',
     unit: 'folder',
@@ -174,7 +191,7 @@ export const OPTIONS: readonly ConfigOption[] = [
 ];
 
 /** Keys that belong to later versions: told apart from typing mistakes, refused all the same, since they would do nothing. */
-export const LATER_KEYS: readonly string[] = ['hub.notify', 'oidc', 'notify', 'tls'];
+export const LATER_KEYS: readonly string[] = ['hub.notify', 'oidc', 'notify'];
 
 /** Keys that stand in another file. */
 export const ELSEWHERE: Readonly<Record<string, string>> = {

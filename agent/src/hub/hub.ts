@@ -32,6 +32,7 @@ import type { KnownAgent } from './link-auth.ts';
 import { createLinkServer } from './link-server.ts';
 import { createLogs } from './logs.ts';
 import { createMetrics } from './metrics.ts';
+import { peersOf } from './proxies.ts';
 import type { Route } from './route.ts';
 import { routes } from './routes.ts';
 import { buildServer } from './server.ts';
@@ -75,6 +76,12 @@ export interface HubOptions {
   };
   /** Where people sign in, and ids of those who then administer the hub; without it they sign in with tokens. */
   readonly identity?: { readonly provider: IdentityProvider; readonly admins: readonly number[] };
+  /** Certificate and key, PEM; without them plain HTTP. */
+  readonly tls?: { readonly cert: string; readonly key: string } | null;
+  /** Addresses and networks of proxies whose word on where a request comes from is believed. */
+  readonly trustedProxies?: readonly string[];
+  /** Agents of other machines are served without TLS, too. */
+  readonly plainHttp?: boolean;
   /** How often agents and viewers are pinged; default 15,000. Two misses close the link. */
   readonly heartbeatMs?: number;
 }
@@ -102,7 +109,11 @@ export function createHub(options: HubOptions): Hub {
   if (variableKey.length !== 32)
     throw new HoldpointError('bad_config', `the variable key has ${variableKey.length} bytes, it must have 32`);
   const heartbeatMs = options.heartbeatMs ?? HEARTBEAT_MS;
-  let listening = 'http://127.0.0.1';
+  const tls = options.tls ?? null;
+  const scheme = tls === null ? 'http' : 'https';
+  const peers = peersOf(options.trustedProxies ?? []);
+  const plainHttp = options.plainHttp ?? false;
+  let listening = `${scheme}://127.0.0.1`;
   const context: HubContext = {
     store,
     directory,
@@ -130,9 +141,19 @@ export function createHub(options: HubOptions): Hub {
   };
   const audit = keepAudit(context, options.audit, log);
   const logs = createLogs(context, (agent, hold, on) => link.watch(agent, hold, on));
-  const viewers = createViewers(context, heartbeatMs, log, logs);
+  const viewers = createViewers(context, heartbeatMs, log, logs, peers);
   const { signer } = options.audit;
-  const link = createLinkServer({ context, agents: options.agents, signer, variableKey, heartbeatMs, log, logs });
+  const link = createLinkServer({
+    context,
+    agents: options.agents,
+    signer,
+    variableKey,
+    heartbeatMs,
+    log,
+    logs,
+    peers,
+    plainHttp,
+  });
   const metrics = createMetrics(link.connected, viewers.count, {
     policy: () => options.policyStatus?.() ?? null,
     overdue: async () => (await overdueGlasses(context)).length,
@@ -216,6 +237,9 @@ export function createHub(options: HubOptions): Hub {
         log,
         version: options.version,
         page: options.page ?? null,
+        tls,
+        peers,
+        plainHttp,
       });
       app = server;
       server.server.maxConnections = MAX_CONNECTIONS;
@@ -240,7 +264,7 @@ export function createHub(options: HubOptions): Hub {
       // An address that listens everywhere is no address for a link.
       const reached = host === '0.0.0.0' || host === '::' ? hostname() : host;
       const name = reached.includes(':') ? `[${reached}]` : reached;
-      listening = `http://${name}:${taken}`;
+      listening = `${scheme}://${name}:${taken}`;
       checking = audit.start().then(checkApprovals);
       expireAndAgain();
       detached.start();

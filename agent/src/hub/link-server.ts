@@ -6,7 +6,6 @@ import type { HubContext } from '../app/hub-context.ts';
 import type { AgentProblem } from '../domain/agent-problem.ts';
 import type { Signer } from '../domain/dsse.ts';
 import { HoldpointError } from '../domain/errors.ts';
-import { plainAddress } from '../domain/token-use.ts';
 import type { Agents, LogPiece } from '../ports/agents.ts';
 import type { Log } from '../ports/log.ts';
 import type { StoreReader } from '../ports/store.ts';
@@ -14,6 +13,7 @@ import { CLOSE, MAX_FRAME_BYTES } from '../wire/link.ts';
 import { agentKeys, type KnownAgent } from './link-auth.ts';
 import { type LinkConnection, MAX_UNPROVED_BYTES, serveAgent } from './link-connection.ts';
 import type { Logs } from './logs.ts';
+import { inClear, type Peers } from './proxies.ts';
 import { refuse } from './viewers.ts';
 
 /** Sockets that have not proved yet: agents come one at a time, a crowd is an attack; the oldest of it makes room. */
@@ -58,6 +58,9 @@ export interface LinkServerOptions {
   readonly variableKey: Uint8Array;
   readonly heartbeatMs: number;
   readonly log: Log;
+  readonly peers: Peers;
+  /** Agents of other machines are served without TLS, too. */
+  readonly plainHttp: boolean;
   /** Told of pieces of logs, and of agents that have come back. */
   readonly logs: Pick<Logs, 'take' | 'ready'>;
 }
@@ -71,6 +74,8 @@ export function createLinkServer({
   heartbeatMs,
   log,
   logs,
+  peers,
+  plainHttp,
 }: LinkServerOptions): LinkServer {
   const server = new WebSocketServer({
     noServer: true,
@@ -126,13 +131,18 @@ export function createLinkServer({
         refuse(socket, new HoldpointError('forbidden', 'no web page may open the link of agents'));
         return;
       }
+      // Whoever reads along would have the key of hidden values, and could say what is approved (T27, T28).
+      if (!plainHttp && !peers.isPrivate(request)) {
+        refuse(socket, inClear());
+        return;
+      }
       server.handleUpgrade(request, socket, head, (accepted) => {
         // Whoever holds places without a proof must not keep an agent out: it needs one for a moment only (T30).
         const [oldest] = unproved.size >= MAX_UNPROVED ? unproved.values() : [];
         oldest?.cut();
         const connection = serveAgent(accepted, shared);
         all.add(connection);
-        from.set(connection, plainAddress(request.socket.remoteAddress ?? ''));
+        from.set(connection, peers.addressOf(request) ?? '');
         let bytes = head.length;
         const count = (part: Buffer): void => {
           bytes += part.length;

@@ -51,6 +51,8 @@ export interface Route {
   readonly status?: number;
   /** A credential stands in its body or query: wrong ones are limited by address, as wrong tokens are. */
   readonly tries?: boolean;
+  /** Refused over a network without TLS. */
+  readonly confidential?: boolean;
   /** Requests of one address in a minute, at most; absent: as many as come. */
   readonly perMinute?: number;
   handle(input: Input<unknown, unknown, unknown>): Promise<unknown>;
@@ -91,6 +93,7 @@ interface Typed<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R
   readonly reply: R;
   readonly status?: number;
   readonly tries?: boolean;
+  readonly confidential?: boolean;
   handle(input: Input<z.output<P>, z.output<Q>, z.output<B>>): Promise<z.input<R> | Answer>;
 }
 /** A JSON route, its handler checked against its schemas. */
@@ -108,6 +111,7 @@ export function route<
     demand,
     status: typed.status ?? 200,
     tries: typed.tries ?? false,
+    confidential: typed.confidential ?? false,
     params: typed.params ?? none,
     query: typed.query ?? none,
     body: typed.body ?? null,

@@ -1,7 +1,7 @@
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
-import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import {
   hasZodFastifySchemaValidationErrors,
   jsonSchemaTransform,
@@ -14,6 +14,7 @@ import type { Log } from '../ports/log.ts';
 import { problemSchema } from '../wire/api.ts';
 import { type Guard, guard, type Identity, RateLimited } from './auth.ts';
 import { servePage } from './page.ts';
+import { inClear, type Peers } from './proxies.ts';
 import { Answer, type Route } from './route.ts';
 import { serveV4 } from './v4/plugin.ts';
 import type { V4Route } from './v4/route.ts';
@@ -34,6 +35,11 @@ export interface ServerOptions {
   readonly version: string;
   /** Folder of the built page; null: the hub has none. */
   readonly page: string | null;
+  /** Certificate and key, PEM; null: plain HTTP. */
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+  readonly peers: Peers;
+  /** What may be asked without TLS from another machine is asked so all the same. */
+  readonly plainHttp: boolean;
 }
 
 /** The HTTP server with all its routes; not yet listening. */
@@ -44,8 +50,14 @@ export async function buildServer({
   log,
   version,
   page,
+  tls,
+  peers,
+  plainHttp,
 }: ServerOptions): Promise<FastifyInstance> {
-  const app = Fastify({
+  const app: FastifyInstance = Fastify({
+    // The kind of server does not show in the types of what is built on it.
+    ...((tls === null ? {} : { https: tls }) as object),
+    trustProxy: peers.isTrusted,
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
@@ -84,14 +96,20 @@ export async function buildServer({
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
   });
   const gate = guard(app, context);
-  for (const route of routes) register(app, route, gate);
+  const isPrivate = (request: FastifyRequest) => plainHttp || peers.isPrivate(request.raw);
+  for (const route of routes) register(app, route, gate, isPrivate);
   await serveV4(app, { routes: v4, guard: gate, log });
   await servePage(app, page);
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
   return app;
 }
 
-function register(app: FastifyInstance, route: Route, gate: Guard): void {
+function register(
+  app: FastifyInstance,
+  route: Route,
+  gate: Guard,
+  isPrivate: (request: FastifyRequest) => boolean,
+): void {
   const identities = new WeakMap<object, Identity>();
   const limit = route.perMinute === undefined ? null : gate.limited(route.url, route.perMinute);
   app.route({
@@ -110,6 +128,7 @@ function register(app: FastifyInstance, route: Route, gate: Guard): void {
     // Before the body is read: whoever has no token has no business here.
     onRequest: async (request) => {
       await limit?.(request);
+      if (route.confidential === true && !isPrivate(request)) throw inClear();
       if (route.demand !== null) identities.set(request, await gate.identify(request, route.demand));
     },
     handler: async (request, reply) => {

@@ -12,6 +12,7 @@ import { type WatchLog, watchLogSchema } from '../wire/logs.ts';
 import { identifyRequest, isWrongToken, MAX_FAILED_PER_MINUTE, RateLimited, requireScope } from './auth.ts';
 import { failedTries } from './failed-tries.ts';
 import type { Logs, Looker } from './logs.ts';
+import type { Peers } from './proxies.ts';
 import { refuseJobs, useOf } from './token-use.ts';
 import { problemOf } from './views.ts';
 
@@ -42,7 +43,13 @@ interface Viewer extends Looker {
 }
 
 /** The websocket `/api/v1/events`: hints of what has changed, each viewer only of what they may see. */
-export function createViewers(context: HubContext, heartbeatMs: number, log: Log, logs: Logs): Viewers {
+export function createViewers(
+  context: HubContext,
+  heartbeatMs: number,
+  log: Log,
+  logs: Logs,
+  peers: Pick<Peers, 'addressOf'>,
+): Viewers {
   const server = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -102,7 +109,7 @@ export function createViewers(context: HubContext, heartbeatMs: number, log: Log
   async function callerOf(request: IncomingMessage): Promise<Caller> {
     if (viewers.size >= MAX_VIEWERS)
       throw new HoldpointError('rate_limited', `${MAX_VIEWERS} viewers follow already: try again later`);
-    const use = useOf(request.headers, request.socket.remoteAddress ?? null);
+    const use = useOf(request.headers, peers.addressOf(request));
     const identity = await identifyRequest(context, null, request.headers, use).catch((error: unknown) => {
       if (isWrongToken(error)) tries.note(use.address);
       throw error;

@@ -6,7 +6,7 @@ import type { Gatekeeper, HubPush } from '../ports/gatekeeper.ts';
 import type { Log } from '../ports/log.ts';
 import type { HubFrame } from '../wire/link.ts';
 import { reconnectDelayMs } from './backoff.ts';
-import { openSession, type Session } from './session.ts';
+import { type LinkTrust, openSession, type Session } from './session.ts';
 
 const ANSWER_MS = 10_000;
 /** A clock that is further off makes times on the page and in the audit hard to compare. */
@@ -27,8 +27,8 @@ export interface LinkClientOptions {
   readonly cursor: { load(): Promise<number>; save(seq: number): Promise<void> };
   readonly clock: Clock;
   readonly log: Log;
-  /** PEM of the authority of the hub's certificate, where the system does not know it. */
-  readonly ca?: string | undefined;
+  /** Absent or null: what the system trusts. */
+  readonly trust?: LinkTrust | null;
   /** How long an answer may take before the call rejects; default 10,000. */
   readonly answerMs?: number | undefined;
   /** 0 to 1, for jitter; default Math.random. */
@@ -112,7 +112,7 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
       version: options.version,
       runners: options.runners,
       cursor: acted,
-      ca: options.ca,
+      trust: options.trust ?? null,
       hubKey: options.hubKey,
       sign: options.sign,
       clock,

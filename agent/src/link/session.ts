@@ -1,4 +1,5 @@
 import { createPublicKey, randomBytes, verify } from 'node:crypto';
+import type { ConnectionOptions } from 'node:tls';
 import { WebSocket } from 'ws';
 import type { AgentProblem } from '../domain/agent-problem.ts';
 import { ERRORS, type ErrorCode, HoldpointError } from '../domain/errors.ts';
@@ -28,13 +29,25 @@ const WELCOME_MS = 15_000;
 /** Logs wait behind nothing: a verdict must not wait behind a log. */
 const MAX_LOG_BUFFERED_BYTES = 512 * 1024;
 
+/** What is trusted as the hub's certificate instead of what the system trusts. */
+export interface LinkTrust {
+  /** PEM. */
+  readonly ca: string;
+  /** `ca` is the very certificate, and no other will do; else the authority that it comes from. */
+  readonly exact: boolean;
+}
+
+function tlsOf({ ca, exact }: LinkTrust): ConnectionOptions {
+  return exact ? { ca, allowPartialTrustChain: true, checkServerIdentity: () => undefined } : { ca };
+}
+
 export interface SessionOptions {
   readonly url: string;
   readonly agent: string;
   readonly version: string;
   readonly runners: readonly { readonly name: string; readonly protected: boolean }[];
   readonly cursor: number;
-  readonly ca?: string | undefined;
+  readonly trust: LinkTrust | null;
   /** The hub's public key as it was told at the enrolment, 32 bytes: no other hub is talked to (T28). */
   readonly hubKey: Uint8Array;
   readonly sign: (bytes: Uint8Array) => Uint8Array;
@@ -82,7 +95,7 @@ export function openSession(options: SessionOptions): Session {
     maxPayload: MAX_FRAME_BYTES,
     handshakeTimeout: WELCOME_MS,
     followRedirects: false,
-    ...(options.ca === undefined ? {} : { ca: options.ca }),
+    ...(options.trust === null ? {} : tlsOf(options.trust)),
   });
   const cancelWelcome = clock.after(WELCOME_MS, () => finish('no welcome in time', CLOSE.timeout));
 

@@ -59,6 +59,7 @@ export function agentRoutes({ hub, links, keeper, connectedSince, problems }: Ro
       reply: wire.enrolledSchema,
       status: 201,
       tries: true,
+      confidential: true,
       handle: async ({ body, address }) => {
         const publicKey = Uint8Array.from(Buffer.from(body.public_key, 'base64url'));
         const signature = Buffer.from(body.signature, 'base64url');
