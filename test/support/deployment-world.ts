@@ -14,6 +14,7 @@ import type { Facts } from '../../agent/src/domain/facts.ts';
 import type { Principals } from '../../agent/src/domain/principal.ts';
 import type { EnvironmentKey, EnvironmentWish } from '../../agent/src/domain/protected-environment.ts';
 import type { AdmitAnswer } from '../../agent/src/ports/gatekeeper.ts';
+import type { Store } from '../../agent/src/ports/store.ts';
 import { factsFor, hubWorld, type JobSpec, PEOPLE, requestFor, type World } from './hub-world.ts';
 
 const TEAMS = [
@@ -105,8 +106,8 @@ function factsOf(run: RunSpec): Facts {
 }
 
 /** Opens the world; the policy protects nothing until a test says so. */
-export async function deploymentWorld(policy = ''): Promise<DeploymentWorld> {
-  const world = await hubWorld();
+export async function deploymentWorld(policy = '', given: { store?: Store } = {}): Promise<DeploymentWorld> {
+  const world = await hubWorld(given);
   world.people = TEAM_PEOPLE;
   const { context } = world;
   const deployer = (who: string) => world.caller(who, ['read', 'approve', 'deploy']);

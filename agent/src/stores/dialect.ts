@@ -10,6 +10,8 @@ const IN_POSTGRES: readonly (readonly [sqlite: RegExp, postgres: string])[] = [
   [/\binteger\b/g, 'bigint'],
   [/\btext\b/g, 'text collate "C"'],
   [/\) without rowid$/g, ')'],
+  // Approvals and Holds name each other, so a copy of all tables is looked at when it is whole.
+  [/\breferences \w+ \(\w+\)/g, '$& deferrable'],
 ];
 
 /** The statement as this database takes it, null where it needs none. */

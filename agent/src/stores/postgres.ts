@@ -37,17 +37,7 @@ const LOCK = sql`pg_advisory_xact_lock(hashtext('holdpoint ' || current_schema()
  * can change before the write. Rejects with `store_unavailable` in words when it cannot.
  */
 export async function openPostgresStore(options: PostgresOptions): Promise<Store> {
-  const faults = faultsOf(nameOf(options.url));
-  const pool = openPool(options);
-  const db = new Kysely<Schema>({ dialect: new ListsAsArrays({ pool }) });
-  try {
-    await db.connection().execute(async (connection) => {
-      await atOnce(connection, MIGRATE_MS, (tx) => migrate(tx, 'postgres', faults.name));
-    });
-  } catch (cause) {
-    await db.destroy();
-    throw translated(faults, cause);
-  }
+  const { db, faults } = await openPostgres(options);
   let last: Promise<unknown> = Promise.resolve();
   return {
     ...translating(faults, reader(db)),
@@ -92,6 +82,22 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     },
     close: () => db.destroy(),
   };
+}
+
+/** The database itself, its schema up to date. Rejects with `store_unavailable` in words. */
+export async function openPostgres(options: PostgresOptions) {
+  const faults = faultsOf(postgresName(options.url));
+  const pool = openPool(options);
+  const db = new Kysely<Schema>({ dialect: new ListsAsArrays({ pool }) });
+  try {
+    await db.connection().execute(async (connection) => {
+      await atOnce(connection, MIGRATE_MS, (tx) => migrate(tx, 'postgres', faults.name));
+    });
+  } catch (cause) {
+    await db.destroy();
+    throw translated(faults, cause);
+  }
+  return { db, faults };
 }
 
 /** Runs the work in a transaction of its own that begins when all others that write have ended. */
@@ -155,7 +161,7 @@ function openPool({ url, connections }: PostgresOptions) {
 }
 
 /** The address without what is secret in it. */
-function nameOf(url: string): string {
+export function postgresName(url: string): string {
   try {
     const { host, pathname } = new URL(url);
     return `postgres://${host}${pathname}`;

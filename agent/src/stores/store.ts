@@ -25,15 +25,7 @@ const BUSY_PAUSE_MS = 10;
 
 /** Opens (and where needed creates or migrates) the store. Rejects with `store_unavailable` in words when it cannot. */
 export async function openStore({ path }: StoreOptions): Promise<Store> {
-  const database = open(path);
-  const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: remembering(database) }) });
-  try {
-    await migrate(db, 'sqlite', path);
-    database.exec('pragma busy_timeout = 0');
-  } catch (cause) {
-    await db.destroy();
-    throw translated(faultsOf(path), cause);
-  }
+  const { db, database } = await openSqlite(path);
   const alone = oneAtATime();
   return {
     ...translating(faultsOf(path), reader(db)),
@@ -52,6 +44,20 @@ export async function openStore({ path }: StoreOptions): Promise<Store> {
     },
     close: () => db.destroy(),
   };
+}
+
+/** The file itself, its schema up to date. Rejects with `store_unavailable` in words. */
+export async function openSqlite(path: string) {
+  const database = open(path);
+  const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: remembering(database) }) });
+  try {
+    await migrate(db, 'sqlite', path);
+    database.exec('pragma busy_timeout = 0');
+  } catch (cause) {
+    await db.destroy();
+    throw translated(faultsOf(path), cause);
+  }
+  return { db, database };
 }
 
 /** The hub has its SQLite to itself, so there is nobody else to keep from the work but an earlier turn of its own. */

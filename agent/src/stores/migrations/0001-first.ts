@@ -97,7 +97,7 @@ export const statements: readonly Statement[] = [
   'create index holds_of_review on holds (review)',
   'create index holds_of_approval on holds (approval)',
   `create index holds_due on holds (expires_at) where state in ('waiting_for_approval', 'pending')`,
-  { postgres: 'alter table approvals add foreign key (hold) references holds (id)' },
+  { postgres: 'alter table approvals add foreign key (hold) references holds (id) deferrable' },
   `create table attempts (
     hold integer not null references holds (id),
     position integer not null,
