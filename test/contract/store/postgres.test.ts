@@ -97,18 +97,19 @@ describe('a store in PostgreSQL', () => {
 
   it('one hub at a time is at work of a name, and one that dies lets go of it', async () => {
     const [a, b] = [await open(), await open()];
-    let end = (): void => {};
+    let end: (() => void) | null = null;
     const first = a.alone('x', () => new Promise<void>((resolve) => (end = resolve)));
     await eventually(
-      () => b.alone('x', async () => 'b'),
-      (said) => said === null,
+      () => end !== null,
+      (begun) => begun,
     );
+    expect(await b.alone('x', async () => 'b')).toBeNull();
     await server.run(url, "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted");
     await eventually(
       () => b.alone('x', async () => 'b'),
       (said) => said === 'b',
     );
-    end();
+    end!();
     await first;
   });
 

@@ -66,14 +66,15 @@ export function storeContract({ name, create }: StoreUnderTest): void {
 
     it('has one at work of a name at a time, and lets the next begin after it, whatever came of it', async () => {
       const other = await open();
-      let end = (): void => {};
+      let end: (() => void) | null = null;
       const first = store.alone('x', () => new Promise<string>((resolve) => (end = () => resolve('first'))));
       await eventually(
-        () => store.alone('x', async () => 'second'),
-        (said) => said === null,
+        () => end !== null,
+        (begun) => begun,
       );
+      expect(await store.alone('x', async () => 'second')).toBeNull();
       expect(await other.alone('y', async () => 'of another name')).toBe('of another name');
-      end();
+      end!();
       expect(await first).toBe('first');
       expect(
         await code(
