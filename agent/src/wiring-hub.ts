@@ -19,7 +19,8 @@ import type { Store } from './ports/store.ts';
 import { gitlabDirectory } from './runners/gitlab/directory.ts';
 import { createMembersApi } from './runners/gitlab/members-api.ts';
 import { createPeopleApi } from './runners/gitlab/people-api.ts';
-import { openStore } from './stores/store.ts';
+import { openStoreAt } from './stores/places.ts';
+import { openPostgresHints } from './stores/postgres-hints.ts';
 import { auditWitness } from './system/audit-witness.ts';
 import { openHubKey, verifySignature } from './system/hub-key.ts';
 import { openKeyFile, refuseNewKey } from './system/key-file.ts';
@@ -92,11 +93,13 @@ export async function openHub(
   stops: Stops,
   embedded: EmbeddedAgent | null = null,
 ): Promise<OpenedHub> {
-  refuseNewKey(config.keys.variable, 'variable key', [config.hub.store.path]);
+  const place = config.hub.store;
+  if (place.kind === 'sqlite') refuseNewKey(config.keys.variable, 'variable key', [place.path]);
+  const opened = await openHubStore(config, log);
+  stops.push(() => opened.close());
   const variableKey = openKeyFile(config.keys.variable, 'variable key', 'keys.variable');
   const key = openHubKey(config.keys.hub);
   const { oidc } = config.hub;
-  let store: Store | null = null;
   const written =
     config.principals === null
       ? null
@@ -104,9 +107,7 @@ export async function openHub(
           path: config.principals,
           log,
           clock,
-          ...(oidc?.membership === 'claims'
-            ? { claimed: async () => (store === null ? [] : claimedPeople(store, clock)) }
-            : {}),
+          ...(oidc?.membership === 'claims' ? { claimed: () => claimedPeople(opened, clock) } : {}),
         });
   const asked = gitlabPeople(config, clock, log);
   if (asked !== null) stops.push(() => asked.close());
@@ -116,16 +117,16 @@ export async function openHub(
   const policyFile = config.policy === null ? null : openPolicy({ path: config.policy, log, now: () => clock.now() });
   const policy = policyFile ?? (() => DEFAULT_POLICY);
 
-  const opened = await openStore({ path: config.hub.store.path });
-  store = opened;
-  stops.push(() => opened.close());
   const peopleApi = createPeopleApi({
     url: config.gitlab.url,
     ...(config.gitlab.ca === null ? {} : { ca: config.gitlab.ca }),
   });
   stops.push(() => peopleApi.close());
+  const hints = place.kind === 'sqlite' ? null : openPostgresHints({ url: addressOf(place), clock, log });
+  if (hints !== null) stops.push(() => hints.close());
   const hub = createHub({
     store: opened,
+    ...(hints === null ? {} : { hints }),
     directory,
     policy,
     ...(policyFile && { policyStatus: policyFile.status }),
@@ -203,6 +204,34 @@ function gitlabPeople(config: HubConfig, clock: Clock, log: Log) {
   const api = createMembersApi({ url, token, ...(ca === null ? {} : { ca }) });
   const directory = gitlabDirectory({ api, clock, log: log.child({ part: 'people' }) });
   return { directory, close: () => api.close() };
+}
+
+/** The store; one in a database that others fill too has what was written with a key that this host must have. */
+async function openHubStore(config: HubConfig, log: Log): Promise<Store> {
+  const place = config.hub.store;
+  if (place.kind === 'sqlite') return openStoreAt(place);
+  if (new URL(place.url).password !== '')
+    log.warn(
+      {},
+      'the password of the store stands in the configuration: better in a file of its own, hub.store_password_file',
+    );
+  const store = await openStoreAt({ kind: 'postgres', url: addressOf(place) });
+  if ((await store.auditHead()).seq === 0 || existsSync(config.keys.variable)) return store;
+  await store.close();
+  throw new HoldpointError(
+    'bad_config',
+    `there is no variable key at ${config.keys.variable}, but the store was written with one: copy it from another hub, or from your backup`,
+  );
+}
+
+/** The address with the password that its file has. */
+export function addressOf({ url, passwordFile }: Extract<HubConfig['hub']['store'], { kind: 'postgres' }>): string {
+  if (passwordFile === null) return url;
+  const reading = readSecretFile(passwordFile, passwordFile);
+  if (!reading.ok) throw new HoldpointError('bad_config', `hub.store_password_file: ${reading.message}`);
+  const full = new URL(url);
+  full.password = encodeURIComponent(reading.value);
+  return full.href;
 }
 
 /** A token as its file has it at each use: it is rotated once a year, and the process runs on. */

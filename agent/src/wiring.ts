@@ -134,7 +134,7 @@ async function ownHub(config: AgentConfig, options: StartOptions, stops: Stops):
 async function hubElsewhere(config: AgentConfig, log: Log): Promise<Reached> {
   const { url, ca, enrolmentTokenFile } = config.remote!;
   const { stateDir } = config;
-  if (existsSync(config.hub.store.path))
+  if (config.hub.store.kind === 'sqlite' && existsSync(config.hub.store.path))
     log.warn(
       { store: config.hub.store.path },
       "the store of this host's own hub is not used any more: hub.url names another; move it there with care, or away",

@@ -61,9 +61,9 @@ describe('hub.yml', () => {
   });
 
   it("says of a key that is the agent's, or stands elsewhere, where it belongs", () => {
-    const text = `${GOOD}runners: []\ngateway: {listen: 127.0.0.1:1}\nhub: {listen: 127.0.0.1:1}\nlisen: x\nstore: postgres://h/db\n`;
+    const text = `${GOOD}runners: []\ngateway: {listen: 127.0.0.1:1}\nhub: {listen: 127.0.0.1:1}\nlisen: x\nstore: postgres://h\n`;
     expect(problems(() => hub(text))).toEqual([
-      'hub.yml:8:8: store: PostgreSQL is not supported in this version; wanted sqlite:FILE',
+      'hub.yml:8:8: store: wanted postgres://user@host:5432/database',
       "hub.yml:4:1: runners: is the agent's: it stands in agent.yml",
       "hub.yml:5:1: gateway: is the agent's: it stands in agent.yml",
       'hub.yml:6:1: hub: what stands under "hub:" in agent.yml stands in hub.yml without it',

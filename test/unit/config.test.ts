@@ -118,7 +118,7 @@ describe('agent.yml', () => {
       variable: '/somewhere/here/variable.key',
       hub: '/somewhere/here/hub.key',
     });
-    expect(config.hub.store.path).toBe('/somewhere/here/hub.sqlite');
+    expect(config.hub.store).toEqual({ kind: 'sqlite', path: '/somewhere/here/hub.sqlite' });
   });
 
   it('reads a token from its file, and an IPv6 address, a store and a certificate', () => {
@@ -134,7 +134,7 @@ log: {level: debug, format: json}
     expect(config.gitlab.url).toBe('https://gitlab.example.com/sub');
     expect(config.gitlab.ca).toContain('BEGIN CERTIFICATE');
     expect(config.gateway.listen).toEqual({ host: '::1', port: 0 });
-    expect(config.hub.store.path).toBe('/srv/hub.db');
+    expect(config.hub.store).toEqual({ kind: 'sqlite', path: '/srv/hub.db' });
     expect(config.hub.externalUrl).toBe('https://hub.example.com');
     expect(config.runners).toEqual([
       { name: 'a', token: TOKEN, protected: false },
@@ -370,9 +370,9 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     ],
   ],
   [
-    'PostgreSQL',
-    `${GOOD}hub: {store: 'postgres://u@h/d'}\n`,
-    ['agent.yml:8:14: hub.store: PostgreSQL is not supported in this version; wanted sqlite:FILE'],
+    'an address of PostgreSQL without a database, which is not quoted',
+    `${GOOD}hub: {store: 'postgres://u:hunter2@h'}\n`,
+    ['agent.yml:8:14: hub.store: wanted postgres://user@host:5432/database'],
   ],
   [
     'a principals file that is not there',

@@ -63,8 +63,14 @@ function readListen(text: string): KindReading {
 }
 
 function readStore(text: string): KindReading {
-  if (/^postgres(ql)?:/.test(text)) return bad('PostgreSQL is not supported in this version; wanted sqlite:FILE');
-  return /^sqlite:./.test(text) ? good(text) : bad('wanted sqlite:FILE');
+  // Never quoted: a password may stand in it.
+  if (/^postgres(ql)?:\/\//.test(text)) {
+    const url = URL.canParse(text) ? new URL(text) : null;
+    return url !== null && url.hostname !== '' && url.pathname.length > 1
+      ? good(text)
+      : bad('wanted postgres://user@host:5432/database');
+  }
+  return /^sqlite:./.test(text) ? good(text) : bad('wanted sqlite:FILE or postgres://user@host:5432/database');
 }
 
 function inRange(option: ConfigOption, value: number, show: (value: number) => string): KindReading {

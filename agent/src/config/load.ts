@@ -13,6 +13,12 @@ import type { ConfigSources, Setting } from './sources.ts';
 import { systemErrorWords } from './system-error.ts';
 import { certificates, type TlsConfig, tlsConfig } from './tls.ts';
 
+/** Where the hub's store is. */
+export type StoreConfig =
+  | { readonly kind: 'sqlite'; readonly path: string }
+  /** The address may have a password in it; `passwordFile`: path of the file that has it instead. */
+  | { readonly kind: 'postgres'; readonly url: string; readonly passwordFile: string | null };
+
 /** Everything `holdpoint hub` is told, read and checked; paths are absolute, durations milliseconds. */
 export interface HubConfig {
   /** The file that was read, null when there is none. */
@@ -29,7 +35,7 @@ export interface HubConfig {
     readonly listen: ListenAddress;
     /** Null: `http://` and the address the hub really listens on. */
     readonly externalUrl: string | null;
-    readonly store: { readonly kind: 'sqlite'; readonly path: string };
+    readonly store: StoreConfig;
     /** Path of the file with the bot's token, null for none; its mode was checked, and it is read again at each use. */
     readonly gitlabTokenFile: string | null;
     /** Path of the file with the token that asks who belongs to what, null for none; as above. */
@@ -78,6 +84,12 @@ export interface AgentConfig extends HubConfig {
   };
 }
 
+function storeConfig({ settings, text, path }: Settings, inState: Readonly<Record<string, string>>): StoreConfig {
+  if (!/^postgres(ql)?:/.test(text('hub.store', inState))) return { kind: 'sqlite', path: path('hub.store', inState) };
+  const passwordFile = settings.has('hub.store_password_file') ? path('hub.store_password_file') : null;
+  return { kind: 'postgres', url: text('hub.store'), passwordFile };
+}
+
 /** What both files say, and how to go on reading; the caller throws what was gathered in `problems`. */
 function readShared(read: Settings, isApart: boolean): Omit<HubConfig, 'warnings'> {
   const { settings, text, path, listen, problems, file } = read;
@@ -94,7 +106,12 @@ function readShared(read: Settings, isApart: boolean): Omit<HubConfig, 'warnings
     const unreadable = from && named !== null ? whyUnreadable(named) : null;
     if (from && unreadable) problems.push({ where: from.where, path: key, message: unreadable });
   }
-  const secrets = ['hub.gitlab_token_file', 'hub.gitlab_members_token_file', 'hub.oidc.client_secret_file'];
+  const secrets = [
+    'hub.store_password_file',
+    'hub.gitlab_token_file',
+    'hub.gitlab_members_token_file',
+    'hub.oidc.client_secret_file',
+  ];
   for (const key of ['gitlab.token_file', ...(isApart ? [] : secrets)]) {
     const named = settings.get(key);
     if (named === undefined) continue;
@@ -112,7 +129,7 @@ function readShared(read: Settings, isApart: boolean): Omit<HubConfig, 'warnings
     hub: {
       listen: listen('hub.listen'),
       externalUrl: settings.has('hub.external_url') ? text('hub.external_url') : null,
-      store: { kind: 'sqlite', path: path('hub.store', inState) },
+      store: storeConfig(read, inState),
       gitlabTokenFile: settings.has('hub.gitlab_token_file') ? path('hub.gitlab_token_file') : null,
       gitlabMembersTokenFile: asksGitlab ? path('hub.gitlab_members_token_file') : null,
       oidc,

@@ -54,7 +54,7 @@ const UNITS: Readonly<Record<OptionKind, string>> = {
   url: 'URL',
   listen: 'host:port',
   path: 'file',
-  store: 'sqlite:file',
+  store: 'sqlite:file or postgres://…',
   duration: 'time',
   integer: 'number',
   choice: 'word',
@@ -89,7 +89,14 @@ export const OPTIONS: readonly ConfigOption[] = [
     'path',
     'token of a GitLab user or bot (scope read_api): asks who belongs to which project and group; with it principals may be left out',
   ),
-  option('hub.store', 'store', "the hub's database", { default: 'sqlite:{state_dir}/hub.sqlite' }),
+  option('hub.store', 'store', "the hub's database; several hubs share one of PostgreSQL", {
+    default: 'sqlite:{state_dir}/hub.sqlite',
+  }),
+  option(
+    'hub.store_password_file',
+    'path',
+    'password for PostgreSQL, where hub.store has none and PGPASSFILE is not set',
+  ),
   option('hub.oidc.issuer', 'text', 'OpenID Connect provider that people sign in with; GitLab itself is one', {
     unit: 'URL',
   }),

@@ -21,6 +21,7 @@ import { variableTag } from '../domain/variable-tag.ts';
 import type { CiApi } from '../ports/ci-api.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Directory } from '../ports/directory.ts';
+import type { Hints } from '../ports/hints.ts';
 import type { IdentityProvider } from '../ports/identity-provider.ts';
 import type { Log } from '../ports/log.ts';
 import type { PolicyStatus } from '../ports/policy-status.ts';
@@ -32,6 +33,7 @@ import type { KnownAgent } from './link-auth.ts';
 import { createLinkServer } from './link-server.ts';
 import { createLogs } from './logs.ts';
 import { createMetrics } from './metrics.ts';
+import { joinOtherHubs } from './other-hubs.ts';
 import { peersOf } from './proxies.ts';
 import type { Route } from './route.ts';
 import { routes } from './routes.ts';
@@ -82,6 +84,8 @@ export interface HubOptions {
   readonly trustedProxies?: readonly string[];
   /** Agents of other machines are served without TLS, too. */
   readonly plainHttp?: boolean;
+  /** The way to the other hubs on this store; absent: there is none. */
+  readonly hints?: Hints;
   /** How often agents and viewers are pinged; default 15,000. Two misses close the link. */
   readonly heartbeatMs?: number;
 }
@@ -130,12 +134,16 @@ export function createHub(options: HubOptions): Hub {
     random: (bytes) => randomBytes(bytes),
     passkeys: webauthn(),
     push: {
-      wake: (agent) => link.wake(agent),
+      wake(agent) {
+        link.wake(agent);
+        options.hints?.publish({ wake: agent });
+      },
       changed(event) {
         metrics.changed(event);
         detached.noticed(event);
         autoApprovals.noticed(event);
         viewers.publish(event);
+        options.hints?.publish({ changed: event });
       },
     },
   };
@@ -202,18 +210,37 @@ export function createHub(options: HubOptions): Hub {
         (error) => log.error({ error: String(error) }, 'the approvals could not be compared with the audit'),
       )
       .then(() => {});
+  const others =
+    options.hints &&
+    joinOtherHubs({
+      hints: options.hints,
+      store,
+      clock,
+      log,
+      wake: (agent) => link.wake(agent),
+      changed(event) {
+        detached.noticed(event);
+        autoApprovals.noticed(event);
+        viewers.publish(event);
+      },
+    });
   const recheck = watchDeployments(context);
   const expireAndAgain = (): void => {
-    expiring = Promise.all([
-      expire(context),
-      followCalendar(context),
-      recheck(),
-      watchBreakGlass(context),
-      endIdleTokens(context),
-      expireAsks(context),
-    ])
+    expiring = store
+      .alone('time', () =>
+        Promise.all([
+          expire(context),
+          followCalendar(context),
+          recheck(),
+          watchBreakGlass(context),
+          endIdleTokens(context),
+          expireAsks(context),
+        ]),
+      )
       .then(
         (moves) => {
+          // Null: another hub is at it.
+          if (moves === null) return;
           const moved = moves.reduce((sum, each) => sum + each, 0);
           if (moved > 0) log.info({ moved }, 'time has moved some');
         },
@@ -274,6 +301,7 @@ export function createHub(options: HubOptions): Hub {
       stopped = true;
       cancelExpire();
       await Promise.all([
+        others?.close(),
         checking,
         expiring,
         detached.close(),

@@ -76,7 +76,10 @@ export function watchDetached(deps: DetachedDeps): Detached {
     cancelTimer = clock.after(Math.max(0, at - clock.now()), () => {
       nextAt = Number.POSITIVE_INFINITY;
       if (sweeping !== null) return sweepAt(clock.now() + GATHER_MS);
-      sweeping = sweep()
+      // One hub at a time: two would ask GitLab for the same job twice.
+      sweeping = store
+        .alone('detached', sweep)
+        .then(() => {})
         .catch((error: unknown) =>
           log.error(
             { reason: error instanceof Error ? error.message : String(error) },
