@@ -11,6 +11,8 @@ const AGAIN_MS = 1_000;
 /** PostgreSQL takes 8,000 bytes; a hint has some 150. */
 const MAX_HINT_BYTES = 4_000;
 const CONNECT_MS = 5_000;
+/** Hints of a server that stands still are dropped: everybody looks at the store again. */
+const MAX_WAITING = 1_000;
 
 /** Hints by NOTIFY, on a connection of its own that is made again when it breaks. */
 export function openPostgresHints({ url, clock, log }: { url: string; clock: Clock; log: Log }): Hints {
@@ -18,6 +20,8 @@ export function openPostgresHints({ url, clock, log }: { url: string; clock: Clo
   let client: pg.Client | null = null;
   let take: (hint: Hint | 'missed') => void = () => {};
   let closed = false;
+  let said: Promise<void> = Promise.resolve();
+  let waiting = 0;
   let cancel = (): void => {};
   let connecting: Promise<void> = Promise.resolve();
 
@@ -65,8 +69,12 @@ export function openPostgresHints({ url, clock, log }: { url: string; clock: Clo
   return {
     publish(hint) {
       const text = JSON.stringify({ from: self, ...hint });
-      if (client === null || Buffer.byteLength(text) > MAX_HINT_BYTES) return;
-      client.query('select pg_notify($1, $2)', [CHANNEL, text]).catch(() => {});
+      if (client === null || waiting >= MAX_WAITING || Buffer.byteLength(text) > MAX_HINT_BYTES) return;
+      waiting += 1;
+      said = said.then(async () => {
+        waiting -= 1;
+        await client?.query('select pg_notify($1, $2)', [CHANNEL, text]).catch(() => {});
+      });
     },
     listen(taker) {
       take = taker;
@@ -75,6 +83,7 @@ export function openPostgresHints({ url, clock, log }: { url: string; clock: Clo
       closed = true;
       cancel();
       await connecting;
+      await said;
       await client?.end().catch(() => {});
     },
   };
