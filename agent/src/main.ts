@@ -48,6 +48,10 @@ function processParts(): Parts {
       const [{ startHub }, options] = await Promise.all([import('./wiring-hub.ts'), startOptions(config)]);
       return startHub(config, options);
     },
+    copyStore: async (from, to) => {
+      const [{ copyStore }, { placeOf }] = await Promise.all([import('./stores/places.ts'), import('./wiring-hub.ts')]);
+      return copyStore(placeOf(from), placeOf(to));
+    },
     payloads: async () => {
       const [{ readPayload }, { jwksVerifier }] = await Promise.all([
         import('./runners/gitlab/configuration.ts'),

@@ -19,7 +19,7 @@ import type { Store } from './ports/store.ts';
 import { gitlabDirectory } from './runners/gitlab/directory.ts';
 import { createMembersApi } from './runners/gitlab/members-api.ts';
 import { createPeopleApi } from './runners/gitlab/people-api.ts';
-import { openStoreAt } from './stores/places.ts';
+import { openStoreAt, type StorePlace } from './stores/places.ts';
 import { openPostgresHints } from './stores/postgres-hints.ts';
 import { auditWitness } from './system/audit-witness.ts';
 import { openHubKey, verifySignature } from './system/hub-key.ts';
@@ -209,13 +209,13 @@ function gitlabPeople(config: HubConfig, clock: Clock, log: Log) {
 /** The store; one in a database that others fill too has what was written with a key that this host must have. */
 async function openHubStore(config: HubConfig, log: Log): Promise<Store> {
   const place = config.hub.store;
-  if (place.kind === 'sqlite') return openStoreAt(place);
+  if (place.kind === 'sqlite') return openStoreAt(placeOf(place));
   if (new URL(place.url).password !== '')
     log.warn(
       {},
       'the password of the store stands in the configuration: better in a file of its own, hub.store_password_file',
     );
-  const store = await openStoreAt({ kind: 'postgres', url: addressOf(place) });
+  const store = await openStoreAt(placeOf(place));
   if ((await store.auditHead()).seq === 0 || existsSync(config.keys.variable)) return store;
   await store.close();
   throw new HoldpointError(
@@ -224,8 +224,13 @@ async function openHubStore(config: HubConfig, log: Log): Promise<Store> {
   );
 }
 
+/** Where a store is, as the stores take it. */
+export function placeOf(store: HubConfig['hub']['store']): StorePlace {
+  return store.kind === 'sqlite' ? store : { kind: 'postgres', url: addressOf(store) };
+}
+
 /** The address with the password that its file has. */
-export function addressOf({ url, passwordFile }: Extract<HubConfig['hub']['store'], { kind: 'postgres' }>): string {
+function addressOf({ url, passwordFile }: Extract<HubConfig['hub']['store'], { kind: 'postgres' }>): string {
   if (passwordFile === null) return url;
   const reading = readSecretFile(passwordFile, passwordFile);
   if (!reading.ok) throw new HoldpointError('bad_config', `hub.store_password_file: ${reading.message}`);

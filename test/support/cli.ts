@@ -51,6 +51,7 @@ export async function runCli(argv: readonly string[], world: CliWorld = {}): Pro
     version: '1.2.3',
     startAgent: refuse,
     startHub: refuse,
+    copyStore: refuse,
     payloads: async () => ({ readPayload, jwksVerifier }),
     policies: async () => policyParts,
     notifier: refuse,

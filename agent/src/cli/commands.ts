@@ -128,4 +128,10 @@ export const COMMANDS: readonly {
     summary: 'list, follow, export and verify what happened',
     load: () => import('./commands/audit.ts'),
   },
+  {
+    name: 'store',
+    usage: 'copy --from … --to …',
+    summary: "move a hub's store to another file or to PostgreSQL",
+    load: () => import('./commands/store.ts'),
+  },
 ];

@@ -1,4 +1,4 @@
-import type { AgentConfig, HubConfig } from '../config/load.ts';
+import type { AgentConfig, HubConfig, StoreConfig } from '../config/load.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { PolicyCaseFile } from '../domain/policy-case.ts';
 import type { PolicyPath } from '../domain/policy-explain.ts';
@@ -18,6 +18,13 @@ export interface RunningHub {
 /** An agent that runs, with its own hub or with one elsewhere. */
 export interface RunningAgent extends RunningHub {
   readonly gatewayUrl: string;
+}
+
+/** What was copied from store to store. */
+export interface StoreCopied {
+  readonly rows: number;
+  /** End of the audit, which was read again from its first row. */
+  readonly audit: { readonly seq: number; readonly hash: string };
 }
 
 /** A policy, and where in its file everything stands. */
@@ -43,6 +50,8 @@ export interface Parts {
   readonly version: string;
   startAgent(config: AgentConfig): Promise<RunningAgent>;
   startHub(config: HubConfig): Promise<RunningHub>;
+  /** Copies a store that no hub has open; rejects in words, and then nothing was written. */
+  copyStore(from: StoreConfig, to: StoreConfig): Promise<StoreCopied>;
   /** How payloads are read, for `digest` and `diff`. */
   payloads(): Promise<{ readonly readPayload: PayloadReader; readonly jwksVerifier: VerifierOf }>;
   /** How policy files are read; throws `bad_config` with all problems. */

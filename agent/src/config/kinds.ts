@@ -62,7 +62,8 @@ function readListen(text: string): KindReading {
   return good({ host: (parts[1] ?? parts[2])!, port });
 }
 
-function readStore(text: string): KindReading {
+/** Where a store may be, as the configuration and the command line write it. */
+export function readStore(text: string): KindReading {
   // Never quoted: a password may stand in it.
   if (/^postgres(ql)?:\/\//.test(text)) {
     const url = URL.canParse(text) ? new URL(text) : null;
