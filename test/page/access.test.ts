@@ -33,7 +33,7 @@ async function world(): Promise<{ readonly waiting: number; readonly done: numbe
 const views = ({ waiting, done }: { waiting: number; done: number }): readonly (readonly [string, string])[] => [
   ['/inbox', 'Waits for you'],
   [`/holds/${waiting}`, 'What would change'],
-  [`/holds/${done}`, 'What would change'],
+  [`/holds/${done}`, 'What became of it'],
   ['/holds', 'Requested by'],
 ];
 const ready = (page: Page, words: string) => page.getByText(words).first().waitFor();

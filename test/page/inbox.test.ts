@@ -134,7 +134,9 @@ describe('the inbox in the browser', () => {
     await page.getByRole('button', { name: 'Approve all 2' }).click();
     const { decisions } = (await sent).postDataJSON() as { decisions: object[] };
     expect(decisions).toEqual(holds.slice(0, 2).map(({ id, digest }) => ({ hold: id, digest, decision: 'approve' })));
-    await page.getByText('2 votes are recorded.').waitFor();
+    await page.getByText('2 jobs go on.').waitFor();
+    expect(await page.getByRole('row').filter({ hasText: 'build-a' }).textContent()).toContain('goes on');
+    expect(await page.getByRole('row').filter({ hasText: 'build-d' }).textContent()).toContain('left out');
     for (const { job_id } of holds.slice(0, 2)) await ended(stage.scene, job_id, 'success');
     expect((await stage.scene.hold(holds[2]!.job_id, 'waiting_for_approval')).votes).toEqual([]);
   });

@@ -103,7 +103,7 @@ describe('a Review in the browser', () => {
     const { hold } = await fresh({ options: { user: { id: 21, username: 'maria', name: 'Maria Silva' } } });
     const page = await stage.see('maria', `/holds/${hold.id}`);
     await page.getByText('You cannot approve it: you triggered the job').waitFor();
-    await page.getByText('Next person to ask: Jonas Berg (@jonas)').waitFor();
+    await page.getByText('Ask Jonas Berg (@jonas).').waitFor();
     expect(await page.getByRole('button', approveButton).isDisabled()).toBe(true);
     await page.getByLabel('Comment').fill('my mistake');
     await page.getByRole('button', { name: 'Reject', exact: true }).click();
@@ -170,7 +170,7 @@ describe('a Review in the browser', () => {
     await page.getByText('what ran on').waitFor();
     expect(await lines()).toContain('make two');
     await page.getByLabel('Compared with').selectOption('nothing');
-    await page.getByText('Nothing was ever approved for this job here').waitFor();
+    await page.getByText('Compared with nothing, all of it is shown as new').waitFor();
     expect((await lines()).length).toBeGreaterThan(20);
   });
 

@@ -28,6 +28,7 @@ const flags = (after: JsonObject, more: Partial<RiskInput> = {}) =>
     after,
     facts,
     approvedFor: { ref: 'refs/heads/main', environment: null },
+    isRevoked: false,
     inputs: 'same_pipeline',
     isFirstTimeAuthor: false,
     ...more,
@@ -40,6 +41,10 @@ const script = (...lines: string[]): JsonObject => ({
 });
 
 describe('risk flags', () => {
+  it('T29 approval_revoked: what it is compared with was taken back, so nobody vouches for what did not change', () => {
+    expect(risks(base, { isRevoked: true })).toEqual(['stop approval_revoked']);
+  });
+
   it('are none where nothing has changed and nothing is wrong with the run', () => {
     expect(flags(base)).toEqual([]);
   });

@@ -9,6 +9,7 @@ import { isDeceiving } from './marked-text.ts';
 import { readable } from './segments.ts';
 
 export const RISKS = [
+  'approval_revoked',
   'new_registry',
   'new_image',
   'mutable_image',
@@ -56,6 +57,8 @@ export interface RiskInput {
   readonly facts: Pick<Facts, 'ref' | 'environment' | 'trigger' | 'commit'>;
   /** Where the other one was approved; null where there is none. */
   readonly approvedFor: { readonly ref: string; readonly environment: string | null } | null;
+  /** True when somebody has taken back what it is compared with. */
+  readonly isRevoked: boolean;
   /** Where artifacts come from that the job takes in. */
   readonly inputs: 'admitted' | 'same_pipeline' | 'any';
   /** Whether somebody who wrote it has never had a job run here before; null: not known. */
@@ -271,11 +274,19 @@ function textFlags(changes: readonly ValueChange[]): RiskFlag[] {
 }
 
 /** What is known of this run. */
-function runFlags({ facts, approvedFor, inputs, isFirstTimeAuthor }: RiskInput): RiskFlag[] {
+function runFlags({ facts, approvedFor, isRevoked, inputs, isFirstTimeAuthor }: RiskInput): RiskFlag[] {
   const flags: RiskFlag[] = [];
   const about = (risk: Risk, weight: Weight, words: string, why: string): void => {
     flags.push({ risk, weight, section: null, words, why, paths: [] });
   };
+  if (isRevoked) {
+    about(
+      'approval_revoked',
+      'stop',
+      'what it is compared with was approved once, and somebody has taken that back',
+      'Nobody vouches for what is shown as unchanged. Find out why it was revoked, or compare with another configuration, or with nothing, and look at all of it.',
+    );
+  }
   const environment = facts.environment?.name ?? null;
   if (approvedFor !== null && approvedFor.environment !== environment) {
     const of = (name: string | null) => (name === null ? 'no environment' : `environment ${name}`);

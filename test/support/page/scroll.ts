@@ -5,7 +5,7 @@ const MAX_TURNS = 500;
 
 /** Goes through a difference as a reader does, until nothing is left that was not on the screen. */
 export async function scrollThrough(page: Page): Promise<void> {
-  await page.getByText('What would change').waitFor();
+  await page.getByRole('heading', { name: /^What would (change|run)/ }).waitFor();
   const more = page.getByRole('button', { name: 'Show what was not seen' });
   for (let turn = 0; turn < MAX_TURNS; turn++) {
     if ((await more.count()) === 0) return;

@@ -23,13 +23,16 @@ const absolute = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeSty
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
 const minute = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
-/** `3 minutes ago`, `in 29 days`, from the present. */
-export function relativeText(at: number, present: number): string {
+/**
+ * `3 minutes ago`, `in 29 days`, from the present. What has happened is not about to happen because clocks differ a little:
+ * only what is `due` is said to be so in less than a minute.
+ */
+export function relativeText(at: number, present: number, isDue = false): string {
   const seconds = Math.round((at - present) / 1_000);
   for (const [unit, length] of UNITS) {
     if (Math.abs(seconds) >= length) return relative.format(Math.trunc(seconds / length), unit);
   }
-  return seconds > 0 ? 'in less than a minute' : 'just now';
+  return seconds > 0 && isDue ? 'in less than a minute' : 'just now';
 }
 
 /** Date and time with the zone, in the reader's own. */

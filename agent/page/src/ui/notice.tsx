@@ -15,7 +15,9 @@ export function Notice({
   );
 }
 
-/** What is shown while the hub has not answered, and when it did not. */
+const asBeginning = (words: string): string => words.charAt(0).toUpperCase() + words.slice(1);
+
+/** What is shown while the hub has not answered, and when it did not; `what` as it stands within a sentence. */
 export function Pending({
   what,
   problem,
@@ -34,7 +36,7 @@ export function Pending({
   return (
     <Notice tone="bad">
       <p>
-        {what} cannot be shown: {problem}
+        {asBeginning(what)} cannot be shown: {problem}
       </p>
       <button type="button" onClick={again}>
         Try again

@@ -74,7 +74,7 @@ export default function AgentsView() {
   const found = useLoad('agents', read);
   const { again } = found;
   useEffect(() => onLive(({ type }) => (type === 'agent' || type === 'all') && again()), [again]);
-  if (found.value === null) return <Pending what="Agents" {...found} />;
+  if (found.value === null) return <Pending what="agents" {...found} />;
   const { agents, lax } = found.value;
   return (
     <>

@@ -29,7 +29,7 @@ export function CompareTwo({ from, to }: { readonly from: number; readonly to: n
   const found = useLoad(`compare ${from} ${to}`, (signal) =>
     ask<Compared>('GET', `approvals/${from}/diff?with=${to}`, undefined, signal),
   );
-  if (found.value === null) return <Pending what="The difference" {...found} />;
+  if (found.value === null) return <Pending what="the difference" {...found} />;
   const { summary, changes } = found.value;
   return (
     <section class="box" aria-labelledby="compare-title">

@@ -30,7 +30,7 @@ export function ChainState() {
   };
   return (
     <section class="box" aria-labelledby="chain-title">
-      <h2 id="chain-title">The chain</h2>
+      <h2 id="chain-title">Whether the audit is whole</h2>
       <p>
         Each row holds the hash of the one before.{' '}
         <a href="/api/v1/audit/export" download="holdpoint-audit.jsonl">

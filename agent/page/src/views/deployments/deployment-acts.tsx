@@ -28,10 +28,15 @@ export function DeploymentActs({
   const body = said === '' ? {} : { comment: said };
   const isMarked = broken !== null && broken.lifted_at === null;
   const over = deployment.state === 'success' || deployment.state === 'failed';
+  // A comment is asked for where it is all that lacks, and of buttons that are there.
+  const commented = [...(reject.allowed ? ['Reject'] : []), ...(over && !isMarked ? ['Mark as broken'] : [])];
   const why = [
     approve.allowed ? null : approve.reason && `Approve is off: ${approve.reason}.`,
     run.allowed ? null : run.reason && `Run is off: ${run.reason}.`,
-    said === '' ? 'Reject and Mark as broken need a comment that says why.' : null,
+    reject.allowed ? null : reject.reason && `Reject is off: ${reject.reason}.`,
+    said === '' && commented.length > 0
+      ? `${commented.join(' and ')} ${commented.length === 1 ? 'needs' : 'need'} a comment that says why.`
+      : null,
   ].filter((words) => words !== null && words !== '');
   return (
     <section class="decide" aria-labelledby="deployment-acts">

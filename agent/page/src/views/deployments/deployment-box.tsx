@@ -7,10 +7,20 @@ import { pathOf } from '../../lib/paths.ts';
 import { Away } from '../../ui/away.tsx';
 import { StateChip } from '../../ui/chip.tsx';
 import { Notice, Pending } from '../../ui/notice.tsx';
-import { PersonName } from '../../ui/people.tsx';
+import { PeopleNames, PersonName } from '../../ui/people.tsx';
 import { Shown } from '../../ui/shown.tsx';
 import { Time } from '../../ui/time.tsx';
 import { DeploymentActs } from './deployment-acts.tsx';
+
+/** True where the rule names people: their names are not said twice. */
+function isByName({ deploy_access: access, deployers }: DeploymentDetail): boolean {
+  const named = new Set(access.split(/ or |, and besides /));
+  return (
+    deployers.length > 0 &&
+    deployers.every(({ username }) => named.has(username ?? '')) &&
+    named.size <= deployers.length
+  );
+}
 
 function Rules({ deployment }: { readonly deployment: DeploymentDetail }) {
   return (
@@ -23,16 +33,21 @@ function Rules({ deployment }: { readonly deployment: DeploymentDetail }) {
             <strong>
               <Shown text={rule.name} />
             </strong>
-            : {rule.have} of {rule.need} (<Shown text={rule.who} />)
+            : {rule.have} of {rule.need}
             {rule.voted.length > 0 && (
               <>
-                {' by '}
-                {rule.voted.map((person, i) => (
-                  <span key={person.id}>
-                    {i > 0 && ', '}
-                    <PersonName person={person} />
-                  </span>
-                ))}
+                , by <PeopleNames people={rule.voted} />
+              </>
+            )}
+            {rule.have < rule.need && (
+              <>
+                {' '}
+                from <Shown text={rule.who} />
+                {rule.eligible.length > 0 && (
+                  <>
+                    ; can help: <PeopleNames people={rule.eligible} total={rule.eligible_count} />
+                  </>
+                )}
               </>
             )}
             {rule.mine && <span class="quiet"> · yours would count here</span>}
@@ -45,19 +60,14 @@ function Rules({ deployment }: { readonly deployment: DeploymentDetail }) {
         </p>
       )}
       <p class="quiet">
-        Who may run it: <Shown text={deployment.deploy_access} />
-        {deployment.deployers.length > 0 && (
+        Who may run it:{' '}
+        {isByName(deployment) ? null : (
           <>
-            {' ('}
-            {deployment.deployers.map((person, i) => (
-              <span key={person.id}>
-                {i > 0 && ', '}
-                <PersonName person={person} />
-              </span>
-            ))}
-            )
+            <Shown text={deployment.deploy_access} />
+            {deployment.deployers.length > 0 && ': '}
           </>
         )}
+        <PeopleNames people={deployment.deployers} />
       </p>
     </section>
   );
@@ -112,7 +122,7 @@ export function DeploymentBox({ id, onClose, onChanged }: { readonly id: number;
   useEffect(() => {
     if (isThere) heading.current?.focus();
   }, [isThere]);
-  if (found.value === null) return <Pending what={`Deployment ${id}`} {...found} />;
+  if (found.value === null) return <Pending what={`deployment ${id}`} {...found} />;
   const deployment = found.value;
   const { environment, broken, hold, reason } = deployment;
   const changed = (): void => {

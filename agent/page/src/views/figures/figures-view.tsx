@@ -80,7 +80,7 @@ export default function FiguresView() {
         </form>
       </search>
       {figures === null ? (
-        <Pending what="Figures" {...found} />
+        <Pending what="figures" {...found} />
       ) : (
         <>
           {figures.cut && <Notice tone="news">More has happened than is counted here: the newest is.</Notice>}

@@ -116,12 +116,12 @@ export function Head({ hold }: { readonly hold: HoldDetail }) {
           <Fact words="Runner">
             <Shown text={hold.runner} />
           </Fact>
-          <Fact words="Waiting since">
+          <Fact words={hold.state === 'waiting_for_approval' ? 'Waiting since' : 'Opened'}>
             <Time at={hold.opened_at} />
           </Fact>
           {hold.ended_at === null ? (
             <Fact words="Expires">
-              <Time at={hold.expires_at} />
+              <Time at={hold.expires_at} isDue />
             </Fact>
           ) : (
             <Fact words="Ended">
@@ -130,7 +130,7 @@ export function Head({ hold }: { readonly hold: HoldDetail }) {
           )}
           {hold.frozen_until != null && (
             <Fact words="Kept back by a freeze">
-              until <Time at={hold.frozen_until} />
+              until <Time at={hold.frozen_until} isDue />
             </Fact>
           )}
           {hold.reason !== null && (

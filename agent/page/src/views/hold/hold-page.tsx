@@ -5,9 +5,10 @@ import { useTitle } from '../../lib/title.ts';
 import { Notice, Pending } from '../../ui/notice.tsx';
 import { Shown } from '../../ui/shown.tsx';
 import { Review } from '../review/review.tsx';
-import { Course } from './course.tsx';
+import { Happened } from './happened.tsx';
 import { Head } from './head.tsx';
 import { LiveLog } from './live-log.tsx';
+import { BrokenGlass, Outcome } from './outcome.tsx';
 import { OwnActions } from './own-actions.tsx';
 import { useHold } from './use-hold.ts';
 
@@ -25,7 +26,7 @@ function outcomeOf(after: HoldView): string {
   }
 }
 
-/** A Hold: who wants what, the decision while it waits, and its course. */
+/** A Hold: who wants what, the decision while it waits, and what has happened to it. */
 export function HoldPage({ id, children }: { readonly id: number; readonly children?: ComponentChildren }) {
   const found = useHold(id);
   const [outcome, setOutcome] = useState<string | null>(null);
@@ -35,7 +36,7 @@ export function HoldPage({ id, children }: { readonly id: number; readonly child
   // Where nothing is left to decide, a change takes nobody by surprise: one's own approve goes on, too.
   const isOver = hold !== null && hold.state !== 'waiting_for_approval';
   useTitle(hold === null ? `Hold ${id}` : `${hold.job} · hold ${id}`);
-  if (found.value === null || hold === null) return <Pending what={`Hold ${id}`} {...found} />;
+  if (found.value === null || hold === null) return <Pending what={`hold ${id}`} {...found} />;
   const { background } = found.value;
   const decided = (after: HoldView | null): void => {
     setOutcome(after === null ? null : outcomeOf(after));
@@ -44,6 +45,8 @@ export function HoldPage({ id, children }: { readonly id: number; readonly child
   return (
     <>
       <Head hold={hold} />
+      <BrokenGlass hold={hold} />
+      <Outcome hold={hold} />
       {outcome !== null && <Notice tone="good">{outcome}</Notice>}
       {hasChanged && (
         <Notice tone={isOver ? 'news' : 'warn'}>
@@ -80,7 +83,7 @@ export function HoldPage({ id, children }: { readonly id: number; readonly child
       />
       {(hold.state === 'pending' || hold.state === 'running') && <LiveLog key={hold.job_id} hold={hold} />}
       <OwnActions hold={hold} />
-      <Course hold={hold} />
+      <Happened hold={hold} />
     </>
   );
 }

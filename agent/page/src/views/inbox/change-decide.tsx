@@ -1,51 +1,52 @@
+import type { RefObject } from 'preact';
 import { useState } from 'preact/hooks';
-import type { HoldView, Problem } from '../../../../src/wire/api.ts';
 import { ask } from '../../lib/ask.ts';
 import { wordsOf } from '../../lib/problem.ts';
 import { say } from '../../lib/say.ts';
 import { Notice } from '../../ui/notice.tsx';
 import { Shown } from '../../ui/shown.tsx';
 import type { Seen } from '../review/seen.tsx';
+import { type AnsweredItem, type Became, becameInWords, becameOf } from './answer.ts';
 import type { Member } from './members.ts';
 
 /** What the hub takes in one list. */
 const MAX_AT_ONCE = 200;
 
-interface Outcome {
-  readonly taken: number;
-  readonly refused: readonly { readonly hold: number; readonly words: string }[];
+/** Why an approve of all of them is not to be had; null where it is. */
+function blockedBy(some: readonly Member[], unchecked: number, seen: Seen): string | null {
+  if (unchecked > 0)
+    return `${unchecked} of them ${unchecked === 1 ? 'is' : 'are'} still being checked in this browser`;
+  if (some.length === 0) return 'nothing is chosen that could be answered here';
+  return seen.unseen > 0
+    ? `${seen.unseen} of ${seen.total} parts of the difference have not been on your screen`
+    : null;
 }
 
-interface Answer {
-  readonly items: readonly {
-    readonly hold: number;
-    readonly after: HoldView | null;
-    readonly problem: Problem | null;
-  }[];
-}
-
-/** One answer to all that are chosen: a decision for each, with its own digest, by its own rules. */
+/**
+ * One answer to all that are chosen: a decision for each, with its own digest, by its own rules. It stands in a bar at the
+ * foot of the screen, however many rows there are.
+ */
 export function ChangeDecide({
   chosen,
+  unchecked,
   seen,
-  onDone,
+  bar,
+  onAnswered,
 }: {
   readonly chosen: readonly Member[];
+  /** How many have not been looked at yet. */
+  readonly unchecked: number;
   readonly seen: Seen;
-  onDone(): void;
+  readonly bar: RefObject<HTMLElement>;
+  /** What became of each, by Hold. */
+  onAnswered(became: ReadonlyMap<number, Became>): void;
 }) {
   const [comment, setComment] = useState('');
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
-  const [outcome, setOutcome] = useState<Outcome | null>(null);
   const some = chosen.slice(0, MAX_AT_ONCE);
   const said = comment.trim();
-  const blocked =
-    some.length === 0
-      ? 'nothing is chosen that could be answered here'
-      : seen.unseen > 0
-        ? `${seen.unseen} of ${seen.total} parts of the difference have not been on your screen`
-        : null;
+  const blocked = blockedBy(some, unchecked, seen);
   const send = async (decision: 'approve' | 'reject'): Promise<void> => {
     setBusy(true);
     setProblem(null);
@@ -55,56 +56,30 @@ export function ChangeDecide({
           ? []
           : [{ hold: hold.id, digest, decision, ...(said === '' ? {} : { comment: said }) }],
       );
-      const { items } = await ask<Answer>('POST', 'reviews/decide', { decisions });
-      const refused = items.flatMap((one) =>
-        one.problem === null ? [] : [{ hold: one.hold, words: one.problem.detail }],
-      );
-      setOutcome({ taken: items.length - refused.length, refused });
-      say(`${items.length - refused.length} of ${items.length} votes are recorded`);
+      const { items } = await ask<{ readonly items: readonly AnsweredItem[] }>('POST', 'reviews/decide', { decisions });
+      const became = new Map(items.map((item) => [item.hold, becameOf(item)]));
+      say(becameInWords([...became.values()]));
+      onAnswered(became);
     } catch (error) {
       setProblem(wordsOf(error));
+      say('Your decisions were not taken');
     } finally {
       setBusy(false);
     }
   };
-  if (outcome !== null) {
-    return (
-      <Notice tone={outcome.refused.length === 0 ? 'good' : 'warn'}>
-        <p>
-          {outcome.taken} {outcome.taken === 1 ? 'vote is' : 'votes are'} recorded.
-        </p>
-        {outcome.refused.length > 0 && (
-          <ul>
-            {outcome.refused.map(({ hold, words }) => (
-              <li key={hold}>
-                <Shown text={words} />
-              </li>
-            ))}
-          </ul>
-        )}
-        <button type="button" onClick={onDone}>
-          Show what is left
-        </button>
-      </Notice>
-    );
-  }
   return (
-    <section aria-labelledby="decide-title" class="box decide">
+    <section ref={bar} aria-labelledby="decide-title" class="act-bar">
       <h2 id="decide-title">Decide on {some.length} at once</h2>
-      <p>
-        Each gets your vote with its own digest, computed in this browser, and each is approved only as far as its own
-        rules are met: for its own ref and environment, for as long as the policy gives without a wish.
-      </p>
-      <label for="change-comment">Comment</label>
-      <textarea
-        id="change-comment"
-        rows={2}
-        maxLength={4_000}
-        value={comment}
-        onInput={(event) => setComment(event.currentTarget.value)}
-      />
       {problem !== null && <Notice tone="bad">Not taken: {problem}</Notice>}
-      <div class="buttons">
+      <div class="act-row">
+        <label for="change-comment">Comment</label>
+        <textarea
+          id="change-comment"
+          rows={1}
+          maxLength={4_000}
+          value={comment}
+          onInput={(event) => setComment(event.currentTarget.value)}
+        />
         <button
           type="button"
           class="primary"
@@ -112,12 +87,12 @@ export function ChangeDecide({
           aria-describedby="change-blocked"
           onClick={() => send('approve')}
         >
-          Approve all {some.length}
+          {isBusy ? 'Sending …' : `Approve all ${some.length}`}
         </button>
         <button
           type="button"
           class="danger"
-          disabled={some.length === 0 || said === '' || isBusy}
+          disabled={some.length === 0 || unchecked > 0 || said === '' || isBusy}
           aria-describedby="change-blocked"
           onClick={() => send('reject')}
         >
@@ -128,7 +103,7 @@ export function ChangeDecide({
         {blocked !== null && (
           <>
             Approve is off: <Shown text={blocked} />.{' '}
-            {seen.unseen > 0 && (
+            {unchecked === 0 && seen.unseen > 0 && (
               <button type="button" class="plain" onClick={seen.showNext}>
                 Show what was not seen
               </button>

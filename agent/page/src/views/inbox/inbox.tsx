@@ -75,6 +75,7 @@ function Waiting() {
     { key: 'Enter', does: 'open', act: () => open('') },
     { key: 'a', does: 'open to approve', act: () => open('#approve') },
     { key: 'r', does: 'open to reject', act: () => open('#reject') },
+    { key: '/', does: 'go to Find', act: () => document.getElementById('filter-text')?.focus() },
     { key: '?', does: 'this help', act: () => setHelpOpen(true) },
   ]);
   const drawn = virtual.getVirtualItems();

@@ -66,7 +66,7 @@ export function ItemRow({
         </span>
         {item.expires_at !== null && (
           <span class={isSoon ? 'soon' : 'quiet'}>
-            {isSoon && 'soon: '}expires <Time at={item.expires_at} />
+            {isSoon && 'soon: '}expires <Time at={item.expires_at} isDue />
           </span>
         )}
         {item.voted !== null && <Chip tone="plain">you have {item.voted === 'approve' ? 'approved' : 'rejected'}</Chip>}

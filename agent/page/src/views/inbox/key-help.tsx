@@ -7,6 +7,7 @@ const KEYS = [
   ['a', 'open it to approve; there: go to Approve'],
   ['r', 'open it to reject; there: go to the comment'],
   ['n', 'in a Review: go to what has not been on the screen'],
+  ['/', 'go to Find'],
   ['?', 'this help'],
   ['Esc', 'close this help'],
 ] as const;

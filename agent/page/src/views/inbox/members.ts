@@ -2,9 +2,11 @@ import { digestOf } from '../../../../src/domain/digest.ts';
 import { sameChange } from '../../../../src/domain/same-change.ts';
 import { shownAs } from '../../../../src/domain/shown-configuration.ts';
 import type { HoldDetail } from '../../../../src/wire/api.ts';
-import type { ApprovalDetail, ChangeGroupView } from '../../../../src/wire/approvals.ts';
+import type { ChangeGroupView } from '../../../../src/wire/approvals.ts';
 import { ask } from '../../lib/ask.ts';
 import { wordsOf } from '../../lib/problem.ts';
+import { readBaseline, usualChoice } from '../review/baselines.ts';
+import type { Baseline } from '../review/examine.ts';
 
 /** One question of a change. */
 export type ChangeItem = ChangeGroupView['items'][number];
@@ -15,6 +17,8 @@ export interface Member {
   readonly hold: HoldDetail | null;
   /** The digest computed here; null: it is not to be approved from here. */
   readonly digest: string | null;
+  /** What it is compared with; null: nothing that anybody vouches for. */
+  readonly baseline: Baseline | null;
   readonly why: string | null;
 }
 
@@ -32,36 +36,44 @@ function reasonAgainst(hold: HoldDetail): string | null {
 
 async function look(change: string, item: ChangeItem, signal: AbortSignal): Promise<Member> {
   const id = item.holds.at(-1);
-  const none = (why: string, hold: HoldDetail | null = null): Member => ({ item, hold, digest: null, why });
+  const none = (why: string, hold: HoldDetail | null = null): Member => ({
+    ...{ item, hold, why },
+    digest: null,
+    baseline: null,
+  });
   if (id === undefined) return none('no job waits for it any more');
   try {
     const hold = await ask<HoldDetail>('GET', `holds/${id}`, undefined, signal);
     const own = shownAs(hold.configuration, hold.digest);
     if (own.kind !== 'checked' || hold.digest !== item.digest)
       return none('its digest could not be computed here', hold);
-    const { approval } = hold.diff;
-    const base =
-      approval === null ? null : await ask<ApprovalDetail>('GET', `approvals/${approval}`, undefined, signal);
-    const before = base === null ? null : shownAs(base.configuration, base.digest);
+    // Beside what somebody took back nothing is a small change: there all of it is looked at (T29).
+    const isRevoked = hold.diff.over?.kind === 'revoked';
+    const baseline = isRevoked ? null : await readBaseline(usualChoice(hold), signal, hold.diff);
+    const before = baseline === null ? null : shownAs(baseline.configuration, baseline.digest);
     if (before !== null && before.kind !== 'checked')
       return none('what it is compared with could not be checked', hold);
     const { project_id: projectId, project_path: projectPath, job } = hold;
     // That it is the same change is found out here, from what would run, and not taken from the hub (T13).
     const { key } = sameChange(before?.configuration ?? null, own.configuration, { projectId, projectPath, job });
     if (key !== change) return none('its difference is another one', hold);
-    return { item, hold, digest: digestOf(own.configuration), why: reasonAgainst(hold) };
+    return { item, hold, digest: digestOf(own.configuration), baseline, why: reasonAgainst(hold) };
   } catch (error) {
     if (signal.aborted) throw error;
     return none(wordsOf(error));
   }
 }
 
-/** Looks at every question of a change, some at a time, in their order. */
-export async function lookAtAll(group: ChangeGroupView, signal: AbortSignal): Promise<readonly Member[]> {
-  const members: Member[] = [];
+/** Looks at every question of a change, some at a time, in their order; tells of each as soon as it has been looked at. */
+export async function lookAtAll(
+  group: ChangeGroupView,
+  signal: AbortSignal,
+  tell: (members: readonly Member[]) => void,
+): Promise<void> {
   for (let at = 0; at < group.items.length; at += AT_ONCE) {
     const some = group.items.slice(at, at + AT_ONCE);
-    members.push(...(await Promise.all(some.map((item) => look(group.change, item, signal)))));
+    const members = await Promise.all(some.map((item) => look(group.change, item, signal)));
+    if (signal.aborted) return;
+    tell(members);
   }
-  return members;
 }

@@ -22,9 +22,8 @@ export function SameChanges({ turn }: { /** Another one: read again. */ readonly
           <li key={change}>
             <Link href={`${pathOf('inbox')}?change=${encodeURIComponent(change)}`}>
               {items.length} jobs in {new Set(items.map(({ project_id }) => project_id)).size} project
-              {new Set(items.map(({ project_id }) => project_id)).size === 1 ? '' : 's'}
+              {new Set(items.map(({ project_id }) => project_id)).size === 1 ? '' : 's'}: <Shown text={summary} />
             </Link>
-            : <Shown text={summary} />
           </li>
         ))}
       </ul>

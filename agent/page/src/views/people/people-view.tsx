@@ -82,7 +82,7 @@ export default function PeopleView() {
       <section aria-labelledby="tokens-title">
         <h2 id="tokens-title">{isAdmin ? 'Tokens of everybody' : 'Your tokens'}</h2>
         {act.problem !== null && <Notice tone="bad">Not revoked: {act.problem}</Notice>}
-        <WideTable label="Tokens" heads={['Name', 'Owner', 'May', 'Standing', 'Last used', 'Act']}>
+        <WideTable label="Tokens" heads={['Name', 'Owner', 'What it may do', 'State', 'Last used', 'Change']}>
           {[...valid, ...over].map((token) => (
             <Row key={token.id} token={token} isBusy={act.isBusy} onRevoke={() => revoke(token)} />
           ))}

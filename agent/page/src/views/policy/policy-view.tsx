@@ -52,7 +52,7 @@ function Listed({ title, items }: { readonly title: string; readonly items: Poli
 export default function PolicyView() {
   useTitle('Policy');
   const found = useLoad('policy', (signal) => ask<Policy>('GET', 'policy', undefined, signal));
-  if (found.value === null) return <Pending what="The policy" {...found} />;
+  if (found.value === null) return <Pending what="the policy" {...found} />;
   const policy = found.value;
   return (
     <>

@@ -44,7 +44,7 @@ async function read(id: number, signal: AbortSignal): Promise<Found> {
 export function AskView({ id }: { readonly id: number }) {
   useTitle(`Review ${id}`);
   const found = useLoad(`ask ${id}`, (signal) => read(id, signal));
-  if (found.value === null) return <Pending what={`Review ${id}`} {...found} />;
+  if (found.value === null) return <Pending what={`review ${id}`} {...found} />;
   return <Asked key={found.value.asked.review.state} found={found.value} again={found.again} />;
 }
 

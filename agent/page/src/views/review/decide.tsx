@@ -61,7 +61,7 @@ export function Decide({
   const blocked = approveBlockedBy(hold, standing, isTooNarrow(allowance, hold));
   const rejectBlocked =
     standing.stopped ??
-    (hold.may_vote.reject ? null : 'your reject would not count') ??
+    (hold.may_vote.reject ? null : (hold.may_vote.reject_reason ?? 'the rules do not let you')) ??
     (comment.trim() === '' ? 'a reject needs a comment that says why' : null);
   useKeys([
     {

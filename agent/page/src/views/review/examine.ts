@@ -1,3 +1,4 @@
+import type { OverSaid } from '../../../../src/domain/approval-over.ts';
 import { diffValues } from '../../../../src/domain/configuration-diff.ts';
 import { configurationRows, type SectionRows } from '../../../../src/domain/configuration-rows.ts';
 import { digestOf } from '../../../../src/domain/digest.ts';
@@ -15,6 +16,8 @@ export interface Baseline {
   readonly about: string;
   /** Where it was approved; null for one that only ran. */
   readonly approvedFor: { readonly ref: string; readonly environment: string | null } | null;
+  /** Why that approval lets nothing run any more; null while it does, and for what only ran. */
+  readonly over: OverSaid | null;
 }
 
 /**
@@ -63,6 +66,7 @@ export function examine(hold: HoldDetail, baseline: Baseline | null, isFirstTime
     after,
     facts: hold.facts,
     approvedFor: baseline?.approvedFor ?? null,
+    isRevoked: baseline?.over?.kind === 'revoked',
     inputs: hold.inputs.class,
     isFirstTimeAuthor,
   });
@@ -75,6 +79,7 @@ export function examine(hold: HoldDetail, baseline: Baseline | null, isFirstTime
     verdict: verdictOf(before, after, diffValues(before, after), baseline, {
       digest: hold.digest,
       isWaiting: hold.state === 'waiting_for_approval',
+      wasApproved: hold.diff.approval !== null,
     }),
   };
 }
@@ -96,6 +101,7 @@ export function compared(configuration: JsonObject, baseline: Baseline | null): 
     after: configuration,
     facts: NO_RUN,
     approvedFor: null,
+    isRevoked: false,
     inputs: 'same_pipeline',
     isFirstTimeAuthor: null,
   });
@@ -108,6 +114,7 @@ export function compared(configuration: JsonObject, baseline: Baseline | null): 
     {
       digest,
       isWaiting: false,
+      wasApproved: false,
     },
   );
   return {

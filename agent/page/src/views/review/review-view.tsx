@@ -20,7 +20,7 @@ async function holdOf(id: number, signal: AbortSignal): Promise<{ review: Review
 /** One Review: its newest Hold as people decide on it, and the others that wait for the same answer. */
 export function ReviewView({ id }: { readonly id: number }) {
   const found = useLoad(`review ${id}`, (signal) => holdOf(id, signal));
-  if (found.value === null) return <Pending what={`Review ${id}`} {...found} />;
+  if (found.value === null) return <Pending what={`review ${id}`} {...found} />;
   const { review, hold } = found.value;
   if (hold === null) return <AskView id={id} />;
   const others = review.holds.filter((other) => other !== hold);

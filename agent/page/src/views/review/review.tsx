@@ -17,6 +17,15 @@ import { Rules } from './rules.tsx';
 import { useSeen, WatchSeen } from './seen.tsx';
 import { TakenIn } from './taken-in.tsx';
 
+/** Whether anything differs, and whether that is still to come. */
+function titleOf({ state, diff }: HoldDetail, examined: Extract<Examined, { kind: 'checked' | 'hidden' }>): string {
+  const count =
+    examined.kind === 'checked' ? examined.sections.reduce((sum, one) => sum + one.changed, 0) : diff.changes.length;
+  const isOpen = state === 'waiting_for_approval';
+  if (count === 0) return isOpen ? 'What would run: nothing differs' : 'What it was: nothing differs';
+  return isOpen ? 'What would change' : 'What was different';
+}
+
 /** A Hold as people decide on it: what changed first, then who may decide, what is not covered, and the decision. */
 export function Review({
   hold,
@@ -35,7 +44,7 @@ export function Review({
 }) {
   const [choice, setChoice] = useState(() => usualChoice(hold));
   const baseline = useLoad<{ of: Baseline | null }>(choice, async (signal) => ({
-    of: await readBaseline(choice, signal),
+    of: await readBaseline(choice, signal, hold.diff),
   }));
   const seen = useSeen();
   const found = baseline.value;
@@ -44,7 +53,7 @@ export function Review({
     () => (found === null ? null : examine(hold, found.of, isFirstTime)),
     [hold.configuration, hold.digest, found, isFirstTime],
   );
-  if (examined === null) return <Pending what="The configuration to compare with" {...baseline} />;
+  if (examined === null) return <Pending what="the configuration to compare with" {...baseline} />;
   if (examined.kind === 'wrong') {
     return (
       <Notice tone="bad">
@@ -75,7 +84,7 @@ export function Review({
       <HiddenValues hold={hold} digest={hold.may_vote.allowed ? digest : null} onRevealed={onChanged} />
       <div class="columns">
         <section aria-labelledby="diff-title" class="main-column">
-          <h2 id="diff-title">What would change</h2>
+          <h2 id="diff-title">{titleOf(hold, examined)}</h2>
           <div class="choice">
             <label for="baseline">Compared with</label>
             <select id="baseline" value={choice} onChange={(event) => setChoice(event.currentTarget.value)}>

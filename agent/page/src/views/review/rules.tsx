@@ -1,18 +1,25 @@
 import type { HoldDetail } from '../../../../src/wire/api.ts';
+import { dayText } from '../../lib/times.ts';
 import { Chip } from '../../ui/chip.tsx';
 import { Notice } from '../../ui/notice.tsx';
-import { PersonName } from '../../ui/people.tsx';
+import { PeopleNames, PersonName } from '../../ui/people.tsx';
 import { Shown } from '../../ui/shown.tsx';
 import { Time } from '../../ui/time.tsx';
 
 type Rule = HoldDetail['rules'][number];
 
-/** Who is named of those who could still help; the rest is counted. */
-const NAMED = 5;
+/** How long a vote is for, as the API says it, in words. */
+function lifetimeWords(lifetime: string): string {
+  const [kind, rest = ''] = lifetime.split(/:(.*)/s);
+  if (kind === 'run') return 'for this run only';
+  if (kind === 'uses')
+    return rest.startsWith('1 ') || rest === '1' ? 'for one run' : `for ${Number.parseInt(rest, 10)} runs`;
+  if (kind === 'until') return `until ${dayText(Date.parse(rest))}`;
+  return 'until it is revoked';
+}
 
 function RuleRow({ rule, isMine }: { readonly rule: Rule; readonly isMine: boolean }) {
   const isMet = rule.have >= rule.need;
-  const rest = rule.eligible.length - NAMED;
   return (
     <li>
       <Chip tone={isMet ? 'go' : 'wait'}>{isMet ? 'Met' : 'Open'}</Chip>{' '}
@@ -38,14 +45,7 @@ function RuleRow({ rule, isMine }: { readonly rule: Rule; readonly isMine: boole
             'Nobody can meet it as things stand: ask an administrator.'
           ) : (
             <>
-              Can help:{' '}
-              {rule.eligible.slice(0, NAMED).map((person, index) => (
-                <span key={person.id}>
-                  {index > 0 && ', '}
-                  <PersonName person={person} />
-                </span>
-              ))}
-              {rest > 0 && ` and ${rest} more`}
+              Can help: <PeopleNames people={rule.eligible} total={rule.eligible_count} />
             </>
           )}
         </p>
@@ -57,7 +57,6 @@ function RuleRow({ rule, isMine }: { readonly rule: Rule; readonly isMine: boole
 /** The rules, how far they are met, who said what, and whether the reader may say something. */
 export function Rules({ hold }: { readonly hold: HoldDetail }) {
   const { may_vote: own, quorum } = hold;
-  const [next] = own.ask;
   return (
     <section aria-labelledby="rules-title" class="box">
       <h2 id="rules-title">Rules</h2>
@@ -87,9 +86,9 @@ export function Rules({ hold }: { readonly hold: HoldDetail }) {
           <p>
             You cannot approve it: <Shown text={hold.may_vote.reason ?? 'the hub gives no reason'} />.
           </p>
-          {next !== undefined && (
+          {own.ask.length > 0 && (
             <p>
-              Next person to ask: <PersonName person={next} />
+              Ask <PeopleNames people={own.ask} total={own.ask_count} word="or" />.
             </p>
           )}
         </Notice>
@@ -105,7 +104,7 @@ export function Rules({ hold }: { readonly hold: HoldDetail }) {
                 </Chip>{' '}
                 <PersonName person={person} /> <Time at={when} />
                 {!counts && <Chip tone="warn">counts for no rule as things are</Chip>}
-                {lifetime !== null && <span class="quiet"> for {lifetime}</span>}
+                {lifetime !== null && <span class="quiet">, {lifetimeWords(lifetime)}</span>}
                 {comment !== null && comment !== '' && (
                   <blockquote>
                     <Shown text={comment} />

@@ -1,7 +1,9 @@
+import { overWords } from '../../../../src/domain/approval-over.ts';
 import { summarizeChanges } from '../../../../src/domain/change-summary.ts';
 import type { ValueChange } from '../../../../src/domain/configuration-diff.ts';
 import { imageNames } from '../../../../src/domain/image-names.ts';
 import type { JsonObject } from '../../../../src/domain/json.ts';
+import type { Baseline } from './examine.ts';
 
 const plural = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
@@ -21,18 +23,28 @@ export function verdictOf(
   before: JsonObject | null,
   after: JsonObject,
   changes: readonly ValueChange[],
-  baseline: { readonly digest: string; readonly about: string } | null,
-  of: { readonly digest: string; readonly isWaiting: boolean },
+  baseline: Pick<Baseline, 'digest' | 'about' | 'over'> | null,
+  of: {
+    readonly digest: string;
+    readonly isWaiting: boolean;
+    /** Something was approved for this job, and the reader compares with nothing. */
+    readonly wasApproved: boolean;
+  },
 ): string {
   const news = wanted(before, after, changes);
   if (baseline === null) {
     const all = news === '' ? '' : `: it wants ${news}`;
-    return `Nothing was ever approved for this job here, so all of it is new${all}.`;
+    return of.wasApproved
+      ? `Compared with nothing, all of it is shown as new${all}.`
+      : `Nothing was ever approved for this job here, so all of it is new${all}.`;
   }
+  const { about, over } = baseline;
   if (baseline.digest === of.digest) {
-    const reach = of.isWaiting ? ' That approval does not reach this ref, environment, runner or time.' : '';
-    return `This is ${baseline.about}.${reach}`;
+    if (over !== null)
+      return `This is exactly ${about}. That approval ${overWords(over)}. It lets nothing run any more: whoever approves now approves it anew.`;
+    return `This is ${about}.${of.isWaiting ? ' That approval does not reach this ref, environment, runner or time.' : ''}`;
   }
   const first = news === '' ? '' : `First time this job wants ${news}. `;
-  return `${first}Compared with ${baseline.about}: ${summarizeChanges(changes, before, after)}`;
+  const end = over === null ? '' : ` That approval ${overWords(over)}. It lets nothing run any more.`;
+  return `${first}Compared with ${about}: ${summarizeChanges(changes, before, after)}${end}`;
 }

@@ -1,14 +1,22 @@
+import { Link } from 'wouter-preact';
+import { eventWords } from '../../../../src/domain/audit-events.ts';
 import type { HoldDetail } from '../../../../src/wire/api.ts';
 import type { AuditRow } from '../../../../src/wire/audit.ts';
+import { pathOf } from '../../lib/paths.ts';
 import { Away } from '../../ui/away.tsx';
 import { Chip } from '../../ui/chip.tsx';
+import { actorText } from '../../ui/people.tsx';
 import { Shown } from '../../ui/shown.tsx';
 import { Time } from '../../ui/time.tsx';
+
+/** So many events come with a Hold. */
+const MAX_TOLD = 500;
 
 type Attempt = HoldDetail['attempts'][number];
 
 /** A gate that a Hold passes, and whether it has. */
 function gateOf(hold: HoldDetail): readonly ['go' | 'wait' | 'stop' | 'plain', string] {
+  if (hold.break_glass.length > 0) return ['stop', 'passed without an approval: the glass was broken'];
   if (hold.approval !== null) return ['go', `passed with approval ${hold.approval}`];
   if (hold.state === 'waiting_for_approval') return ['wait', 'waits for people'];
   if (hold.state === 'rejected') return ['stop', 'rejected'];
@@ -30,7 +38,7 @@ function AttemptRow({
       <Shown text={attempt.agent} />, runner <Shown text={attempt.runner} />, <Time at={attempt.at} />
       {attempt.parked_until !== null && attempt.ended_at === null && (
         <>
-          , kept running for GitLab until <Time at={attempt.parked_until} />
+          , kept running for GitLab until <Time at={attempt.parked_until} isDue />
         </>
       )}
       {attempt.ended_at !== null && (
@@ -56,12 +64,12 @@ function detailOf({ detail }: AuditRow): string {
   return texts.join('; ');
 }
 
-/** The way of one run through the gates: its jobs, and everything that happened to it. */
-export function Course({ hold }: { readonly hold: HoldDetail }) {
+/** The way of one run through the gates: its jobs, and everything that happened to it, with the names of who did it. */
+export function Happened({ hold }: { readonly hold: HoldDetail }) {
   const [tone, words] = gateOf(hold);
   return (
-    <section aria-labelledby="course-title" class="box">
-      <h2 id="course-title">Course</h2>
+    <section aria-labelledby="happened-title" class="box">
+      <h2 id="happened-title">What has happened</h2>
       <p>
         Configuration gate: <Chip tone={tone}>{words}</Chip>
       </p>
@@ -77,12 +85,22 @@ export function Course({ hold }: { readonly hold: HoldDetail }) {
         ))}
       </ul>
       <h3>Timeline</h3>
+      {hold.history.length >= MAX_TOLD && (
+        <p class="quiet">
+          The first {MAX_TOLD} events; all of them are in the{' '}
+          <Link href={`${pathOf('audit')}?hold=${hold.id}`}>audit</Link>.
+        </p>
+      )}
       <ol class="timeline">
         {hold.history.map((row) => {
           const detail = detailOf(row);
           return (
             <li key={row.seq}>
-              <Time at={row.at} /> <strong>{row.event.replaceAll('_', ' ')}</strong> <Shown text={row.actor} />
+              <Time at={row.at} />{' '}
+              <strong>
+                <Shown text={actorText(row.actor, hold.people)} />
+              </strong>{' '}
+              <Shown text={eventWords(row.event)} />
               {detail !== '' && (
                 <>
                   : <Shown text={detail} />
