@@ -50,7 +50,7 @@ describe('ten thousand Holds that wait', () => {
       expect(await drawn()).toBeLessThan(60);
       await page.getByText('50+').waitFor();
       // Each time the end comes near, more is read.
-      for (const many of ['100+', '150+']) {
+      for (const many of [100, 150]) {
         const read = page.waitForResponse((response) => response.url().includes('cursor=')).then(() => true);
         // On a busy machine a key may come before the list is as long as it will be: people press it again.
         for (let isRead = false; !isRead; ) {
@@ -58,7 +58,8 @@ describe('ten thousand Holds that wait', () => {
           isRead = await Promise.race([read, page.waitForTimeout(500).then(() => false)]);
         }
         await page.keyboard.press('Home');
-        await page.getByText(many).waitFor();
+        // A key that was pressed again may have had one page more read than was waited for.
+        await page.waitForFunction(`parseInt(document.querySelector('.lane .counts')?.textContent) >= ${many}`);
       }
       expect(await drawn()).toBeLessThan(60);
       // One among all of them is found by the hub, not by reading all of them.

@@ -109,7 +109,12 @@ describe('the inbox in the browser', () => {
     expect(await page.getByRole('link', { name: 'two' }).count()).toBe(0);
     await page.getByRole('button', { name: 'Show it as it is now' }).click();
     await page.getByRole('link', { name: 'two' }).waitFor();
-    expect(await page.getByText(/changed since this list was read/).count()).toBe(0);
+    // What the agent reports of that job a moment later is news again; asked for, it goes away as well.
+    await page
+      .getByRole('button', { name: 'Show it as it is now' })
+      .click({ timeout: 500 })
+      .catch(() => {});
+    await page.getByText(/changed since this list was read/).waitFor({ state: 'detached' });
   });
 
   it('T13 answers one change in many places with one decision, each with its own digest, and tells what was left out', async () => {
@@ -134,7 +139,7 @@ describe('the inbox in the browser', () => {
     await page.getByRole('button', { name: 'Approve all 2' }).click();
     const { decisions } = (await sent).postDataJSON() as { decisions: object[] };
     expect(decisions).toEqual(holds.slice(0, 2).map(({ id, digest }) => ({ hold: id, digest, decision: 'approve' })));
-    await page.getByText('2 jobs go on.').waitFor();
+    await page.locator('main').getByText('2 jobs go on.').waitFor();
     expect(await page.getByRole('row').filter({ hasText: 'build-a' }).textContent()).toContain('goes on');
     expect(await page.getByRole('row').filter({ hasText: 'build-d' }).textContent()).toContain('left out');
     for (const { job_id } of holds.slice(0, 2)) await ended(stage.scene, job_id, 'success');
