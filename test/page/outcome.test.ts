@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { ApprovalView } from '../../agent/src/wire/api.ts';
+import type { ApprovalView } from '../../agent/src/wire/approvals.ts';
+
 import { axeFindings } from '../support/page/axe.ts';
 import { ended, enqueue } from '../support/page/jobs.ts';
 import { openStage, type Stage } from '../support/page/stage.ts';

@@ -1,18 +1,12 @@
 import { MAX_NAMED } from '../../../src/domain/names.ts';
+import { type KnownPerson, personWords } from '../../../src/domain/person-words.ts';
 import { Shown } from './shown.tsx';
 
 /** Somebody as the API names them. */
-export interface PersonLike {
-  readonly id: number | null;
-  readonly username: string | null;
-  readonly name: string | null;
-}
+export type PersonLike = KnownPerson;
 
-/** User name and name; the id tells twins apart. */
-export function personText({ id, username, name }: PersonLike): string {
-  const known = username ?? name ?? (id === null ? 'nobody known' : `user ${id}`);
-  return username !== null && name !== null && name !== username ? `${name} (@${username})` : known;
-}
+/** User name and name, as text. */
+export const personText = personWords;
 
 /** Who did something, as the audit has it (`user:22 jonas`, `agent:embedded`), for people; `people`: who they are now. */
 export function actorText(actor: string, people: readonly PersonLike[]): string {

@@ -12,13 +12,21 @@ import { Shown } from '../../ui/shown.tsx';
 import { Time } from '../../ui/time.tsx';
 import { DeploymentActs } from './deployment-acts.tsx';
 
-/** True where the rule names people: their names are not said twice. */
-function isByName({ deploy_access: access, deployers }: DeploymentDetail): boolean {
-  const named = new Set(access.split(/ or |, and besides /));
+/** Who has deploy access; whom the rule names by name stands there once. */
+function MayRun({ deployment: { deploy_access: words, deployers } }: { readonly deployment: DeploymentDetail }) {
+  const named = new Set(deployers.map(({ username }) => username));
+  const isNames = words.split(/, | or /).every((word) => named.has(word));
+  if (deployers.length === 0) return <Shown text={words} />;
   return (
-    deployers.length > 0 &&
-    deployers.every(({ username }) => named.has(username ?? '')) &&
-    named.size <= deployers.length
+    <>
+      <PeopleNames people={deployers} />
+      {!isNames && (
+        <>
+          {' ('}
+          <Shown text={words} />)
+        </>
+      )}
+    </>
   );
 }
 
@@ -60,14 +68,7 @@ function Rules({ deployment }: { readonly deployment: DeploymentDetail }) {
         </p>
       )}
       <p class="quiet">
-        Who may run it:{' '}
-        {isByName(deployment) ? null : (
-          <>
-            <Shown text={deployment.deploy_access} />
-            {deployment.deployers.length > 0 && ': '}
-          </>
-        )}
-        <PeopleNames people={deployment.deployers} />
+        Who may run it: <MayRun deployment={deployment} />
       </p>
     </section>
   );
