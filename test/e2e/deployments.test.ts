@@ -106,7 +106,7 @@ describe('a deployment, with a runner and a GitLab', () => {
     const operator = await cli('opal', 'deployments', 'approve', String(id));
     expect([operator.exit, operator.err]).toEqual([
       5,
-      expect.stringContaining('may deploy to production: ask one of them'),
+      expect.stringContaining('and the rules ask for members of'),
     ]);
     expect((await cli('quinn', 'deployments', 'approve', String(id))).out).toContain('created; it waits for start');
     expect((await cli('quinn', 'deployments', 'run', String(id))).exit).toBe(5);

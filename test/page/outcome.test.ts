@@ -1,3 +1,4 @@
+import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ApprovalView } from '../../agent/src/wire/approvals.ts';
 
@@ -77,6 +78,9 @@ describe('a Hold that waits no more', () => {
     expect(await axeFindings(page)).toEqual([]);
     await outcome.getByRole('link', { name: 'What else waits for you' }).click();
     await page.getByRole('heading', { name: 'Inbox' }).waitFor();
+    expect(await page.getByText('The last one was').textContent()).toMatch(
+      /^The last one was deploy:production in acme\/payments\/api, (just now|\d+ minutes? ago): Success$/,
+    );
   });
 
   it('T34 says first, and loudly, that nobody approved a run for which the glass was broken', async () => {
@@ -127,5 +131,43 @@ describe('who may not decide', () => {
     await page.getByText('No configuration waits for anybody.').waitFor();
     await page.keyboard.press('/');
     expect(await page.evaluate('document.activeElement.id')).toBe('filter-text');
+  });
+});
+
+describe('a deployment that is decided on', () => {
+  const environments = `environments:
+  - name: production
+    environments: [production]
+    approval_rules: [{ name: qa, user: rob }]
+    deploy_access_levels: [{ user: jonas }]
+`;
+
+  it('says one thing at a time, in whole sentences, and of no button that is not there', async () => {
+    await stage.open({ files: { 'policy.yaml': environments }, extra: 'policy: policy.yaml\n' });
+    const { id, digest } = await stage.scene.hold(enqueue(stage.scene, { script }), 'waiting_for_approval');
+    await (await stage.scene.as('maria')).post(`holds/${id}/approve`, { digest });
+    const why = (page: Page) => page.locator('#deployment-why').textContent();
+    const rob = await stage.see('rob', '/deployments?id=1', { scopes: ['read', 'approve', 'deploy'] });
+    await rob.getByText('rob could complete it.').waitFor();
+    expect(await why(rob)).toBe(
+      'Run is off: you are reporter there, and only jonas may deploy to production: ask jonas. Reject needs a comment that says why.',
+    );
+    // A developer with a token that only reads: what they are keeps them off, not their token.
+    const alice = await stage.see('alice', '/deployments?id=1', { scopes: ['read'] });
+    await alice.getByText('rob could complete it.').waitFor();
+    expect(await why(alice)).toBe(
+      [
+        'Approve is off: you are developer there, and the rules ask for rob: ask rob.',
+        'Run is off: you are developer there, and only jonas may deploy to production: ask jonas.',
+        'Reject is off: you are developer there, and the rules ask for rob: ask rob.',
+      ].join(' '),
+    );
+    await rob.getByRole('button', { name: 'Approve this deployment' }).click();
+    await rob.getByText('qa: 1 of 1, by Rob Reporter (@rob)').waitFor();
+    const panel = (await rob.locator('main').textContent()) ?? '';
+    expect(panel).toContain('Approve is off: its approvals are complete already: whoever may deploy runs it.');
+    expect(panel).not.toMatch(/All rules are met|could complete it|once more|Mark as broken/);
+    expect(panel).toContain('Who may run it: Jonas Berg (@jonas)');
+    expect(panel).not.toContain('(Jonas Berg');
   });
 });

@@ -4,7 +4,7 @@ import type { ErrorCode } from './errors.ts';
 import { accessWord, type Member } from './principal.ts';
 import { deployWords } from './protected-environment.ts';
 import { entitled } from './quorum.ts';
-import { whoWords } from './rule.ts';
+import { askWords, whoWords } from './rule.ts';
 import type { TokenScope } from './token.ts';
 
 /** Whether a person may do something to a Deployment, and if not, why in words and by which error code. */
@@ -40,7 +40,10 @@ function known({ deployment, current, member }: Standing, all: boolean): MayDepl
   if (missing === undefined || (!all && someKnow)) return { allowed: true };
   const asked = [...new Set(missing.rules.map(({ who }) => whoWords(who)))].join(' or ');
   const when = missing === deployment.requirement ? '' : 'now ';
-  return no('not_eligible', `${standing(member)}, and the rules ${when}ask for ${asked}: ask one of them`);
+  return no(
+    'not_eligible',
+    `${standing(member)}, and the rules ${when}ask for ${asked}: ${askWords(missing.rules.map(({ who }) => who))}`,
+  );
 }
 
 /** Whether the person's approve of this Deployment would count. */
@@ -89,7 +92,7 @@ export function mayRunDeployment(asks: Standing): MayDeploy {
     const lists = current === null ? deployment.rules.deployAccess : current.rules.deployAccess;
     return no(
       'no_deploy_access',
-      `${standing(member)}, and only ${deployWords(lists)} may deploy to ${deployment.environment.name}: ask one of them`,
+      `${standing(member)}, and only ${deployWords(lists)} may deploy to ${deployment.environment.name}: ${askWords(lists.flat())}`,
     );
   }
   if (broken !== null)

@@ -3,7 +3,7 @@ import { accessWord, type Member } from './principal.ts';
 import { entitled, rulesOf } from './quorum.ts';
 import type { Requirement } from './requirement.ts';
 import type { Denial, Review } from './review.ts';
-import { whoWords } from './rule.ts';
+import { askWords, whoWords } from './rule.ts';
 
 /** Whether a person may approve, and if not, why in words and by which error code. */
 export type MayVote =
@@ -22,7 +22,7 @@ function asked({ rules }: Requirement, when: '' | 'now ', what: '' | ' to reject
   const whom = [...new Set(rules.map((rule) => whoWords(rule.who)))].join(' or ');
   return whom === ''
     ? `the rules ${when}ask for nobody${what}: whoever edits the policy can change that`
-    : `the rules ${when}ask for ${whom}${what}: ask one of them`;
+    : `the rules ${when}ask for ${whom}${what}: ${askWords(rules.map(({ who }) => who))}`;
 }
 
 /** What a person is for the rules, in words. */

@@ -60,6 +60,12 @@ export function whoWords(who: Who): string {
   }
 }
 
+/** What to do who is none of these: `ask rob`, or where groups or levels are asked for, `ask one of them`. */
+export function askWords(whom: readonly Who[]): string {
+  const isNames = whom.length > 0 && whom.every(({ kind }) => kind === 'user');
+  return isNames ? `ask ${[...new Set(whom.map(whoWords))].join(' or ')}` : 'ask one of them';
+}
+
 /** Whom the rules name by id. */
 export function namedIn(rules: readonly ApprovalRule[]): NamedPrincipals {
   const ids = (kind: 'user' | 'group') => [

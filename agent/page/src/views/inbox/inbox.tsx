@@ -10,6 +10,7 @@ import { useTitle } from '../../lib/title.ts';
 import { useVirtual } from '../../lib/virtual.ts';
 import { Notice } from '../../ui/notice.tsx';
 import { ChangeView } from './change-view.tsx';
+import { Empty } from './empty.tsx';
 import { FilterForm } from './filter-form.tsx';
 import { lanePath, useFilters } from './filters.ts';
 import { ItemRow, pathOfItem } from './item-row.tsx';
@@ -154,21 +155,6 @@ function RowOf({ row, isCurrent }: { readonly row: InboxRow; readonly isCurrent:
     default:
       return row satisfies never;
   }
-}
-
-/** Nothing waits, and where what has been decided can be found. */
-function Empty({ isFiltered }: { readonly isFiltered: boolean }) {
-  return (
-    <div class="empty">
-      <p class="empty-title">
-        {isFiltered ? 'Nothing that waits fits these filters.' : 'No configuration waits for anybody.'}
-      </p>
-      <p class="quiet">
-        Jobs whose configuration is approved run at once. What has run, and what was decided, stands under{' '}
-        <a href="/holds">Holds</a>. This page shows new ones by itself.
-      </p>
-    </div>
-  );
 }
 
 /** How much has changed since the list was read: a row must not jump away under somebody's finger. */
