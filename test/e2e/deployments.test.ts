@@ -104,10 +104,7 @@ describe('a deployment, with a runner and a GitLab', () => {
     expect((await cli('sam', 'deployments', 'approve', String(id))).out).toContain('blocked');
     expect((await cli('sina', 'deployments', 'approve', String(id))).out).toContain('blocked');
     const operator = await cli('opal', 'deployments', 'approve', String(id));
-    expect([operator.exit, operator.err]).toEqual([
-      5,
-      expect.stringContaining('and the rules ask for members of'),
-    ]);
+    expect([operator.exit, operator.err]).toEqual([5, expect.stringContaining('and the rules ask for members of')]);
     expect((await cli('quinn', 'deployments', 'approve', String(id))).out).toContain('created; it waits for start');
     expect((await cli('quinn', 'deployments', 'run', String(id))).exit).toBe(5);
     expect((await cli('rob', 'deployments', 'show', String(id))).out).toContain('2 of 2');
