@@ -39,6 +39,7 @@ const goTo = async (page: Page, path: string, words: string): Promise<void> => {
 const VIEWS = [
   ['/approvals', 'Approved by'],
   ['/deployments', 'Nothing is deployed'],
+  ['/break-glass', 'Nothing that was run without its approval'],
   ['/audit', 'completed an approval'],
   ['/policy', 'Everywhere'],
   ['/agents', 'Connected'],
@@ -66,6 +67,7 @@ describe('every place of the page', () => {
     for (const [name, words] of [
       ['Approved', 'Approved configurations'],
       ['Deployments', 'Deployments'],
+      ['Break-glass', 'Break-glass'],
       ['Audit', 'Audit'],
       ['Policy', 'Policy'],
       ['Agents', 'Agents'],
@@ -85,9 +87,12 @@ describe('approved configurations', () => {
     await page.getByRole('button', { name: 'Revoke approval 1' }).click();
     await page.getByLabel('Why (is kept in the audit)').fill('the base image is bad');
     await page.getByRole('dialog').getByRole('button', { name: 'Revoke', exact: true }).click();
-    await page.getByText('Of those that were read, none fits.').waitFor();
+    await page.getByText('Approval 1 is revoked; the next job with this configuration waits.').waitFor();
+    await page.getByRole('row').getByText('Revoked', { exact: true }).waitFor();
+    await page.getByLabel('Show').selectOption('unused');
+    await page.getByText('None fits.').waitFor();
     await page.getByLabel('Show').selectOption('all');
-    await page.getByText('Revoked', { exact: true }).waitFor();
+    await page.getByRole('row').getByText('Revoked', { exact: true }).waitFor();
     const again = enqueue(stage.scene, { fixture: 'build-image.run1', script: ['echo one'] });
     await stage.scene.hold(again, 'waiting_for_approval');
     const approval = await (await stage.scene.as('maria')).get<ApprovalView>('approvals/1');
@@ -136,7 +141,7 @@ describe('deployments', () => {
     const jonas = await stage.see('jonas', '/deployments?id=1', { scopes: ['read', 'deploy'] });
     await jonas.getByText('qa: 1 of 1').waitFor();
     await jonas.getByRole('button', { name: 'Run it' }).click();
-    await jonas.getByText('Approved, not started').first().waitFor();
+    await jonas.getByText('started by Jonas Berg (@jonas)').first().waitFor();
     expect(await axeFindings(jonas)).toEqual([]);
   });
 });
@@ -146,7 +151,7 @@ describe('the audit', () => {
     await world();
     const page = await stage.see('maria', '/audit?hold=1', { scopes: ['read', 'audit'] });
     await page.getByText('completed an approval').waitFor();
-    const evidence = page.getByRole('link', { name: 'a page to read' });
+    const evidence = page.getByRole('link', { name: 'a page to read (opens in a new tab)' });
     const answer = await page.request.get(`${stage.scene.agent.hubUrl}${await evidence.getAttribute('href')}`);
     expect(answer.status()).toBe(200);
     expect(await answer.text()).toContain('maria');

@@ -14,6 +14,10 @@ const Approvals = lazyView(
   'Approved configurations',
   async () => (await import('./views/approvals/approvals-view.tsx')).default,
 );
+const BreakGlass = lazyView(
+  'Break-glass',
+  async () => (await import('./views/break-glass/break-glass-view.tsx')).default,
+);
 const Deployments = lazyView(
   'Deployments',
   async () => (await import('./views/deployments/deployments-view.tsx')).default,
@@ -30,6 +34,7 @@ export const NAVIGATION: readonly { readonly view: PageView; readonly words: str
   { view: 'holds', words: 'Holds' },
   { view: 'approvals', words: 'Approved' },
   { view: 'deployments', words: 'Deployments' },
+  { view: 'breakGlass', words: 'Break-glass' },
   { view: 'audit', words: 'Audit' },
   { view: 'policy', words: 'Policy' },
   { view: 'agents', words: 'Agents' },
@@ -49,6 +54,7 @@ export function View() {
       <Route path={PAGE_PATHS.hold}>{({ id }) => <OfOne id={id} view={HoldView} />}</Route>
       <Route path={PAGE_PATHS.review}>{({ id }) => <OfOne id={id} view={ReviewView} />}</Route>
       <Route path={PAGE_PATHS.approvals} component={Approvals} />
+      <Route path={PAGE_PATHS.breakGlass} component={BreakGlass} />
       <Route path={PAGE_PATHS.deployments} component={Deployments} />
       <Route path={PAGE_PATHS.people} component={People} />
       <Route path={PAGE_PATHS.agents} component={Agents} />

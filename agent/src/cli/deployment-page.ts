@@ -1,9 +1,9 @@
-import { deploymentStanding } from '../domain/deployment-standing.ts';
 import { namesInWords } from '../domain/names.ts';
 import { type KnownPerson, personWords } from '../domain/person-words.ts';
 import { printable } from '../domain/printable.ts';
 import { LET_RUN_WORDS } from '../domain/who-let-run.ts';
-import type { CurrentDeployment, DeploymentDetail, DeploymentView, ListedDeployment } from '../wire/deployments.ts';
+import type { CurrentDeployment, DeploymentDetail, DeploymentView } from '../wire/deployments.ts';
+import { standingOf } from '../wire/standing-of.ts';
 import { personText } from './person-text.ts';
 import { age, fields, minute, type Paint, shortRef, table } from './render.ts';
 
@@ -52,13 +52,6 @@ export function currentTable(current: readonly CurrentDeployment[], now: number,
 }
 
 const accountText = ({ id, username }: KnownPerson): string => username ?? (id === null ? '?' : `user ${id}`);
-
-/** Where it stands, as everybody is told it. */
-function standingText(of: ListedDeployment): string {
-  const { state, started, trigger, waits_for: waitsFor, hold_state: holdState, retry } = of;
-  const job = retry && { by: retry.by, jobId: retry.job_id };
-  return deploymentStanding({ state, started: started?.by ?? null, trigger, waitsFor, holdState, retry: job }).words;
-}
 
 /** Who let it run, or has to: one line for each step. */
 function letRunText({ let_run: steps }: DeploymentDetail): string {
@@ -118,7 +111,7 @@ function ownText(of: DeploymentDetail): string {
 export function deploymentPage(of: DeploymentDetail, now: number, paint: Paint): string {
   const head = fields([
     ['environment', `${of.environment.name}${of.environment.tier === null ? '' : ` (${of.environment.tier})`}`],
-    ['stands', standingText(of)],
+    ['stands', standingOf(of).words],
     ['reason', of.reason],
     ['job', `${of.project_path ?? of.project_id} ${of.job}, ${of.kind}`],
     ['ref', `${of.ref} (${of.ref_protected ? 'protected' : 'not protected'})`],

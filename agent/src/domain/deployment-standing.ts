@@ -19,26 +19,28 @@ export interface StandingOf {
 export interface DeploymentStanding {
   readonly short: string;
   readonly words: string;
+  /** Whom it waits for: somebody who has to do something, or programs that will; null once it runs or is over. */
+  readonly waitsFor: 'people' | 'programs' | null;
 }
+
+const forPeople = (short: string, words: string): DeploymentStanding => ({ short, words, waitsFor: 'people' });
+const forPrograms = (short: string, words: string): DeploymentStanding => ({ short, words, waitsFor: 'programs' });
+const goesOn = (short: string, words: string): DeploymentStanding => ({ short, words, waitsFor: null });
 
 function started(by: KnownPerson, { waitsFor, holdState, retry, trigger }: StandingOf): DeploymentStanding {
   const who = `started by ${personWords(by)}`;
   if (waitsFor.includes('configuration'))
-    return { short: 'Started, waits for its configuration', words: `${who}; its configuration has to be approved` };
-  if (holdState === 'running') return { short: 'Started, handed to its runner', words: `${who}; its runner has it` };
-  if (holdState !== 'pending')
-    return { short: 'Started, kept back', words: `${who}; it is kept back: its hold says by what` };
-  if (retry === null) return { short: 'Started, waits for its runner', words: `${who}; it waits for its runner` };
+    return forPeople('Started, waits for its configuration', `${who}; its configuration has to be approved`);
+  if (holdState === 'running') return goesOn('Started, handed to its runner', `${who}; its runner has it`);
+  if (holdState !== 'pending') return forPeople('Started, kept back', `${who}; it is kept back: its hold says by what`);
+  if (retry === null) return forPrograms('Started, waits for its runner', `${who}; it waits for its runner`);
   if (retry.by === 'nobody_yet')
-    return { short: 'Started, to be retried', words: `${who}; GitLab has ended its job: it is to be retried there` };
+    return forPeople('Started, to be retried', `${who}; GitLab has ended its job: it is to be retried there`);
   if (retry.by === 'trigger')
-    return { short: 'Started, to be retried', words: `${who}; to be retried in GitLab by ${personWords(trigger)}` };
+    return forPeople('Started, to be retried', `${who}; to be retried in GitLab by ${personWords(trigger)}`);
   return retry.jobId === null
-    ? { short: 'Started, is being retried', words: `${who}; Holdpoint has GitLab run its job again` }
-    : {
-        short: 'Started, waits for its runner',
-        words: `${who}; retried as job ${retry.jobId}, it waits for its runner`,
-      };
+    ? forPrograms('Started, is being retried', `${who}; Holdpoint has GitLab run its job again`)
+    : forPrograms('Started, waits for its runner', `${who}; retried as job ${retry.jobId}, it waits for its runner`);
 }
 
 /** Where a Deployment stands, for people. */
@@ -46,19 +48,19 @@ export function deploymentStanding(of: StandingOf): DeploymentStanding {
   const unread = of.waitsFor.includes('configuration') ? ', and its configuration has to be approved' : '';
   switch (of.state) {
     case 'blocked':
-      return { short: 'Waits for approvals', words: `approvals are missing${unread}` };
+      return forPeople('Waits for approvals', `approvals are missing${unread}`);
     case 'created':
       return of.started === null
-        ? { short: 'Approved, to be run', words: `approved; somebody with deploy access has to run it${unread}` }
+        ? forPeople('Approved, to be run', `approved; somebody with deploy access has to run it${unread}`)
         : started(of.started, of);
     case 'running':
-      return { short: 'Running', words: of.started === null ? 'runs' : `started by ${personWords(of.started)}; runs` };
+      return goesOn('Running', of.started === null ? 'runs' : `started by ${personWords(of.started)}; runs`);
     case 'success':
-      return { short: 'Success', words: 'ended with success' };
+      return goesOn('Success', 'ended with success');
     case 'failed':
-      return { short: 'Failed', words: 'failed' };
+      return goesOn('Failed', 'failed');
     case 'canceled':
-      return { short: 'Canceled', words: 'was canceled' };
+      return goesOn('Canceled', 'was canceled');
     default:
       return of.state satisfies never;
   }

@@ -8,6 +8,7 @@ export const PAGE_PATHS = {
   holds: '/holds',
   review: '/reviews/:id',
   approvals: '/approvals',
+  breakGlass: '/break-glass',
   deployments: '/deployments',
   people: '/people',
   agents: '/agents',

@@ -11,6 +11,8 @@ export interface Pages<T> {
   readonly problem: string | null;
   more(): void;
   again(): void;
+  /** Shows an item as it is now, in its place. */
+  put(item: T): void;
 }
 
 interface State<T> {
@@ -28,8 +30,13 @@ export interface PageBody<T> {
   readonly next_cursor: string | null;
 }
 
+/** Items of lists have numbers; the same number is the same thing. */
+function isSame(a: object, b: object): boolean {
+  return 'id' in a && 'id' in b && a.id === b.id;
+}
+
 /** Reads a list page by page; another path is another list. */
-export function usePages<T>(path: string, limit = 50): Pages<T> {
+export function usePages<T extends object>(path: string, limit = 50): Pages<T> {
   const empty: State<T> = { path, items: [], cursor: undefined, isLoading: false, problem: null };
   const [state, setState] = useState<State<T>>(empty);
   const busy = useRef<AbortController | null>(null);
@@ -77,5 +84,6 @@ export function usePages<T>(path: string, limit = 50): Pages<T> {
       if (!own.isLoading && typeof own.cursor === 'string') read(own);
     },
     again: () => read({ ...empty, path }),
+    put: (item) => setState((old) => ({ ...old, items: old.items.map((one) => (isSame(one, item) ? item : one)) })),
   };
 }

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { ListedApproval } from '../../../../src/wire/approvals.ts';
+import type { ApprovalView, ListedApproval } from '../../../../src/wire/approvals.ts';
 import { useAct } from '../../lib/act.ts';
 import { ask } from '../../lib/ask.ts';
 import { Dialog } from '../../ui/dialog.tsx';
@@ -12,21 +12,22 @@ export function RevokeDialog({
   onClose,
 }: {
   readonly approval: ListedApproval;
-  onClose(done: boolean): void;
+  /** With the approval as it is then, null where it was left. */
+  onClose(after: ApprovalView | null): void;
 }) {
   const [comment, setComment] = useState('');
   const act = useAct();
   const revoke = async (): Promise<void> => {
     const said = comment.trim();
     const body = said === '' ? {} : { comment: said };
-    const done = await act.run(
-      () => ask('POST', `approvals/${approval.id}/revoke`, body),
-      `approval ${approval.id} is revoked`,
-    );
-    if (done) onClose(true);
+    const sent = { after: null as ApprovalView | null };
+    const done = await act.run(async () => {
+      sent.after = await ask<ApprovalView>('POST', `approvals/${approval.id}/revoke`, body);
+    }, `approval ${approval.id} is revoked`);
+    if (done) onClose(sent.after);
   };
   return (
-    <Dialog title={`Revoke approval ${approval.id}?`} onClose={() => onClose(false)}>
+    <Dialog title={`Revoke approval ${approval.id}?`} onClose={() => onClose(null)}>
       <p>
         The next job <Shown text={approval.job} /> with this configuration waits again, and so does one that was
         released and has not started. What runs, runs on.
@@ -44,7 +45,7 @@ export function RevokeDialog({
         <button type="button" class="danger" disabled={act.isBusy} onClick={revoke}>
           Revoke
         </button>
-        <button type="button" onClick={() => onClose(false)}>
+        <button type="button" onClick={() => onClose(null)}>
           Leave it
         </button>
       </div>

@@ -7,13 +7,23 @@ import { usePages } from '../../lib/pages.ts';
 import { pathOf } from '../../lib/paths.ts';
 import { useTitle } from '../../lib/title.ts';
 import { session } from '../../lib/who.ts';
-import { Choice, Field } from '../../ui/field.tsx';
+import { FilterForm, PROJECT_FIELD } from '../../ui/filter-form.tsx';
 import { MorePages } from '../../ui/more-pages.tsx';
 import { Shown } from '../../ui/shown.tsx';
 import { Time } from '../../ui/time.tsx';
 import { ChainState } from './chain-state.tsx';
 
 const KINDS = [['', 'everything'], ...AUDIT_KINDS.map((kind) => [kind, kind.replaceAll('_', ' ')] as const)] as const;
+
+const FIELDS = [
+  { name: 'event', label: 'What', options: KINDS },
+  PROJECT_FIELD,
+  { name: 'person', label: 'Person (user name or id)' },
+  { name: 'hold', label: 'Hold' },
+  { name: 'deployment', label: 'Deployment' },
+  { name: 'since', label: 'From day', type: 'date' },
+  { name: 'until', label: 'To day', type: 'date' },
+] as const;
 
 /** Who did it: `user:12 alice` is alice. */
 const actorWords = (actor: string): string => actor.replace(/^user:\d+ /, '').replace(/^agent:/, 'agent ');
@@ -84,8 +94,7 @@ function Row({ row }: { readonly row: AuditRow }) {
 /** What happened, newest first: who let what run, and why. */
 export default function AuditView() {
   useTitle('Audit');
-  const names = ['event', 'project', 'person', 'hold', 'deployment', 'since', 'until'] as const;
-  const [filter, set, query] = useFilter(names);
+  const [filter, set, query] = useFilter(FIELDS.map(({ name }) => name));
   const pages = usePages<AuditRow>(`audit?sort=desc${query === '' ? '' : `&${query}`}`, 100);
   // On a phone what happened comes first.
   const isWide = useMemo(() => matchMedia('(min-width: 40rem)').matches, []);
@@ -98,48 +107,7 @@ export default function AuditView() {
       <search>
         <details open={isWide || query !== ''}>
           <summary>Narrow it down</summary>
-          <form class="filters" onSubmit={(event) => event.preventDefault()}>
-            <Choice
-              id="event"
-              label="What"
-              value={filter.event}
-              options={KINDS}
-              onChange={(value) => set('event', value)}
-            />
-            <Field
-              id="project"
-              label="Project (path or id)"
-              value={filter.project}
-              onChange={(value) => set('project', value)}
-            />
-            <Field
-              id="person"
-              label="Person (user name or id)"
-              value={filter.person}
-              onChange={(value) => set('person', value)}
-            />
-            <Field id="hold" label="Hold" value={filter.hold} onChange={(value) => set('hold', value)} />
-            <Field
-              id="deployment"
-              label="Deployment"
-              value={filter.deployment}
-              onChange={(value) => set('deployment', value)}
-            />
-            <Field
-              id="since"
-              label="From day"
-              type="date"
-              value={filter.since}
-              onChange={(value) => set('since', value)}
-            />
-            <Field
-              id="until"
-              label="To day"
-              type="date"
-              value={filter.until}
-              onChange={(value) => set('until', value)}
-            />
-          </form>
+          <FilterForm fields={FIELDS} values={filter} onChange={set} />
         </details>
       </search>
       {filter.hold !== '' && <Bundle things="holds" id={filter.hold} />}
@@ -162,7 +130,7 @@ function Bundle({ things, id }: { readonly things: 'holds' | 'deployments'; read
     <p class="box">
       Evidence of {things === 'holds' ? 'hold' : 'deployment'} {id}:{' '}
       <a href={`${url}/page`} target="_blank" rel="noopener">
-        a page to read
+        a page to read (opens in a new tab)
       </a>{' '}
       ·{' '}
       <a href={url} download={`${things}-${id}.bundle.json`}>

@@ -9,8 +9,10 @@ import { StateChip } from '../../ui/chip.tsx';
 import { Notice, Pending } from '../../ui/notice.tsx';
 import { PeopleNames, PersonName } from '../../ui/people.tsx';
 import { Shown } from '../../ui/shown.tsx';
+import { Standing } from '../../ui/standing.tsx';
 import { Time } from '../../ui/time.tsx';
 import { DeploymentActs } from './deployment-acts.tsx';
+import { LetRun } from './let-run.tsx';
 
 /** Who has deploy access; whom the rule names by name stands there once. */
 function MayRun({ deployment: { deploy_access: words, deployers } }: { readonly deployment: DeploymentDetail }) {
@@ -141,10 +143,12 @@ export function DeploymentBox({ id, onClose, onChanged }: { readonly id: number;
         </button>
       </div>
       <p>
-        <StateChip state={deployment.state} /> <Shown text={deployment.job} /> of{' '}
+        <Standing deployment={deployment} />
+      </p>
+      <p>
+        <Shown text={deployment.job} /> of{' '}
         <Shown text={deployment.project_path ?? `project ${deployment.project_id}`} />, <Shown text={deployment.ref} />{' '}
-        at <code>{deployment.sha.slice(0, 12)}</code>, requested by <PersonName person={deployment.trigger} />{' '}
-        <Time at={deployment.created_at} />
+        at <code>{deployment.sha.slice(0, 12)}</code>
       </p>
       {reason !== null && (
         <p>
@@ -162,10 +166,14 @@ export function DeploymentBox({ id, onClose, onChanged }: { readonly id: number;
           Nothing protects this environment any more: this deployment keeps the rules it was opened with.
         </Notice>
       )}
+      <LetRun deployment={deployment} />
       <p>
         What it runs: <Link href={pathOf('hold', hold)}>hold {hold}, with its configuration</Link> ·{' '}
         <Away url={deployment.job_url}>job {deployment.job_id} in GitLab</Away> ·{' '}
-        <Link href={`${pathOf('audit')}?deployment=${id}`}>its history</Link>
+        <Link href={`${pathOf('audit')}?hold=${hold}`}>its history</Link> ·{' '}
+        <a href={`/api/v1/audit/bundle/deployments/${id}/page`} target="_blank" rel="noopener">
+          evidence for an auditor (opens in a new tab)
+        </a>
       </p>
       <Rules deployment={deployment} />
       <Votes deployment={deployment} />

@@ -5,7 +5,7 @@ import { usePages } from '../../lib/pages.ts';
 import { pathOf } from '../../lib/paths.ts';
 import { useTitle } from '../../lib/title.ts';
 import { StateChip } from '../../ui/chip.tsx';
-import { Choice, Field } from '../../ui/field.tsx';
+import { FilterForm, PROJECT_FIELD } from '../../ui/filter-form.tsx';
 import { MorePages } from '../../ui/more-pages.tsx';
 import { PersonName } from '../../ui/people.tsx';
 import { Shown } from '../../ui/shown.tsx';
@@ -20,6 +20,12 @@ const STATES = [
   ['success', 'success'],
   ['failed,canceled', 'failed or canceled'],
   ['rejected,expired', 'rejected or expired'],
+] as const;
+
+const FIELDS = [
+  { name: 'state', label: 'State', options: STATES },
+  PROJECT_FIELD,
+  { name: 'job', label: 'Job (its whole name)' },
 ] as const;
 
 function Row({ hold }: { readonly hold: HoldView }) {
@@ -54,27 +60,25 @@ function Row({ hold }: { readonly hold: HoldView }) {
   );
 }
 
-/** Every Hold that the reader may see. */
+/** Every Hold that the reader may see: the newest first, those that wait the oldest first. */
 export function HoldsView() {
   useTitle('Holds');
-  const [filter, set] = useFilter(['state', 'project']);
+  const [filter, set] = useFilter(['state', 'project', 'job']);
   const state = STATES.find(([value]) => value === filter.state)?.[0] ?? '';
-  const { project } = filter;
-  const query = new URLSearchParams({ ...(state && { state }), ...(project && { project }) }).toString();
+  const { project, job } = filter;
+  const query = new URLSearchParams({
+    ...(state && { state }),
+    ...(project && { project }),
+    ...(job && { job }),
+    // What waits is answered in the order in which it came; of all else the newest is looked for.
+    order: state === 'waiting_for_approval' ? 'oldest' : 'newest',
+  }).toString();
   const pages = usePages<HoldView>(`holds?${query}`);
   return (
     <>
       <h1>Holds</h1>
       <search>
-        <form class="filters" onSubmit={(event) => event.preventDefault()}>
-          <Choice id="state" label="State" value={state} options={STATES} onChange={(value) => set('state', value)} />
-          <Field
-            id="project"
-            label="Project (path or id)"
-            value={project}
-            onChange={(value) => set('project', value)}
-          />
-        </form>
+        <FilterForm fields={FIELDS} values={{ ...filter, state }} onChange={set} />
       </search>
       <WideTable label="Holds" heads={['Job', 'State', 'Ref', 'Requested by', 'Opened']}>
         {pages.items.map((hold) => (

@@ -1,13 +1,13 @@
 import { useEffect } from 'preact/hooks';
 import { Link } from 'wouter-preact';
-import type { DeploymentView } from '../../../../src/wire/deployments.ts';
+import type { ListedDeployment } from '../../../../src/wire/deployments.ts';
 import { ask } from '../../lib/ask.ts';
 import { onLive } from '../../lib/live.ts';
 import { useLoad } from '../../lib/load.ts';
 import { pathOf } from '../../lib/paths.ts';
-import { StateChip } from '../../ui/chip.tsx';
 import { PersonName } from '../../ui/people.tsx';
 import { Shown } from '../../ui/shown.tsx';
+import { Standing } from '../../ui/standing.tsx';
 import { Time } from '../../ui/time.tsx';
 
 /** So many stand here; the rest is in their own place. */
@@ -16,7 +16,7 @@ const MAX_SHOWN = 10;
 /** Deployments that wait for approvals or for somebody who runs them: the second gate has its own people. */
 export function WaitingDeployments({ turn }: { /** Another one: read again. */ readonly turn: number }) {
   const found = useLoad(`waiting deployments ${turn}`, (signal) =>
-    ask<{ readonly items: readonly DeploymentView[]; readonly next_cursor: string | null }>(
+    ask<{ readonly items: readonly ListedDeployment[]; readonly next_cursor: string | null }>(
       'GET',
       'deployments?state=blocked,created&limit=100',
       undefined,
@@ -39,7 +39,7 @@ export function WaitingDeployments({ turn }: { /** Another one: read again. */ r
             <Link href={`${pathOf('deployments')}?id=${one.id}`}>
               <Shown text={`${one.job} to ${one.environment.name}`} />
             </Link>{' '}
-            <StateChip state={one.state} />{' '}
+            <Standing deployment={one} />{' '}
             <span class="quiet">
               <Shown text={one.project_path ?? `project ${one.project_id}`} />, <Shown text={one.ref} />, by{' '}
               <PersonName person={one.trigger} />, <Time at={one.created_at} />
