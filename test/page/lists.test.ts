@@ -155,6 +155,9 @@ describe('deployments', () => {
       'Ran',
     ].entries())
       expect(told[i]!.replace(/(by)(?=[A-ZÀ-Ž])/, '$1 ')).toContain(words);
+    await page.getByText('Who may run it: Jonas Berg (@jonas)', { exact: true }).waitFor();
+    // Its approvals are complete: nobody is asked to approve once more.
+    expect(await page.getByText('approves once more').count()).toBe(0);
     expect(told[2]).toMatch(/approval 1 \(standing\); rule .*: 1 of/);
     const evidence = page.getByRole('link', { name: 'evidence for an auditor (opens in a new tab)' });
     const answer = await page.request.get(`${stage.scene.agent.hubUrl}${await evidence.getAttribute('href')}`);
@@ -198,7 +201,8 @@ describe('what was run without its approval', () => {
     const page = await stage.see('maria', '/approvals');
     await page.getByText('Nobody approved it').waitFor();
     await page.getByText('Jonas Berg (@jonas) broke the glass').waitFor();
-    await page.getByRole('main').getByRole('link', { name: 'Break-glass' }).click();
+    await page.getByText('1 run without an approval waits to be looked at').waitFor();
+    await page.getByRole('link', { name: 'Break-glass' }).click();
     await page.getByText('production is down').waitFor();
     await page.getByText('To be looked at').waitFor();
     expect(await axeFindings(page)).toEqual([]);

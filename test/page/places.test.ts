@@ -67,7 +67,6 @@ describe('every place of the page', () => {
     for (const [name, words] of [
       ['Approved', 'Approved configurations'],
       ['Deployments', 'Deployments'],
-      ['Break-glass', 'Break-glass'],
       ['Audit', 'Audit'],
       ['Policy', 'Policy'],
       ['Agents', 'Agents'],
@@ -160,6 +159,21 @@ describe('the audit', () => {
     await page.getByLabel('Person (user name or id)').fill('zoe');
     await page.getByLabel('Person (user name or id)').blur();
     expect(new URL(page.url()).searchParams.get('person')).toBe('zoe');
+  });
+});
+
+describe('agents', () => {
+  it('say how many runners nobody guards, and how many jobs they keep', async () => {
+    await world();
+    const page = await stage.see('maria', '/agents');
+    await page.getByText('1 agent, 1 job parked, 1 runner not gated').waitFor();
+    const box = page.getByRole('region', { name: 'embedded' });
+    expect(await box.locator('.fact').allTextContents()).toEqual([
+      expect.stringMatching(/^Connected since/),
+      expect.stringMatching(/^Version/),
+      'Jobs parked1',
+      'Runners1 gated, 1 not',
+    ]);
   });
 });
 

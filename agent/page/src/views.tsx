@@ -34,7 +34,6 @@ export const NAVIGATION: readonly { readonly view: PageView; readonly words: str
   { view: 'holds', words: 'Holds' },
   { view: 'approvals', words: 'Approved' },
   { view: 'deployments', words: 'Deployments' },
-  { view: 'breakGlass', words: 'Break-glass' },
   { view: 'audit', words: 'Audit' },
   { view: 'policy', words: 'Policy' },
   { view: 'agents', words: 'Agents' },

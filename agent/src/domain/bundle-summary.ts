@@ -104,10 +104,16 @@ function standingOf(predicate: JsonObject): string {
   }).words;
 }
 
+/** To the second, as people read it; what is no time stands as it is. */
+const momentText = (at: string): string => at.replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z$/, '$1 $2');
+
 const HOW_TO_CHECK = [
-  'Take the signed bundle (.bundle.json) that belongs to this page, and the key of the hub on another way than with it.',
-  'holdpoint audit verify FILE.bundle.json --key HUB.pem checks, on any machine and without the hub: the signature, that the',
-  'digest is that of the configuration below, and that every vote, approval and row shown stands in the signed audit.',
+  'This page is for reading. What proves it is the signed bundle that belongs to it, a file that ends in .bundle.json, with',
+  'the public key of the hub, which you should have from elsewhere. On any machine, without the hub:',
+].join(' ');
+const WHAT_IS_CHECKED = [
+  'That checks the signature; that the digest above is that of the configuration below; and that every vote, approval and row',
+  'shown here stands in the audit that the hub has signed.',
 ].join(' ');
 
 /** The first screen. `proof` says in words what was checked when the page was made. */
@@ -115,7 +121,7 @@ export function bundleSummary(predicate: JsonObject, digest: string, proof: stri
   const rows = stepsOf(predicate, digest).map(({ step, people, at, note }) => [
     LET_RUN_WORDS[step],
     people.map((person) => personText({ ...person })).join('; ') || (step === 'ran' ? '–' : 'nobody'),
-    at ?? '–',
+    at === null ? '–' : momentText(at),
     note ?? '',
   ]);
   const commit = object(object(predicate.facts).commit);
@@ -127,6 +133,9 @@ export function bundleSummary(predicate: JsonObject, digest: string, proof: stri
   return [
     section('Who let this run', table(['step', 'who', 'when (UTC)', 'how, and under which rule'], rows)),
     section('What exactly', facts(what)),
-    section('How to verify this', `<p>${escapeHtml(HOW_TO_CHECK)}</p><p>${escapeHtml(proof)}</p>`),
+    section(
+      'How to verify this',
+      `<p>${HOW_TO_CHECK}</p><pre>holdpoint audit verify FILE.bundle.json --key HUB.pem</pre><p>${WHAT_IS_CHECKED}</p><p>${escapeHtml(proof)}</p>`,
+    ),
   ].join('');
 }

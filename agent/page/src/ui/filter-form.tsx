@@ -1,3 +1,4 @@
+import { useMemo } from 'preact/hooks';
 import { Choice, Field } from './field.tsx';
 
 /** One thing that a list is narrowed down by. */
@@ -22,29 +23,39 @@ export function FilterForm<K extends string>({
   readonly values: Readonly<Record<NoInfer<K>, string>>;
   onChange(name: NoInfer<K>, value: string): void;
 }) {
+  // On a phone what is listed comes first.
+  const isOpen = useMemo(
+    () => matchMedia('(min-width: 40rem)').matches || fields.some(({ name }) => values[name] !== ''),
+    [],
+  );
   return (
-    <form class="filters" onSubmit={(event) => event.preventDefault()}>
-      {fields.map(({ name, label, type, options }) =>
-        options === undefined ? (
-          <Field
-            key={name}
-            id={name}
-            label={label}
-            {...(type && { type })}
-            value={values[name]}
-            onChange={(value) => onChange(name, value)}
-          />
-        ) : (
-          <Choice
-            key={name}
-            id={name}
-            label={label}
-            value={values[name]}
-            options={options}
-            onChange={(value) => onChange(name, value)}
-          />
-        ),
-      )}
-    </form>
+    <search>
+      <details class="narrowing" open={isOpen}>
+        <summary>Narrow it down</summary>
+        <form class="filters" onSubmit={(event) => event.preventDefault()}>
+          {fields.map(({ name, label, type, options }) =>
+            options === undefined ? (
+              <Field
+                key={name}
+                id={name}
+                label={label}
+                {...(type && { type })}
+                value={values[name]}
+                onChange={(value) => onChange(name, value)}
+              />
+            ) : (
+              <Choice
+                key={name}
+                id={name}
+                label={label}
+                value={values[name]}
+                options={options}
+                onChange={(value) => onChange(name, value)}
+              />
+            ),
+          )}
+        </form>
+      </details>
+    </search>
   );
 }

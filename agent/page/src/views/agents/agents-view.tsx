@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
 import type { AgentView } from '../../../../src/wire/api.ts';
 import type { PolicyView } from '../../../../src/wire/policy.ts';
@@ -19,6 +20,31 @@ async function read(signal: AbortSignal) {
   return { agents: agents.items, lax: policy?.lax_runners ?? [] };
 }
 
+function Fact({ words, children }: { readonly words: string; readonly children: ComponentChildren }) {
+  return (
+    <div class="fact">
+      <dt>{words}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+/** How it is with all of them, before the first is read. */
+function Overview({ agents }: { readonly agents: readonly AgentView[] }) {
+  const away = agents.filter(({ connected }) => !connected).length;
+  const parked = agents.reduce((sum, one) => sum + one.parked, 0);
+  const open = agents.flatMap(({ runners }) => runners.filter((runner) => !runner.protected)).length;
+  const blocked = agents.filter(({ problems }) => problems.length > 0).length;
+  const parts = [
+    `${agents.length} ${agents.length === 1 ? 'agent' : 'agents'}`,
+    ...(away === 0 ? [] : [`${away} away`]),
+    ...(blocked === 0 ? [] : [`${blocked} with problems`]),
+    `${parked} ${parked === 1 ? 'job' : 'jobs'} parked`,
+    `${open} ${open === 1 ? 'runner' : 'runners'} not gated`,
+  ];
+  return <p>{parts.join(', ')}</p>;
+}
+
 function Agent({ agent, lax }: { readonly agent: AgentView; readonly lax: ReadonlySet<string> }) {
   const { name, connected, since, version, runners, parked, problems } = agent;
   const open = runners.filter((runner) => !runner.protected);
@@ -27,21 +53,23 @@ function Agent({ agent, lax }: { readonly agent: AgentView; readonly lax: Readon
       <h2 id={`agent-${name}`}>
         <Shown text={name} /> {connected ? <Chip tone="go">Connected</Chip> : <Chip tone="stop">Away</Chip>}
       </h2>
-      <p>
-        {connected && since !== null ? (
-          <>
-            since <Time at={since} />
-          </>
-        ) : (
-          'Its jobs wait, or run on what was approved, as its grace allows.'
+      {!connected && <p>Its jobs wait, or run on what was approved, as its grace allows.</p>}
+      <dl class="facts">
+        {connected && since !== null && (
+          <Fact words="Connected since">
+            <Time at={since} />
+          </Fact>
         )}
         {version !== null && (
-          <>
-            , version <Shown text={version} />
-          </>
+          <Fact words="Version">
+            <Shown text={version} />
+          </Fact>
         )}
-        , {parked} {parked === 1 ? 'job' : 'jobs'} parked
-      </p>
+        <Fact words="Jobs parked">{parked}</Fact>
+        <Fact words="Runners">
+          {runners.length - open.length} gated, {open.length} not
+        </Fact>
+      </dl>
       {problems.map((problem) => (
         <Notice key={problem.message} tone={problem.blocks ? 'bad' : 'warn'}>
           <Shown text={problem.message} />
@@ -79,6 +107,7 @@ export default function AgentsView() {
   return (
     <>
       <h1>Agents</h1>
+      {agents.length > 0 && <Overview agents={agents} />}
       {agents.length === 0 && <p class="quiet">No agent has connected yet: nothing is guarded.</p>}
       {agents.map((agent) => (
         <Agent

@@ -1,15 +1,14 @@
 import { useState } from 'preact/hooks';
-import { Link } from 'wouter-preact';
 import type { ApprovalView, ListedApproval } from '../../../../src/wire/approvals.ts';
 import { useFilter } from '../../lib/filter.ts';
 import { useListNews } from '../../lib/list-news.ts';
 import { usePages } from '../../lib/pages.ts';
-import { pathOf } from '../../lib/paths.ts';
 import { useTitle } from '../../lib/title.ts';
 import { FilterForm, PROJECT_FIELD } from '../../ui/filter-form.tsx';
 import { ListNewsNotice } from '../../ui/list-news.tsx';
 import { MorePages } from '../../ui/more-pages.tsx';
 import { Notice } from '../../ui/notice.tsx';
+import { OpenGlasses } from '../../ui/open-glasses.tsx';
 import { Shown } from '../../ui/shown.tsx';
 import { WideTable } from '../../ui/wide-table.tsx';
 import { ApprovalRow } from './approval-row.tsx';
@@ -66,12 +65,8 @@ export default function ApprovalsView() {
   return (
     <>
       <h1>Approved configurations</h1>
-      <p class="quiet">
-        What was run without an approval stands under <Link href={pathOf('breakGlass')}>Break-glass</Link>.
-      </p>
-      <search>
-        <FilterForm fields={FIELDS} values={filter} onChange={set} />
-      </search>
+      <OpenGlasses />
+      <FilterForm fields={FIELDS} values={filter} onChange={set} />
       {revoked !== null && (
         <Notice tone="good">Approval {revoked} is revoked; the next job with this configuration waits.</Notice>
       )}

@@ -1,4 +1,3 @@
-import { useMemo } from 'preact/hooks';
 import { Link } from 'wouter-preact';
 import { AUDIT_KINDS, eventWords } from '../../../../src/domain/audit-events.ts';
 import type { AuditRow } from '../../../../src/wire/audit.ts';
@@ -96,20 +95,13 @@ export default function AuditView() {
   useTitle('Audit');
   const [filter, set, query] = useFilter(FIELDS.map(({ name }) => name));
   const pages = usePages<AuditRow>(`audit?sort=desc${query === '' ? '' : `&${query}`}`, 100);
-  // On a phone what happened comes first.
-  const isWide = useMemo(() => matchMedia('(min-width: 40rem)').matches, []);
   const scopes = session.value?.scopes ?? [];
   const mayExport = scopes.includes('admin') || scopes.includes('audit');
   return (
     <>
       <h1>Audit</h1>
       {mayExport && <ChainState />}
-      <search>
-        <details open={isWide || query !== ''}>
-          <summary>Narrow it down</summary>
-          <FilterForm fields={FIELDS} values={filter} onChange={set} />
-        </details>
-      </search>
+      <FilterForm fields={FIELDS} values={filter} onChange={set} />
       {filter.hold !== '' && <Bundle things="holds" id={filter.hold} />}
       {filter.deployment !== '' && <Bundle things="deployments" id={filter.deployment} />}
       <ol class="timeline" aria-label="What happened">

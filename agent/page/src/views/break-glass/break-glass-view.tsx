@@ -55,12 +55,12 @@ function Pass({ glass, onClosed }: { readonly glass: Glass; onClosed(after: Glas
             , to <Shown text={glass.environment} />
           </>
         )}
-        . It has to start by <Time at={glass.until} />, and counts for nothing else.
+        . It counts for nothing else. Last moment to start: <Time at={glass.until} />.
       </p>
       {closed === null ? (
         <>
           <p>
-            Somebody else has to look at it by <Time at={glass.review_by} />.
+            Somebody else has to look at it; last moment for that: <Time at={glass.review_by} />.
           </p>
           <CloseGlass id={id} onClosed={onClosed} />
         </>
@@ -90,9 +90,7 @@ export default function BreakGlassView() {
       <p class="quiet">
         What ran, or may run, although nobody approved it: one run each, by whom the policy names, never silently.
       </p>
-      <search>
-        <FilterForm fields={FIELDS} values={filter} onChange={set} />
-      </search>
+      <FilterForm fields={FIELDS} values={filter} onChange={set} />
       <ListNewsNotice what="These" news={news} />
       {pages.items.map((glass) => (
         <Pass key={glass.id} glass={glass} onClosed={pages.put} />

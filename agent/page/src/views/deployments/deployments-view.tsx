@@ -28,7 +28,7 @@ const STATES = [
 ] as const;
 
 const FIELDS = [
-  { name: 'text', label: 'Find (job, environment, ref, commit)', type: 'search' },
+  { name: 'text', label: 'Find (job, ref, commit)', type: 'search' },
   { name: 'state', label: 'State', options: STATES },
   { name: 'environment', label: 'Environment' },
   PROJECT_FIELD,
@@ -121,9 +121,7 @@ export default function DeploymentsView() {
       )}
       <WhatRunsWhere project={project} environment={environment} />
       <h2>All deployments</h2>
-      <search>
-        <FilterForm fields={FIELDS} values={filter} onChange={set} />
-      </search>
+      <FilterForm fields={FIELDS} values={filter} onChange={set} />
       <ListNewsNotice what="Deployments" news={news} />
       <WideTable
         label="Deployments"

@@ -77,9 +77,7 @@ export function HoldsView() {
   return (
     <>
       <h1>Holds</h1>
-      <search>
-        <FilterForm fields={FIELDS} values={{ ...filter, state }} onChange={set} />
-      </search>
+      <FilterForm fields={FIELDS} values={{ ...filter, state }} onChange={set} />
       <WideTable label="Holds" heads={['Job', 'State', 'Ref', 'Requested by', 'Opened']}>
         {pages.items.map((hold) => (
           <Row key={hold.id} hold={hold} />
