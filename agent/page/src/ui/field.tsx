@@ -54,3 +54,29 @@ export function Choice({
     </div>
   );
 }
+
+/** A labelled text of some lines: why somebody does what they do. */
+export function CommentField({
+  id,
+  label,
+  value,
+  onChange,
+}: {
+  readonly id: string;
+  readonly label: string;
+  readonly value: string;
+  onChange(value: string): void;
+}) {
+  return (
+    <>
+      <label for={id}>{label}</label>
+      <textarea
+        id={id}
+        rows={2}
+        maxLength={4_000}
+        value={value}
+        onInput={(event) => onChange(event.currentTarget.value)}
+      />
+    </>
+  );
+}

@@ -1,4 +1,3 @@
-import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
 import type { AgentView } from '../../../../src/wire/api.ts';
 import type { PolicyView } from '../../../../src/wire/policy.ts';
@@ -7,6 +6,7 @@ import { onLive } from '../../lib/live.ts';
 import { useLoad } from '../../lib/load.ts';
 import { useTitle } from '../../lib/title.ts';
 import { Chip } from '../../ui/chip.tsx';
+import { Fact } from '../../ui/fact.tsx';
 import { Notice, Pending } from '../../ui/notice.tsx';
 import { Shown } from '../../ui/shown.tsx';
 import { Time } from '../../ui/time.tsx';
@@ -18,15 +18,6 @@ async function read(signal: AbortSignal) {
     ask<PolicyView>('GET', 'policy', undefined, signal).catch(() => null),
   ]);
   return { agents: agents.items, lax: policy?.lax_runners ?? [] };
-}
-
-function Fact({ words, children }: { readonly words: string; readonly children: ComponentChildren }) {
-  return (
-    <div class="fact">
-      <dt>{words}</dt>
-      <dd>{children}</dd>
-    </div>
-  );
 }
 
 /** How it is with all of them, before the first is read. */

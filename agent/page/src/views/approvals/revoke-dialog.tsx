@@ -3,6 +3,7 @@ import type { ApprovalView, ListedApproval } from '../../../../src/wire/approval
 import { useAct } from '../../lib/act.ts';
 import { ask } from '../../lib/ask.ts';
 import { Dialog } from '../../ui/dialog.tsx';
+import { CommentField } from '../../ui/field.tsx';
 import { Notice } from '../../ui/notice.tsx';
 import { Shown } from '../../ui/shown.tsx';
 
@@ -32,14 +33,7 @@ export function RevokeDialog({
         The next job <Shown text={approval.job} /> with this configuration waits again, and so does one that was
         released and has not started. What runs, runs on.
       </p>
-      <label for="revoke-comment">Why (is kept in the audit)</label>
-      <textarea
-        id="revoke-comment"
-        rows={2}
-        maxLength={4_000}
-        value={comment}
-        onInput={(event) => setComment(event.currentTarget.value)}
-      />
+      <CommentField id="revoke-comment" label="Why (is kept in the audit)" value={comment} onChange={setComment} />
       {act.problem !== null && <Notice tone="bad">Not revoked: {act.problem}</Notice>}
       <div class="buttons">
         <button type="button" class="danger" disabled={act.isBusy} onClick={revoke}>

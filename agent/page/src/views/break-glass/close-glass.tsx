@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import type { BreakGlassView } from '../../../../src/wire/break-glass.ts';
 import { useAct } from '../../lib/act.ts';
 import { ask } from '../../lib/ask.ts';
+import { CommentField } from '../../ui/field.tsx';
 import { Notice } from '../../ui/notice.tsx';
 import { Shown } from '../../ui/shown.tsx';
 
@@ -20,13 +21,11 @@ export function CloseGlass({ id, onClosed }: { readonly id: number; onClosed(aft
   return (
     <details>
       <summary>Close it: say what you found</summary>
-      <label for={`found-${id}`}>What you found (nobody closes their own)</label>
-      <textarea
+      <CommentField
         id={`found-${id}`}
-        rows={2}
-        maxLength={4_000}
+        label="What you found (nobody closes their own)"
         value={comment}
-        onInput={(event) => setComment(event.currentTarget.value)}
+        onChange={setComment}
       />
       {act.problem !== null && (
         <Notice tone="bad">

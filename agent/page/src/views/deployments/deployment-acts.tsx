@@ -3,6 +3,7 @@ import type { DeploymentDetail } from '../../../../src/wire/deployments.ts';
 import { useAct } from '../../lib/act.ts';
 import { ask } from '../../lib/ask.ts';
 import { signInAgain, stepUp } from '../../lib/step-up.ts';
+import { CommentField } from '../../ui/field.tsx';
 import { Notice } from '../../ui/notice.tsx';
 import { Shown } from '../../ui/shown.tsx';
 
@@ -41,14 +42,7 @@ export function DeploymentActs({
   return (
     <section class="decide" aria-labelledby="deployment-acts">
       <h3 id="deployment-acts">Decide</h3>
-      <label for="deployment-comment">Comment</label>
-      <textarea
-        id="deployment-comment"
-        rows={2}
-        maxLength={4_000}
-        value={comment}
-        onInput={(event) => setComment(event.currentTarget.value)}
-      />
+      <CommentField id="deployment-comment" label="Comment" value={comment} onChange={setComment} />
       {act.problem !== null && (
         <Notice tone="bad">
           Not taken: {act.problem}

@@ -1,19 +1,10 @@
-import type { ComponentChildren } from 'preact';
 import type { HoldDetail } from '../../../../src/wire/api.ts';
 import { Away } from '../../ui/away.tsx';
 import { Chip, StateChip } from '../../ui/chip.tsx';
+import { Fact } from '../../ui/fact.tsx';
 import { PersonName } from '../../ui/people.tsx';
 import { Shown } from '../../ui/shown.tsx';
 import { Time } from '../../ui/time.tsx';
-
-function Fact({ words, children }: { readonly words: string; readonly children: ComponentChildren }) {
-  return (
-    <div class="fact">
-      <dt>{words}</dt>
-      <dd>{children}</dd>
-    </div>
-  );
-}
 
 const SINCE: Readonly<Record<HoldDetail['trigger']['verified'], string>> = {
   gitlab: 'as GitLab says',
