@@ -59,6 +59,7 @@ function processParts(): Parts {
       ]);
       return { readPayload, jwksVerifier };
     },
+    ciYaml: async () => (await import('./runners/gitlab/yaml/yaml-parts.ts')).yamlParts,
     policies: async () => (await import('./directories/policy-parts.ts')).policyParts,
     notifier: async () => {
       const [{ openNotifier }, { createClock }] = await Promise.all([

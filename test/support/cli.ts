@@ -4,6 +4,7 @@ import { runCommandLine } from '../../agent/src/cli/program.ts';
 import { policyParts } from '../../agent/src/directories/policy-parts.ts';
 import { readPayload } from '../../agent/src/runners/gitlab/configuration.ts';
 import { jwksVerifier } from '../../agent/src/runners/gitlab/id-tokens.ts';
+import { yamlParts } from '../../agent/src/runners/gitlab/yaml/yaml-parts.ts';
 
 /** What a command line did: exit code and everything it wrote. */
 export interface CliRun {
@@ -53,6 +54,7 @@ export async function runCli(argv: readonly string[], world: CliWorld = {}): Pro
     startHub: refuse,
     copyStore: refuse,
     payloads: async () => ({ readPayload, jwksVerifier }),
+    ciYaml: async () => yamlParts,
     policies: async () => policyParts,
     notifier: refuse,
     runDemo: refuse,

@@ -1,7 +1,15 @@
 import { HoldpointError } from '../domain/errors.ts';
 import type { Person } from '../domain/principal.ts';
 import { isSession, SESSION_IDLE_MS } from '../domain/session.ts';
-import { idleEndsAt, TOKEN_PREFIX, type Token, type TokenState, tokenHash, tokenState } from '../domain/token.ts';
+import {
+  idleEndsAt,
+  isForPipelines,
+  TOKEN_PREFIX,
+  type Token,
+  type TokenState,
+  tokenHash,
+  tokenState,
+} from '../domain/token.ts';
 import { flagged, signsOf, type TokenFlagKind, type TokenPolicy, type TokenUse } from '../domain/token-use.ts';
 import { type HubContext, userActor } from './hub-context.ts';
 import { settle } from './settle.ts';
@@ -96,7 +104,7 @@ async function requireValid(context: HubContext, token: Token, { idleMs }: Token
 
 /** The token with this use written down, once a minute; what looks like a job's is noted on it and audited when it is new (T24). */
 export async function noteTokenUse(context: HubContext, token: Token, use: TokenUse): Promise<Token> {
-  const signs = signsOfUse(context, use);
+  const signs = isForPipelines(token) ? [] : signsOfUse(context, use);
   const now = context.clock.now();
   const { fresh } = flagged(token.flags, signs, use, now);
   const same = token.lastUsedAddress === use.address && token.lastUsedClient === use.client;

@@ -45,6 +45,12 @@ export const COMMANDS: readonly {
     load: () => import('./commands/diff.ts'),
   },
   {
+    name: 'check',
+    usage: '[FILE]',
+    summary: 'predict which jobs of a .gitlab-ci.yml would wait',
+    load: () => import('./commands/check.ts'),
+  },
+  {
     name: 'holds',
     usage: '[list|show|reveal|retry|…]',
     summary: 'list, show, reveal, retry, cancel and follow what waits for approval',

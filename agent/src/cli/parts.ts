@@ -1,4 +1,7 @@
 import type { AgentConfig, HubConfig, StoreConfig } from '../config/load.ts';
+import type { AgentConfig, HubConfig } from '../config/load.ts';
+import type { AgentConfig } from '../config/load.ts';
+import type { DeclaredJob } from '../domain/declared-job.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { PolicyCaseFile } from '../domain/policy-case.ts';
 import type { PolicyPath } from '../domain/policy-explain.ts';
@@ -45,6 +48,24 @@ export interface PolicyParts {
   schema(of: 'policy' | 'tests'): object;
 }
 
+/** What GitLab makes of a `.gitlab-ci.yml`, and how it is read. */
+export interface YamlParts {
+  /** Asks GitLab; rejects with `bad_input` for a file that it does not take. */
+  lint(question: {
+    readonly url: string;
+    readonly ca?: string | undefined;
+    readonly token: string;
+    readonly project: string;
+    readonly content: string;
+    readonly ref: string | null;
+    readonly dryRun: boolean;
+  }): Promise<{ readonly mergedYaml: string; readonly jobs: readonly unknown[] }>;
+  /** Jobs of a merged YAML; `linted` as {@link lint} answered them, null where nobody asked. Throws `bad_input`. */
+  jobs(mergedYaml: string, name: string, linted: readonly unknown[] | null): readonly DeclaredJob[];
+  /** On which line of a file each job stands. */
+  linesOfJobs(yaml: string): ReadonlyMap<string, number>;
+}
+
 /** What commands need of the parts that they may not import; each is loaded when it is first asked for. */
 export interface Parts {
   readonly version: string;
@@ -54,6 +75,8 @@ export interface Parts {
   copyStore(from: StoreConfig, to: StoreConfig): Promise<StoreCopied>;
   /** How payloads are read, for `digest` and `diff`. */
   payloads(): Promise<{ readonly readPayload: PayloadReader; readonly jwksVerifier: VerifierOf }>;
+  /** How a `.gitlab-ci.yml` is read, for `check`. */
+  ciYaml(): Promise<YamlParts>;
   /** How policy files are read; throws `bad_config` with all problems. */
   policies(): Promise<PolicyParts>;
   /** Tells the service manager how the process is; does nothing where there is none. */

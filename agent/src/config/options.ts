@@ -207,7 +207,13 @@ export const ELSEWHERE: Readonly<Record<string, string>> = {
 };
 
 /** Variables of the commands that talk to a hub; an agent does not read them, and they are no mistake. */
-export const CLIENT_ENV: readonly string[] = ['HOLDPOINT_TOKEN', 'HOLDPOINT_TOKEN_FILE', 'HOLDPOINT_CONFIG'];
+export const CLIENT_ENV: readonly string[] = [
+  'HOLDPOINT_TOKEN',
+  'HOLDPOINT_TOKEN_FILE',
+  'HOLDPOINT_CONFIG',
+  'HOLDPOINT_GITLAB_TOKEN',
+  'HOLDPOINT_GITLAB_TOKEN_FILE',
+];
 
 /** Where the agent looks for its file when neither flag nor variable says. */
 export const DEFAULT_CONFIG_FILE = '/etc/holdpoint/agent.yml';

@@ -15,12 +15,17 @@ export const TOKEN_PREFIX = 'hp_';
 
 /**
  * `read` sees, `approve` votes and revokes, `deploy` approves and starts deployments, `admin` makes tokens for others and
- * reads the whole audit, `audit` reads the whole audit and changes nothing, `agent` enrols an agent and does nothing else;
- * none implies another.
+ * reads the whole audit, `audit` reads the whole audit and changes nothing, `agent` enrols an agent and does nothing else,
+ * `check` asks what would wait and does nothing else, which is why a pipeline may have it; none implies another.
  */
-export const TOKEN_SCOPES = ['read', 'approve', 'deploy', 'audit', 'admin', 'agent'] as const;
+export const TOKEN_SCOPES = ['read', 'approve', 'deploy', 'audit', 'admin', 'agent', 'check'] as const;
 /** One of the scopes. */
 export type TokenScope = (typeof TOKEN_SCOPES)[number];
+
+/** True for a token that is made for pipelines: it tells who has it nothing that a merge request does not show (T24). */
+export function isForPipelines({ scopes }: Pick<Token, 'scopes'>): boolean {
+  return scopes.length > 0 && scopes.every((scope) => scope === 'check');
+}
 
 /** A credential of a person for the API; its text is shown once and never stored. */
 export interface Token {
@@ -135,7 +140,10 @@ export function grantFor(
   if (maker.owner === null) return { scopes: wish.scopes ?? ['read', 'approve', 'deploy', 'admin'], expiresAt };
   if (maker.scopes.includes('admin')) return { scopes: wish.scopes ?? everyday, expiresAt };
   const scopes = wish.scopes ?? everyday.filter((scope) => maker.scopes.includes(scope));
-  const lacking = scopes.find((scope) => !maker.scopes.includes(scope));
+  // Whoever may read may ask for less than that.
+  const has = (scope: TokenScope) =>
+    maker.scopes.includes(scope) || (scope === 'check' && maker.scopes.includes('read'));
+  const lacking = scopes.find((scope) => !has(scope));
   if (lacking !== undefined) {
     throw new HoldpointError(
       'forbidden',

@@ -4,7 +4,7 @@ import { authenticate } from '../app/authenticate.ts';
 import type { Caller, HubContext } from '../app/hub-context.ts';
 import { authenticateSession } from '../app/session.ts';
 import { ERRORS, HoldpointError } from '../domain/errors.ts';
-import type { Token, TokenScope } from '../domain/token.ts';
+import { isForPipelines, type Token, type TokenScope } from '../domain/token.ts';
 import { addressGroup, type TokenUse } from '../domain/token-use.ts';
 import { cookieOf, requireOrigin, requireOwnPage, sessionCookie, siteOf } from './browser.ts';
 import { refuseJobs, useOf } from './token-use.ts';
@@ -20,6 +20,8 @@ export interface Demand {
   readonly scope: TokenScope | readonly TokenScope[] | null;
   readonly bootstrap?: boolean;
   readonly vote?: boolean;
+  /** True: nothing is changed by it, whatever its method. */
+  readonly reads?: boolean;
 }
 /** Who calls: the token, and the person unless it is the bootstrap token's. */
 export interface Identity {
@@ -105,6 +107,12 @@ export function requireScope({ token, caller }: Identity, demand: Demand): void 
   if (demand.scope !== null && !scopes.some((scope) => token.scopes.includes(scope))) {
     throw new HoldpointError('forbidden', `this token has no scope ${scopes.join(' or ')}: use one that has`);
   }
+  // It lies where jobs are: not even its owner's other tokens may be listed or ended with it.
+  if (demand.scope === null && isForPipelines(token))
+    throw new HoldpointError(
+      'forbidden',
+      'this token has the scope check alone: it asks what would wait, nothing else',
+    );
 }
 
 /** What stands before every route. */
@@ -150,7 +158,8 @@ export function guard(app: FastifyInstance, context: HubContext): Guard {
       const { method, headers } = request;
       const use = useOf(headers, request.ip);
       const identity = await trying(request, () => identifyRequest(context, method, headers, use));
-      await refuseJobs(context, use, method === 'GET');
+      const reads = method === 'GET' || demand.reads === true;
+      if (!isForPipelines(identity.token)) await refuseJobs(context, use, reads);
       requireScope(identity, demand);
       if (demand.vote === true) {
         request.voter = String(identity.caller?.person.id ?? `token ${identity.token.id}`);

@@ -3,6 +3,7 @@ import { agentRoutes } from './routes/agents.ts';
 import { approvalRoutes } from './routes/approvals.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { breakGlassRoutes } from './routes/break-glass.ts';
+import { checkRoutes } from './routes/check.ts';
 import type { RouteContext } from './routes/context.ts';
 import { denialRoutes } from './routes/denials.ts';
 import { deploymentRoutes } from './routes/deployments.ts';
@@ -33,6 +34,7 @@ export function routes(context: RouteContext): readonly Route[] {
     reviewRoutes,
     approvalRoutes,
     denialRoutes,
+    checkRoutes,
     proposalRoutes,
     tokenRoutes,
     auditRoutes,

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { downloadArtifact, uploadArtifact } from './artifacts.ts';
+import { lintRoute } from './ci-yaml.ts';
 import { answerInstead, deliver, type Faults } from './faults.ts';
 import { jobOfToken } from './job-auth.ts';
 import { allowedAgents, currentJob, putJob } from './job-routes.ts';
@@ -173,6 +174,8 @@ async function jobRoute(world: World, call: Call): Promise<Answer> {
   }
   const bearer = /^Bearer (.+)$/.exec(header('authorization'))?.[1] ?? '';
   const who = { privateToken: header('private-token') || bearer, jobToken: jobTokenOf(call) };
+  const linted = lintRoute(world, method, path, who.privateToken, parsed(call.body));
+  if (linted !== null) return linted;
   const pushed = pushRoute(world, method, url, who.privateToken);
   if (pushed !== null) return pushed;
   const members = memberRoute(world, method, url, who.privateToken);
