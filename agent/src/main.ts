@@ -59,6 +59,7 @@ function processParts(): Parts {
       ]);
       return { readPayload, jwksVerifier };
     },
+    care: async () => import('./care.ts'),
     ciYaml: async () => (await import('./runners/gitlab/yaml/yaml-parts.ts')).yamlParts,
     policies: async () => (await import('./directories/policy-parts.ts')).policyParts,
     notifier: async () => {

@@ -17,6 +17,7 @@ import { openRunnerTokens } from './stores/runner-tokens.ts';
 import { openAgentKey, readIdentity, writeIdentity } from './system/agent-identity.ts';
 import { freshKey } from './system/hub-key.ts';
 import { openKeyFile, refuseNewKey } from './system/key-file.ts';
+import { restoredState } from './system/restored-state.ts';
 import { sealUnder } from './system/seal.ts';
 import { cursorFile, openStateDir } from './system/state-dir.ts';
 import { VERSION } from './version.ts';
@@ -60,6 +61,7 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
   const stops: Stops = [];
   try {
     openStateDir(config.stateDir);
+    const restored = restoredState(config.stateDir);
     const tokensDir = join(config.stateDir, 'runner-tokens');
     const lotDir = join(config.stateDir, 'parking');
     refuseNewKey(config.keys.seal, 'seal key', [lotDir, tokensDir]);
@@ -95,11 +97,15 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
       parking: { ...config.parking, heartbeatMs: HEARTBEAT_MS },
       gatekeeper,
       parkingLot,
+      giveUp: restored?.giveUp ?? null,
       clock,
       log: log.child({ part: 'gateway' }),
     });
     stops.push(() => agent.close(drainMs === undefined ? {} : { drainMs }));
     const { port: gatewayPort } = await agent.listen(config.gateway.listen.host, config.gateway.listen.port);
+    restored?.takenUp();
+    const hubUrl = originOf(config.hub.listen.host, hubPort);
+    const bootstrapToken = await hub.bootstrapToken();
     return {
       gatewayUrl: originOf(config.gateway.listen.host, gatewayPort),
       hubUrl: reached.hubUrl,

@@ -28,6 +28,7 @@ const MAY: Record<string, readonly string[] | 'anything'> = {
   'version.ts': [],
   'wiring.ts': 'anything',
   'wiring-hub.ts': 'anything',
+  'care.ts': 'anything',
   'demo.ts': 'anything',
   'main.ts': 'anything',
 };

@@ -1,3 +1,4 @@
+import * as care from '../../agent/src/care.ts';
 import type { Io } from '../../agent/src/cli/io.ts';
 import type { Parts } from '../../agent/src/cli/parts.ts';
 import { runCommandLine } from '../../agent/src/cli/program.ts';
@@ -54,6 +55,7 @@ export async function runCli(argv: readonly string[], world: CliWorld = {}): Pro
     startHub: refuse,
     copyStore: refuse,
     payloads: async () => ({ readPayload, jwksVerifier }),
+    care: async () => care,
     ciYaml: async () => yamlParts,
     policies: async () => policyParts,
     notifier: refuse,

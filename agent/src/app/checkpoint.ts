@@ -105,7 +105,7 @@ async function signedHeads(store: StoreReader, keeper: AuditKeeper): Promise<Hea
 }
 
 /** Whether the chain in the store verifies, and is what this hub has signed of it. */
-export async function verifyStore(context: HubContext, keeper: AuditKeeper): Promise<ChainReport> {
+export async function verifyStore(context: Pick<HubContext, 'store'>, keeper: AuditKeeper): Promise<ChainReport> {
   const witnessed = witnessedHead(keeper);
   const heads = await signedHeads(context.store, keeper);
   const signed = witnessed === null ? heads : [...heads, witnessed];

@@ -1,6 +1,7 @@
 import { HoldpointError } from '../domain/errors.ts';
 import { isSession } from '../domain/session.ts';
 import {
+  ALL_REVOKED,
   BOOTSTRAP_MS,
   grantFor,
   isUsable,
@@ -146,7 +147,10 @@ export async function issueBootstrapToken(context: HubContext): Promise<IssuedTo
     async (s) => {
       const others = await s.tx.tokens(null, { after: 0, limit: 1_000 });
       // Somebody who signed in on the page as anybody else does not keep the first administrator out.
-      const isKept = (other: Token) => other.owner !== null && (!isSession(other) || other.scopes.includes('admin'));
+      const isKept = (other: Token) =>
+        other.owner !== null &&
+        other.revokedReason !== ALL_REVOKED &&
+        (!isSession(other) || other.scopes.includes('admin'));
       if (others.some(isKept)) return null;
       // Only bootstrap tokens of earlier starts: whoever missed one starts again, and the older text is void.
       for (const older of others.filter((other) => other.owner === null && isUsable(other, now)))

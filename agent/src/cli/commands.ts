@@ -129,6 +129,18 @@ export const COMMANDS: readonly {
     load: () => import('./commands/agents.ts'),
   },
   {
+    name: 'backup',
+    usage: '--out DIR',
+    summary: "copy an agent's whole state while it runs",
+    load: () => import('./commands/backup.ts'),
+  },
+  {
+    name: 'restore',
+    usage: 'DIR',
+    summary: 'put a backup into an empty state_dir',
+    load: () => import('./commands/restore.ts'),
+  },
+  {
     name: 'audit',
     usage: '[list|timeline|verify|…]',
     summary: 'list, follow, export and verify what happened',

@@ -66,6 +66,49 @@ export interface YamlParts {
   linesOfJobs(yaml: string): ReadonlyMap<string, number>;
 }
 
+/** What a backup has in it. */
+export interface BackupReport {
+  readonly out: string;
+  /** Epoch ms. */
+  readonly at: number;
+  readonly running: boolean;
+  readonly keys: boolean;
+  readonly parked: number;
+  readonly audit: { readonly seq: number; readonly hash: string };
+  /** Why the audit in it does not verify; null when it does. */
+  readonly fault: string | null;
+}
+/** What a restore has brought back, and what it has not. */
+export interface RestoreReport {
+  /** Epoch ms of the backup. */
+  readonly at: number;
+  readonly audit: { readonly seq: number; readonly hash: string };
+  /** Rows of the audit that were signed since; null where nobody could say. */
+  readonly lostRows: number | null;
+  /** Tokens that were revoked now, and those that count. */
+  readonly revoked: number;
+  readonly valid: number;
+  readonly parked: number;
+  readonly givenUp: boolean;
+}
+/** Care of an agent's state, on its own machine. */
+export interface CareParts {
+  backup(
+    config: AgentConfig,
+    options: { readonly out: string; readonly keys: boolean; readonly now: number },
+  ): Promise<BackupReport>;
+  restore(
+    config: AgentConfig,
+    options: {
+      readonly from: string;
+      readonly witness: string | null;
+      readonly revokeAllTokens: boolean;
+      readonly giveUpParked: boolean;
+      readonly now: number;
+    },
+  ): Promise<RestoreReport>;
+}
+
 /** What commands need of the parts that they may not import; each is loaded when it is first asked for. */
 export interface Parts {
   readonly version: string;
@@ -75,6 +118,8 @@ export interface Parts {
   copyStore(from: StoreConfig, to: StoreConfig): Promise<StoreCopied>;
   /** How payloads are read, for `digest` and `diff`. */
   payloads(): Promise<{ readonly readPayload: PayloadReader; readonly jwksVerifier: VerifierOf }>;
+  /** Backup and restore. */
+  care(): Promise<CareParts>;
   /** How a `.gitlab-ci.yml` is read, for `check`. */
   ciYaml(): Promise<YamlParts>;
   /** How policy files are read; throws `bad_config` with all problems. */

@@ -140,6 +140,7 @@ export const AUDIT_EVENTS = {
   audit_exported: event('system', 'exported the audit'),
   bundle_made: event('system', 'made a bundle for an auditor'),
   store_behind: event('system', 'found that the store is older than what an agent knows'),
+  store_restored: event('system', 'was restored from a backup'),
   audit_broken: event('system', 'found that the audit does not verify'),
   audit_cut: event('system', 'found that the end of the audit was cut off'),
   hub_key_changed: event('system', 'signs with another key from now on'),

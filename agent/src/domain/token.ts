@@ -56,6 +56,8 @@ export interface Token {
   readonly revokedBy: string | null;
   readonly revokedReason: string | null;
 }
+/** Reason of tokens that were ended all together in an emergency: they keep nobody from a first token as at the first start. */
+export const ALL_REVOKED = 'every token was revoked';
 /** What is in a token that nobody has used, rotated or ended yet. */
 export const UNUSED = {
   lastUsedAt: null,

@@ -46,6 +46,8 @@ export interface ParkingDeps {
   readonly limits: ParkingLimits;
   /** Names of unprotected runners, which may be given what nobody approved where the policy says so. */
   readonly divertTo?: readonly string[];
+  /** Why what lies in the lot must not be handed out, in words; absent or null: nothing is known against it. */
+  readonly giveUp?: string | null;
   /** 0 to 1, for jitter. */
   readonly random: () => number;
 }

@@ -1,5 +1,7 @@
-import { afterPush, isLive, undiverted } from '../../domain/parking.ts';
+import type { ParkedJob } from '../../domain/parked-job.ts';
+import { afterPush, ended, isLive, undiverted } from '../../domain/parking.ts';
 import type { HubPush } from '../../ports/gatekeeper.ts';
+import type { ParkedRecord } from '../../ports/parking-lot.ts';
 import { addEntry, change, type Parking, reasonOf } from './parking.ts';
 import { flushReports, syncItem, takeStatus } from './report.ts';
 import { revealValues } from './reveal.ts';
@@ -11,11 +13,25 @@ const FIRST_HEARTBEATS = 50;
 const FIRST_HEARTBEATS_EVERY_MS = 100;
 const RETRY_MS = 2_000;
 
+/**
+ * A job that somebody may have run since it was copied: it is handed out to nobody (T13), and not failed either, since it may
+ * run at this moment. Its Hold goes on waiting; GitLab ends a job of which it hears nothing by itself.
+ */
+async function givenUp(parking: Parking, { job }: ParkedRecord, reason: string): Promise<ParkedJob> {
+  if (!isLive(job.state) && job.state !== 'failing') return job;
+  const at = new Date(parking.clock.now()).toISOString();
+  const after = ended(job, job.hold === null ? null : { event: 'detached', at, detail: { reason } });
+  await parking.lot.put({ job: after, payload: null });
+  parking.log.warn({ job: job.jobId, hold: job.hold, reason }, 'given up: its hold goes on waiting without it');
+  return after;
+}
+
 /** Takes up what lies in the lot, as it was when the process ended. */
 export async function resume(parking: Parking): Promise<void> {
   const { records, damaged } = await parking.lot.load();
   const now = parking.clock.now();
-  for (const { job } of records) {
+  for (const record of records) {
+    const job = parking.giveUp == null ? record.job : await givenUp(parking, record, parking.giveUp);
     // Released or not is the hub's to say again; a runner that was given the job gets its time to show once more.
     const state = job.state === 'released' ? 'parked' : job.state;
     const handedOutAt = state === 'handed_out' ? now : job.handedOutAt;

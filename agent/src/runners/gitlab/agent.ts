@@ -39,6 +39,8 @@ export interface AgentOptions {
   readonly parkingLot: ParkingLot;
   readonly clock: Clock;
   readonly log: Log;
+  /** Why nothing that lies in the parking lot may be handed out; absent or null: nothing is known against it. */
+  readonly giveUp?: string | null;
   /** How payloads are read; another one than the real in tests only. */
   readonly payloads?: PayloadReader;
 }
@@ -77,6 +79,7 @@ export function createAgent(options: AgentOptions): Agent {
     limits: options.parking,
     divertTo: options.runners.filter((runner) => !runner.protected).map((runner) => runner.name),
     random: Math.random,
+    giveUp: options.giveUp ?? null,
   });
   const open = new Set<Promise<unknown>>();
   const tokens = createRunnerTokens({ runners: options.runners, keep: options.runnerTokens ?? null, clock, log });
