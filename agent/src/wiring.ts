@@ -1,6 +1,9 @@
 /** Composition root of `holdpoint agent`: configuration → objects, started in order, stopped in reverse. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { claimedPeople } from './app/claimed-people.ts';
+import { finishRotations } from './care-keys.ts';
 import type { AgentConfig } from './config/load.ts';
 import { readSecretFile } from './config/secret-file.ts';
 import type { Signer } from './domain/dsse.ts';
@@ -62,6 +65,7 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
   try {
     openStateDir(config.stateDir);
     const restored = restoredState(config.stateDir);
+    for (const words of await finishRotations(config, clock.now())) log.warn({}, words);
     const tokensDir = join(config.stateDir, 'runner-tokens');
     const lotDir = join(config.stateDir, 'parking');
     refuseNewKey(config.keys.seal, 'seal key', [lotDir, tokensDir]);

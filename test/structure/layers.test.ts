@@ -29,6 +29,7 @@ const MAY: Record<string, readonly string[] | 'anything'> = {
   'wiring.ts': 'anything',
   'wiring-hub.ts': 'anything',
   'care.ts': 'anything',
+  'care-keys.ts': 'anything',
   'demo.ts': 'anything',
   'main.ts': 'anything',
 };

@@ -1,3 +1,4 @@
+import * as careKeys from '../../agent/src/care-keys.ts';
 import * as care from '../../agent/src/care.ts';
 import type { Io } from '../../agent/src/cli/io.ts';
 import type { Parts } from '../../agent/src/cli/parts.ts';
@@ -55,7 +56,7 @@ export async function runCli(argv: readonly string[], world: CliWorld = {}): Pro
     startHub: refuse,
     copyStore: refuse,
     payloads: async () => ({ readPayload, jwksVerifier }),
-    care: async () => care,
+    care: async () => ({ ...care, ...careKeys }),
     ciYaml: async () => yamlParts,
     policies: async () => policyParts,
     notifier: refuse,

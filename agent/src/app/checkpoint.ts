@@ -10,7 +10,9 @@ import {
 import { canonicalJson } from '../domain/canonical-json.ts';
 import { type Envelope, envelopeJson, readEnvelope, type Signer } from '../domain/dsse.ts';
 import { HoldpointError } from '../domain/errors.ts';
+import { keyidOf } from '../domain/hub-key.ts';
 import type { JsonObject } from '../domain/json.ts';
+import { formerKeys, readRotation } from '../domain/key-rotation.ts';
 import type { StoreReader } from '../ports/store.ts';
 import { auditRoot } from './audit-tree.ts';
 import type { HubContext } from './hub-context.ts';
@@ -31,8 +33,11 @@ export interface SignedHead {
   readonly envelope: Envelope;
 }
 
+/** Whose audit is signed, and what time it is. */
+type Signing = Pick<HubContext, 'store'> & { readonly clock: Pick<HubContext['clock'], 'now'> };
+
 /** Signs where the audit ends now. Null while nothing has happened. */
-export async function signedHead(context: HubContext, signer: Signer): Promise<SignedHead | null> {
+export async function signedHead(context: Signing, signer: Signer): Promise<SignedHead | null> {
   const { seq, hash } = await context.store.auditHead();
   if (seq === 0) return null;
   const head = { seq, hash, root: await auditRoot(context.store, seq), at: context.clock.now() };
@@ -47,11 +52,7 @@ const CHECKPOINT_MS = 600_000;
  * Signs the end of the audit if it has moved: for the witness each time, and for the store now and then. `force`: for the
  * store at once, as at a stop. Answers the head that was signed.
  */
-export async function checkpoint(
-  context: HubContext,
-  keeper: AuditKeeper,
-  force = false,
-): Promise<HeadStatement | null> {
+export async function checkpoint(context: Signing, keeper: AuditKeeper, force = false): Promise<HeadStatement | null> {
   const { store, clock } = context;
   const [last, end] = [await store.lastCheckpoint(), await store.auditHead()];
   const witnessed = witnessedHead(keeper)?.seq ?? 0;
@@ -67,11 +68,26 @@ export async function checkpoint(
   return signed.head;
 }
 
-/** A head that this hub's own key has signed; null for anything else. */
-function ownHead(keeper: AuditKeeper, text: string): HeadStatement | null {
+/** Rotations that are read; a key that is rotated every week has as many in thirty years. */
+const MAX_ROTATIONS = 1_500;
+
+/** The keys that this hub has signed with before, as far as each has handed over to the next. */
+export async function formerKeysOf(
+  store: StoreReader,
+  { signer, verify }: AuditKeeper,
+): Promise<readonly Uint8Array[]> {
+  const filter = { events: ['hub_key_rotated'], sight: null };
+  const rows = await store.auditRows(filter, { after: 0, limit: MAX_ROTATIONS, newest: true });
+  const found = rows.map(({ detail }) => readRotation(detail, verify)).filter((each) => each !== null);
+  return formerKeys(signer.publicKey, found.reverse());
+}
+
+/** A head that this hub's own key has signed, or one of those that led to it; null for anything else. */
+function ownHead(keeper: AuditKeeper, text: string, former: readonly Uint8Array[]): HeadStatement | null {
   try {
     const envelope = readEnvelope(JSON.parse(text), 'a checkpoint');
-    requireSigned(envelope, HEAD_PAYLOAD, keeper.signer.publicKey, keeper.verify, 'a checkpoint');
+    const key = former.find((each) => keyidOf(each) === envelope.keyid) ?? keeper.signer.publicKey;
+    requireSigned(envelope, HEAD_PAYLOAD, key, keeper.verify, 'a checkpoint');
     return readHead(envelope, 'a checkpoint');
   } catch (error) {
     if (error instanceof SyntaxError || (error instanceof HoldpointError && error.code === 'audit_broken')) return null;
@@ -80,9 +96,9 @@ function ownHead(keeper: AuditKeeper, text: string): HeadStatement | null {
 }
 
 /** The head that the witness keeps, null when it keeps none of this hub's. */
-export function witnessedHead(keeper: AuditKeeper): HeadStatement | null {
+export function witnessedHead(keeper: AuditKeeper, former: readonly Uint8Array[] = []): HeadStatement | null {
   const text = keeper.witness.load();
-  return text === null ? null : ownHead(keeper, text);
+  return text === null ? null : ownHead(keeper, text, former);
 }
 
 /** So many signed heads are read at a time, and looked at in all: those of a dozen years. */
@@ -90,14 +106,18 @@ const HEADS_AT_A_TIME = 1_000;
 const MAX_HEADS = 500_000;
 
 /** What this hub has signed of its audit: the checkpoints in the store. Those of another key prove nothing to this one. */
-async function signedHeads(store: StoreReader, keeper: AuditKeeper): Promise<HeadStatement[]> {
+async function signedHeads(
+  store: StoreReader,
+  keeper: AuditKeeper,
+  former: readonly Uint8Array[],
+): Promise<HeadStatement[]> {
   const heads: HeadStatement[] = [];
   for (let after = 0; heads.length < MAX_HEADS; ) {
     const page = await store.checkpoints(after, HEADS_AT_A_TIME);
     if (page.length === 0) break;
     after = page.at(-1)!.seq;
     for (const { envelope } of page) {
-      const head = ownHead(keeper, envelope);
+      const head = ownHead(keeper, envelope, former);
       if (head !== null) heads.push(head);
     }
   }
@@ -106,8 +126,9 @@ async function signedHeads(store: StoreReader, keeper: AuditKeeper): Promise<Hea
 
 /** Whether the chain in the store verifies, and is what this hub has signed of it. */
 export async function verifyStore(context: Pick<HubContext, 'store'>, keeper: AuditKeeper): Promise<ChainReport> {
-  const witnessed = witnessedHead(keeper);
-  const heads = await signedHeads(context.store, keeper);
+  const former = await formerKeysOf(context.store, keeper);
+  const witnessed = witnessedHead(keeper, former);
+  const heads = await signedHeads(context.store, keeper, former);
   const signed = witnessed === null ? heads : [...heads, witnessed];
   return verifyAudit(context.store, signed, (size) => auditRoot(context.store, size));
 }
@@ -125,7 +146,8 @@ export interface AuditCheck {
  */
 export async function checkAudit(context: HubContext, keeper: AuditKeeper): Promise<AuditCheck> {
   const { store } = context;
-  const witnessed = witnessedHead(keeper);
+  const former = await formerKeysOf(store, keeper);
+  const witnessed = witnessedHead(keeper, former);
   const report = await verifyStore(context, keeper);
   if (!report.ok)
     await note(context, 'audit_broken', { fault: report.fault, seq: report.seq, message: report.message });
@@ -134,7 +156,8 @@ export async function checkAudit(context: HubContext, keeper: AuditKeeper): Prom
     await note(context, 'audit_cut', { seq, hash, signed: new Date(at).toISOString() });
   }
   const formerKey = (await store.lastCheckpoint())?.keyid ?? null;
-  if (formerKey === null || formerKey === keeper.signer.keyid) return { report, formerKey: null };
+  const own = [keeper.signer.keyid, ...former.map(keyidOf)];
+  if (formerKey === null || own.includes(formerKey)) return { report, formerKey: null };
   await note(context, 'hub_key_changed', { from: formerKey, to: keeper.signer.keyid });
   return { report, formerKey };
 }

@@ -5,6 +5,7 @@ import { HEAD_PAYLOAD, type HeadStatement, hashText, leafOf, readHead, requireSi
 import { readEnvelope } from '../domain/dsse.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { keyidOf, publicKeyOfPem } from '../domain/hub-key.ts';
+import { type KeyRotation, laterKeys, readRotation } from '../domain/key-rotation.ts';
 import { EMPTY_TREE, grow, rootOf } from '../domain/merkle.ts';
 import { configurationOf } from '../domain/shown-configuration.ts';
 import { auditRowSchema } from '../wire/audit.ts';
@@ -123,7 +124,12 @@ interface SignedEnd {
   readonly keyid: string;
 }
 
-function signedEnd(line: string, pinned: PinnedKey | null, broken: (why: string) => HoldpointError): SignedEnd {
+function signedEnd(
+  line: string,
+  pinned: PinnedKey | null,
+  rotations: readonly KeyRotation[],
+  broken: (why: string) => HoldpointError,
+): SignedEnd {
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -135,7 +141,10 @@ function signedEnd(line: string, pinned: PinnedKey | null, broken: (why: string)
   const isWritten = JSON.stringify({ signed_head: written, public_key: pem }) === line;
   if (!isWritten || inside === null) throw broken('is no signed head: it was changed');
   const what = 'the signed head';
-  const key = keyFor(inside, pinned, what);
+  // A pinned key that has handed over vouches for the one that it named.
+  const wanted =
+    pinned === null ? [] : laterKeys('keyid' in pinned ? pinned.keyid : keyidOf(pinned.publicKey), rotations);
+  const key = wanted.includes(keyidOf(inside)) ? inside : keyFor(inside, pinned, what);
   const envelope = readEnvelope(written, what);
   requireSigned(envelope, HEAD_PAYLOAD, key, verifySignature, what);
   return { head: readHead(envelope, what), keyid: envelope.keyid };
@@ -166,6 +175,7 @@ export interface Expected {
 export function verifyExport(file: OpenedFile, name: string, expected: Expected): AuditReport {
   let [progress, tree, number] = [CHAIN_START, EMPTY_TREE, 0];
   let signed: SignedEnd | null = null;
+  const rotations: KeyRotation[] = [];
   let hasEarlier = expected.earlier === null;
   for (const line of file.lines()) {
     number += 1;
@@ -173,7 +183,7 @@ export function verifyExport(file: OpenedFile, name: string, expected: Expected)
     if (line === '') continue;
     if (signed !== null) throw broken('stands behind the signed head: it was added');
     if (line.startsWith('{"signed_head":')) {
-      signed = signedEnd(line, expected.key, broken);
+      signed = signedEnd(line, expected.key, rotations, broken);
       continue;
     }
     const row = rowOf(line, broken);
@@ -181,6 +191,8 @@ export function verifyExport(file: OpenedFile, name: string, expected: Expected)
     if ('ok' in next) throw new HoldpointError('audit_broken', `line ${number} of the export: ${next.message}`);
     progress = next;
     tree = grow(tree, leafOf(row));
+    const rotation = row.event === 'hub_key_rotated' ? readRotation(row.detail, verifySignature) : null;
+    if (rotation !== null) rotations.push(rotation);
     if (row.seq === expected.earlier?.seq && row.hash === expected.earlier.hash) hasEarlier = true;
   }
   const { last } = progress;

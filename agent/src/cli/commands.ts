@@ -129,6 +129,12 @@ export const COMMANDS: readonly {
     load: () => import('./commands/agents.ts'),
   },
   {
+    name: 'keys',
+    usage: '[list|rotate KIND]',
+    summary: "list an agent's keys, and put others in their place",
+    load: () => import('./commands/keys.ts'),
+  },
+  {
     name: 'backup',
     usage: '--out DIR',
     summary: "copy an agent's whole state while it runs",

@@ -91,12 +91,58 @@ export interface RestoreReport {
   readonly parked: number;
   readonly givenUp: boolean;
 }
+/** Which of an agent's keys. */
+export type KeyKind = 'hub' | 'seal' | 'variable';
+/** One key, and never its text. */
+export interface KeyView {
+  readonly kind: KeyKind;
+  readonly path: string;
+  /** Tells it from another: of the hub's the id of its public key. */
+  readonly id: string;
+  /** Epoch ms. */
+  readonly since: number;
+  readonly publicKey: string | null;
+  /** True while a rotation of it has begun and not ended. */
+  readonly interrupted: boolean;
+}
+/** What a rotation has done, or would do. */
+export interface KeyReport {
+  readonly kind: KeyKind;
+  readonly dryRun: boolean;
+  readonly from: string;
+  readonly to: string | null;
+  /** Files that are sealed with it. */
+  readonly sealed: number | null;
+  readonly publicKey: string | null;
+  /** What another variable key touches. */
+  readonly impact: {
+    readonly kept: number;
+    readonly tolerated: readonly TouchedApproval[];
+    readonly lost: readonly TouchedApproval[];
+    readonly denials: readonly number[];
+    readonly open: readonly number[];
+  } | null;
+}
+/** An approval that another variable key touches. */
+export interface TouchedApproval {
+  readonly id: number;
+  readonly project: string;
+  readonly job: string;
+  readonly ref: string;
+  readonly environment: string | null;
+}
 /** Care of an agent's state, on its own machine. */
 export interface CareParts {
   backup(
     config: AgentConfig,
     options: { readonly out: string; readonly keys: boolean; readonly now: number },
   ): Promise<BackupReport>;
+  listKeys(config: AgentConfig): readonly KeyView[];
+  rotateKey(
+    config: AgentConfig,
+    kind: KeyKind,
+    options: { readonly dryRun: boolean; readonly now: number },
+  ): Promise<KeyReport>;
   restore(
     config: AgentConfig,
     options: {

@@ -7,11 +7,14 @@ import {
   openSync,
   readdirSync,
   readSync,
+  renameSync,
   statSync,
   unlinkSync,
 } from 'node:fs';
+import { dirname } from 'node:path';
 import { HoldpointError } from '../domain/errors.ts';
 import { writeWhole } from './state-dir.ts';
+import { syncFolder } from './state-files.ts';
 
 /** Length of every key of this program: AES-256 and HMAC-SHA-256. */
 export const KEY_BYTES = 32;
@@ -88,4 +91,18 @@ function openOrMake(path: string): number {
     unlinkSync(beside);
   }
   return openSync(path, 'r');
+}
+
+/** Where the next key of a rotation lies until it is the key. */
+export const nextKeyFile = (path: string): string => `${path}.next`;
+
+/** The next key of a rotation: made (mode 0600, random, durable) unless an interrupted one has left it. */
+export function makeNextKey(path: string, what: string, option: string): Uint8Array {
+  return openKeyFile(nextKeyFile(path), `next ${what}`, option);
+}
+
+/** Puts the next key in the place of the key, durably: whole or not at all. */
+export function takeNextKey(path: string): void {
+  renameSync(nextKeyFile(path), path);
+  syncFolder(dirname(path));
 }

@@ -1,0 +1,265 @@
+/** Composition of `holdpoint keys`: which keys there are, and how each is put in the place of another. */
+import { createHmac } from 'node:crypto';
+import { existsSync, readFileSync, statSync, unlinkSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { type AuditKeeper, checkpoint } from './app/checkpoint.ts';
+import { variableKeyImpact } from './app/variable-key-rotation.ts';
+import type { KeyKind, KeyReport, KeyView } from './cli/parts.ts';
+import type { AgentConfig } from './config/load.ts';
+import { readPolicy } from './directories/policy-file.ts';
+import { HoldpointError } from './domain/errors.ts';
+import { pemOf } from './domain/hub-key.ts';
+import type { JsonObject } from './domain/json.ts';
+import { signRotation } from './domain/key-rotation.ts';
+import { DEFAULT_POLICY } from './domain/policy.ts';
+import type { Log } from './ports/log.ts';
+import type { Store } from './ports/store.ts';
+import { openParkingLot } from './stores/parking-lot.ts';
+import { openRunnerTokens } from './stores/runner-tokens.ts';
+import { openStore } from './stores/store.ts';
+import { auditWitness } from './system/audit-witness.ts';
+import { hubKeyOf, openHubKey, verifySignature } from './system/hub-key.ts';
+import { makeNextKey, nextKeyFile, openKeyFile, takeNextKey } from './system/key-file.ts';
+import { eitherSeal, sealUnder } from './system/seal.ts';
+import { namesIn, requireOwner } from './system/state-files.ts';
+
+/** Called before each step of a rotation, by its name; tests stop there as a crash would. */
+export type OnStep = (step: string) => void;
+const NO_STEPS: OnStep = () => {};
+
+const QUIET: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => QUIET };
+
+/** Something that tells two keys apart and says nothing of them. */
+function fingerprint(kind: KeyKind, key: Uint8Array): string {
+  if (kind === 'hub') return hubKeyOf(key).keyid;
+  return createHmac('sha256', key).update('holdpoint.key-id/v1').digest('hex').slice(0, 16);
+}
+
+/** The keys of an agent; never their text. */
+export function listKeys(config: AgentConfig): readonly KeyView[] {
+  requireOwner(config.stateDir);
+  return (['hub', 'seal', 'variable'] as const).map((kind) => {
+    const path = config.keys[kind];
+    if (!existsSync(path))
+      throw new HoldpointError('not_found', `${kind} key ${path} is not there: has an agent been started?`);
+    const key = openKeyFile(path, `${kind} key`, `keys.${kind}`);
+    return {
+      kind,
+      path,
+      id: fingerprint(kind, key),
+      since: statSync(path).mtimeMs,
+      publicKey: kind === 'hub' ? pemOf(hubKeyOf(key).publicKey) : null,
+      interrupted: existsSync(nextKeyFile(path)),
+    };
+  });
+}
+
+/** Puts a new key in the place of an old one, while no agent runs; `dryRun` only says what it would do. */
+export async function rotateKey(
+  config: AgentConfig,
+  kind: KeyKind,
+  options: { readonly dryRun: boolean; readonly now: number; readonly onStep?: OnStep },
+): Promise<KeyReport> {
+  requireOwner(config.stateDir);
+  const before = listKeys(config).find((key) => key.kind === kind)!;
+  const rotation = { config, now: options.now, step: options.onStep ?? NO_STEPS };
+  const lot = await lockedLot(config, options.dryRun);
+  try {
+    const done = await ROTATE[kind](rotation, options.dryRun, lot);
+    const after = options.dryRun ? null : listKeys(config).find((key) => key.kind === kind)!;
+    return { kind, dryRun: options.dryRun, from: before.id, to: after?.id ?? null, ...done };
+  } finally {
+    await lot?.close();
+  }
+}
+
+type Lot = Awaited<ReturnType<typeof openParkingLot>>;
+
+/** The parking lot, so that no agent starts meanwhile. Throws `wrong_state` while one runs; a dry run does not mind. */
+async function lockedLot(config: AgentConfig, dryRun: boolean): Promise<Lot | null> {
+  if (dryRun) return null;
+  try {
+    return await openParkingLot({ dir: join(config.stateDir, 'parking'), seal: sealOf(config), log: QUIET });
+  } catch (error) {
+    if (!(error instanceof HoldpointError) || error.code !== 'bad_config') throw error;
+    throw new HoldpointError(
+      'wrong_state',
+      `${error.message}: stop it first ("systemctl stop holdpoint-agent"); parked jobs stay parked`,
+      { cause: error },
+    );
+  }
+}
+
+/** How what is sealed can be opened, in the middle of a rotation too. */
+function sealOf(config: AgentConfig) {
+  const path = config.keys.seal;
+  const former = sealUnder(openKeyFile(path, 'seal key', 'keys.seal'));
+  if (!existsSync(nextKeyFile(path))) return former;
+  return eitherSeal(sealUnder(makeNextKey(path, 'seal key', 'keys.seal')), former);
+}
+
+interface Rotation {
+  readonly config: AgentConfig;
+  readonly now: number;
+  readonly step: OnStep;
+}
+type Rotated = Pick<KeyReport, 'sealed' | 'impact' | 'publicKey'>;
+const NOTHING: Rotated = { sealed: null, impact: null, publicKey: null };
+
+const ROTATE: Readonly<Record<KeyKind, (of: Rotation, dryRun: boolean, lot: Lot | null) => Promise<Rotated>>> = {
+  async seal(of, dryRun, lot) {
+    const sealed = sealedFiles(of.config).length;
+    if (dryRun) return { ...NOTHING, sealed };
+    // Closed at once: from here on it is opened with both keys.
+    await lot?.close();
+    of.step('next');
+    makeNextKey(of.config.keys.seal, 'seal key', 'keys.seal');
+    return { ...NOTHING, sealed: await finishSealRotation(of) };
+  },
+  async hub(of, dryRun) {
+    if (dryRun) return NOTHING;
+    of.step('next');
+    const next = hubKeyOf(makeNextKey(of.config.keys.hub, 'hub key', 'keys.hub'));
+    await withStore(of.config, (store) => handOver(of, store, next));
+    of.step('take');
+    takeNextKey(of.config.keys.hub);
+    return { ...NOTHING, publicKey: pemOf(next.publicKey) };
+  },
+  async variable(of, dryRun) {
+    return withStore(of.config, async (store) => {
+      const { policy } = of.config;
+      const inForce = policy === null ? DEFAULT_POLICY : readPolicy(readFileSync(policy, 'utf8'), policy);
+      const impact = await variableKeyImpact(store, inForce, of.now);
+      if (dryRun) return { ...NOTHING, impact };
+      if (impact.open.length > 0) {
+        throw new HoldpointError(
+          'wrong_state',
+          `${impact.open.length} open holds have hidden values under the old key (${impact.open.slice(0, 10).join(', ')}): decide on them or cancel them first; start the agent again for that`,
+        );
+      }
+      of.step('next');
+      const next = makeNextKey(of.config.keys.variable, 'variable key', 'keys.variable');
+      of.step('audit');
+      const ids = (list: readonly { readonly id: number }[]) => list.map(({ id }) => id).slice(0, 1_000);
+      await note(store, of.now, 'variable_key_rotated', {
+        to: fingerprint('variable', next),
+        kept: impact.kept,
+        tolerated: ids(impact.tolerated),
+        asked_again: ids(impact.lost),
+        denials: impact.denials.slice(0, 1_000),
+      });
+      of.step('take');
+      takeNextKey(of.config.keys.variable);
+      return { ...NOTHING, impact };
+    });
+  },
+};
+
+async function withStore<T>(config: AgentConfig, work: (store: Store) => Promise<T>): Promise<T> {
+  const store = await openStore({ path: config.hub.store.path });
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}
+
+async function note(store: Store, at: number, event: string, detail: JsonObject): Promise<void> {
+  const none = { hold: null, review: null, approval: null, digest: null, policy: null };
+  const said = { ...detail, by: userInfo().username };
+  await store.write((tx) => tx.audit({ at, actor: 'system', address: null, event, ...none, detail: said }));
+}
+
+/** Both keys sign the rotation; then the old one signs its last head, so that what it vouched for has an end. */
+async function handOver({ config, now, step }: Rotation, store: Store, next: AuditKeeper['signer']): Promise<void> {
+  const signer = openHubKey(config.keys.hub);
+  step('audit');
+  const [last] = await store.auditRows(
+    { events: ['hub_key_rotated'], sight: null },
+    { after: 0, limit: 1, newest: true },
+  );
+  if ((last?.detail as { to?: unknown } | undefined)?.to !== next.keyid)
+    await note(store, now, 'hub_key_rotated', signRotation(signer, next, now));
+  step('head');
+  const witness = auditWitness(join(config.stateDir, 'audit-head.json'));
+  await checkpoint({ store, clock: { now: () => now } }, { signer, verify: verifySignature, witness }, true);
+}
+
+const sealedFiles = ({ stateDir }: AgentConfig): readonly string[] =>
+  ['parking', 'runner-tokens'].flatMap((folder) =>
+    namesIn(join(stateDir, folder)).filter((name) => /\.(?:job|token)$/.test(name)),
+  );
+
+/**
+ * Seals everything with the next key, then makes that the key. Whatever interrupts it, each file is whole under one of the
+ * two, and both are there until the last file is under the next: begun again it ends as if nothing had been.
+ */
+export async function finishSealRotation({ config, now, step }: Rotation): Promise<number> {
+  const { stateDir, keys } = config;
+  const seal = sealOf(config);
+  const lot = await openParkingLot({ dir: join(stateDir, 'parking'), seal, log: QUIET });
+  let sealed = 0;
+  try {
+    const { records } = await lot.load();
+    for (const record of records) {
+      step(`job ${record.job.jobId}`);
+      await lot.put(record);
+      sealed += 1;
+    }
+    const keep = openRunnerTokens({ dir: join(stateDir, 'runner-tokens'), seal });
+    let named = 0;
+    for (const { name } of config.runners) {
+      const record = await keep.load(name);
+      if (record === null) continue;
+      step(`token of ${name}`);
+      await keep.save(name, record);
+      named += 1;
+    }
+    const there = namesIn(join(stateDir, 'runner-tokens')).filter((name) => name.endsWith('.token')).length;
+    if (there > named) {
+      throw new HoldpointError(
+        'wrong_state',
+        `${there - named} tokens in ${join(stateDir, 'runner-tokens')} are of runners that agent.yml does not name: name them, or move their files away; nothing is lost, and the same command goes on`,
+      );
+    }
+    sealed += named;
+    step('audit');
+    await withStore(config, (store) => note(store, now, 'seal_key_rotated', { files: sealed }));
+    step('take');
+    takeNextKey(keys.seal);
+    return sealed;
+  } finally {
+    await lot.close();
+  }
+}
+
+/**
+ * What an interrupted rotation left, brought to its end before an agent starts: the seal key's is finished, the hub key's is
+ * finished where the audit has it, and a variable key that was not taken yet is forgotten.
+ */
+export async function finishRotations(config: AgentConfig, now: number): Promise<readonly string[]> {
+  const { keys } = config;
+  const finished: string[] = [];
+  const of = { config, now, step: NO_STEPS };
+  if (existsSync(nextKeyFile(keys.seal)) && existsSync(keys.seal)) {
+    await finishSealRotation(of);
+    finished.push('the rotation of the seal key was interrupted: it is finished');
+  }
+  for (const kind of ['hub', 'variable'] as const) {
+    const path = nextKeyFile(keys[kind]);
+    if (!existsSync(path) || !existsSync(keys[kind])) continue;
+    const isNoted = await withStore(config, async (store) => {
+      const events = [`${kind}_key_rotated`];
+      const [last] = await store.auditRows({ events, sight: null }, { after: 0, limit: 1, newest: true });
+      const next = openKeyFile(path, `next ${kind} key`, `keys.${kind}`);
+      return (last?.detail as { to?: unknown } | undefined)?.to === fingerprint(kind, next);
+    });
+    if (isNoted) takeNextKey(keys[kind]);
+    else unlinkSync(path);
+    finished.push(
+      `the rotation of the ${kind} key was interrupted: it is ${isNoted ? 'finished' : 'undone, nothing had been signed or hashed with it'}`,
+    );
+  }
+  return finished;
+}
