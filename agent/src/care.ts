@@ -10,8 +10,7 @@ import { BACKUP_FORM, type BackupManifest, type LastBackup, readManifest } from 
 import { HoldpointError } from './domain/errors.ts';
 import { takeLock } from './stores/folder-lock.ts';
 import { SCHEMA_VERSION } from './stores/migrate.ts';
-import { snapshot } from './stores/snapshot.ts';
-import { openStore } from './stores/store.ts';
+import { openStore, snapshot } from './stores/store.ts';
 import { auditWitness } from './system/audit-witness.ts';
 import { openHubKey, verifySignature } from './system/hub-key.ts';
 import { beginRestore, endRestore } from './system/restored-state.ts';

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../domain/json.ts';
 import { ALL_REVOKED } from '../domain/token.ts';
 import type { Store, StoreWriter } from '../ports/store.ts';
+import { usableTokens } from './revoke-tokens.ts';
 
 /** What was restored, for the audit. */
 export interface Restored {
@@ -15,21 +16,12 @@ export interface Restored {
   readonly by: string;
 }
 
-const TOKENS_AT_A_TIME = 500;
-
 /** Ends every token that counts: what was revoked since the backup would count again. Answers how many. */
-async function revokeTokens(tx: StoreWriter, actor: string, now: number): Promise<number> {
-  let revoked = 0;
-  for (let after = 0; ; ) {
-    const tokens = await tx.tokens(null, { after, limit: TOKENS_AT_A_TIME });
-    if (tokens.length === 0) return revoked;
-    after = tokens.at(-1)!.id;
-    for (const token of tokens) {
-      if (token.revokedAt !== null || token.expiresAt <= now) continue;
-      await tx.updateToken({ ...token, revokedAt: now, revokedBy: actor, revokedReason: ALL_REVOKED });
-      revoked += 1;
-    }
-  }
+async function revokeAll(tx: StoreWriter, actor: string, now: number): Promise<number> {
+  const tokens = await usableTokens(tx, null, now);
+  for (const token of tokens)
+    await tx.updateToken({ ...token, revokedAt: now, revokedBy: actor, revokedReason: ALL_REVOKED });
+  return tokens.length;
 }
 
 /** Writes into the restored store that it is one, and what is known to be lost; with `revoke` no token counts any more. */
@@ -40,7 +32,7 @@ export async function noteRestored(
 ): Promise<{ readonly revoked: number }> {
   return store.write(async (tx) => {
     const actor = 'system';
-    const revoked = revoke ? await revokeTokens(tx, actor, now) : 0;
+    const revoked = revoke ? await revokeAll(tx, actor, now) : 0;
     const time = (ms: number) => new Date(ms).toISOString();
     const detail: JsonObject = {
       backup: time(at),

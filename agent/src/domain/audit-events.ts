@@ -140,6 +140,7 @@ export const AUDIT_EVENTS = {
   audit_exported: event('system', 'exported the audit'),
   bundle_made: event('system', 'made a bundle for an auditor'),
   store_behind: event('system', 'found that the store is older than what an agent knows'),
+  tokens_revoked: event('token', 'ended many tokens at once'),
   hub_key_rotated: event('system', 'has handed over to another key that signs from now on; both have signed it'),
   seal_key_rotated: event('system', 'sealed what is parked with another key'),
   variable_key_rotated: event('system', 'hashes hidden values with another key from now on'),

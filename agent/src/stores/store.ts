@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { Kysely, SqliteDialect, sql } from 'kysely';
 import { HoldpointError } from '../domain/errors.ts';
@@ -8,6 +8,7 @@ import { reader } from './reader.ts';
 import type { Schema } from './schema.ts';
 import { remembering } from './statements.ts';
 import { type Faults, translated, translating } from './store-errors.ts';
+import { remembering, rowsOf } from './statements.ts';
 import { writer } from './writer.ts';
 
 /** Where the store is. */
@@ -72,6 +73,30 @@ function oneAtATime(): Store['alone'] {
       busy.delete(name);
     }
   };
+/**
+ * Writes the store as it is at one moment into a new file (mode 0600), while others may write to it. Answers its schema.
+ * Rejects with `store_unavailable` in words.
+ */
+export async function snapshot(path: string, to: string): Promise<number> {
+  if (!existsSync(path)) {
+    throw new HoldpointError('bad_config', `store ${path} is not there: is this the configuration of the agent?`);
+  }
+  let database: Database.Database | null = null;
+  try {
+    database = new Database(path, { readonly: true, timeout: 10_000 });
+    const [row] = rowsOf<{ version: number }>(database, 'select max(version) as version from schema_version');
+    // One read transaction of SQLite's: no page of it is of another moment.
+    database.exec(`vacuum into '${to.replaceAll("'", "''")}'`);
+    chmodSync(to, 0o600);
+    return Number(row?.version ?? 0);
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown reason';
+    throw new HoldpointError('store_unavailable', `store ${path} cannot be copied (${code}): check disk and owner`, {
+      cause,
+    });
+  } finally {
+    database?.close();
+  }
 }
 
 /** Another process was writing when the transaction was to begin: nothing was done. */

@@ -6,6 +6,8 @@ import { printable } from '../../domain/printable.ts';
 import { TOKEN_SCOPES } from '../../domain/token.ts';
 import { createdTokenSchema, gitlabTokensSchema, lentSchema, type TokenView, tokenSchema } from '../../wire/tokens.ts';
 import { askForSecret } from '../ask-for-secret.ts';
+import { createdTokenSchema, gitlabTokensSchema, lentSchema, type TokenView, tokenSchema } from '../../wire/api.ts';
+import { revokedTokensSchema } from '../../wire/revoke-tokens.ts';
 import type { HubClient } from '../client.ts';
 import { connectHub, gitlabCredential, idOf, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
@@ -157,6 +159,42 @@ async function gitlab(command: Command, { io, json, exitWith }: CommandContext):
   return io.out(pages.length === 0 ? 'This hub has no way to GitLab.\n' : pages.join('\n'));
 }
 
+interface RevokeAllFlags {
+  readonly all?: boolean;
+  readonly user?: string;
+  readonly everybody?: boolean;
+  readonly thisToo?: boolean;
+  readonly reason?: string;
+}
+
+function requiredId(id: string | undefined, { user, everybody, thisToo, reason }: RevokeAllFlags): string {
+  if (user !== undefined || everybody !== undefined || thisToo !== undefined || reason !== undefined)
+    throw new HoldpointError('bad_usage', '--user, --everybody, --this-too and --reason go with --all');
+  if (id !== undefined) return id;
+  throw new HoldpointError('bad_usage', 'which token? Give its id, see "holdpoint token list", or --all');
+}
+
+/** An emergency: one request ends them all, or none. */
+async function revokeAll(
+  id: string | undefined,
+  { user, everybody, thisToo, reason }: RevokeAllFlags,
+  command: Command,
+  { io, json }: CommandContext,
+): Promise<void> {
+  if (id !== undefined) throw new HoldpointError('bad_usage', 'an id and --all: give one of the two');
+  const body = {
+    ...(user !== undefined && { user }),
+    ...(everybody === true && { everybody }),
+    ...(thisToo === true && { this_too: true }),
+    ...(reason !== undefined && { reason }),
+  };
+  const { revoked } = await connectHub(command, io).post('/api/v1/tokens/revoke', revokedTokensSchema, body);
+  const whose = everybody === true ? "everybody's" : user === undefined ? 'yours' : `of ${user}`;
+  return io.out(
+    json ? `${JSON.stringify({ revoked })}\n` : printable(`${revoked} tokens ended, ${whose}`).concat('\n'),
+  );
+}
+
 const CREDENTIAL = '/api/v1/me/gitlab-credential';
 
 function lifeOf(expires: string | undefined): Record<string, number> {
@@ -215,7 +253,14 @@ export function define(command: Command, context: CommandContext): void {
     .description("GitLab's tokens that the operator gave: whose, what for, until when, and whether they still work")
     .action((_, own: Command) => gitlab(own, context));
   withHub(command.command('revoke'))
-    .description('end a token now')
-    .argument('<id>')
-    .action((id: string, _, own: Command) => revoke(id, own, context));
+    .description('end a token now, or many at once')
+    .argument('[id]')
+    .option('--all', "every token of yours but this one; with --user that person's, with --everybody all there are")
+    .option('--user <name>', 'with --all: whose tokens end (scope admin)')
+    .option('--everybody', "with --all: everybody's (scope admin)")
+    .option('--this-too', 'with --all: the token that asks ends as well')
+    .option('--reason <why>', 'with --all: written into the audit')
+    .action((id: string | undefined, flags: RevokeAllFlags, own: Command) =>
+      flags.all === true ? revokeAll(id, flags, own, context) : revoke(requiredId(id, flags), own, context),
+    );
 }

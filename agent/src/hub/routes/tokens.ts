@@ -1,6 +1,8 @@
 import { ownersOf, stateNow, tokenPolicy } from '../../app/authenticate.ts';
 import { issueToken, revokeToken } from '../../app/issue-token.ts';
+import { revokeTokens } from '../../app/revoke-tokens.ts';
 import { rotateToken } from '../../app/rotate-token.ts';
+import { HoldpointError } from '../../domain/errors.ts';
 import type { Token } from '../../domain/token.ts';
 import * as api from '../../wire/api.ts';
 import {
@@ -10,6 +12,7 @@ import {
   rotateTokenBody,
   tokenSchema,
 } from '../../wire/tokens.ts';
+import { revokedTokensSchema, revokeTokensBody } from '../../wire/revoke-tokens.ts';
 import type { Demand } from '../auth.ts';
 import { asks, idParam, none, page, paged, pageOf, type Route, route } from '../route.ts';
 import { useOf } from '../token-use.ts';
@@ -71,6 +74,24 @@ export function tokenRoutes({ hub, gitlabTokens }: RouteContext): readonly Route
       {
         reply: gitlabTokensSchema,
         handle: async () => ({ items: (await gitlabTokens()).map(gitlabTokenView) }),
+      },
+    ),
+    route(
+      'POST',
+      '/api/v1/tokens/revoke',
+      "End many tokens at once: one's own, with scope admin a person's or everybody's",
+      { scope: null },
+      {
+        body: revokeTokensBody,
+        reply: revokedTokensSchema,
+        handle: async ({ body, identity, address, headers }) => {
+          const { user, everybody, this_too: thisToo = false, reason = null } = body;
+          if (user !== undefined && everybody === true)
+            throw new HoldpointError('bad_input', "say either whose tokens end, or that everybody's do");
+          const whose = everybody === true ? 'everybody' : user === undefined ? null : { user };
+          const from = useOf(headers, address);
+          return { revoked: await revokeTokens(hub, identity.token, from, { whose, thisToo, reason }) };
+        },
       },
     ),
     route('POST', '/api/v1/tokens/:id/rotate', 'Put a new token in the place of an old one', MAKES, {
