@@ -31,7 +31,8 @@ export function remembering(database: Database.Database): SqliteDatabase {
 export const LIST_OPENS = '(select value from json_each(';
 /** The rows of one statement that is asked for once. */
 export function rowsOf<T>(database: Database.Database, text: string): readonly T[] {
-  return remembering(database).prepare(text).all([]) as readonly T[];
+  const { prepare } = remembering(database);
+  return prepare(text).all([]) as readonly T[];
 }
 
 /** A list to look for with `in`, as one parameter: lists of all lengths, the empty one too, share one statement. */
