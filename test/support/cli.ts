@@ -1,5 +1,5 @@
-import * as careKeys from '../../agent/src/care-keys.ts';
 import * as care from '../../agent/src/care.ts';
+import * as careKeys from '../../agent/src/care-keys.ts';
 import type { Io } from '../../agent/src/cli/io.ts';
 import type { Parts } from '../../agent/src/cli/parts.ts';
 import { runCommandLine } from '../../agent/src/cli/program.ts';

@@ -202,6 +202,8 @@ export async function openScene(
     readonly runner?: string;
     readonly gitlab?: FakeGitlabOptions;
     readonly clock?: Clock;
+    /** Called with the folder before the agent is first started: puts a state there. */
+    readonly before?: (folder: string) => void;
     /** What GitLab lets the hub's bot do; without it the hub has none. */
     readonly bot?: readonly ('read' | 'retry' | 'status')[];
     /** Folder of the built page; default: what a build has left. */
@@ -230,6 +232,7 @@ export async function openScene(
     ...(options.principals === undefined ? {} : { principals: options.principals }),
     ...(options.readToken === true ? { readToken: gitlab.personToken(BOT, { may: ['read'] }) } : {}),
   });
+  options.before?.(folder);
   const log = keepingLog();
   const clock = options.clock ?? createClock();
   const start = () => {
