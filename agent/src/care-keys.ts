@@ -39,7 +39,9 @@ function fingerprint(kind: KeyKind, key: Uint8Array): string {
 /** The keys of an agent; never their text. */
 export function listKeys(config: AgentConfig): readonly KeyView[] {
   requireOwner(config.stateDir);
-  return (['hub', 'seal', 'variable'] as const).map((kind) => {
+  // With a hub elsewhere this one has the seal key alone.
+  const kinds = config.remote === null ? (['hub', 'seal', 'variable'] as const) : (['seal'] as const);
+  return kinds.map((kind) => {
     const path = config.keys[kind];
     if (!existsSync(path))
       throw new HoldpointError('not_found', `${kind} key ${path} is not there: has an agent been started?`);
@@ -62,7 +64,12 @@ export async function rotateKey(
   options: { readonly dryRun: boolean; readonly now: number; readonly onStep?: OnStep },
 ): Promise<KeyReport> {
   requireOwner(config.stateDir);
-  const before = listKeys(config).find((key) => key.kind === kind)!;
+  const before = listKeys(config).find((key) => key.kind === kind);
+  if (before === undefined)
+    throw new HoldpointError(
+      'wrong_state',
+      `the ${kind} key is the hub's, at ${config.remote?.url}: this agent has none`,
+    );
   const rotation = { config, now: options.now, step: options.onStep ?? NO_STEPS };
   const lot = await lockedLot(config, options.dryRun);
   try {
@@ -119,6 +126,7 @@ const ROTATE: Readonly<Record<KeyKind, (of: Rotation, dryRun: boolean, lot: Lot 
   },
   async hub(of, dryRun) {
     if (dryRun) return NOTHING;
+    await withStore(of.config, requireNoOtherAgents);
     of.step('next');
     const next = hubKeyOf(makeNextKey(of.config.keys.hub, 'hub key', 'keys.hub'));
     await withStore(of.config, (store) => handOver(of, store, next));
@@ -169,6 +177,18 @@ async function note(store: Store, at: number, event: string, detail: JsonObject)
   const none = { hold: null, review: null, approval: null, digest: null, policy: null };
   const said = { ...detail, by: userInfo().username };
   await store.write((tx) => tx.audit({ at, actor: 'system', address: null, event, ...none, detail: said }));
+}
+
+/** Agents of other machines know the hub by its key: they would take it for another one. Throws `wrong_state`. */
+async function requireNoOtherAgents(store: Store): Promise<void> {
+  const others = (await store.agents())
+    .filter(({ enrolledAt, revokedAt }) => enrolledAt !== null && revokedAt === null)
+    .map(({ name }) => name);
+  if (others.length === 0) return;
+  throw new HoldpointError(
+    'wrong_state',
+    `agents of other machines know this hub by its key (${others.slice(0, 10).join(', ')}): revoke them with "holdpoint agents revoke" first, and enrol them again afterwards`,
+  );
 }
 
 /** Both keys sign the rotation; then the old one signs its last head, so that what it vouched for has an end. */
@@ -225,7 +245,9 @@ export async function finishSealRotation({ config, now, step }: Rotation): Promi
     }
     sealed += named;
     step('audit');
-    await withStore(config, (store) => note(store, now, 'seal_key_rotated', { files: sealed }));
+    // An agent whose hub is elsewhere has no store to write it into.
+    if (config.remote === null)
+      await withStore(config, (store) => note(store, now, 'seal_key_rotated', { files: sealed }));
     step('take');
     takeNextKey(keys.seal);
     return sealed;
@@ -246,7 +268,7 @@ export async function finishRotations(config: AgentConfig, now: number): Promise
     await finishSealRotation(of);
     finished.push('the rotation of the seal key was interrupted: it is finished');
   }
-  for (const kind of ['hub', 'variable'] as const) {
+  for (const kind of config.remote === null ? (['hub', 'variable'] as const) : []) {
     const path = nextKeyFile(keys[kind]);
     if (!existsSync(path) || !existsSync(keys[kind])) continue;
     const isNoted = await withStore(config, async (store) => {

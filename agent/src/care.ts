@@ -32,6 +32,15 @@ const HEAD = 'audit-head.json';
 const CURSOR = 'link-cursor';
 const KEYS = ['variable', 'seal', 'hub'] as const;
 
+/** Throws `wrong_state` for an agent whose hub is elsewhere: what matters is there. */
+function requireOwnHub({ remote, stateDir }: AgentConfig): void {
+  if (remote === null) return;
+  throw new HoldpointError(
+    'wrong_state',
+    `the hub of this agent is at ${remote.url}: that one is to be backed up. What lies in ${stateDir} is worth as long as its jobs wait; an agent that lost it enrols again`,
+  );
+}
+
 /** Takes the lock of the agent; null while one runs. */
 async function lockOf({ stateDir }: AgentConfig): Promise<(() => Promise<void>) | null> {
   if (!existsSync(join(stateDir, 'parking'))) return async () => {};
@@ -68,6 +77,7 @@ export async function backup(
   config: AgentConfig,
   options: { readonly out: string; readonly keys: boolean; readonly now: number },
 ): Promise<BackupReport> {
+  requireOwnHub(config);
   const { stateDir } = config;
   requireOwner(stateDir);
   if (existsSync(options.out))
@@ -198,6 +208,7 @@ export async function restore(
     readonly now: number;
   },
 ): Promise<RestoreReport> {
+  requireOwnHub(config);
   const { stateDir } = config;
   const manifest = readBackup(options.from);
   openStateDir(stateDir);

@@ -1,8 +1,6 @@
 /** Composition root of `holdpoint agent`: configuration → objects, started in order, stopped in reverse. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { claimedPeople } from './app/claimed-people.ts';
 import { finishRotations } from './care-keys.ts';
 import type { AgentConfig } from './config/load.ts';
 import { readSecretFile } from './config/secret-file.ts';
@@ -108,8 +106,6 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
     stops.push(() => agent.close(drainMs === undefined ? {} : { drainMs }));
     const { port: gatewayPort } = await agent.listen(config.gateway.listen.host, config.gateway.listen.port);
     restored?.takenUp();
-    const hubUrl = originOf(config.hub.listen.host, hubPort);
-    const bootstrapToken = await hub.bootstrapToken();
     return {
       gatewayUrl: originOf(config.gateway.listen.host, gatewayPort),
       hubUrl: reached.hubUrl,

@@ -11,7 +11,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { AuditRow, HoldView } from '../../agent/src/wire/api.ts';
+import type { HoldView } from '../../agent/src/wire/api.ts';
+import type { AuditRow } from '../../agent/src/wire/audit.ts';
 import { runCli } from '../support/cli.ts';
 import { rawDatabase } from '../support/raw-database.ts';
 import { openScene, type Scene } from '../support/scene.ts';
@@ -83,7 +84,7 @@ describe('a backup', () => {
     for (let i = 0; i < 4; i++) backups.push(await cli('backup', '--out', `copy-${i}`, '--json'));
     for (const { exit, out } of backups) expect([exit, JSON.parse(out).fault]).toEqual([0, null]);
     for (const job of jobs) await scene.hold(job, 'waiting_for_approval');
-  });
+  }, 60_000);
 
   it('says so, and exits with 1, when the audit in it does not verify (T28, T34)', async () => {
     await open();

@@ -6,7 +6,7 @@ import { rotateKey } from '../../agent/src/care-keys.ts';
 import { loadConfig } from '../../agent/src/config/load.ts';
 import { pemOf } from '../../agent/src/domain/hub-key.ts';
 import { openHubKey } from '../../agent/src/system/hub-key.ts';
-import type { AuditRow } from '../../agent/src/wire/api.ts';
+import type { AuditRow } from '../../agent/src/wire/audit.ts';
 import { type CliRun, runCli } from '../support/cli.ts';
 import { openScene, type Scene } from '../support/scene.ts';
 import { ROOT } from '../support/source-files.ts';

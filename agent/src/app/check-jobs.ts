@@ -1,5 +1,6 @@
 import { type Approval, isValid } from '../domain/approval.ts';
-import { type Change, diffConfigurations, summarizeChanges } from '../domain/configuration-diff.ts';
+import { summarizeChanges } from '../domain/change-summary.ts';
+import { type Change, diffConfigurations } from '../domain/configuration-diff.ts';
 import type { DeclaredJob } from '../domain/declared-job.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { hideTagsOfChange } from '../domain/hidden-values.ts';

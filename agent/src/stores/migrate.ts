@@ -46,8 +46,7 @@ export async function migrate(db: Kysely<Schema>, dialect: DialectName, name: st
   if (found > SCHEMA_VERSION) {
     throw new HoldpointError(
       'store_unavailable',
-      `store ${name} has schema ${found}, this program knows up to ${SCHEMA_VERSION}: start the newer program that wrote it`,
-      `store ${path} has schema ${found}, this program knows up to ${SCHEMA_VERSION}: start the newer program that wrote it, or restore the backup from before the upgrade ("holdpoint restore")`,
+      `store ${name} has schema ${found}, this program knows up to ${SCHEMA_VERSION}: start the newer program that wrote it, or restore the backup from before the upgrade ("holdpoint restore")`,
     );
   }
   for (const [version, statements] of MIGRATIONS) {

@@ -6,9 +6,8 @@ import type { Store, StoreWriter } from '../ports/store.ts';
 import { migrate } from './migrate.ts';
 import { reader } from './reader.ts';
 import type { Schema } from './schema.ts';
-import { remembering } from './statements.ts';
-import { type Faults, translated, translating } from './store-errors.ts';
 import { remembering, rowsOf } from './statements.ts';
+import { type Faults, translated, translating } from './store-errors.ts';
 import { writer } from './writer.ts';
 
 /** Where the store is. */
@@ -73,6 +72,8 @@ function oneAtATime(): Store['alone'] {
       busy.delete(name);
     }
   };
+}
+
 /**
  * Writes the store as it is at one moment into a new file (mode 0600), while others may write to it. Answers its schema.
  * Rejects with `store_unavailable` in words.

@@ -5,6 +5,7 @@ import { rotateToken } from '../../app/rotate-token.ts';
 import { HoldpointError } from '../../domain/errors.ts';
 import type { Token } from '../../domain/token.ts';
 import * as api from '../../wire/api.ts';
+import { revokedTokensSchema, revokeTokensBody } from '../../wire/revoke-tokens.ts';
 import {
   createdTokenSchema,
   createTokenBody,
@@ -12,7 +13,6 @@ import {
   rotateTokenBody,
   tokenSchema,
 } from '../../wire/tokens.ts';
-import { revokedTokensSchema, revokeTokensBody } from '../../wire/revoke-tokens.ts';
 import type { Demand } from '../auth.ts';
 import { asks, idParam, none, page, paged, pageOf, type Route, route } from '../route.ts';
 import { useOf } from '../token-use.ts';
