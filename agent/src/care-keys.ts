@@ -16,13 +16,14 @@ import { DEFAULT_POLICY } from './domain/policy.ts';
 import type { Log } from './ports/log.ts';
 import type { Store } from './ports/store.ts';
 import { openParkingLot } from './stores/parking-lot.ts';
+import { openStoreAt } from './stores/places.ts';
 import { openRunnerTokens } from './stores/runner-tokens.ts';
-import { openStore } from './stores/store.ts';
 import { auditWitness } from './system/audit-witness.ts';
 import { hubKeyOf, openHubKey, verifySignature } from './system/hub-key.ts';
 import { makeNextKey, nextKeyFile, openKeyFile, takeNextKey } from './system/key-file.ts';
 import { eitherSeal, sealUnder } from './system/seal.ts';
 import { namesIn, requireOwner } from './system/state-files.ts';
+import { addressOf } from './wiring-hub.ts';
 
 /** Called before each step of a rotation, by its name; tests stop there as a crash would. */
 export type OnStep = (step: string) => void;
@@ -70,6 +71,12 @@ export async function rotateKey(
       'wrong_state',
       `the ${kind} key is the hub's, at ${config.remote?.url}: this agent has none`,
     );
+  if (kind !== 'seal' && !options.dryRun && config.hub.store.kind !== 'sqlite') {
+    throw new HoldpointError(
+      'wrong_state',
+      `the store is in PostgreSQL, where other hubs may use the same ${kind} key, and this command cannot see whether they run: it is not rotated`,
+    );
+  }
   const rotation = { config, now: options.now, step: options.onStep ?? NO_STEPS };
   const lot = await lockedLot(config, options.dryRun);
   try {
@@ -165,7 +172,8 @@ const ROTATE: Readonly<Record<KeyKind, (of: Rotation, dryRun: boolean, lot: Lot 
 };
 
 async function withStore<T>(config: AgentConfig, work: (store: Store) => Promise<T>): Promise<T> {
-  const store = await openStore({ path: config.hub.store.path });
+  const place = config.hub.store;
+  const store = await openStoreAt(place.kind === 'sqlite' ? place : { kind: 'postgres', url: addressOf(place) });
   try {
     return await work(store);
   } finally {
@@ -268,7 +276,8 @@ export async function finishRotations(config: AgentConfig, now: number): Promise
     await finishSealRotation(of);
     finished.push('the rotation of the seal key was interrupted: it is finished');
   }
-  for (const kind of config.remote === null ? (['hub', 'variable'] as const) : []) {
+  const own = config.remote === null && config.hub.store.kind === 'sqlite';
+  for (const kind of own ? (['hub', 'variable'] as const) : []) {
     const path = nextKeyFile(keys[kind]);
     if (!existsSync(path) || !existsSync(keys[kind])) continue;
     const isNoted = await withStore(config, async (store) => {

@@ -32,9 +32,15 @@ const HEAD = 'audit-head.json';
 const CURSOR = 'link-cursor';
 const KEYS = ['variable', 'seal', 'hub'] as const;
 
-/** Throws `wrong_state` for an agent whose hub is elsewhere: what matters is there. */
-function requireOwnHub({ remote, stateDir }: AgentConfig): void {
-  if (remote === null) return;
+/** Path of the store. Throws `wrong_state` for an agent whose hub or whose store is elsewhere: what matters is there. */
+function storeOf({ remote, stateDir, hub }: AgentConfig): string {
+  if (remote === null && hub.store.kind === 'sqlite') return hub.store.path;
+  if (remote === null) {
+    throw new HoldpointError(
+      'wrong_state',
+      'the store is in PostgreSQL: back that up with pg_dump, and the keys of this host beside it',
+    );
+  }
   throw new HoldpointError(
     'wrong_state',
     `the hub of this agent is at ${remote.url}: that one is to be backed up. What lies in ${stateDir} is worth as long as its jobs wait; an agent that lost it enrols again`,
@@ -77,7 +83,7 @@ export async function backup(
   config: AgentConfig,
   options: { readonly out: string; readonly keys: boolean; readonly now: number },
 ): Promise<BackupReport> {
-  requireOwnHub(config);
+  const storePath = storeOf(config);
   const { stateDir } = config;
   requireOwner(stateDir);
   if (existsSync(options.out))
@@ -95,7 +101,7 @@ export async function backup(
           copyFile(join(stateDir, folder, name), join(partial, folder, name));
         }
       }
-      schema = await snapshot(config.hub.store.path, join(partial, STORE));
+      schema = await snapshot(storePath, join(partial, STORE));
     } finally {
       await release?.();
     }
@@ -151,8 +157,8 @@ async function verifiedCopy(config: AgentConfig, folder: string) {
   }
 }
 
-function requireEmpty(config: AgentConfig, withKeys: boolean): void {
-  const { stateDir, keys, hub } = config;
+function requireEmpty(config: AgentConfig, storePath: string, withKeys: boolean): void {
+  const { stateDir, keys } = config;
   const isKey = (path: string): boolean => Object.values(keys).includes(path);
   const there = namesIn(stateDir)
     .map((name) => join(stateDir, name))
@@ -163,8 +169,8 @@ function requireEmpty(config: AgentConfig, withKeys: boolean): void {
       `state_dir ${stateDir} is not empty (${there[0]}): move it away first, its audit-head.json is worth keeping`,
     );
   }
-  if (existsSync(hub.store.path))
-    throw new HoldpointError('wrong_state', `store ${hub.store.path} is there already: move it away first`);
+  if (existsSync(storePath))
+    throw new HoldpointError('wrong_state', `store ${storePath} is there already: move it away first`);
   for (const key of KEYS) {
     if (withKeys === existsSync(keys[key])) {
       const why = withKeys
@@ -208,20 +214,20 @@ export async function restore(
     readonly now: number;
   },
 ): Promise<RestoreReport> {
-  requireOwnHub(config);
+  const storePath = storeOf(config);
   const { stateDir } = config;
   const manifest = readBackup(options.from);
   openStateDir(stateDir);
   requireOwner(stateDir);
-  requireEmpty(config, manifest.keys);
+  requireEmpty(config, storePath, manifest.keys);
   beginRestore(stateDir);
   const places: Readonly<Record<string, string>> = {
-    [STORE]: config.hub.store.path,
+    [STORE]: storePath,
     ...Object.fromEntries(KEYS.map((key) => [`keys/${key}.key`, config.keys[key]])),
   };
   for (const { path } of manifest.files) copyFile(join(options.from, path), places[path] ?? join(stateDir, path));
   const keeper = keeperOf(config, join(stateDir, HEAD));
-  const store = await openStore({ path: config.hub.store.path });
+  const store = await openStore({ path: storePath });
   try {
     const report = await verifyStore({ store }, keeper);
     const end = await store.auditHead();
