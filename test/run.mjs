@@ -1,7 +1,7 @@
 // The test command: builds, brings what npm does not bring (Chromium, where it may), runs every suite and says in its
 // closing lines what was skipped and how to get it. Arguments are passed on to vitest: `npm test -- test/unit`.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,6 +43,15 @@ const NEEDS = [
     variable: 'CURL_PATH',
     paths: ['/usr/bin/curl'],
   },
+  {
+    suite: 'test/monitoring',
+    what: 'promtool',
+    debian: 'prometheus',
+    variable: 'PROMTOOL_PATH',
+    paths: ['/usr/bin/promtool', `${root}node_modules/.cache/holdpoint-test/prometheus/usr/bin/promtool`],
+    // The package brings a service that starts with it: only its files are wanted.
+    unpack: true,
+  },
 ];
 
 /** Path of a need on this machine: what its variable names, else where Debian and others put it. */
@@ -50,14 +59,29 @@ function find(need) {
   return [process.env[need.variable], ...need.paths].find((path) => path && existsSync(path));
 }
 
-/** Installs Debian packages when this process may: root, and apt-get is there. */
-function install(packages) {
-  if (packages.length === 0 || process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return;
-  say(`getting from Debian: apt-get install ${packages.join(' ')}`);
+/** Brings Debian packages when this process may: root, and apt-get is there. */
+function bring(needs) {
+  if (needs.length === 0 || process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return;
+  say(`getting from Debian: ${needs.map((need) => need.debian).join(' ')}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const quiet = { env, stdio: ['ignore', 'ignore', 'inherit'] };
   run('apt-get', ['update', '-q'], quiet);
-  run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], quiet);
+  const packages = needs.filter((need) => need.unpack !== true).map((need) => need.debian);
+  if (packages.length > 0) run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], quiet);
+  for (const need of needs.filter((each) => each.unpack === true)) unpack(need.debian, quiet);
+}
+
+/** The files of a Debian package below node_modules/.cache, where nothing of it runs by itself. */
+function unpack(name, quiet) {
+  const beside = mkdtempSync(join(tmpdir(), 'holdpoint-deb-'));
+  // apt-get downloads as a user of its own, who must be let in.
+  chmodSync(beside, 0o777);
+  if (run('apt-get', ['download', '-q', name], { ...quiet, cwd: beside }) === 0) {
+    const target = `${root}node_modules/.cache/holdpoint-test/${name}`;
+    mkdirSync(target, { recursive: true });
+    for (const file of readdirSync(beside)) run('dpkg-deb', ['-x', join(beside, file), target]);
+  }
+  rmSync(beside, { recursive: true, force: true });
 }
 
 if (run('npm', ['run', 'build', '--silent']) !== 0) {
@@ -66,7 +90,7 @@ if (run('npm', ['run', 'build', '--silent']) !== 0) {
   process.exit(1);
 }
 
-install(NEEDS.filter((need) => find(need) === undefined).map((need) => need.debian));
+bring(NEEDS.filter((need) => find(need) === undefined));
 const missing = NEEDS.filter((need) => find(need) === undefined);
 
 const folder = mkdtempSync(join(tmpdir(), 'holdpoint-test-'));

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { COMMANDS } from './cli/commands.ts';
 import type { Io } from './cli/io.ts';
 import type { Parts } from './cli/parts.ts';
 import { runCommandLine } from './cli/program.ts';
@@ -30,10 +31,17 @@ function processIo(stop: () => AbortSignal): Io {
 
 /** Log and clock of a process that stays; what is allowed but unwise is said first. */
 async function startOptions(config: HubConfig) {
-  const [{ createLog }, { createClock }] = await Promise.all([import('./system/log.ts'), import('./system/clock.ts')]);
+  const [{ createLog }, { createClock }, { processMetrics }, { Registry }] = await Promise.all([
+    import('./system/log.ts'),
+    import('./system/clock.ts'),
+    import('./system/process-metrics.ts'),
+    import('prom-client'),
+  ]);
+  const registry = new Registry();
+  processMetrics(registry, VERSION);
   const log = createLog(config.log);
   for (const warning of config.warnings) log.warn({}, warning);
-  return { log, clock: createClock() };
+  return { log, clock: createClock(), registry };
 }
 
 /** The parts that only some commands need; each is loaded when it is asked for, so that the others start quickly. */
@@ -69,6 +77,22 @@ function processParts(): Parts {
       ]);
       const warn = (message: string) => void process.stderr.write(`holdpoint: ${message}\n`);
       return openNotifier(process.env, process.pid, createClock(), warn);
+    },
+    run: async (argv) => {
+      if (!COMMANDS.some(({ name }) => name === argv[0])) return null;
+      let [out, err] = ['', ''];
+      const io: Io = {
+        ...processIo(() => new AbortController().signal),
+        out: async (text) => {
+          out += text;
+        },
+        err: (text) => {
+          err += text;
+        },
+        colour: false,
+      };
+      const exit = await runCommandLine(argv, io, processParts());
+      return { exit, out, err };
     },
     runDemo: async (options) => (await import('./demo.ts')).runDemo(options),
   };

@@ -2,7 +2,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Registry } from 'prom-client';
 import { claimedPeople } from './app/claimed-people.ts';
+import { silentTracer } from './app/silent.ts';
 import type { HubConfig } from './config/load.ts';
 import { readSecretFile } from './config/secret-file.ts';
 import { combined } from './directories/combined.ts';
@@ -16,6 +18,7 @@ import { createHub, type Hub } from './hub/hub.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Log } from './ports/log.ts';
 import type { Store } from './ports/store.ts';
+import type { Tracer } from './ports/tracer.ts';
 import { gitlabDirectory } from './runners/gitlab/directory.ts';
 import { createMembersApi } from './runners/gitlab/members-api.ts';
 import { createPeopleApi } from './runners/gitlab/people-api.ts';
@@ -32,8 +35,10 @@ import { firstLink } from './wire/page-paths.ts';
 export interface StartOptions {
   readonly log: Log;
   readonly clock: Clock;
-  /** How long a stop waits for what GitLab still owes to open polls; default of the agent. */
+  /** How long a stop of an agent waits for what is open; `gateway.drain` unless given. */
   readonly drainMs?: number;
+  /** Where metrics are registered; an empty registry where absent. */
+  readonly registry?: Registry;
   /** Folder of the built page; default: what the build put beside this program. */
   readonly page?: string | null;
 }
@@ -45,6 +50,8 @@ export interface RunningHub {
   readonly bootstrapToken: string | null;
   /** Link with that token that signs the first administrator in on the page; null without one. */
   readonly firstLink: string | null;
+  /** What a stop would wait for, and how long at most; null where there is no such thing. */
+  left(): { readonly requests: number | null; readonly parked: number | null; readonly atMostMs: number };
   stop(): Promise<void>;
 }
 
@@ -61,12 +68,22 @@ export async function startHub(config: HubConfig, options: StartOptions): Promis
   const stops: Stops = [];
   try {
     openStateDir(config.stateDir);
-    const { hub, url, reachedAt } = await openHub(config, options, stops);
-    return { ...(await firstStep(config, hub, reachedAt)), hubUrl: url, stop: () => stopAll(stops) };
+    const tracer = await tracerOf(config, stops);
+    const { hub, url, reachedAt } = await openHub(config, options, tracer, stops);
+    const left = () => ({ requests: null, parked: null, atMostMs: 0 });
+    return { ...(await firstStep(config, hub, reachedAt)), hubUrl: url, left, stop: () => stopAll(stops) };
   } catch (error) {
     await stopAll(stops);
     throw error;
   }
+}
+
+/** Where spans go; the libraries for it are loaded only where somebody wants them. */
+export async function tracerOf({ trace }: HubConfig, stops: Stops): Promise<Tracer> {
+  if (trace === null) return silentTracer;
+  const tracer = (await import('./system/tracing.ts')).openTracer(trace.url, VERSION);
+  stops.push(() => tracer.close());
+  return tracer;
 }
 
 /** A hub that listens, and what an agent in the same process needs of it. */
@@ -89,7 +106,8 @@ export interface EmbeddedAgent {
 /** Puts a hub together and lets it listen; what is to be stopped goes to `stops`. */
 export async function openHub(
   config: HubConfig,
-  { log, clock, page }: StartOptions,
+  { log, clock, page, registry }: StartOptions,
+  tracer: Tracer,
   stops: Stops,
   embedded: EmbeddedAgent | null = null,
 ): Promise<OpenedHub> {
@@ -168,6 +186,8 @@ export async function openHub(
     clock,
     log: log.child({ part: 'hub' }),
     version: VERSION,
+    tracer,
+    ...(registry === undefined ? {} : { registry }),
     gitlabUrl: config.gitlab.url,
     page: page === undefined ? builtPage() : page,
   });

@@ -2,20 +2,25 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { finishRotations } from './care-keys.ts';
+import { Registry } from 'prom-client';
 import type { AgentConfig } from './config/load.ts';
 import { readSecretFile } from './config/secret-file.ts';
 import type { Signer } from './domain/dsse.ts';
 import { HoldpointError } from './domain/errors.ts';
 import type { RunnerDemand } from './domain/policy.ts';
 import { demandedMode } from './domain/policy-demands.ts';
+import { type Readiness, readinessOf } from './domain/readiness.ts';
 import { createLinkClient } from './link/client.ts';
 import { enrolAgent } from './link/enrol.ts';
 import type { LinkTrust } from './link/session.ts';
 import type { Log } from './ports/log.ts';
+import type { Tracer } from './ports/tracer.ts';
 import { createAgent } from './runners/gitlab/agent.ts';
 import { openParkingLot } from './stores/parking-lot.ts';
 import { openRunnerTokens } from './stores/runner-tokens.ts';
 import { openAgentKey, readIdentity, writeIdentity } from './system/agent-identity.ts';
+import { createAgentMetrics } from './system/agent-metrics.ts';
+import { createHealthServer } from './system/health-server.ts';
 import { freshKey } from './system/hub-key.ts';
 import { openKeyFile, refuseNewKey } from './system/key-file.ts';
 import { restoredState } from './system/restored-state.ts';
@@ -31,6 +36,7 @@ import {
   type Stops,
   stopAll,
   tokenOf,
+  tracerOf,
 } from './wiring-hub.ts';
 
 /** The one agent of an embedded hub; its key is made at each start and never leaves the process. */
@@ -38,9 +44,14 @@ const EMBEDDED_AGENT = 'embedded';
 /** GitLab reaps a job after 30 minutes without updates; a minute also notices a cancel soon. */
 const HEARTBEAT_MS = 60_000;
 
+/** What the agent says of itself while it finishes what is open. */
+const STOPPING: Readiness = { notReady: 'the agent is being stopped', status: 'degraded', problems: [] };
+
 /** An agent that runs; with a hub elsewhere there is no first token to be had here. */
 export interface RunningAgent extends RunningHub {
   readonly gatewayUrl: string;
+  /** Address of the agent's own metrics and health; null where it has none. */
+  readonly metricsUrl: string | null;
 }
 
 /** The hub as the agent reaches it, embedded or not: over the link. */
@@ -58,7 +69,7 @@ interface Reached {
 
 /** Starts everything that `holdpoint agent` is; rejects with a HoldpointError, and nothing left running, when a part cannot start. */
 export async function startAgent(config: AgentConfig, options: StartOptions): Promise<RunningAgent> {
-  const { log, clock, drainMs } = options;
+  const { log, clock, drainMs = config.gateway.drainMs, registry = new Registry() } = options;
   const stops: Stops = [];
   try {
     openStateDir(config.stateDir);
@@ -68,7 +79,11 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
     const lotDir = join(config.stateDir, 'parking');
     refuseNewKey(config.keys.seal, 'seal key', [lotDir, tokensDir]);
     const seal = sealUnder(openKeyFile(config.keys.seal, 'seal key', 'keys.seal'));
-    const reached = await (config.remote === null ? ownHub(config, options, stops) : hubElsewhere(config, log));
+    const tracer = await tracerOf(config, stops);
+    const reached = await (config.remote === null
+      ? ownHub(config, { ...options, registry }, tracer, stops)
+      : hubElsewhere(config, log));
+    const metrics = createAgentMetrics(registry);
 
     const gatekeeper = createLinkClient({
       url: reached.linkUrl,
@@ -85,6 +100,7 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
       cursor: cursorFile(join(config.stateDir, 'link-cursor')),
       clock,
       log: log.child({ part: 'link' }),
+      meter: metrics,
     });
     stops.push(() => gatekeeper.close());
     const parkingLot = await openParkingLot({ dir: lotDir, seal, log });
@@ -102,11 +118,37 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
       giveUp: restored?.giveUp ?? null,
       clock,
       log: log.child({ part: 'gateway' }),
+      meter: metrics,
+      tracer,
     });
-    stops.push(() => agent.close(drainMs === undefined ? {} : { drainMs }));
+    metrics.follow({
+      counts: agent.counts,
+      oldestParkedAt: agent.oldestParkedAt,
+      openRequests: agent.openRequests,
+      problems: agent.problems,
+      inStep: agent.inStep,
+      linked: gatekeeper.connected,
+      now: () => clock.now(),
+      stateDir: config.stateDir,
+    });
+    let stopping = false;
+    const health = createHealthServer({
+      ready: () => (stopping ? STOPPING : readinessOf(agent.problems())),
+      metrics: () => registry.metrics(),
+    });
+    // Told until the last transfer is over.
+    stops.push(() => health.close());
+    stops.push(() => {
+      stopping = true;
+      return agent.close({ drainMs });
+    });
     const { port: gatewayPort } = await agent.listen(config.gateway.listen.host, config.gateway.listen.port);
     restored?.takenUp();
+    const { metrics: own } = config;
     return {
+      metricsUrl:
+        own === null ? null : originOf(own.listen.host, await health.listen(own.listen.host, own.listen.port)),
+      left: () => ({ ...agent.left(), atMostMs: drainMs }),
       gatewayUrl: originOf(config.gateway.listen.host, gatewayPort),
       hubUrl: reached.hubUrl,
       ...(await reached.first()),
@@ -119,10 +161,10 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
 }
 
 /** A hub in this very process, and a key for the agent that is made at each start and never leaves it. */
-async function ownHub(config: AgentConfig, options: StartOptions, stops: Stops): Promise<Reached> {
+async function ownHub(config: AgentConfig, options: StartOptions, tracer: Tracer, stops: Stops): Promise<Reached> {
   const key = freshKey();
   const embedded = { name: EMBEDDED_AGENT, publicKey: key.publicKey };
-  const { hub, key: hubKey, url, reachedAt, policy } = await openHub(config, options, stops, embedded);
+  const { hub, key: hubKey, url, reachedAt, policy } = await openHub(config, options, tracer, stops, embedded);
   return {
     hubUrl: url,
     linkUrl: reachedAt,

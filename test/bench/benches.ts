@@ -9,4 +9,5 @@ export const BENCHES: Readonly<Record<string, () => Promise<() => Promise<Sectio
   admits: async () => (await import('./admits.ts')).benchAdmits,
   bank: async () => (await import('./bank.ts')).benchBank,
   start: async () => (await import('./start.ts')).benchStart,
+  footprint: async () => (await import('./footprint.ts')).benchFootprint,
 };

@@ -113,6 +113,18 @@ describe('a restart', () => {
 });
 
 describe('a stop', () => {
+  it('T40: gives a runner that is not gated what GitLab still answers to its poll', async () => {
+    const one = await scene();
+    const open = one.fake.runnerToken('open');
+    const id = one.fake.enqueue(fixture('test-unit.run1'), { runner: open });
+    one.fake.fail({ match: (_m, path) => path === '/api/v4/jobs/request', how: 'delay', delayMs: 100, times: 1 });
+    const waiting = poll(one.gate.port, open);
+    await until('the poll upstream', () => one.fake.log.length === 1);
+    await one.gate.agent.close({ drainMs: 5_000 });
+    const reply = await waiting;
+    expect([reply.status, JSON.parse(reply.body.toString()).id]).toEqual([201, id]);
+  });
+
   it('T40: asks GitLab for no job that nobody would be there to take', async () => {
     const one = await scene();
     const id = one.fake.enqueue(fixture('test-unit.run1'), { manual: true });

@@ -333,6 +333,8 @@ describe('the HTTP API', () => {
       agents: { reveal: async () => [] },
       links: { isFixed: () => false, cut: () => {} },
       connectedSince: () => null,
+      awaySince: () => null,
+      writable: async () => true,
       problems: () => [],
       local: [],
       gitlabTokens: async () => [],

@@ -60,6 +60,7 @@ export async function runCli(argv: readonly string[], world: CliWorld = {}): Pro
     ciYaml: async () => yamlParts,
     policies: async () => policyParts,
     notifier: refuse,
+    run: async () => null,
     runDemo: refuse,
     ...world.parts,
   };

@@ -34,6 +34,8 @@ function start(
   const agent: RunningAgent = {
     gatewayUrl: 'http://127.0.0.1:8093',
     hubUrl: 'http://127.0.0.1:8094',
+    metricsUrl: null,
+    left: () => ({ requests: 2, parked: 1, atMostMs: 55_000 }),
     bootstrapToken,
     firstLink: bootstrapToken === null ? null : firstLink('http://127.0.0.1:8094', bootstrapToken),
     stop: note('stop'),
@@ -46,7 +48,7 @@ function start(
     },
     notifier: async () => ({
       ready: async (status: string) => void done.push(`ready ${status}`),
-      stopping: note('stopping'),
+      stopping: async (status: string, atMostMs: number) => void done.push(`${status}, at most ${atMostMs} ms`),
     }),
   };
   const onOut = (text: string) => {
@@ -60,6 +62,7 @@ function start(
   });
 }
 
+const STOPPING = 'stopping; 2 requests are finished first, 1 parked job stays for the next start, at most 75000 ms';
 const READY = 'ready gateway http://127.0.0.1:8093, hub http://127.0.0.1:8094';
 
 describe('holdpoint agent', () => {
@@ -69,7 +72,7 @@ describe('holdpoint agent', () => {
     expect(out).toBe('holdpoint: ready; gateway http://127.0.0.1:8093, hub http://127.0.0.1:8094\n');
     stop.abort();
     expect(await running).toMatchObject({ exit: 0, err: '' });
-    expect(done).toEqual(['start', READY, 'stopping', 'stop']);
+    expect(done).toEqual(['start', READY, STOPPING, 'stop']);
   });
 
   it('shows the one-time token, in a link that signs in and in the command that makes a token of your own (T24)', async () => {
@@ -89,6 +92,7 @@ describe('holdpoint agent', () => {
     expect(JSON.parse(out)).toEqual({
       gateway_url: 'http://127.0.0.1:8093',
       hub_url: 'http://127.0.0.1:8094',
+      metrics_url: null,
       bootstrap_token: null,
       sign_in_link: null,
     });
@@ -97,7 +101,7 @@ describe('holdpoint agent', () => {
   it('stops in order when the stop comes while it starts', async () => {
     stop.abort();
     expect(await start([], null)).toMatchObject({ exit: 0 });
-    expect(done).toEqual(['start', READY, 'stopping', 'stop']);
+    expect(done).toEqual(['start', READY, STOPPING, 'stop']);
   });
 
   it('has a flag for every scalar that reaches the configuration', async () => {
@@ -105,6 +109,9 @@ describe('holdpoint agent', () => {
     const flags = {
       '--gitlab-url': 'https://other.example.com',
       '--gateway-listen': '[::1]:1',
+      '--gateway-drain': '3s',
+      '--metrics-listen': '127.0.0.1:3',
+      '--trace-otlp-url': 'http://127.0.0.1:4318',
       '--hub-listen': '127.0.0.1:2',
       '--hub-external-url': 'https://hub.example.com',
       '--hub-store': 'sqlite:/x/hub.sqlite',
@@ -122,7 +129,9 @@ describe('holdpoint agent', () => {
     expect(err).toBe('');
     expect(seen).toMatchObject({
       gitlab: { url: 'https://other.example.com' },
-      gateway: { listen: { host: '::1', port: 1 } },
+      gateway: { listen: { host: '::1', port: 1 }, drainMs: 3_000 },
+      metrics: { listen: { host: '127.0.0.1', port: 3 } },
+      trace: { url: 'http://127.0.0.1:4318' },
       hub: { listen: { port: 2 }, externalUrl: 'https://hub.example.com', store: { path: '/x/hub.sqlite' } },
       stateDir: '/x',
       keys: { variable: '/x/v', seal: '/x/s' },

@@ -180,8 +180,10 @@ describe('the service manager', () => {
     clock.turn();
     await vi.waitFor(() => expect(lines().at(-1)).toBe('/run/systemd/notify WATCHDOG=1'), 10_000);
     await vi.waitFor(() => expect(clock.waiting()).toEqual([15_000]), 10_000);
-    await notifier.stopping();
-    expect(lines().at(-1)).toBe('/run/systemd/notify STOPPING=1 STATUS=stopping');
+    await notifier.stopping('1 request is finished first', 75_000);
+    expect(lines().at(-1)).toBe(
+      '/run/systemd/notify STOPPING=1 STATUS=1 request is finished first EXTEND_TIMEOUT_USEC=75000000',
+    );
     expect(clock.waiting()).toEqual([]);
     expect(warnings).toEqual([]);
   });
@@ -190,14 +192,14 @@ describe('the service manager', () => {
     const clock = turnable();
     const none = openNotifier({ PATH: folder }, 1, clock, () => {});
     await none.ready('x');
-    await none.stopping();
+    await none.stopping('x', 1);
     expect(() => lines()).toThrow();
     const warnings: string[] = [];
     const broken = openNotifier({ NOTIFY_SOCKET: '/x', PATH: '/nowhere' }, 1, clock, (message) =>
       warnings.push(message),
     );
     await broken.ready('x');
-    await broken.stopping();
+    await broken.stopping('x', 1);
     expect(warnings).toEqual(['the service manager could not be told: is systemd-notify installed?']);
   });
 

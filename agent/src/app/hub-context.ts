@@ -38,6 +38,8 @@ export interface Caller {
   readonly address: string | null;
   /** The program that asks, as it names itself. */
   readonly client?: string | null;
+  /** Id of the request, for the log. */
+  readonly request?: string | null;
   /** Where the page is whose session asks; null for a token in a header. */
   readonly origin?: string | null;
 }
@@ -47,8 +49,9 @@ export function userActor(person: Pick<Person, 'id' | 'username'>): string {
   return `user:${person.id} ${person.username}`;
 }
 /** Who does it, from where and with what, as every audit row of theirs says it. */
-export function byCaller(caller: Pick<Caller, 'person' | 'address' | 'client'>) {
-  return { actor: userActor(caller.person), address: caller.address, client: caller.client ?? null };
+export function byCaller(caller: Pick<Caller, 'person' | 'address' | 'client' | 'request'>) {
+  const { address, client = null, request = null } = caller;
+  return { actor: userActor(caller.person), address, client, ...(request === null ? {} : { request }) };
 }
 /** An agent as the audit names it. */
 export function agentActor(agent: string): string {

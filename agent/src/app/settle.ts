@@ -22,6 +22,8 @@ export interface Deciding {
   readonly address: string | null;
   /** The program that asked, as it names itself. */
   readonly client?: string | null;
+  /** Id of the request, for the log. */
+  readonly request?: string | null;
   readonly now: number;
   readonly policy: Policy;
 }
@@ -91,6 +93,7 @@ function settlement(
       digest: about.digest ?? about.hold?.digest ?? null,
       policy: deciding.policy.version,
       detail,
+      ...(deciding.request == null ? {} : { request: deciding.request }),
     };
     await tx.audit(entry);
   };

@@ -158,4 +158,10 @@ export const COMMANDS: readonly {
     summary: "move a hub's store to another file or to PostgreSQL",
     load: () => import('./commands/store.ts'),
   },
+  {
+    name: 'support-bundle',
+    usage: '[--anonymize]',
+    summary: 'one file without secrets, for whoever helps',
+    load: () => import('./commands/support-bundle.ts'),
+  },
 ];

@@ -15,11 +15,15 @@ export interface RunningHub {
   readonly bootstrapToken: string | null;
   /** Link with that token that signs the first administrator in on the page. */
   readonly firstLink: string | null;
+  /** What a stop would wait for, and how long at most; null where there is no such thing. */
+  left(): { readonly requests: number | null; readonly parked: number | null; readonly atMostMs: number };
   stop(): Promise<void>;
 }
 /** An agent that runs, with its own hub or with one elsewhere. */
 export interface RunningAgent extends RunningHub {
   readonly gatewayUrl: string;
+  /** Address of the agent's own metrics and health; null where it has none. */
+  readonly metricsUrl: string | null;
 }
 
 /** What was copied from store to store. */
@@ -170,7 +174,12 @@ export interface Parts {
   /** How policy files are read; throws `bad_config` with all problems. */
   policies(): Promise<PolicyParts>;
   /** Tells the service manager how the process is; does nothing where there is none. */
-  notifier(): Promise<{ ready(status: string): Promise<void>; stopping(): Promise<void> }>;
+  notifier(): Promise<{
+    ready(status: string): Promise<void>;
+    stopping(status: string, atMostMs: number): Promise<void>;
+  }>;
+  /** Runs another command line of this program; null when it has no such command. */
+  run(argv: readonly string[]): Promise<{ readonly exit: number; readonly out: string; readonly err: string } | null>;
   /** Runs the demo to its end; resolves with an exit code. */
   runDemo(options: {
     readonly auto: boolean;

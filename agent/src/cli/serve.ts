@@ -32,10 +32,13 @@ or make a token of your own with the one-time token in it:
 `;
 }
 
+/** What a stop needs beside the time for open requests: the last writes, answers of the hub, files that are closed. */
+const STOP_MS = 20_000;
+
 /** What a process says when it is ready: to people, as JSON, and to the service manager. */
 export interface Ready {
   readonly words: string;
-  readonly json: Readonly<Record<string, string>>;
+  readonly json: Readonly<Record<string, string | null>>;
 }
 
 /** Starts a process of ours, says that it is ready, and stops it in order when that is asked for. */
@@ -54,7 +57,11 @@ export async function serve<R extends RunningHub>(
   await io.out(json ? `${JSON.stringify(ready)}\n` : `holdpoint: ready; ${words}\n${firstWords(running)}`);
   await notifier.ready(words);
   await stopped(stop);
-  await notifier.stopping();
+  const { requests, parked, atMostMs } = running.left();
+  const first = requests === 1 ? '1 request is finished first' : `${requests} requests are finished first`;
+  const jobs = parked === 1 ? '1 parked job stays' : `${parked} parked jobs stay`;
+  const about = parked === null ? '' : `, ${jobs} for the next start`;
+  await notifier.stopping(requests === null ? 'stopping' : `stopping; ${first}${about}`, atMostMs + STOP_MS);
   await running.stop();
 }
 

@@ -23,6 +23,7 @@ const OF_BOTH: readonly string[] = [
   'keys.hub',
   'tls.cert',
   'tls.key',
+  'trace.otlp_url',
   'log.level',
   'log.format',
 ];

@@ -56,6 +56,8 @@ export interface HubConfig {
   readonly policy: string | null;
   /** Paths of key files; the wiring makes them, 0600, at the first start. */
   readonly keys: { readonly variable: string; readonly hub: string };
+  /** Null: nothing is traced. */
+  readonly trace: { readonly url: string } | null;
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'json' | 'text' };
   /** What is allowed but unwise, one sentence each, to be logged at start. */
   readonly warnings: readonly string[];
@@ -63,7 +65,9 @@ export interface HubConfig {
 
 /** Everything `holdpoint agent` is told; what is of a hub is used only where `remote` is null. */
 export interface AgentConfig extends HubConfig {
-  readonly gateway: { readonly listen: ListenAddress };
+  readonly gateway: { readonly listen: ListenAddress; readonly drainMs: number };
+  /** Null: the agent has no address of its own for whoever watches it. */
+  readonly metrics: { readonly listen: ListenAddress } | null;
   /** The hub elsewhere; null: the agent has one of its own. */
   readonly remote: {
     readonly url: string;
@@ -141,6 +145,7 @@ function readShared(read: Settings, isApart: boolean): Omit<HubConfig, 'warnings
     principals,
     policy,
     keys: { variable: path('keys.variable', inState), hub: path('keys.hub', inState) },
+    trace: settings.has('trace.otlp_url') ? { url: text('trace.otlp_url') } : null,
     log: {
       level: text('log.level') as HubConfig['log']['level'],
       format: text('log.format') as HubConfig['log']['format'],
@@ -166,7 +171,8 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
   throwThem(problems, AGENT_FILE);
   return {
     ...shared,
-    gateway: { listen: gateway },
+    gateway: { listen: gateway, drainMs: number('gateway.drain') },
+    metrics: settings.has('metrics.listen') ? { listen: listen('metrics.listen') } : null,
     remote,
     runners: runners.runners,
     keys: { ...shared.keys, seal: path('keys.seal', { state_dir: shared.stateDir }) },
@@ -263,6 +269,7 @@ function idleWarnings(settings: ReadonlyMap<string, Setting>): readonly string[]
     'gitlab.ca',
     'gitlab.token_file',
     'state_dir',
+    'trace.otlp_url',
     'log.level',
     'log.format',
   ];

@@ -77,6 +77,11 @@ export const OPTIONS: readonly ConfigOption[] = [
     'path',
     'one-time token that "holdpoint agents enroll" gave for this agent; read at its first start only',
   ),
+  // A poll that GitLab keeps open lasts 50 s: what it answers to one is a job that must not be lost.
+  option('gateway.drain', 'duration', 'how long a stop waits for open polls and transfers of runners', {
+    default: '55s',
+    range: [0, HOUR],
+  }),
   option('hub.listen', 'listen', 'where people and the command line find the hub', { default: '127.0.0.1:8094' }),
   option('hub.external_url', 'url', 'address of the hub in links that people get', { default: 'http://{hub.listen}' }),
   option(
@@ -187,6 +192,16 @@ export const OPTIONS: readonly ConfigOption[] = [
     default: '90s',
     range: [SECOND, HOUR],
   }),
+  option(
+    'metrics.listen',
+    'listen',
+    "where /metrics, /readyz and /healthz of the agent itself are found; without it the embedded hub's tell them",
+  ),
+  option(
+    'trace.otlp_url',
+    'url',
+    'OpenTelemetry collector (OTLP over HTTP) that traces go to, e.g. http://127.0.0.1:4318',
+  ),
   option('log.level', 'choice', 'least level that is logged', {
     default: 'info',
     choices: ['debug', 'info', 'warn', 'error'],

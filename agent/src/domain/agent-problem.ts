@@ -2,8 +2,8 @@
 export const AGENT_PROBLEMS = ['disk', 'full', 'link', 'runner_token'] as const;
 export type AgentProblemCode = (typeof AGENT_PROBLEMS)[number];
 
-/** What can be wrong with a hub that runs; none of it stops what is approved. */
-export const HUB_PROBLEMS = ['people', 'policy', 'break_glass'] as const;
+/** What can be wrong with a hub that runs; none but the store stops what is approved. */
+export const HUB_PROBLEMS = ['store', 'people', 'policy', 'break_glass'] as const;
 export type HubProblemCode = (typeof HUB_PROBLEMS)[number];
 
 /** Something that people must look at, as the list of agents and the log name it. */
@@ -26,6 +26,8 @@ export function problemWords(code: AgentProblemCode | HubProblemCode): string {
       return 'the agent of this process is not linked to its hub: nothing parked is handed out';
     case 'runner_token':
       return 'the token of a runner needs people: see "holdpoint agents"';
+    case 'store':
+      return 'the database cannot be written: nothing is decided, and no job is let through, until it can; see the log of the hub';
     case 'people':
       return 'who belongs to what cannot be read as it is now: nobody gains a right meanwhile; the log of the hub says why';
     case 'policy':

@@ -22,6 +22,8 @@ export interface AuditEntry {
   readonly policy: string | null;
   /** Facts of the event, keys in snake_case. */
   readonly detail: JsonObject;
+  /** The request that it came of, for the log beside it; not written down. */
+  readonly request?: string | null | undefined;
 }
 /** An entry with its number and the hashes that tie it to the row before. */
 export interface AuditRow extends AuditEntry {
@@ -69,7 +71,7 @@ export function auditHash(row: Omit<AuditRow, 'hash'>): string {
 }
 
 /** The row that continues the chain. */
-export function chain(head: AuditHead, entry: AuditEntry): AuditRow {
+export function chain(head: AuditHead, { request: _, ...entry }: AuditEntry): AuditRow {
   const row = { ...entry, seq: head.seq + 1, prev: head.hash };
   return { ...row, hash: auditHash(row) };
 }

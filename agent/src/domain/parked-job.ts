@@ -82,4 +82,8 @@ export interface ParkedJob {
   /** Failure reason for the CI server while `failing`. */
   readonly failWith: string | null;
   readonly reports: readonly OwedReport[];
+  /** The request that it came with, for logs; absent or null where that is not known. */
+  readonly request?: string | null;
+  /** W3C traceparent of its trace; absent or null where nothing is traced. */
+  readonly trace?: string | null;
 }

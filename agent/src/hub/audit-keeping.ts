@@ -14,6 +14,8 @@ export interface AuditKeeping {
   policyIs(version: string): void;
   /** Resolves when the whole audit was looked at. */
   start(): Promise<void>;
+  /** Whether the whole audit verified when it was looked at; null before. */
+  intact(): boolean | null;
   /** Signs the end once more. */
   close(): Promise<void>;
 }
@@ -25,6 +27,7 @@ export function keepAudit(context: HubContext, keeper: AuditKeeper, log: Log): A
   let running: Promise<void> = Promise.resolve();
   let cancel = (): void => {};
   let stopped = false;
+  let intact: boolean | null = null;
   let inForce: string | null = null;
   const run = (what: string, work: () => Promise<void>): Promise<void> => {
     running = running.then(work).catch((error: unknown) => log.error({ error: words(error) }, what));
@@ -38,6 +41,7 @@ export function keepAudit(context: HubContext, keeper: AuditKeeper, log: Log): A
   /** A broken chain stops nothing: whoever broke it must not be able to stop jobs with it. It is said loudly. */
   const check = async (): Promise<void> => {
     const { report, formerKey } = await checkAudit(context, keeper);
+    intact = report.ok;
     if (!report.ok) log.error({ fault: report.fault, seq: report.seq }, report.message);
     if (formerKey !== null) {
       log.warn({ former: formerKey, key: keeper.signer.keyid }, 'the hub signs with another key than before');
@@ -70,6 +74,7 @@ export function keepAudit(context: HubContext, keeper: AuditKeeper, log: Log): A
       signAndAgain();
       return checked;
     },
+    intact: () => intact,
     async close() {
       stopped = true;
       cancel();

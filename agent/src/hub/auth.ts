@@ -165,7 +165,8 @@ export function guard(app: FastifyInstance, context: HubContext): Guard {
         request.voter = String(identity.caller?.person.id ?? `token ${identity.token.id}`);
         requireAllowed(await votes(request), 'votes');
       }
-      return identity;
+      const { caller } = identity;
+      return caller === null ? identity : { ...identity, caller: { ...caller, request: request.id } };
     },
   };
 }
@@ -173,8 +174,11 @@ export function guard(app: FastifyInstance, context: HubContext): Guard {
 /** A refusal that says when to come again. */
 export class RateLimited extends HoldpointError {
   readonly retryAfterS: number;
+  /** What there was too much of. */
+  readonly what: string;
   constructor(what: string, retryAfterS: number) {
     super('rate_limited', `too many ${what} in a minute: try again in ${retryAfterS} s`);
+    this.what = what;
     this.retryAfterS = retryAfterS;
   }
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import type { FastifyInstance } from 'fastify';
+import type { Registry } from 'prom-client';
 import { expireAsks } from '../app/asks.ts';
 import { overdueGlasses, watchBreakGlass } from '../app/break-glass.ts';
 import type { AuditKeeper } from '../app/checkpoint.ts';
@@ -13,6 +14,8 @@ import { type GitlabTokenSource, gitlabTokens } from '../app/gitlab-tokens.ts';
 import { resolvePolicy } from '../app/governing.ts';
 import type { HubContext } from '../app/hub-context.ts';
 import { issueBootstrapToken } from '../app/issue-token.ts';
+import { measuredStore } from '../app/measured-store.ts';
+import { silentTracer } from '../app/silent.ts';
 import { steadyClock } from '../app/steady-clock.ts';
 import { verifyApprovals } from '../app/verify-approvals.ts';
 import { HoldpointError } from '../domain/errors.ts';
@@ -26,8 +29,10 @@ import type { IdentityProvider } from '../ports/identity-provider.ts';
 import type { Log } from '../ports/log.ts';
 import type { PolicyStatus } from '../ports/policy-status.ts';
 import type { Store } from '../ports/store.ts';
+import type { Tracer } from '../ports/tracer.ts';
 import { keepAudit } from './audit-keeping.ts';
 import { openAutoApprovals } from './auto-approval.ts';
+import { logDecision } from './decision-log.ts';
 import { openDetached } from './detached.ts';
 import type { KnownAgent } from './link-auth.ts';
 import { createLinkServer } from './link-server.ts';
@@ -35,6 +40,7 @@ import { createLogs } from './logs.ts';
 import { createMetrics } from './metrics.ts';
 import { joinOtherHubs } from './other-hubs.ts';
 import { peersOf } from './proxies.ts';
+import { recent } from './recent.ts';
 import type { Route } from './route.ts';
 import { routes } from './routes.ts';
 import { buildServer } from './server.ts';
@@ -86,6 +92,10 @@ export interface HubOptions {
   readonly plainHttp?: boolean;
   /** The way to the other hubs on this store; absent: there is none. */
   readonly hints?: Hints;
+  /** Where spans go; nowhere where absent. */
+  readonly tracer?: Tracer;
+  /** Where metrics are registered; a registry of the hub's own where absent. */
+  readonly registry?: Registry;
   /** How often agents and viewers are pinged; default 15,000. Two misses close the link. */
   readonly heartbeatMs?: number;
 }
@@ -103,12 +113,26 @@ export interface Hub {
 const HEARTBEAT_MS = 15_000;
 /** Nothing that ends by time needs to end to the second. */
 const EXPIRE_EVERY_MS = 30_000;
+/** A probe is an fsync; whoever asks for `/readyz` has no token. */
+const WRITE_PROBE_MS = 2_000;
+/** Counts of the store are asked for this often at most, however often somebody scrapes. */
+const LOOK_MS = 1_000;
+/** Answers that are on their way when the hub stops have this long. */
+const CLOSE_MS = 5_000;
 /** Agents, viewers and people of a large house; more would take the descriptors that the gateway beside it needs (T30). */
 const MAX_CONNECTIONS = 1_500;
 
 /** The hub: HTTP API, viewers' events and the agents' link over one listening port. The store stays the caller's to close. */
 export function createHub(options: HubOptions): Hub {
-  const { store, directory, policy, log, variableKey } = options;
+  const { directory, policy, log, variableKey } = options;
+  const metrics = createMetrics(options.registry);
+  const store = measuredStore(options.store, {
+    took: metrics.took,
+    audited(entry) {
+      metrics.audited(entry);
+      logDecision(log, entry);
+    },
+  });
   const clock = steadyClock(options.clock, log);
   if (variableKey.length !== 32)
     throw new HoldpointError('bad_config', `the variable key has ${variableKey.length} bytes, it must have 32`);
@@ -151,6 +175,7 @@ export function createHub(options: HubOptions): Hub {
   const logs = createLogs(context, (agent, hold, on) => link.watch(agent, hold, on));
   const viewers = createViewers(context, heartbeatMs, log, logs, peers);
   const { signer } = options.audit;
+  const tracer = options.tracer ?? silentTracer;
   const link = createLinkServer({
     context,
     agents: options.agents,
@@ -158,13 +183,38 @@ export function createHub(options: HubOptions): Hub {
     variableKey,
     heartbeatMs,
     log,
+    tracer,
     logs,
     peers,
     plainHttp,
   });
-  const metrics = createMetrics(link.connected, viewers.count, {
+  let wasWritable = true;
+  const writable = recent(WRITE_PROBE_MS, () =>
+    store.probe().then(
+      () => {
+        if (!wasWritable) log.info({}, 'the store can be written again');
+        wasWritable = true;
+        return true;
+      },
+      (error) => {
+        if (wasWritable)
+          log.error({ error: String(error) }, 'the store cannot be written: nothing is decided until it can');
+        wasWritable = false;
+        return false;
+      },
+    ),
+  );
+  metrics.follow({
+    agents: link.connected,
+    viewers: viewers.count,
     policy: () => options.policyStatus?.() ?? null,
-    overdue: async () => (await overdueGlasses(context)).length,
+    overdue: recent(LOOK_MS, async () => (await overdueGlasses(context)).length),
+    census: recent(LOOK_MS, () => store.census(clock.now())),
+    writable,
+    auditRows: recent(LOOK_MS, async () => (await store.auditHead()).seq),
+    auditIntact: audit.intact,
+    people: () => directory.problem(),
+    now: () => clock.now(),
   });
   const autoApprovals = openAutoApprovals(context, options.ci ?? null, log);
   const detached = openDetached(context, options.ci ?? null, log);
@@ -184,6 +234,8 @@ export function createHub(options: HubOptions): Hub {
     links: link,
     detached,
     connectedSince: link.connectedSince,
+    awaySince: link.awaySince,
+    writable,
     problems: link.problems,
     local: options.local ?? [],
     gitlabTokens:
@@ -262,6 +314,8 @@ export function createHub(options: HubOptions): Hub {
         routes: table,
         v4: v4Routes({ hub: context, gitlabUrl: options.gitlabUrl ?? null, log, version: options.version }),
         log,
+        metrics,
+        tracer,
         version: options.version,
         page: options.page ?? null,
         tls,
@@ -310,7 +364,12 @@ export function createHub(options: HubOptions): Hub {
         link.close(),
         viewers.close(),
       ]);
-      await app?.close();
+      if (app !== null) {
+        const { server } = app;
+        const cancel = clock.after(CLOSE_MS, () => server.closeAllConnections());
+        await app.close();
+        cancel();
+      }
       await audit.close();
     },
     async bootstrapToken() {

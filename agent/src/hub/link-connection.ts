@@ -1,6 +1,7 @@
 import type { RawData, WebSocket } from 'ws';
 import { admit } from '../app/admit.ts';
 import { agentActor, type HubContext } from '../app/hub-context.ts';
+import { correlated } from '../app/measured-store.ts';
 import { report } from '../app/report.ts';
 import { sync } from '../app/sync.ts';
 import type { AgentProblem } from '../domain/agent-problem.ts';
@@ -9,6 +10,7 @@ import { HoldpointError } from '../domain/errors.ts';
 import type { LogPiece, RevealedValue, RevealQuestion } from '../ports/agents.ts';
 import type { Log } from '../ports/log.ts';
 import type { StoreReader } from '../ports/store.ts';
+import type { Tracer } from '../ports/tracer.ts';
 import {
   type AgentFrame,
   CLOSE,
@@ -32,6 +34,7 @@ export interface LinkShared {
   readonly log: Log;
   /** False for an agent that is revoked. */
   mayConnect(tx: Pick<StoreReader, 'enrolled'>, agent: string): Promise<boolean>;
+  readonly tracer: Tracer;
   /** A fresh challenge. */
   readonly nonce: () => string;
   /** The connection has proved that it is this agent. */
@@ -199,8 +202,21 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
         return wrongOrder('a frame of work');
       case 'admit': {
         const { ref, digest, configuration, facts, monitor = false, divert = [] } = frame;
-        const request = { digest, configuration, facts, monitor, divert };
-        return send({ type: 'verdict', ref, ...(await admit(context, agent, request)) });
+        const { request = null, trace } = frame;
+        const span = shared.tracer.start(
+          'give a verdict',
+          { request, digest, job: facts.job.id },
+          { parent: trace, kind: 'server' },
+        );
+        const asked = { ...context, store: correlated(store, request) };
+        try {
+          const verdict = await admit(asked, agent, { digest, configuration, facts, monitor, divert });
+          span.end({ hold: verdict.hold, outcome: verdict.outcome });
+          return send({ type: 'verdict', ref, ...verdict });
+        } catch (error) {
+          span.end({ outcome: error instanceof HoldpointError ? error.code : 'internal' });
+          throw error;
+        }
       }
       case 'report': {
         const { ref, hold, jobId, event, at, detail } = frame;

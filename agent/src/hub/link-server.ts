@@ -9,6 +9,7 @@ import { HoldpointError } from '../domain/errors.ts';
 import type { Agents, LogPiece } from '../ports/agents.ts';
 import type { Log } from '../ports/log.ts';
 import type { StoreReader } from '../ports/store.ts';
+import type { Tracer } from '../ports/tracer.ts';
 import { CLOSE, MAX_FRAME_BYTES } from '../wire/link.ts';
 import { agentKeys, type KnownAgent } from './link-auth.ts';
 import { type LinkConnection, MAX_UNPROVED_BYTES, serveAgent } from './link-connection.ts';
@@ -29,6 +30,8 @@ export interface LinkServer extends Agents {
   watch(agent: string, hold: number, on: boolean): void;
   /** Epoch ms, null for an agent that is not connected. */
   connectedSince(agent: string): number | null;
+  /** Epoch ms since when an agent is away that was here before; null for any other. */
+  awaySince(agent: string): number | null;
   connected(): number;
   /** From where agents have connected since this process began: those that are away for a moment are still machines with jobs. */
   addresses(): ReadonlySet<string>;
@@ -61,6 +64,7 @@ export interface LinkServerOptions {
   readonly peers: Peers;
   /** Agents of other machines are served without TLS, too. */
   readonly plainHttp: boolean;
+  readonly tracer: Tracer;
   /** Told of pieces of logs, and of agents that have come back. */
   readonly logs: Pick<Logs, 'take' | 'ready'>;
 }
@@ -73,6 +77,7 @@ export function createLinkServer({
   variableKey,
   heartbeatMs,
   log,
+  tracer,
   logs,
   peers,
   plainHttp,
@@ -90,6 +95,7 @@ export function createLinkServer({
   const from = new WeakMap<LinkConnection, string>();
   const addresses = new Map<string, string>();
   const noting = new Set<Promise<unknown>>();
+  const away = new Map<string, number>();
   const changed = (state: string) => context.push.changed({ type: 'agent', id: 0, state, projectId: null });
   const shared = {
     context,
@@ -100,11 +106,13 @@ export function createLinkServer({
     variableKey,
     heartbeatMs,
     log,
+    tracer,
     nonce: () => randomBytes(32).toString('base64url'),
     ready(agent: string, connection: LinkConnection) {
       unproved.get(connection)?.forget();
       const older = byAgent.get(agent);
       byAgent.set(agent, connection);
+      away.delete(agent);
       addresses.set(agent, from.get(connection) ?? '');
       older?.close(CLOSE.going_away, 'a newer connection of this agent has taken over');
       log.info({ agent }, 'agent connected');
@@ -116,6 +124,7 @@ export function createLinkServer({
     gone(agent: string, connection: LinkConnection) {
       if (byAgent.get(agent) !== connection) return;
       byAgent.delete(agent);
+      away.set(agent, context.clock.now());
       changed('disconnected');
       const noted = context.store
         .write((tx) => tx.seenAgent(agent, context.clock.now()))
@@ -177,6 +186,7 @@ export function createLinkServer({
     },
     watch: (agent, hold, on) => byAgent.get(agent)?.watch(hold, on),
     connectedSince: (agent) => byAgent.get(agent)?.since ?? null,
+    awaySince: (agent) => away.get(agent) ?? null,
     connected: () => byAgent.size,
     addresses: () => new Set(addresses.values()),
     isFixed,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
@@ -10,9 +11,12 @@ import {
 } from 'fastify-type-provider-zod';
 import type { HubContext } from '../app/hub-context.ts';
 import { ERRORS, HoldpointError } from '../domain/errors.ts';
+import { requestIdOf } from '../domain/request-id.ts';
 import type { Log } from '../ports/log.ts';
+import type { Tracer } from '../ports/tracer.ts';
 import { problemSchema } from '../wire/api.ts';
 import { type Guard, guard, type Identity, RateLimited } from './auth.ts';
+import type { HubMetrics, Surface } from './metrics.ts';
 import { servePage } from './page.ts';
 import { inClear, type Peers } from './proxies.ts';
 import { Answer, type Route } from './route.ts';
@@ -25,6 +29,9 @@ const MAX_BODY_BYTES = 2 * 1024 * 1024;
 /** A client that sends slower than this is no client of ours. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
+/** Between two lines about callers that are told to come again later. */
+const SAY_LIMITED_MS = 10_000;
+
 /** What the HTTP server is made of. */
 export interface ServerOptions {
   readonly context: HubContext;
@@ -32,6 +39,8 @@ export interface ServerOptions {
   /** GitLab's own API, below /api/v4. */
   readonly v4: readonly V4Route[];
   readonly log: Log;
+  readonly metrics: Pick<HubMetrics, 'request' | 'limited'>;
+  readonly tracer: Tracer;
   readonly version: string;
   /** Folder of the built page; null: the hub has none. */
   readonly page: string | null;
@@ -48,6 +57,8 @@ export async function buildServer({
   routes,
   v4,
   log,
+  metrics,
+  tracer,
   version,
   page,
   tls,
@@ -60,13 +71,28 @@ export async function buildServer({
     trustProxy: peers.isTrusted,
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    forceCloseConnections: true,
+    // What is being answered is answered; whoever closes the hub bounds that.
+    forceCloseConnections: 'idle',
+    requestIdHeader: false,
+    genReqId: ({ headers }) => requestIdOf(headers['x-request-id']) ?? randomUUID().replaceAll('-', ''),
     // A project's full path or the name of an environment, percent-encoded, is one part of a path of /api/v4.
     routerOptions: { maxParamLength: 2_000 },
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
-  app.setErrorHandler((error, _request, reply) => sendProblem(reply, asHoldpointError(error as FastifyError, log)));
+  let saidAt = Number.NEGATIVE_INFINITY;
+  /** One line now and then: whoever is told a thousand times must not fill the log with it (T30). */
+  const limited = (error: RateLimited, request: FastifyRequest): void => {
+    metrics.limited(error.what);
+    const now = context.clock.now();
+    if (now - saidAt < SAY_LIMITED_MS) return;
+    saidAt = now;
+    log.warn({ address: request.ip, request: request.id }, `too many ${error.what}: told to come again later`);
+  };
+  app.setErrorHandler((error, request, reply) => {
+    if (error instanceof RateLimited) limited(error, request);
+    return sendProblem(reply, asHoldpointError(error as FastifyError, log.child({ request: request.id })));
+  });
   app.setNotFoundHandler((request, reply) =>
     sendProblem(
       reply,
@@ -92,8 +118,17 @@ export async function buildServer({
   });
   // Every answer is about one moment and one person: nothing of it may be kept by a proxy or a browser (T32). Only the
   // page's files, which are the same for everybody, say otherwise.
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', async (request, reply) => {
+    reply.header('x-request-id', request.id);
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, id, routeOptions } = request;
+    metrics.request(surfaceOf(routeOptions.url ?? ''), reply.statusCode, reply.elapsedTime / 1_000);
+    if (method === 'GET' || method === 'HEAD') return;
+    const route = `${method} ${routeOptions.url ?? 'none'}`;
+    const at = Date.now() - reply.elapsedTime;
+    tracer.start('answer a request', { request: id, route }, { kind: 'server', at }).end({ status: reply.statusCode });
   });
   const gate = guard(app, context);
   const isPrivate = (request: FastifyRequest) => plainHttp || peers.isPrivate(request.raw);
@@ -102,6 +137,13 @@ export async function buildServer({
   await servePage(app, page);
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
   return app;
+}
+
+/** The part of the hub that a route belongs to; what no route answers is the page's. */
+function surfaceOf(url: string): Surface {
+  if (url.startsWith('/api/v4/')) return 'gitlab_api';
+  if (url.startsWith('/api/')) return 'api';
+  return ['/healthz', '/readyz', '/metrics'].includes(url) ? 'health' : 'page';
 }
 
 function register(

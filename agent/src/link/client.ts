@@ -4,6 +4,7 @@ import type { RevealedValue, RevealQuestion } from '../ports/agents.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Gatekeeper, HubPush } from '../ports/gatekeeper.ts';
 import type { Log } from '../ports/log.ts';
+import type { AgentMeter } from '../ports/meter.ts';
 import type { HubFrame } from '../wire/link.ts';
 import { reconnectDelayMs } from './backoff.ts';
 import { type LinkTrust, openSession, type Session } from './session.ts';
@@ -29,6 +30,7 @@ export interface LinkClientOptions {
   readonly log: Log;
   /** Absent or null: what the system trusts. */
   readonly trust?: LinkTrust | null;
+  readonly meter?: Pick<AgentMeter, 'link'>;
   /** How long an answer may take before the call rejects; default 10,000. */
   readonly answerMs?: number | undefined;
   /** 0 to 1, for jitter; default Math.random. */
@@ -91,6 +93,7 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
       if (stay()) failures = 0;
     });
     welcomed = true;
+    options.meter?.link('welcome');
     session?.health(health);
     for (const each of connects) each();
   }
@@ -123,6 +126,7 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
       onReveal: (question) => revealing(question),
       onWatch: (hold, on) => watching(hold, on),
       onEnd: (why) => {
+        if (welcomed) options.meter?.link('drop');
         welcomed = false;
         session = null;
         // Who looks is told again by the hub that comes back.
@@ -150,8 +154,13 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
   );
 
   return {
-    async admit({ digest, configuration, facts, monitor, divert }) {
-      const more = { ...(monitor === undefined ? {} : { monitor }), ...(divert === undefined ? {} : { divert }) };
+    async admit({ digest, configuration, facts, monitor, divert, request, trace }) {
+      const more = {
+        ...(monitor === undefined ? {} : { monitor }),
+        ...(divert === undefined ? {} : { divert }),
+        ...(request === undefined ? {} : { request }),
+        ...(trace === undefined ? {} : { trace }),
+      };
       const frame = { type: 'admit', ref: nextRef(), digest, configuration, facts, policy, ...more } as const;
       const answer = await ask(frame as unknown as Parameters<Session['ask']>[0]);
       if (answer.type !== 'verdict') throw wrongAnswer(answer);

@@ -12,6 +12,10 @@ export interface AdmitRequest {
   readonly monitor?: boolean;
   /** Names of unprotected runners that may be given the job instead of parking it; absent where it must not be diverted. */
   readonly divert?: readonly string[];
+  /** The runner's request that the job came with, for the hub's log. */
+  readonly request?: string;
+  /** W3C traceparent of the question. */
+  readonly trace?: string;
 }
 export interface AdmitAnswer {
   readonly outcome: 'pass' | 'hold' | 'refuse' | 'divert';

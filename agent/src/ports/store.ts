@@ -99,6 +99,20 @@ export interface Checkpoint {
   readonly envelope: string;
 }
 
+/** How much of everything is open. */
+export interface Census {
+  /** Open Holds by state: those that a job at GitLab stands for, and those that wait without one. */
+  readonly holds: readonly { readonly state: string; readonly live: number; readonly detached: number }[];
+  /** Epoch ms at which the oldest Hold that waits for approval was opened; null while none waits. */
+  readonly oldestWaitingAt: number | null;
+  readonly openReviews: number;
+  /** Digests that are denied now. */
+  readonly denials: number;
+  /** Pushes that agents have not acknowledged. */
+  readonly unacknowledged: number;
+  readonly blockedDeployments: number;
+}
+
 /** Reads. Absent things are null, never an error. All of it rejects with `store_unavailable` when the database does. */
 export interface StoreReader extends DeploymentReads, PasskeyReads, AgentReads {
   hold(id: number): Promise<Hold | null>;
@@ -213,6 +227,7 @@ export interface StoreReader extends DeploymentReads, PasskeyReads, AgentReads {
   /** Canonical text of a Configuration. */
   configuration(digest: string): Promise<string | null>;
   agents(): Promise<readonly AgentRecord[]>;
+  census(now: number): Promise<Census>;
   /** Pushes that the agent has not acknowledged, `seq` above `after`. */
   outbox(agent: string, after: number, limit: number): Promise<readonly HubPush[]>;
   token(id: number): Promise<Token | null>;
@@ -330,5 +345,7 @@ export interface Store extends StoreReader {
   alone<T>(name: string, work: () => Promise<T>): Promise<T | null>;
   /** Agents that have pushes to take: what a hub asks now and then, since hints may be lost. */
   agentsToWake(): Promise<readonly string[]>;
+  /** Writes something of no consequence to the disk; rejects with `store_unavailable` when that does not go. */
+  probe(): Promise<void>;
   close(): Promise<void>;
 }

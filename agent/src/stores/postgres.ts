@@ -80,6 +80,14 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
         throw translated(faults, cause);
       }
     },
+    async probe() {
+      try {
+        // A record in the log of the database that no table has: a standby, a full disk and a read-only session say so.
+        await sql`select pg_logical_emit_message(true, 'holdpoint', 'probe')`.execute(db);
+      } catch (cause) {
+        throw translated(faults, cause);
+      }
+    },
     close: () => db.destroy(),
   };
 }

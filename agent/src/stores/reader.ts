@@ -4,6 +4,7 @@ import { agentReads } from './agents.ts';
 import { approvalReads } from './approval-reads.ts';
 import { auditReads } from './audit-reads.ts';
 import { breakGlassReads } from './break-glass.ts';
+import { censusReads } from './census.ts';
 import { deploymentReads } from './deployments.ts';
 import { detachedReads } from './detached-reads.ts';
 import { holdReads, withAttemptsOf } from './hold-reads.ts';
@@ -27,6 +28,7 @@ export function reader(db: Kysely<Schema>): StoreReader {
     ...approvalReads(db),
     ...sightReads(db),
     ...breakGlassReads(db),
+    ...censusReads(db),
     ...sightingReads(db),
     ...deploymentReads(db, (sight) => db.selectFrom('holds').select('holds.id').where(visible(db, sight))),
     ...protectedReads(db),

@@ -42,6 +42,18 @@ export async function openStore({ path }: StoreOptions): Promise<Store> {
         await new Promise((resolve) => setTimeout(resolve, BUSY_PAUSE_MS));
       }
     },
+    async probe() {
+      try {
+        await db.connection().execute(async (connection) => {
+          // The number that is there once more: the page is written and synced like any other, and nothing is changed.
+          const { rows } = await sql<{ user_version: number }>`pragma user_version`.execute(connection);
+          await sql.raw(`pragma user_version = ${Number(rows[0]?.user_version ?? 0)}`).execute(connection);
+        });
+      } catch (cause) {
+        // Another process writes at this moment, so it can be written.
+        if (!codeOf(cause).startsWith('SQLITE_BUSY')) throw translated(faultsOf(path), cause);
+      }
+    },
     close: () => db.destroy(),
   };
 }

@@ -5,7 +5,8 @@ import type { Clock } from '../ports/clock.ts';
 export interface Notifier {
   /** The service is up; `status` is what `systemctl status` shows. Starts the watchdog's signs of life. */
   ready(status: string): Promise<void>;
-  stopping(): Promise<void>;
+  /** It finishes what is open first, and may take so long: the manager is asked to wait. */
+  stopping(status: string, atMostMs: number): Promise<void>;
 }
 
 /** The call is local and small; a manager that does not take it must not hold up the service. */
@@ -56,9 +57,9 @@ export function openNotifier(
       await tell('READY=1', `MAINPID=${pid}`, `STATUS=${status}`);
       if (everyMs > 0) beat();
     },
-    stopping: async () => {
+    stopping: async (status, atMostMs) => {
       cancel();
-      await tell('STOPPING=1', 'STATUS=stopping');
+      await tell('STOPPING=1', `STATUS=${status}`, `EXTEND_TIMEOUT_USEC=${Math.ceil(atMostMs * 1_000)}`);
     },
   };
 }

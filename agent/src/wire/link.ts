@@ -17,6 +17,7 @@ import { z } from 'zod';
 import { AGENT_PROBLEMS } from '../domain/agent-problem.ts';
 import { HOLD_STATES } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
+import { requestIdOf } from '../domain/request-id.ts';
 import { type Camel, toCamel, toSnake } from './case.ts';
 import { factsSchema } from './facts.ts';
 
@@ -118,6 +119,17 @@ const agentFrames = [
     monitor: z.boolean().optional(),
     /** Unprotected runners of this agent that may be given the job instead of parking it. */
     divert: z.array(text).max(1_000).optional(),
+    /** The runner's request that the job came with, for logs alone. */
+    request: z
+      .string()
+      .max(64)
+      .refine((sent) => requestIdOf(sent) !== null, 'no id of a request')
+      .optional(),
+    /** W3C traceparent of the question. */
+    trace: z
+      .string()
+      .regex(/^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/)
+      .optional(),
   }),
   z.strictObject({
     type: z.literal('report'),

@@ -99,6 +99,20 @@ describe('a SQLite file that was tampered with', () => {
     });
   });
 
+  it('is written by a probe, which changes nothing', async () => {
+    const { statSync } = await import('node:fs');
+    const opened = await openStore({ path });
+    const before = {
+      head: await opened.auditHead(),
+      wal: statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0,
+    };
+    await opened.probe();
+    expect(statSync(`${path}-wal`).size).toBeGreaterThan(before.wal);
+    expect(await opened.auditHead()).toEqual(before.head);
+    await opened.close();
+    await expect(opened.probe()).rejects.toThrow();
+  });
+
   it('refuses what is no database, in words, without touching it', async () => {
     const { writeFileSync, readFileSync } = await import('node:fs');
     const other = join(folder, 'notes.txt');

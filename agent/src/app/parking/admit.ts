@@ -139,7 +139,18 @@ export function admit(parking: Parking, entry: Entry): Promise<Uint8Array | null
 }
 
 async function askForVerdict(parking: Parking, entry: Entry): Promise<Uint8Array | null> {
-  const { jobId } = entry.job;
+  const { jobId, trace: parent, request } = entry.job;
+  const span = parking.tracer.start('ask for a verdict', { job: jobId, request }, { parent, kind: 'client' });
+  try {
+    return await takeVerdict(parking, entry, span.context);
+  } finally {
+    const { hold, digest, state } = entry.job;
+    span.end({ hold, digest, outcome: state });
+  }
+}
+
+async function takeVerdict(parking: Parking, entry: Entry, trace: string | null): Promise<Uint8Array | null> {
+  const { jobId, request: from = null } = entry.job;
   let known: Facts | null = null;
   try {
     const payload = entry.payload ?? (await storedPayload(parking, entry.job));
@@ -162,7 +173,8 @@ async function askForVerdict(parking: Parking, entry: Entry): Promise<Uint8Array
     known = facts;
     const offered = divertOffer(parking, entry.job, read, facts);
     const divert = offered.length === 0 ? {} : { divert: offered };
-    const request = { digest: read.digest, configuration: read.configuration, facts, ...divert };
+    const origin = { ...(from === null ? {} : { request: from }), ...(trace === null ? {} : { trace }) };
+    const request = { digest: read.digest, configuration: read.configuration, facts, ...divert, ...origin };
     const answer = await parking.gatekeeper.admit(request);
     // A hold is on the disk before anybody is told; a pass needs no write: the hand-out is one.
     const durability = answer.outcome === 'pass' ? 'memory' : 'soon';
@@ -170,10 +182,11 @@ async function askForVerdict(parking: Parking, entry: Entry): Promise<Uint8Array
       job.state === 'received' ? afterVerdict(parking, job, read, facts, offered, answer) : job,
     );
     entry.due.delete('admit');
+    verdict(parking, entry, answer.outcome);
     if (after === null) return null;
     const reason = answer.reason ?? undefined;
     parking.log.info(
-      { job: jobId, hold: after.hold, digest: after.digest, outcome: answer.outcome, reason },
+      { job: jobId, hold: after.hold, digest: after.digest, outcome: answer.outcome, reason, request: from },
       'verdict',
     );
     // A job whose poll still waits for it is looked at when that is answered: what passes leaves at once.
@@ -186,12 +199,17 @@ async function askForVerdict(parking: Parking, entry: Entry): Promise<Uint8Array
       return null;
     }
     if (known !== null) await countAgainst(parking, entry, known);
+    verdict(parking, entry, 'none');
     const failures = later(parking, entry, 'admit');
-    const fields = { job: jobId, failures, reason: reasonOf(error) };
+    const fields = { job: jobId, failures, reason: reasonOf(error), request: from };
     if (failures === 1) parking.log.warn(fields, 'no verdict: the job is held and asked for again');
     else parking.log.debug(fields, 'still no verdict');
     return null;
   }
+}
+
+function verdict({ meter, clock }: Parking, { job }: Entry, outcome: AdmitAnswer['outcome'] | 'none'): void {
+  meter.verdict(outcome, Math.max(0, clock.now() - job.receivedAt) / 1_000);
 }
 
 /** The hub is away, and the job is counted all the same: a flood must not hide among jobs of nobody (T30). */
@@ -203,7 +221,8 @@ async function countAgainst(parking: Parking, entry: Entry, facts: Facts): Promi
 }
 
 async function refuse(parking: Parking, entry: Entry, reason: string, path: string | null): Promise<void> {
-  parking.log.warn({ job: entry.job.jobId, path, reason }, 'a job was refused');
+  const { jobId: job, request } = entry.job;
+  parking.log.warn({ job, path, reason, request }, 'a job was refused');
   entry.due.delete('admit');
   await change(parking, entry, 'soon', (job) =>
     job.state === 'received' ? refused(job, stamp(parking), reason, path) : job,

@@ -62,7 +62,7 @@ async function markHandedOut(parking: Parking, entry: Entry): Promise<boolean> {
 /** Parked until the hub has said `pending` once more: it may have been revoked meanwhile. */
 async function takeBack(parking: Parking, entry: Entry, why: string): Promise<void> {
   parking.log.info(
-    { job: entry.job.jobId, hold: entry.job.hold, why },
+    { job: entry.job.jobId, hold: entry.job.hold, request: entry.job.request, why },
     'the job did not reach the runner and waits on',
   );
   await change(parking, entry, 'soon', (job) => {
@@ -92,6 +92,10 @@ export async function handOut(
   fresh: Uint8Array | null,
   deliver: (payload: Uint8Array) => Promise<Delivery>,
 ): Promise<boolean> {
+  const since = entry.freeAt;
+  const { jobId, hold, digest, runner, request, trace: parent } = entry.job;
+  const span = parking.tracer.start('hand over', { job: jobId, hold, digest, runner, request }, { parent });
+  let outcome = 'held';
   try {
     const payload = fresh ?? (await readBack(parking, entry.job));
     const lowered = timeoutLeftS(entry.job, parking.clock.now());
@@ -111,7 +115,10 @@ export async function handOut(
       await takeBack(parking, entry, 'the runner was gone');
       return false;
     }
-    parking.log.info({ job: entry.job.jobId, hold: entry.job.hold, runner: entry.job.runner }, 'handed out');
+    const way = entry.job.divertedTo != null ? 'diverted' : fresh === null ? 'released' : 'passed';
+    if (since !== null) parking.meter.handOver(way, Math.max(0, parking.clock.now() - since) / 1_000);
+    outcome = way;
+    parking.log.info({ job: jobId, hold, digest, runner, request, outcome: way }, 'handed out');
     return true;
   } catch (error) {
     if (error instanceof Altered) await giveUp(parking, entry, error.message);
@@ -122,6 +129,7 @@ export async function handOut(
       );
     return false;
   } finally {
+    span.end({ outcome });
     entry.claimed = false;
     parking.tend(entry);
   }

@@ -4,7 +4,9 @@ import type { CiServer } from '../../ports/ci-server.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Gatekeeper, HoldStatus } from '../../ports/gatekeeper.ts';
 import type { Log } from '../../ports/log.ts';
+import type { AgentMeter } from '../../ports/meter.ts';
 import type { ParkingLot } from '../../ports/parking-lot.ts';
+import type { Tracer } from '../../ports/tracer.ts';
 
 /** Jobs remembered after their end, so that an answer that arrives twice is not taken for a new job (T41). */
 const MAX_REMEMBERED = 10_000;
@@ -33,6 +35,8 @@ export interface Entry {
   admission: Promise<unknown>;
   /** What the hub answered last to a report of this job. */
   told: HoldStatus | null;
+  /** Epoch ms since when it may be handed out; null while it may not, or since before a restart. */
+  freeAt: number | null;
 }
 /** What is done for a job outside its queue. */
 export type Task = 'seal' | 'admit' | 'heartbeat' | 'note' | 'fail' | 'look' | 'report' | 'remove';
@@ -43,6 +47,8 @@ export interface ParkingDeps {
   readonly ci: CiServer;
   readonly clock: Clock;
   readonly log: Log;
+  readonly meter: AgentMeter;
+  readonly tracer: Tracer;
   readonly limits: ParkingLimits;
   /** Names of unprotected runners, which may be given what nobody approved where the policy says so. */
   readonly divertTo?: readonly string[];
@@ -92,6 +98,7 @@ export function addEntry(parking: Parking, job: ParkedJob, payload: Uint8Array |
     heard: 0,
     admission: Promise.resolve(),
     told: null,
+    freeAt: null,
   };
   parking.entries.set(job.jobId, entry);
   return entry;
@@ -148,6 +155,10 @@ export function change(
         unsealed(parking, entry, error);
       }
     }
+    for (const { event } of stepped.reports)
+      if (!entry.job.reports.some((owed) => owed.event === event)) parking.meter.event(event);
+    if (next.state !== 'released') entry.freeAt = null;
+    else entry.freeAt ??= parking.clock.now();
     entry.job = next;
     if (!needsPayload(next.state) || (next.state === 'parked' && entry.sealed)) entry.payload = null;
     parking.tend(entry);

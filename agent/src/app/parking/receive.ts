@@ -19,15 +19,18 @@ export type Received =
 export async function receive(
   parking: Parking,
   payload: Uint8Array,
-  from: { readonly runner: string; readonly pool: string },
+  from: { readonly runner: string; readonly pool: string; readonly request?: string | null },
 ): Promise<Received> {
   const identity = parking.ci.identity(payload);
   if (identity === null) return { outcome: 'not_understood' };
   const { id: jobId, token } = identity;
+  const { request = null } = from;
   if (parking.entries.has(jobId) || parking.ended.has(jobId)) {
-    parking.log.warn({ job: jobId }, 'GitLab handed out a job twice: the second one is dropped');
+    parking.log.warn({ job: jobId, request }, 'GitLab handed out a job twice: the second one is dropped');
     return { outcome: 'held' };
   }
+  parking.meter.received();
+  const span = parking.tracer.start('take in a job', { job: jobId, runner: from.runner, request });
   const now = parking.clock.now();
   const entry = addEntry(
     parking,
@@ -54,6 +57,8 @@ export async function receive(
       pendingNote: null,
       failWith: null,
       reports: [],
+      request,
+      ...(span.context === null ? {} : { trace: span.context }),
     },
     payload,
     false,
@@ -66,7 +71,10 @@ export async function receive(
   entry.busy.delete('seal');
   const pass = sealed ? await admit(parking, entry) : null;
   entry.busy.delete('admit');
-  if (pass !== null && entry.job.state === 'released') return { outcome: 'pass', entry, payload: pass };
+  const { hold, digest } = entry.job;
+  const passes = pass !== null && entry.job.state === 'released';
+  span.end({ hold, digest, outcome: passes ? 'pass' : 'held' });
+  if (pass !== null && passes) return { outcome: 'pass', entry, payload: pass };
   letGo(parking, entry);
   enforceLimits(parking, entry.job);
   return { outcome: 'held' };

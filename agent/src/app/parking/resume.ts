@@ -92,7 +92,17 @@ async function takePush(parking: Parking, push: HubPush): Promise<void> {
     return afterPush(job, push);
   });
   if (after !== null)
-    parking.log.info({ job: after.jobId, hold: after.hold, type: push.type, state: after.state }, 'the hub decided');
+    parking.log.info(
+      {
+        job: after.jobId,
+        hold: after.hold,
+        digest: after.digest,
+        outcome: push.type,
+        state: after.state,
+        request: after.request,
+      },
+      'the hub decided',
+    );
 }
 
 /** Follows the hub: pushes as they come, and after every welcome all that is parked. */

@@ -29,12 +29,14 @@ async function heartbeat(parking: Parking, entry: Entry): Promise<void> {
   schedule(parking, entry, 'heartbeat', parking.limits.heartbeatMs);
   try {
     const status = await parking.ci.keepAlive(entry.job);
+    parking.meter.heartbeat(true);
     const after = await change(parking, entry, 'soon', (job) =>
       isLive(job.state) ? afterHeartbeat(job, status, stamp(parking)) : job,
     );
     if (after !== null)
       parking.log.info({ job: after.jobId, hold: after.hold, status }, 'a parked job ended at GitLab');
   } catch (error) {
+    parking.meter.heartbeat(false);
     schedule(parking, entry, 'heartbeat', parking.limits.heartbeatMs / 4);
     parking.log.warn({ job: entry.job.jobId, reason: reasonOf(error) }, 'a heartbeat failed');
   }

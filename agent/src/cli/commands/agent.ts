@@ -8,9 +8,9 @@ const { options, defaultFile } = AGENT_FILE;
 
 async function run(command: Command, context: CommandContext): Promise<void> {
   const start = () => context.parts.startAgent(loadConfig(sourcesOf(command, options, context)));
-  await serve(context, start, ({ gatewayUrl, hubUrl }) => ({
-    words: `gateway ${gatewayUrl}, hub ${hubUrl}`,
-    json: { gateway_url: gatewayUrl, hub_url: hubUrl },
+  await serve(context, start, ({ gatewayUrl, hubUrl, metricsUrl }) => ({
+    words: `gateway ${gatewayUrl}, hub ${hubUrl}${metricsUrl === null ? '' : `, metrics ${metricsUrl}`}`,
+    json: { gateway_url: gatewayUrl, hub_url: hubUrl, metrics_url: metricsUrl },
   }));
 }
 

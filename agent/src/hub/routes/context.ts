@@ -17,6 +17,8 @@ export interface RouteContext {
   readonly links: Pick<LinkServer, 'isFixed' | 'cut'>;
   /** Since when an agent is connected (epoch ms), null when it is not. */
   readonly connectedSince: (agent: string) => number | null;
+  /** Since when an agent is away that was here before (epoch ms); null for any other. */
+  readonly awaySince: (agent: string) => number | null;
   /** What a connected agent says is wrong on its side. */
   readonly problems: (agent: string) => readonly AgentProblem[];
   /** Agents of this very process: it is not ready while one of them is not. */
@@ -29,6 +31,8 @@ export interface RouteContext {
   readonly gitlabTokens: () => Promise<readonly GitlabTokenRow[]>;
   /** Sign-ins with an identity provider; null where there is none. */
   readonly signIn: SignIn | null;
+  /** Whether the store takes a write at this moment. */
+  readonly writable: () => Promise<boolean>;
   /** Text of the metrics. */
   readonly metrics: () => Promise<string>;
 }

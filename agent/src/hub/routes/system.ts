@@ -6,23 +6,26 @@ import { none, type Route, route } from '../route.ts';
 import type { RouteContext } from './context.ts';
 
 /** Health, metrics. */
-export function systemRoutes({ hub, connectedSince, problems, local, metrics }: RouteContext): readonly Route[] {
-  const { store } = hub;
+export function systemRoutes(context: RouteContext): readonly Route[] {
+  const { hub, connectedSince, awaySince, problems, local, writable, metrics } = context;
+  const { clock } = hub;
+  const agents = { names: local, connectedSince, awaySince, problems, now: () => clock.now() };
   return [
     route('GET', '/healthz', 'The process answers', null, {
       reply: api.statusSchema,
       handle: async () => ({ status: 'ok' as const }),
     }),
-    route('GET', '/readyz', 'The store answers, and no agent of this process makes jobs wait', null, {
+    route('GET', '/readyz', 'The store takes writes, and no agent of this process makes jobs wait', null, {
       reply: api.readySchema,
       handle: async () => {
-        await store.auditHead();
+        // With a store that cannot even be read nothing else is asked of it.
+        if (!(await writable())) return readiness(agents, ['store']);
         const own: HubProblemCode[] = [
           ...(hub.directory.problem() === null ? [] : ['people' as const]),
           ...(hub.policyStatus?.().problem == null ? [] : ['policy' as const]),
           ...((await overdueGlasses(hub)).length === 0 ? [] : ['break_glass' as const]),
         ];
-        return readiness(local, connectedSince, problems, own);
+        return readiness(agents, own);
       },
     }),
     {

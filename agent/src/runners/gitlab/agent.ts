@@ -1,19 +1,25 @@
 import type { AddressInfo } from 'node:net';
+import { measuredLot } from '../../app/parking/measured-lot.ts';
 import { lotProblems } from '../../app/parking/problems.ts';
 import { followHub, resume } from '../../app/parking/resume.ts';
 import { createParking, stopParking } from '../../app/parking/tend.ts';
+import { silentMeter, silentTracer } from '../../app/silent.ts';
 import type { AgentProblem } from '../../domain/agent-problem.ts';
 import { HoldpointError } from '../../domain/errors.ts';
-import type { ParkingLimits } from '../../domain/parking.ts';
+import { isLive, type ParkingLimits } from '../../domain/parking.ts';
+import { linkProblem } from '../../domain/readiness.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Gatekeeper } from '../../ports/gatekeeper.ts';
 import type { Log } from '../../ports/log.ts';
+import type { AgentMeter } from '../../ports/meter.ts';
 import type { ParkingLot } from '../../ports/parking-lot.ts';
 import type { RunnerTokenKeep } from '../../ports/runner-tokens.ts';
+import type { Tracer } from '../../ports/tracer.ts';
 import { createCiServer } from './ci-server.ts';
 import { jobIdentity, lowerTimeout, readPayload } from './configuration.ts';
 import { createGateway } from './gateway.ts';
 import { jwksVerifier } from './id-tokens.ts';
+import { createInFlight } from './in-flight.ts';
 import { createKeySet } from './key-set.ts';
 import { createLogTap } from './log-tap.ts';
 import type { PayloadReader } from './payload-reader.ts';
@@ -41,6 +47,8 @@ export interface AgentOptions {
   readonly log: Log;
   /** Why nothing that lies in the parking lot may be handed out; absent or null: nothing is known against it. */
   readonly giveUp?: string | null;
+  readonly meter?: AgentMeter;
+  readonly tracer?: Tracer;
   /** How payloads are read; another one than the real in tests only. */
   readonly payloads?: PayloadReader;
 }
@@ -49,12 +57,23 @@ export interface AgentOptions {
 export interface Agent {
   /** Takes up what lies in the parking lot, then opens the gateway. */
   listen(host: string, port: number): Promise<{ readonly port: number }>;
-  /** Stops taking polls, waits for answers that GitLab still owes (at most `drainMs`, default 55,000), leaves parked jobs in the lot. */
+  /**
+   * Stops taking polls, waits for answers that GitLab still owes and for open transfers (at most `drainMs`, default 55,000),
+   * leaves parked jobs in the lot.
+   */
   close(options?: { readonly drainMs?: number }): Promise<void>;
   /** How many jobs are in the agent's hands, by state; for metrics and readiness. */
   counts(): Readonly<Record<string, number>>;
   /** What people must look at; empty when all is well. */
   problems(): readonly AgentProblem[];
+  /** Epoch ms at which the job came that waits longest; null while none waits. */
+  oldestParkedAt(): number | null;
+  /** Requests of runners that are not answered yet, by route. */
+  openRequests(): ReadonlyMap<string, number>;
+  /** Requests that are not answered yet, and jobs that wait. */
+  left(): { readonly requests: number; readonly parked: number };
+  /** Whether the hub has said on this connection how it has all that is parked. */
+  inStep(): boolean;
 }
 
 /** Workhorse keeps a poll for 50 s: what it answers to one that is open when the agent stops is still kept (T40). */
@@ -67,12 +86,16 @@ const LOOK_MS = 2_000;
 export function createAgent(options: AgentOptions): Agent {
   const { clock, log, gatekeeper } = options;
   const payloads = options.payloads ?? { readPayload, jobIdentity, lowerTimeout, jwksVerifier };
-  const upstream = createUpstream({ url: options.gitlabUrl, ca: options.gitlabCa });
+  const meter = options.meter ?? silentMeter;
+  const inFlight = createInFlight();
+  const upstream = createUpstream({ url: options.gitlabUrl, ca: options.gitlabCa, meter });
   const keySet = createKeySet(upstream, clock, payloads.jwksVerifier);
   const variableKey = (): Uint8Array | null => gatekeeper.variableKey();
   const parking = createParking({
     gatekeeper,
-    lot: options.parkingLot,
+    lot: measuredLot(options.parkingLot, meter),
+    meter,
+    tracer: options.tracer ?? silentTracer,
     ci: createCiServer({ upstream, keySet, payloads, variableKey, log, token: options.gitlabToken ?? (() => null) }),
     clock,
     log,
@@ -92,8 +115,22 @@ export function createAgent(options: AgentOptions): Agent {
     tokens,
     tap: createLogTap(gatekeeper),
     tls: options.tls,
+    inFlight,
   });
 
+  let awaySince: number | null = null;
+  let awayAt = 0;
+  /** The hub is not told of it: where it could hear it, it is over. */
+  const unlinked = (): readonly AgentProblem[] => {
+    if (gatekeeper.connected()) {
+      awaySince = null;
+      awayAt = clock.now();
+      return [];
+    }
+    if (awayAt > 0) awaySince ??= awayAt;
+    const message = 'the hub is away: what is parked stays parked and alive, no other job is let through';
+    return [{ code: 'link', message, blocks: linkProblem(awaySince, clock.now()).blocks }];
+  };
   const problems = (): readonly AgentProblem[] => [
     ...lotProblems(parking),
     ...tokens.troubles().map(({ runner, reason }) => ({
@@ -102,9 +139,15 @@ export function createAgent(options: AgentOptions): Agent {
       message: `runner ${runner}: ${reason}`,
     })),
   ];
+  const left = () => {
+    const requests = Object.fromEntries([...inFlight.counts()].filter(([, count]) => count > 0));
+    const parked = [...parking.entries.values()].filter(({ job }) => isLive(job.state)).length;
+    return { requests, polls: open.size, parked };
+  };
   let told = '[]';
   let cancelLook: () => void = () => {};
   const look = (): void => {
+    unlinked();
     const found = problems();
     if (JSON.stringify(found) !== told) {
       told = JSON.stringify(found);
@@ -134,14 +177,21 @@ export function createAgent(options: AgentOptions): Agent {
     async close({ drainMs = DRAIN_MS } = {}) {
       parking.closing = true;
       cancelLook();
+      log.info({ ...left(), drainMs }, 'stopping: what is open is finished first, what is parked stays parked');
       const closed = server.listening ? new Promise<void>((resolve) => server.close(() => resolve())) : null;
       server.closeIdleConnections();
       let cancel: () => void = () => {};
       const enough = new Promise<void>((resolve) => {
         cancel = clock.after(drainMs, resolve);
       });
-      await Promise.race([Promise.allSettled([...open]), enough]);
+      let over = false;
+      await Promise.race([
+        Promise.all([Promise.allSettled([...open]), inFlight.idle()]).then(() => (over = true)),
+        enough,
+      ]);
       cancel();
+      // Whoever is cut off tries again, and gets to whoever listens then.
+      if (!over) log.warn(left(), 'stopping: the time is over, and what is still open is cut off');
       server.closeAllConnections();
       await closed;
       await upstream.close();
@@ -154,6 +204,18 @@ export function createAgent(options: AgentOptions): Agent {
       for (const { job } of parking.entries.values()) counts[job.state] = (counts[job.state] ?? 0) + 1;
       return counts;
     },
-    problems,
+    problems: () => [...problems(), ...unlinked()],
+    oldestParkedAt() {
+      let oldest: number | null = null;
+      for (const { job } of parking.entries.values())
+        if (isLive(job.state)) oldest = Math.min(oldest ?? job.receivedAt, job.receivedAt);
+      return oldest;
+    },
+    openRequests: () => inFlight.counts(),
+    left() {
+      const { requests, parked } = left();
+      return { requests: Object.values(requests).reduce((sum, count) => sum + count, 0), parked };
+    },
+    inStep: () => parking.synced && gatekeeper.connected(),
   };
 }

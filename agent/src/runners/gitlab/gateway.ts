@@ -1,9 +1,13 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Dispatcher } from 'undici';
-import { reasonOf } from '../../app/parking/parking.ts';
+import { type Parking, reasonOf } from '../../app/parking/parking.ts';
+import type { ParkedJob } from '../../domain/parked-job.ts';
+import { requestIdOf } from '../../domain/request-id.ts';
+import type { Span } from '../../ports/tracer.ts';
 import { readBody } from './body.ts';
 import { forwardable } from './headers.ts';
+import type { InFlight } from './in-flight.ts';
 import { answerTrace, answerUpdate, type JobDeps, refuseParked } from './job-endpoints.ts';
 import { MAX_JOB_REQUEST_BYTES, readRunnerBody } from './job-request.ts';
 import { answerPoll, type PollDeps, pollerOf } from './poll.ts';
@@ -24,6 +28,8 @@ const MAX_CONNECTIONS = 10_000;
 
 export interface GatewayDeps extends PollDeps, JobDeps {
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
+  /** What is not answered yet, for whoever stops the gateway or asks how it is. */
+  readonly inFlight: InFlight;
 }
 
 async function withRunnerBody(
@@ -49,7 +55,7 @@ async function withRunnerBody(
     return;
   }
   if (route.kind === 'jobs_request') {
-    await answerPoll(deps, pollerOf(owner, read.token), read.body, req, res);
+    await answerPoll(deps, pollerOf(owner, read.token, req.headers['x-request-id']), read.body, req, res);
     return;
   }
   const { target } = route;
@@ -135,20 +141,49 @@ async function answer(deps: GatewayDeps, route: Route, req: IncomingMessage, res
   }
 }
 
+/** What a job's runner sends or fetches is a part of the job's own trace. */
+function transferOf({ tracer }: Parking, { jobId, hold, trace }: ParkedJob, route: string, req: IncomingMessage): Span {
+  const request = requestIdOf(req.headers['x-request-id']);
+  return tracer.start('transfer', { job: jobId, hold, route: `${req.method} ${route}`, request }, { parent: trace });
+}
+
+/** Counts a request from here to its end, however that comes. */
+function observe(
+  { inFlight, parking }: GatewayDeps,
+  route: Route | null,
+  req: IncomingMessage,
+  res: ServerResponse,
+): void {
+  const began = performance.now();
+  const kind = route?.kind ?? 'none';
+  inFlight.add(kind, res);
+  const job = kind === 'artifacts' || kind === 'job_update' ? parking.entries.get(route?.id ?? 0)?.job : undefined;
+  const span = job && transferOf(parking, job, kind, req);
+  res.once('close', () => {
+    const status = res.writableFinished ? res.statusCode : null;
+    parking.meter.request(kind, status, (performance.now() - began) / 1_000);
+    span?.end({ status });
+  });
+  // Whoever asks on a connection that was open before is served, and opens no other one here.
+  if (parking.closing) res.setHeader('Connection', 'close');
+}
+
 function listener(deps: GatewayDeps): RequestListener {
   return (req, res) => {
     const url = req.url ?? '';
+    const route = url.startsWith('/') ? routeOf(req.method ?? '', url) : null;
+    observe(deps, route, req, res);
     if (!url.startsWith('/')) {
       answerMessage(res, 400, '400 Bad request: wanted a path');
       return;
     }
-    const route = routeOf(req.method ?? '', url);
     if (route === null) {
       answerMessage(res, 404, '404 Not Found');
       return;
     }
     answer(deps, route, req, res).catch((error: unknown) => {
-      deps.log.error({ route: route.kind, reason: reasonOf(error) }, 'a request could not be answered');
+      const request = requestIdOf(req.headers['x-request-id']);
+      deps.log.error({ route: route.kind, request, reason: reasonOf(error) }, 'a request could not be answered');
       // Never a 403, and never half an answer that looks whole (T43).
       if (res.headersSent) res.destroy();
       else answerMessage(res, 502, '502 Bad Gateway');

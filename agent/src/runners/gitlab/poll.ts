@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gunzipSync } from 'node:zlib';
 import { failUnread } from '../../app/parking/fail-unread.ts';
@@ -7,6 +7,7 @@ import { monitor } from '../../app/parking/monitor.ts';
 import { type Entry, isFull, type Parking, reasonOf } from '../../app/parking/parking.ts';
 import { letGo, receive } from '../../app/parking/receive.ts';
 import { type RunnerMode, stricterMode } from '../../domain/policy-demands.ts';
+import { requestIdOf } from '../../domain/request-id.ts';
 import type { Log } from '../../ports/log.ts';
 import { forwardable, headerIn } from './headers.ts';
 import { rewriteJobRequest } from './job-request.ts';
@@ -40,6 +41,8 @@ export interface Poller {
   readonly pool: string;
   /** The runner with its token at GitLab; null for one that no entry names. */
   readonly runner: KnownRunner | null;
+  /** Id of the request: the runner's own where it is one, else made here. */
+  readonly request: string;
 }
 
 export interface PollDeps {
@@ -54,14 +57,15 @@ export interface PollDeps {
 }
 
 /** Who polls with this token; one that no `runners[]` entry names is treated as protected, apart from all others (T26). */
-export function pollerOf(owner: TokenOwner, token: string): Poller {
+export function pollerOf(owner: TokenOwner, token: string, sent: unknown): Poller {
+  const request = requestIdOf(sent) ?? randomUUID().replaceAll('-', '');
   if (owner.kind === 'runner') {
     const { entry } = owner.runner;
     const gate = !entry.protected ? 'pass' : (entry.mode ?? 'enforce');
-    return { name: entry.name, gate, pool: `runner:${entry.name}`, runner: owner.runner };
+    return { name: entry.name, gate, pool: `runner:${entry.name}`, runner: owner.runner, request };
   }
   const hash = createHash('sha256').update(token).digest('hex').slice(0, 32);
-  return { name: 'unknown', gate: 'enforce', pool: `unknown:${hash}`, runner: null };
+  return { name: 'unknown', gate: 'enforce', pool: `unknown:${hash}`, runner: null, request };
 }
 
 /** How the runner is gated at this moment: as its file and the policy want it, the stricter of both (T26). */
@@ -118,10 +122,18 @@ async function takeJob(deps: PollDeps, poller: Poller, answer: Answer, res: Serv
   const { parking, log } = deps;
   const payload = bodyOf(answer);
   const received =
-    payload === null ? null : await receive(parking, payload, { runner: poller.name, pool: poller.pool });
+    payload === null
+      ? null
+      : await receive(parking, payload, { runner: poller.name, pool: poller.pool, request: poller.request });
   if (received === null || received.outcome === 'not_understood') {
     const failed = failUnread(parking, answer.body, poller);
-    const fields = { status: answer.status, bytes: answer.body.length, job: failed, runner: poller.name };
+    const fields = {
+      status: answer.status,
+      bytes: answer.body.length,
+      job: failed,
+      runner: poller.name,
+      request: poller.request,
+    };
     log.error(fields, 'GitLab answered a poll with something that is no job: nothing of it goes to the runner');
     if (res !== null && failed !== null) answerNothing(res);
     else if (res !== null) answerMessage(res, 502, '502 Bad Gateway: the answer of GitLab was not understood');
@@ -259,7 +271,8 @@ export async function answerPoll(
   const settled = asked
     .then((answer) => takeAnswer(deps, poller, answer, taker))
     .catch((error: unknown) => {
-      log.warn({ runner: poller.name, reason: reasonOf(error) }, 'a poll at GitLab failed');
+      const { name: runner, request } = poller;
+      log.warn({ runner, request, reason: reasonOf(error) }, 'a poll at GitLab failed');
       if (taker !== null) answerMessage(taker, 502, '502 Bad Gateway: GitLab could not be reached');
     });
   let answered = false;

@@ -32,6 +32,11 @@ export interface Route {
   readonly target: string;
 }
 
+/** What a call to GitLab is counted under: the kind of its route, or `api` for what the agent asks by itself. */
+export function callName(method: string, path: string): RouteKind | 'api' {
+  return routeOf(method, path)?.kind ?? 'api';
+}
+
 /** Visible ASCII without the characters that some server reads as something else. */
 const PLAIN_QUERY = /^[A-Za-z0-9_.~!$&'()*+,;=:@/?%[\]-]*$/;
 

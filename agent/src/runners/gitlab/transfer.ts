@@ -65,12 +65,14 @@ class Passing implements Dispatcher.DispatchHandler {
   readonly #res: ServerResponse;
   readonly #options: TransferOptions;
   readonly #log: Log;
+  readonly #met: (status: number | null) => void;
   #controller: Dispatcher.DispatchController | null = null;
   #status = 0;
   #headers: string[] = [];
   #refused = false;
 
-  constructor(res: ServerResponse, options: TransferOptions, log: Log) {
+  constructor(res: ServerResponse, options: TransferOptions, log: Log, met: (status: number | null) => void) {
+    this.#met = met;
     this.#res = res;
     this.#options = options;
     this.#log = log;
@@ -95,6 +97,7 @@ class Passing implements Dispatcher.DispatchHandler {
     statusMessage?: string,
   ): void {
     if (status < 200) return;
+    this.#met(status);
     const raw = rawStrings((controller as unknown as { rawHeaders: Buffer[] }).rawHeaders);
     this.#status = status;
     this.#headers = raw;
@@ -123,7 +126,9 @@ class Passing implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    // A runner that goes away is no failure of GitLab's.
     if (this.#res.destroyed) return;
+    if (this.#status === 0) this.#met(null);
     if (this.#res.headersSent) {
       // Half an answer must not look whole.
       this.#res.destroy();
@@ -143,7 +148,9 @@ export function hasBody(req: IncomingMessage): boolean {
 /** Passes a request on and its answer back, both streamed with back-pressure. */
 export function pass(upstream: Upstream, res: ServerResponse, options: TransferOptions, log: Log): void {
   const { body } = options;
-  const handler = new Passing(res, options, log);
+  const began = performance.now();
+  const met = (status: number | null): void => upstream.met(options.method, options.path, status, began);
+  const handler = new Passing(res, options, log, met);
   upstream.pool.dispatch(
     {
       method: options.method,

@@ -1,5 +1,7 @@
 import { type Dispatcher, Pool } from 'undici';
+import type { AgentMeter } from '../../ports/meter.ts';
 import { rawStrings } from './headers.ts';
+import { callName } from './routes.ts';
 
 /** A small answer, read whole. */
 export interface Answer {
@@ -33,6 +35,8 @@ export interface Upstream {
   readonly pool: Pool;
   /** Sends and reads the answer; rejects when none came. A redirect is an answer. */
   call(call: Call): Promise<Answer>;
+  /** Counts a request that went out over `pool`: its status, null when GitLab could not be reached. */
+  met(method: string, path: string, status: number | null, beganMs: number): void;
   close(): Promise<void>;
 }
 
@@ -55,7 +59,11 @@ async function readUpTo(body: AsyncIterable<Buffer>, maxBytes: number): Promise<
 }
 
 /** Opens a pool of connections to GitLab; nothing is connected yet. */
-export function createUpstream(options: { readonly url: string; readonly ca?: string | undefined }): Upstream {
+export function createUpstream(options: {
+  readonly url: string;
+  readonly ca?: string | undefined;
+  readonly meter?: Pick<AgentMeter, 'upstream'>;
+}): Upstream {
   const url = new URL(options.url);
   const base = url.pathname.replace(/\/+$/, '');
   const pool = new Pool(url.origin, {
@@ -66,12 +74,16 @@ export function createUpstream(options: { readonly url: string; readonly ca?: st
     headersTimeout: 0,
     bodyTimeout: 0,
   });
+  const met: Upstream['met'] = (method, path, status, beganMs) =>
+    options.meter?.upstream(callName(method, path), status, (performance.now() - beganMs) / 1_000);
   return {
+    met,
     origin: url.origin,
     base,
     pool,
     async call(call) {
-      const answer = await pool.request({
+      const began = performance.now();
+      const request = pool.request({
         method: call.method,
         path: call.rooted === true ? call.path : base + call.path,
         headers: call.headers,
@@ -81,6 +93,11 @@ export function createUpstream(options: { readonly url: string; readonly ca?: st
         responseHeaders: 'raw',
         ...(call.totalMs === undefined ? {} : { signal: AbortSignal.timeout(call.totalMs) }),
       });
+      request.then(
+        ({ statusCode }) => met(call.method, call.path, statusCode, began),
+        () => met(call.method, call.path, null, began),
+      );
+      const answer = await request;
       const { bytes, whole } = await readUpTo(answer.body, call.maxBytes);
       const headers = rawStrings(answer.headers as unknown as (Buffer | string)[]);
       return { status: answer.statusCode, headers, body: bytes, whole };

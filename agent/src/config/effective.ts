@@ -1,0 +1,55 @@
+import { dirname } from 'node:path';
+import type { FileKind } from './file-kinds.ts';
+import type { ConfigProblem } from './problems.ts';
+import { loadRunners } from './runners.ts';
+import { readSettings } from './settings.ts';
+import { runnerEntries } from './shape.ts';
+import type { ConfigSources } from './sources.ts';
+
+/** A configuration as it may be shown: every option with where it comes from, nothing secret in it. */
+export interface EffectiveConfig {
+  readonly file: string | null;
+  readonly options: readonly { readonly key: string; readonly value: unknown; readonly from: string }[];
+  readonly runners: readonly {
+    readonly name: string;
+    readonly protected: boolean;
+    readonly mode: string;
+    /** Where its tokens are, never what they are. */
+    readonly token: 'file' | 'inline' | 'none';
+    readonly gatewayToken: 'file' | 'inline' | 'none';
+  }[];
+  readonly problems: readonly ConfigProblem[];
+  /** Every secret that was read on the way: to be taken out of whatever else is shown. */
+  readonly secrets: readonly string[];
+}
+
+/** Reads flags, environment and file as the process would that has this kind; what is wrong is told and not thrown. */
+export function effectiveConfig(sources: ConfigSources, kind: FileKind): EffectiveConfig {
+  const { file, yaml, settings, problems } = readSettings(sources, kind);
+  const options = kind.options.map((option) => {
+    const setting = settings.get(option.key);
+    if (setting === undefined) return { key: option.key, value: option.default, from: 'default' };
+    return { key: option.key, value: option.secret ? '[redacted]' : setting.value, from: setting.where };
+  });
+  const { runners } = kind.runners
+    ? loadRunners(yaml, file === null ? sources.cwd : dirname(file), problems)
+    : { runners: [] };
+  const placeOf = (inline: unknown, path: unknown) =>
+    path !== undefined ? ('file' as const) : inline !== undefined ? ('inline' as const) : ('none' as const);
+  return {
+    file,
+    options,
+    runners: (kind.runners ? runnerEntries(yaml.tree) : []).map(({ entry }) => ({
+      name: entry.name,
+      protected: entry.protected,
+      mode: entry.mode ?? 'enforce',
+      token: placeOf(entry.token, entry.token_file),
+      gatewayToken: placeOf(entry.gateway_token, entry.gateway_token_file),
+    })),
+    problems,
+    secrets: runners.flatMap(({ token, gatewayToken }) => [
+      token,
+      ...(gatewayToken === undefined ? [] : [gatewayToken]),
+    ]),
+  };
+}
