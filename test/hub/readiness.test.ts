@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { HoldpointError } from '../../agent/src/domain/errors.ts';
-import { openStore } from '../../agent/src/stores/store.ts';
 import { eventually, startHub, type TestHub, welcomed } from '../support/hub-server.ts';
+import { testStore } from '../support/test-store.ts';
 
 let hub: TestHub;
 afterEach(() => hub.close());
@@ -30,7 +30,7 @@ describe('readiness of a hub', () => {
   });
 
   it('ends while the store takes no write although it can be read; liveness does not depend on it', async () => {
-    const store = await openStore({ path: ':memory:' });
+    const store = await testStore();
     let full = false;
     const refuse = () =>
       Promise.reject(new HoldpointError('store_unavailable', 'store /var/lib/holdpoint/hub.sqlite cannot be used'));
@@ -46,8 +46,32 @@ describe('readiness of a hub', () => {
     await eventually(ready, ({ status }) => status === 200);
   });
 
+  it('counts what is open in one store as in the other', async () => {
+    const store = await testStore();
+    hub = await startHub({ store });
+    const { world } = hub;
+    const nobody = {
+      holds: [],
+      oldestWaitingAt: null,
+      openReviews: 0,
+      denials: 0,
+      unacknowledged: 0,
+      blockedDeployments: 0,
+    };
+    expect(await store.census(world.clock.now())).toEqual(nobody);
+    await world.admit({ id: 1 });
+    expect(await store.census(world.clock.now())).toMatchObject({
+      holds: [{ state: 'waiting_for_approval', live: 1, detached: 0 }],
+      oldestWaitingAt: expect.any(Number),
+      openReviews: 1,
+    });
+    const text = String((await hub.call('GET', '/metrics', null)).body);
+    expect(text).toMatch(/^holdpoint_hub_holds\{state="waiting_for_approval",stage="live"\} 1$/m);
+    expect(text).toMatch(/^holdpoint_hub_reviews_open 1$/m);
+  });
+
   it('T30 asks for one write however many want to know at once', async () => {
-    const store = await openStore({ path: ':memory:' });
+    const store = await testStore();
     let probes = 0;
     hub = await startHub({
       store: {
