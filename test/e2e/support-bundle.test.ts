@@ -118,7 +118,8 @@ describe('holdpoint support-bundle', () => {
   it('is made all the same without a hub, a token, a log or a file that can be read, and says what is not in it', async () => {
     scene = await openScene();
     const out = join(scene.folder, 'bundle.tar.gz');
-    writeFileSync(join(scene.folder, 'broken.yml'), 'gitlab: { url: nonsense }\nruners: []\n');
+    const text = 'gitlab: { url: nonsense }\nruners: []\nhub: { store: "postgres://hp:pass-of-a-database@db/hp" }\n';
+    writeFileSync(join(scene.folder, 'broken.yml'), text);
     const args = ['--config', join(scene.folder, 'broken.yml'), '--log', join(scene.folder, 'none.log')];
     const env = { HOLDPOINT_HUB_URL: 'http://127.0.0.1:9' };
     const made = await runCli(['support-bundle', '--json', '--out', out, ...args], { env });
@@ -132,5 +133,6 @@ describe('holdpoint support-bundle', () => {
     const files = await unpack(out);
     expect(JSON.stringify(JSON.parse(files.get('config.json') ?? '{}').problems)).toContain('runers');
     expect(files.get('README.txt')).toContain('log.txt: ENOENT');
+    expect([...files.values()].join('\n')).not.toContain('pass-of-a-database');
   });
 });

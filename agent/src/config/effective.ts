@@ -1,7 +1,8 @@
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { FileKind } from './file-kinds.ts';
 import type { ConfigProblem } from './problems.ts';
 import { loadRunners } from './runners.ts';
+import { readSecretFile } from './secret-file.ts';
 import { readSettings } from './settings.ts';
 import { runnerEntries } from './shape.ts';
 import type { ConfigSources } from './sources.ts';
@@ -26,10 +27,17 @@ export interface EffectiveConfig {
 /** Reads flags, environment and file as the process would that has this kind; what is wrong is told and not thrown. */
 export function effectiveConfig(sources: ConfigSources, kind: FileKind): EffectiveConfig {
   const { file, yaml, settings, problems } = readSettings(sources, kind);
+  const found: string[] = [];
   const options = kind.options.map((option) => {
     const setting = settings.get(option.key);
     if (setting === undefined) return { key: option.key, value: option.default, from: 'default' };
-    return { key: option.key, value: option.secret ? '[redacted]' : setting.value, from: setting.where };
+    if (option.key.endsWith('_file')) {
+      // A path may be shown; what lies there may stand in a log all the same.
+      const reading = readSecretFile(resolve(setting.folder, String(setting.value)), option.key);
+      if (reading.ok) found.push(reading.value);
+    }
+    const value = withoutPassword(setting.value, found);
+    return { key: option.key, value: option.secret ? '[redacted]' : value, from: setting.where };
   });
   const { runners } = kind.runners
     ? loadRunners(yaml, file === null ? sources.cwd : dirname(file), problems)
@@ -47,9 +55,19 @@ export function effectiveConfig(sources: ConfigSources, kind: FileKind): Effecti
       gatewayToken: placeOf(entry.gateway_token, entry.gateway_token_file),
     })),
     problems,
-    secrets: runners.flatMap(({ token, gatewayToken }) => [
-      token,
-      ...(gatewayToken === undefined ? [] : [gatewayToken]),
-    ]),
+    secrets: [
+      ...found,
+      ...runners.flatMap(({ token, gatewayToken }) => [token, ...(gatewayToken === undefined ? [] : [gatewayToken])]),
+    ],
   };
+}
+
+/** An address of a database may have a password in it: it is shown without, and noted. */
+function withoutPassword(value: unknown, secrets: string[]): unknown {
+  if (typeof value !== 'string' || !value.includes('://') || !URL.canParse(value)) return value;
+  const url = new URL(value);
+  if (url.password === '') return value;
+  secrets.push(url.password, decodeURIComponent(url.password));
+  url.password = 'redacted';
+  return url.href;
 }
