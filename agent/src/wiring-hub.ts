@@ -250,7 +250,7 @@ export function placeOf(store: HubConfig['hub']['store']): StorePlace {
 }
 
 /** The address with the password that its file has. */
-function addressOf({ url, passwordFile }: Extract<HubConfig['hub']['store'], { kind: 'postgres' }>): string {
+export function addressOf({ url, passwordFile }: Extract<HubConfig['hub']['store'], { kind: 'postgres' }>): string {
   if (passwordFile === null) return url;
   const reading = readSecretFile(passwordFile, passwordFile);
   if (!reading.ok) throw new HoldpointError('bad_config', `hub.store_password_file: ${reading.message}`);

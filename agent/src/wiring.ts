@@ -1,8 +1,8 @@
 /** Composition root of `holdpoint agent`: configuration → objects, started in order, stopped in reverse. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { finishRotations } from './care-keys.ts';
 import { Registry } from 'prom-client';
+import { finishRotations } from './care-keys.ts';
 import type { AgentConfig } from './config/load.ts';
 import { readSecretFile } from './config/secret-file.ts';
 import type { Signer } from './domain/dsse.ts';

@@ -1,5 +1,4 @@
 import type { AgentConfig, HubConfig, StoreConfig } from '../config/load.ts';
-import type { AgentConfig, HubConfig } from '../config/load.ts';
 import type { DeclaredJob } from '../domain/declared-job.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { PolicyCaseFile } from '../domain/policy-case.ts';
