@@ -18,6 +18,7 @@ function processIo(stop: () => AbortSignal): Io {
         else stdout.once('drain', resolve);
       }),
     err: (text) => void stderr.write(text),
+    ask: process.stdin.isTTY === true && stdout.isTTY === true ? askTerminal : null,
     env,
     cwd: process.cwd(),
     colour: stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
@@ -44,9 +45,23 @@ async function startOptions(config: HubConfig) {
   return { log, clock: createClock(), registry };
 }
 
+/** One line of the terminal; what ends the input ends the question, with an empty answer. */
+async function askTerminal(question: string): Promise<string> {
+  const { createInterface } = await import('node:readline');
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  return new Promise((resolve) => {
+    lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+    lines.on('close', () => resolve(''));
+    lines.question(question, (answer) => {
+      resolve(answer);
+      lines.close();
+    });
+  });
+}
+
 /** The parts that only some commands need; each is loaded when it is asked for, so that the others start quickly. */
 function processParts(): Parts {
-  return {
+  const parts: Parts = {
     version: VERSION,
     startAgent: async (config) => {
       const [{ startAgent }, options] = await Promise.all([import('./wiring.ts'), startOptions(config)]);
@@ -94,8 +109,17 @@ function processParts(): Parts {
       const exit = await runCommandLine(argv, io, processParts());
       return { exit, out, err };
     },
+    setup: async () => (await import('./setup.ts')).setupParts,
+    doctor: async (request) => {
+      const [{ observe }, { examine }] = await Promise.all([
+        import('./doctor.ts'),
+        import('./domain/doctor/examine.ts'),
+      ]);
+      return examine(await observe({ ...request, of: { sources: request.sources }, parts }));
+    },
     runDemo: async (options) => (await import('./demo.ts')).runDemo(options),
   };
+  return parts;
 }
 
 /** Whatever was not caught: told in one line, since a stack helps nobody who runs this; the process cannot go on. */

@@ -39,6 +39,8 @@ export interface StartOptions {
   readonly drainMs?: number;
   /** Where metrics are registered; an empty registry where absent. */
   readonly registry?: Registry;
+  /** False: the agent does not look at its own host; it is somebody else's in demos and most tests. */
+  readonly examine?: boolean;
   /** Folder of the built page; default: what the build put beside this program. */
   readonly page?: string | null;
 }

@@ -2,9 +2,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
+import { examineSelf } from './app/examine-self.ts';
 import { finishRotations } from './care-keys.ts';
 import type { AgentConfig } from './config/load.ts';
 import { readSecretFile } from './config/secret-file.ts';
+import { policyParts } from './directories/policy-parts.ts';
+import { observe } from './doctor.ts';
 import type { Signer } from './domain/dsse.ts';
 import { HoldpointError } from './domain/errors.ts';
 import type { RunnerDemand } from './domain/policy.ts';
@@ -69,7 +72,7 @@ interface Reached {
 
 /** Starts everything that `holdpoint agent` is; rejects with a HoldpointError, and nothing left running, when a part cannot start. */
 export async function startAgent(config: AgentConfig, options: StartOptions): Promise<RunningAgent> {
-  const { log, clock, drainMs = config.gateway.drainMs, registry = new Registry() } = options;
+  const { log, clock, drainMs = config.gateway.drainMs, registry = new Registry(), examine = true } = options;
   const stops: Stops = [];
   try {
     openStateDir(config.stateDir);
@@ -145,6 +148,17 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
     const { port: gatewayPort } = await agent.listen(config.gateway.listen.host, config.gateway.listen.port);
     restored?.takenUp();
     const { metrics: own } = config;
+    if (examine) {
+      const now = () => clock.now();
+      const parts = { policies: async () => policyParts, payloads: payloadParts };
+      const host = examineSelf({
+        observe: () => observe({ of: { config }, runnerConfigs: [], hub: null, parts, now }),
+        gatekeeper,
+        clock,
+        log: log.child({ part: 'doctor' }),
+      });
+      stops.push(() => host.close());
+    }
     return {
       metricsUrl:
         own === null ? null : originOf(own.listen.host, await health.listen(own.listen.host, own.listen.port)),
@@ -158,6 +172,15 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
     await stopAll(stops);
     throw error;
   }
+}
+
+/** How payloads are read, for the cases beside a policy. */
+async function payloadParts() {
+  const [{ readPayload }, { jwksVerifier }] = await Promise.all([
+    import('./runners/gitlab/configuration.ts'),
+    import('./runners/gitlab/id-tokens.ts'),
+  ]);
+  return { readPayload, jwksVerifier };
 }
 
 /** A hub in this very process, and a key for the agent that is made at each start and never leaves it. */

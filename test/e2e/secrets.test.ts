@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { observe } from '../../agent/src/doctor.ts';
+import { examine } from '../../agent/src/domain/doctor/examine.ts';
 import { runCli } from '../support/cli.ts';
+import { doctorParts } from '../support/doctor-host.ts';
 import { openScene, type Scene } from '../support/scene.ts';
 import { ROOT } from '../support/source-files.ts';
 
@@ -124,7 +127,7 @@ describe('secrets of every job among the fixtures', () => {
   it('reach no route, no export, no bundle, no log, no note and no metric (T24, T32)', {
     timeout: 120_000,
   }, async () => {
-    scene = await openScene();
+    scene = await openScene({ examine: true });
     scene.runner();
     const secrets = new Set<string>();
     const jobs: number[] = [];
@@ -208,6 +211,16 @@ describe('secrets of every job among the fixtures', () => {
     expect((await runCli(['audit', 'export', '--out', join(scene.folder, 'export.jsonl')], { env })).exit).toBe(0);
     looks.set('the export', readFileSync(join(scene.folder, 'export.jsonl'), 'utf8'));
     looks.set('the log of the agent', scene.log.lines.join('\n'));
+    const doctor = await observe({
+      of: { sources: { flags: { config: join(scene.folder, 'agent.yml') }, env: {}, cwd: '/' } },
+      runnerConfigs: [],
+      hub: () => ({ url: hubUrl, token: auditor.token }),
+      parts: doctorParts,
+      now: Date.now,
+    });
+    looks.set('doctor', JSON.stringify([doctor, examine(doctor)]));
+    looks.set('config', (await runCli(['config', '--config', join(scene.folder, 'agent.yml'), '--json'])).out);
+    for (const secret of [scene.protectedToken, scene.openToken, auditor.token]) secrets.add(secret);
     for (const job of jobs) looks.set(`the log of job ${job}`, scene.gitlab.job(job).trace);
 
     for (const [where, text] of looks) {
@@ -216,6 +229,8 @@ describe('secrets of every job among the fixtures', () => {
         for (const spelling of spellings(secret)) expect(all.includes(spelling), `${where} has ${secret}`).toBe(false);
     }
     // That these looks would find one: what is no secret is found.
+    expect(looks.get('doctor')).toContain(scene.folder);
+    expect(looks.get('GET /api/v1/agents 0')).toContain('"check":"gitlab"');
     for (const where of ['the export', join(bundles, 'hold-1.bundle.json'), 'GET /api/v1/audit/bundle/holds/{id} 1'])
       expect(unpacked(looks.get(where) ?? ''), where).toContain(`${FIXTURES[0]![0]} looks right`);
   });

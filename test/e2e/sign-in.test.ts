@@ -58,7 +58,7 @@ async function start(port = 0): Promise<RunningAgent> {
     HOLDPOINT_HUB_OIDC_ADMINS: '21',
   };
   const config = loadConfig({ flags: { config: join(folder, 'agent.yml') }, env, cwd: folder });
-  const started = await startAgent(config, { log, clock: createClock() });
+  const started = await startAgent(config, { log, clock: createClock(), examine: false });
   provider.register([`${started.hubUrl}/api/v1/session/oidc/callback`]);
   return started;
 }

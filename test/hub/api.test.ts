@@ -336,6 +336,8 @@ describe('the HTTP API', () => {
       awaySince: () => null,
       writable: async () => true,
       problems: () => [],
+      examined: () => null,
+      examine: () => {},
       local: [],
       gitlabTokens: async () => [],
       signIn: null,

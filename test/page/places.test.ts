@@ -1,3 +1,5 @@
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ApprovalView } from '../../agent/src/wire/approvals.ts';
@@ -203,6 +205,35 @@ describe('people and tokens', () => {
     await page.getByLabel('Project (path or id)').fill('acme/payments/api');
     await page.getByRole('button', { name: 'Show', exact: true }).click();
     await page.getByText(/maria, jonas|jonas, maria/).waitFor();
+  });
+});
+
+describe('agents', () => {
+  const ADMIN = ['read', 'approve', 'admin'];
+  const open = async (): Promise<void> => {
+    await stage.open({ examine: true });
+    chmodSync(join(stage.scene.folder, 'principals.yaml'), 0o600);
+  };
+
+  it('show what is to be mended on their host, with the mend, and look again when an administrator asks', async () => {
+    await open();
+    const page = await stage.see('jonas', '/agents', { scopes: ADMIN });
+    await page.getByRole('heading', { name: 'Its host' }).waitFor();
+    const planted = page.getByText(/the list of people .*principals\.yaml has mode 0666/);
+    expect(await planted.count()).toBe(0);
+    chmodSync(join(stage.scene.folder, 'principals.yaml'), 0o666);
+    await page.getByRole('button', { name: 'Look again at the host of embedded' }).click();
+    await planted.waitFor();
+    await page.getByText(/Mend: chmod go-w .*principals\.yaml/).waitFor();
+    expect(await axeFindings(page)).toEqual([]);
+  });
+
+  it('T32 show everybody else only how much there is', async () => {
+    await open();
+    const page = await stage.see('maria', '/agents');
+    await page.getByText('What it is, is shown to administrators and auditors.').waitFor();
+    await page.getByText(/\d+ to mend, \d+ to look at/).waitFor();
+    expect(await page.getByText('Mend:').count()).toBe(0);
   });
 });
 

@@ -26,6 +26,8 @@ const MAY: Record<string, readonly string[] | 'anything'> = {
   config: ['domain', 'wire'],
   cli: ['domain', 'wire', 'config'],
   'version.ts': [],
+  'doctor.ts': 'anything',
+  'setup.ts': 'anything',
   'wiring.ts': 'anything',
   'wiring-hub.ts': 'anything',
   'care.ts': 'anything',

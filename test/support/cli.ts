@@ -7,6 +7,7 @@ import { policyParts } from '../../agent/src/directories/policy-parts.ts';
 import { readPayload } from '../../agent/src/runners/gitlab/configuration.ts';
 import { jwksVerifier } from '../../agent/src/runners/gitlab/id-tokens.ts';
 import { yamlParts } from '../../agent/src/runners/gitlab/yaml/yaml-parts.ts';
+import { setupParts } from '../../agent/src/setup.ts';
 
 /** What a command line did: exit code and everything it wrote. */
 export interface CliRun {
@@ -23,6 +24,8 @@ export interface CliWorld {
   readonly now?: number;
   readonly parts?: Partial<Parts>;
   readonly stop?: AbortSignal;
+  /** Whoever sits at the terminal; nobody does otherwise. */
+  readonly ask?: (question: string) => Promise<string>;
   /** Called with each piece of standard output. */
   readonly onOut?: (text: string) => void;
 }
@@ -43,6 +46,7 @@ export async function runCli(argv: readonly string[], world: CliWorld = {}): Pro
     err: (text) => {
       err += text;
     },
+    ask: world.ask ?? null,
     env: world.env ?? {},
     cwd: world.cwd ?? '/',
     colour: world.colour ?? false,
@@ -59,6 +63,8 @@ export async function runCli(argv: readonly string[], world: CliWorld = {}): Pro
     care: async () => ({ ...care, ...careKeys }),
     ciYaml: async () => yamlParts,
     policies: async () => policyParts,
+    doctor: refuse,
+    setup: async () => setupParts,
     notifier: refuse,
     run: async () => null,
     runDemo: refuse,

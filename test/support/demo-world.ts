@@ -57,7 +57,7 @@ runners:
   const config = loadConfig({ flags: { config: join(folder, 'agent.yml') }, env: {}, cwd: folder });
   const logFile = join(folder, 'agent.log');
   const log = createLog({ level: 'info', format: 'text', write: (line) => appendFileSync(logFile, line) });
-  const agent = await startAgent(config, { log, clock: createClock() });
+  const agent = await startAgent(config, { log, clock: createClock(), examine: false });
   closing.push(() => agent.stop());
   const maria = await mariasToken(agent.hubUrl, agent.bootstrapToken ?? '');
   const tokenFile = join(folder, 'maria.token');

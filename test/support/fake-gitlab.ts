@@ -70,6 +70,12 @@ export async function startFakeGitlab(options: FakeGitlabOptions = {}): Promise<
     },
     clock: { now: world.now, advance },
     runnerToken: (name = 'runner') => registerRunner(world, name).token,
+    describeRunner(token, what) {
+      const runner = world.runners.find((one) => one.token === token);
+      if (runner === undefined) throw new Error('no runner has this token');
+      Object.assign(runner, what);
+      return runner.id;
+    },
     pauseRunner: (token, paused) => {
       for (const runner of world.runners) if (runner.token === token) runner.paused = paused;
     },

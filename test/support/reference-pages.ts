@@ -93,6 +93,8 @@ runners:
     gateway_token_file: prod-deployer-01.gateway   # or gateway_token: what config.toml carries instead of GitLab's token
 \`\`\`
 
+\`holdpoint config\` shows every setting in force and what it comes from, without secrets; it takes the same flags and variables.
+
 Every name and every token stands once. A runner that asks with a token of no entry is treated as protected. One that has a
 gateway token is refused with its real one.
 

@@ -208,6 +208,8 @@ export async function openScene(
     readonly bot?: readonly ('read' | 'retry' | 'status')[];
     /** Folder of the built page; default: what a build has left. */
     readonly page?: string;
+    /** True: the agent looks at the host of this test, as it would at its own. */
+    readonly examine?: boolean;
     /** True: the agent has a token of its own that may read. */
     readonly readToken?: boolean;
     /** Who is who in GitLab, which is asked for it: alone, or beside principals.yaml. */
@@ -237,7 +239,8 @@ export async function openScene(
   const clock = options.clock ?? createClock();
   const start = () => {
     const config = loadConfig({ flags: { config: join(folder, 'agent.yml') }, env: {}, cwd: folder });
-    return startAgent(config, { log, clock, ...(options.page === undefined ? {} : { page: options.page }) });
+    const { page, examine = false } = options;
+    return startAgent(config, { log, clock, examine, ...(page === undefined ? {} : { page }) });
   };
   const first = await start();
   const runners: ScriptedRunner[] = [];

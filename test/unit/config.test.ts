@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AgentConfig, loadConfig } from '../../agent/src/config/load.ts';
 import { ConfigError, problemLine } from '../../agent/src/config/problems.ts';
+import { expectedSecrets } from '../support/config-secrets.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -86,6 +87,7 @@ describe('agent.yml', () => {
         handoverConfirmMs: 90_000,
       },
       log: { level: 'info', format: 'text' },
+      secretFiles: expectedSecrets(folder),
       warnings: [],
     });
   });

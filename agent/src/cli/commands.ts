@@ -27,6 +27,24 @@ export const COMMANDS: readonly {
     load: () => import('./commands/hub.ts'),
   },
   {
+    name: 'init',
+    usage: '[--yes]',
+    summary: 'write the first configuration, and put the gateway before runners',
+    load: () => import('./commands/init.ts'),
+  },
+  {
+    name: 'doctor',
+    usage: '[--config FILE]',
+    summary: 'say whether it guards, and what to mend; changes nothing',
+    load: () => import('./commands/doctor.ts'),
+  },
+  {
+    name: 'config',
+    usage: '[--config FILE]',
+    summary: 'show the configuration in force, and where each part comes from',
+    load: () => import('./commands/config.ts'),
+  },
+  {
     name: 'demo',
     usage: '[--auto]',
     summary: 'show on this machine what it does',

@@ -57,6 +57,19 @@ function tokenOf(options: Record<string, unknown>, io: Io): string | null {
   return token;
 }
 
+/** The address that flag or environment name, else `fallback`, and the token if there is one: for what asks a hub without needing it. */
+export function hubToAsk(
+  command: Command,
+  io: Io,
+  fallback: string,
+): { readonly url: string; readonly token: string | null } {
+  const options = command.optsWithGlobals() as Record<string, unknown>;
+  const flag = options.hub as string | undefined;
+  const named = flag ?? (io.env.HOLDPOINT_HUB_URL || undefined);
+  const url = named === undefined ? fallback : hubUrl(named, flag === undefined ? 'HOLDPOINT_HUB_URL' : '--hub');
+  return { url, token: tokenOf(options, io) };
+}
+
 /** A GitLab credential from a file that nobody else can read; never from a flag, which would stand in ps (T24). */
 export function gitlabCredential(file: string, io: Io): string {
   const reading = readSecretFile(resolve(io.cwd, file), file);

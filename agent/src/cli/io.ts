@@ -3,6 +3,8 @@ export interface Io {
   /** Writes to standard output; resolves when more may be written. */
   out(text: string): Promise<void>;
   err(text: string): void;
+  /** Asks whoever sits at the terminal; null where nobody does. Resolves with the line that was typed. */
+  readonly ask: ((question: string) => Promise<string>) | null;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   /** True when standard output is a terminal that shows colours. */

@@ -1,10 +1,14 @@
 import type { AgentConfig, HubConfig, StoreConfig } from '../config/load.ts';
+import type { ConfigSources } from '../config/sources.ts';
 import type { DeclaredJob } from '../domain/declared-job.ts';
+import type { Finding } from '../domain/doctor/finding.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { PolicyCaseFile } from '../domain/policy-case.ts';
 import type { PolicyPath } from '../domain/policy-explain.ts';
 import type { Principals } from '../domain/principal.ts';
 import type { PayloadReader } from './digest.ts';
+import type { HubToAsk } from './hub-look.ts';
+import type { FoundRunner } from './init/plan.ts';
 import type { VerifierOf } from './payload-files.ts';
 
 /** A hub that runs, as the command line sees it. */
@@ -157,6 +161,35 @@ export interface CareParts {
   ): Promise<RestoreReport>;
 }
 
+/** What `doctor` is to look at. */
+export interface DoctorRequest {
+  readonly sources: ConfigSources;
+  /** Files of gitlab-runner; empty: where it keeps them. */
+  readonly runnerConfigs: readonly string[];
+  /** The hub to ask, given what agent.yml says; null where that cannot be read. */
+  readonly hub: (config: AgentConfig | null) => HubToAsk;
+  readonly now: () => number;
+}
+
+/** How `init` reads and writes the files of others. */
+export interface SetupParts {
+  readonly isRoot: boolean;
+  /** The `[[runners]]` of a config.toml; throws `bad_input` when it is no TOML. */
+  readRunners(text: string, name: string): readonly FoundRunner[];
+  /** The text with these values set, everything else byte for byte. */
+  editRunners(text: string, name: string, changes: ReadonlyMap<number, Readonly<Record<string, string>>>): string;
+  userNamed(name: string): SystemUser | null;
+  openFolder(path: string, owner: SystemUser | null): void;
+  createFile(path: string, text: string, mode: number, owner: SystemUser | null): void;
+  /** Answers with the path of the copy of the old text. */
+  replaceFile(path: string, before: string, after: string): string;
+}
+/** A user of this host. */
+export interface SystemUser {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /** What commands need of the parts that they may not import; each is loaded when it is first asked for. */
 export interface Parts {
   readonly version: string;
@@ -172,6 +205,9 @@ export interface Parts {
   ciYaml(): Promise<YamlParts>;
   /** How policy files are read; throws `bad_config` with all problems. */
   policies(): Promise<PolicyParts>;
+  setup(): Promise<SetupParts>;
+  /** Looks at this host, GitLab and the hub, and says what is to be mended; changes nothing. */
+  doctor(options: DoctorRequest): Promise<readonly Finding[]>;
   /** Tells the service manager how the process is; does nothing where there is none. */
   notifier(): Promise<{
     ready(status: string): Promise<void>;

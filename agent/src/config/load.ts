@@ -59,6 +59,8 @@ export interface HubConfig {
   /** Null: nothing is traced. */
   readonly trace: { readonly url: string } | null;
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'json' | 'text' };
+  /** Files with secrets in them, the keys among them, by what they hold. */
+  readonly secretFiles: readonly { readonly path: string; readonly what: string }[];
   /** What is allowed but unwise, one sentence each, to be logged at start. */
   readonly warnings: readonly string[];
 }
@@ -95,7 +97,11 @@ function storeConfig({ settings, text, path }: Settings, inState: Readonly<Recor
 }
 
 /** What both files say, and how to go on reading; the caller throws what was gathered in `problems`. */
-function readShared(read: Settings, isApart: boolean): Omit<HubConfig, 'warnings'> {
+function readShared(
+  read: Settings,
+  isApart: boolean,
+  readSecret: typeof readSecretFile = readSecretFile,
+): Omit<HubConfig, 'warnings'> {
   const { settings, text, path, listen, problems, file } = read;
   const asksGitlab = settings.has('hub.gitlab_members_token_file');
   if (!isApart && !asksGitlab && !settings.has('principals') && !read.wasBlamed('principals'))
@@ -110,6 +116,7 @@ function readShared(read: Settings, isApart: boolean): Omit<HubConfig, 'warnings
     const unreadable = from && named !== null ? whyUnreadable(named) : null;
     if (from && unreadable) problems.push({ where: from.where, path: key, message: unreadable });
   }
+  const tokenFiles: { path: string; what: string }[] = [];
   const secrets = [
     'hub.store_password_file',
     'hub.gitlab_token_file',
@@ -119,7 +126,8 @@ function readShared(read: Settings, isApart: boolean): Omit<HubConfig, 'warnings
   for (const key of ['gitlab.token_file', ...(isApart ? [] : secrets)]) {
     const named = settings.get(key);
     if (named === undefined) continue;
-    const reading = readSecretFile(path(key), String(named.value));
+    tokenFiles.push({ path: path(key), what: key });
+    const reading = readSecret(path(key), String(named.value));
     if (!reading.ok) problems.push({ where: named.where, path: key, message: reading.message });
   }
   const oidc = isApart ? null : oidcConfig({ settings, text, path }, problems);
@@ -150,6 +158,12 @@ function readShared(read: Settings, isApart: boolean): Omit<HubConfig, 'warnings
       level: text('log.level') as HubConfig['log']['level'],
       format: text('log.format') as HubConfig['log']['format'],
     },
+    secretFiles: [
+      ...tokenFiles,
+      { path: path('keys.variable', inState), what: 'keys.variable' },
+      { path: path('keys.hub', inState), what: 'keys.hub' },
+      ...(!isApart && settings.has('tls.key') ? [{ path: path('tls.key'), what: 'tls.key' }] : []),
+    ],
   };
 }
 
@@ -158,8 +172,13 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
   const read = readSettings(sources, AGENT_FILE);
   const { settings, text, number, path, listen, problems, file, yaml } = read;
   const remote = remoteHub(read);
-  const shared = readShared(read, remote !== null);
-  const runners: LoadedRunners = loadRunners(yaml, file === null ? sources.cwd : dirname(file), problems);
+  const shared = readShared(read, remote !== null, sources.readSecret);
+  const runners: LoadedRunners = loadRunners(
+    yaml,
+    file === null ? sources.cwd : dirname(file),
+    problems,
+    sources.readSecret,
+  );
   const gateway = listen('gateway.listen');
   const hub = shared.hub.listen;
   if (remote === null && gateway.host === hub.host && gateway.port === hub.port && gateway.port !== 0) {
@@ -176,6 +195,15 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
     remote,
     runners: runners.runners,
     keys: { ...shared.keys, seal: path('keys.seal', { state_dir: shared.stateDir }) },
+    secretFiles: [
+      ...runners.files,
+      ...shared.secretFiles,
+      { path: path('keys.seal', { state_dir: shared.stateDir }), what: 'keys.seal' },
+      ...(remote?.enrolmentTokenFile == null
+        ? []
+        : [{ path: remote.enrolmentTokenFile, what: 'hub.enrolment_token_file' }]),
+      ...(runners.inline && file !== null ? [{ path: file, what: 'configuration with tokens' }] : []),
+    ],
     parking: {
       maxHolds: number('parking.max_holds'),
       maxHoldsPerProject: number('parking.max_holds_per_project'),

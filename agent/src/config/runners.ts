@@ -22,6 +22,8 @@ export interface LoadedRunners {
   readonly runners: readonly RunnerConfig[];
   /** True when a token stands in the file itself. */
   readonly inline: boolean;
+  /** Files with tokens, by what they hold. */
+  readonly files: readonly { readonly path: string; readonly what: string }[];
   readonly warnings: readonly string[];
 }
 
@@ -40,6 +42,7 @@ function secretOf(
   key: 'token' | 'gateway_token',
   folder: string,
   refuse: Refuse,
+  read: typeof readSecretFile,
 ): Secret | null | undefined {
   const fileKey = `${key}_file` as const;
   const [text, file] = [entry[key], entry[fileKey]];
@@ -48,18 +51,24 @@ function secretOf(
     return undefined;
   }
   if (file === undefined) return text === undefined ? null : { key, value: text };
-  const reading = readSecretFile(resolve(folder, file), file);
+  const reading = read(resolve(folder, file), file);
   if (reading.ok) return { key: fileKey, value: reading.value };
   refuse(fileKey, reading.message);
   return undefined;
 }
 
 /** Reads `runners[]`; a name or a token that stands twice is a problem, since a token tells whose jobs are gated. */
-export function loadRunners(yaml: YamlFile, folder: string, problems: ConfigProblem[]): LoadedRunners {
+export function loadRunners(
+  yaml: YamlFile,
+  folder: string,
+  problems: ConfigProblem[],
+  read: typeof readSecretFile = readSecretFile,
+): LoadedRunners {
   const runners: RunnerConfig[] = [];
   const byName = new Map<string, number>();
   const byToken = new Map<string, number>();
   const warnings: string[] = [];
+  const files: LoadedRunners['files'][number][] = [];
   let inline = false;
 
   for (const { index, entry } of runnerEntries(yaml.tree)) {
@@ -74,9 +83,14 @@ export function loadRunners(yaml: YamlFile, folder: string, problems: ConfigProb
     if (entry.mode === 'monitor' && !entry.protected)
       refuse('mode', 'a runner that is not protected is not gated: nothing would be recorded; take mode out');
 
-    const real = secretOf(entry, 'token', folder, refuse);
-    const own = secretOf(entry, 'gateway_token', folder, refuse);
+    const real = secretOf(entry, 'token', folder, refuse, read);
+    const own = secretOf(entry, 'gateway_token', folder, refuse, read);
     if (real === null) refuse(null, 'no token: give token_file (a file with mode 600) or token');
+    for (const [file, what] of [
+      [entry.token_file, 'token'],
+      [entry.gateway_token_file, 'gateway token'],
+    ] as const)
+      if (file !== undefined) files.push({ path: resolve(folder, file), what: `${what} of runner ${entry.name}` });
     if (real === null || real === undefined || own === undefined) continue;
     for (const secret of own === null ? [real] : [real, own]) {
       inline ||= !secret.key.endsWith('_file');
@@ -100,5 +114,5 @@ export function loadRunners(yaml: YamlFile, folder: string, problems: ConfigProb
     warnings.push('no runner is listed as protected: only jobs of runners that are not listed at all are gated');
   const watched = runners.filter((runner) => runner.mode === 'monitor').map((runner) => runner.name);
   if (watched.length > 0) warnings.push(`mode: monitor parks nothing: jobs of ${watched.join(', ')} run unapproved`);
-  return { runners, inline, warnings };
+  return { runners, inline, files, warnings };
 }

@@ -5,6 +5,7 @@ import type { FileKind } from './file-kinds.ts';
 import { type ListenAddress, readKind } from './kinds.ts';
 import { CLIENT_ENV, type ConfigOption, OPTIONS } from './options.ts';
 import type { ConfigProblem } from './problems.ts';
+import type { readSecretFile } from './secret-file.ts';
 import { scalarAt } from './shape.ts';
 import { systemErrorWords } from './system-error.ts';
 import { MAX_CONFIG_BYTES, readYaml, type YamlFile } from './yaml-file.ts';
@@ -16,6 +17,8 @@ export interface ConfigSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Folder that relative paths of flags and variables start from; those of the file start from its own folder. */
   readonly cwd: string;
+  /** How files with secrets are read; default {@link readSecretFile}. Another in `doctor` alone, which looks at what it may not use. */
+  readonly readSecret?: typeof readSecretFile;
   /** Read when neither flag nor variable names a file; default: that of the kind of file. */
   readonly defaultFile?: string;
 }

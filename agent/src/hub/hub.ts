@@ -237,6 +237,8 @@ export function createHub(options: HubOptions): Hub {
     awaySince: link.awaySince,
     writable,
     problems: link.problems,
+    examined: link.examined,
+    examine: link.examine,
     local: options.local ?? [],
     gitlabTokens:
       options.ci === undefined ? async () => [] : gitlabTokens(options.ci.api, options.ci.tokens ?? [], clock),

@@ -8,6 +8,7 @@ import type { AgentProblem } from '../domain/agent-problem.ts';
 import type { Signer } from '../domain/dsse.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { LogPiece, RevealedValue, RevealQuestion } from '../ports/agents.ts';
+import type { Examined } from '../ports/gatekeeper.ts';
 import type { Log } from '../ports/log.ts';
 import type { StoreReader } from '../ports/store.ts';
 import type { Tracer } from '../ports/tracer.ts';
@@ -40,6 +41,8 @@ export interface LinkShared {
   /** The connection has proved that it is this agent. */
   ready(agent: string, connection: LinkConnection): void;
   gone(agent: string, connection: LinkConnection): void;
+  /** It has told what it found on its host. */
+  examined(agent: string): void;
   /** A piece of a log that somebody asked to see. */
   piece(agent: string, piece: LogPiece): void;
 }
@@ -55,6 +58,10 @@ export interface LinkConnection {
   watch(hold: number, on: boolean): void;
   /** What its agent says is wrong on its side. */
   problems(): readonly AgentProblem[];
+  /** What its agent found on its host; null while it has not looked. */
+  examined(): Examined | null;
+  /** Asks its agent to look. */
+  examine(): void;
   /** Resolves when nothing of this connection is being worked on any more. */
   idle(): Promise<void>;
 }
@@ -97,6 +104,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
   const reveals = new Map<string, (answer: Answer | null) => void>();
   let requests = 0;
   let problems: readonly AgentProblem[] = [];
+  let examined: Examined | null = null;
   let stage: Stage = { at: 'hello' };
   let open = true;
   let working: Promise<void> | null = null;
@@ -242,6 +250,10 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
       case 'health':
         problems = frame.problems;
         return;
+      case 'examined':
+        examined = { at: frame.at, findings: frame.findings };
+        shared.examined(agent);
+        return;
       case 'revealed':
         // An answer that nobody waits for any more is dropped unread.
         reveals.get(frame.request)?.(frame);
@@ -357,6 +369,8 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
     wake: flush,
     close: end,
     problems: () => problems,
+    examined: () => examined,
+    examine: () => send({ type: 'examine' }),
     reveal,
     watch: (hold, on) => send({ type: 'watch', hold, on }),
     async idle() {

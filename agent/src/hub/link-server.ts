@@ -7,6 +7,7 @@ import type { AgentProblem } from '../domain/agent-problem.ts';
 import type { Signer } from '../domain/dsse.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Agents, LogPiece } from '../ports/agents.ts';
+import type { Examined } from '../ports/gatekeeper.ts';
 import type { Log } from '../ports/log.ts';
 import type { StoreReader } from '../ports/store.ts';
 import type { Tracer } from '../ports/tracer.ts';
@@ -41,6 +42,10 @@ export interface LinkServer extends Agents {
   cut(agent: string, reason: string): void;
   /** What a connected agent says is wrong on its side; nothing for one that is away. */
   problems(agent: string): readonly AgentProblem[];
+  /** What a connected agent found on its host; null for one that is away or has not looked. */
+  examined(agent: string): Examined | null;
+  /** Asks an agent to look at its host now; throws `wrong_state` when it is away. */
+  examine(agent: string): void;
   close(): Promise<void>;
 }
 
@@ -120,6 +125,7 @@ export function createLinkServer({
       // After the welcome, which is the first thing that an agent may be told.
       queueMicrotask(() => logs.ready(agent));
     },
+    examined: () => changed('examined'),
     piece: (agent: string, piece: LogPiece) => logs.take(agent, piece),
     gone(agent: string, connection: LinkConnection) {
       if (byAgent.get(agent) !== connection) return;
@@ -192,6 +198,13 @@ export function createLinkServer({
     isFixed,
     cut: (agent, reason) => byAgent.get(agent)?.close(CLOSE.revoked, reason),
     problems: (agent) => byAgent.get(agent)?.problems() ?? [],
+    examined: (agent) => byAgent.get(agent)?.examined() ?? null,
+    examine(agent) {
+      const connection = byAgent.get(agent);
+      if (connection === undefined)
+        throw new HoldpointError('wrong_state', `agent ${agent} is not connected: nobody is there to look`);
+      connection.examine();
+    },
     async close() {
       const open = [...all];
       for (const connection of open) connection.close(CLOSE.going_away, 'the hub stops');

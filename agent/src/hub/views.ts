@@ -4,6 +4,8 @@ import type { ApprovalInspection, HoldInspection, ReviewInspection } from '../ap
 import type { AgentProblem } from '../domain/agent-problem.ts';
 import { type Approval, isValid, usesLeft } from '../domain/approval.ts';
 import { auditText, type ChainReport, type AuditRow as DomainRow } from '../domain/audit.ts';
+import { titleOf } from '../domain/doctor/examine.ts';
+import { tallyOf } from '../domain/doctor/finding.ts';
 import { envelopeJson, type Signer } from '../domain/dsse.ts';
 import { ERRORS, type HoldpointError } from '../domain/errors.ts';
 import { type Hold, liveAttempt } from '../domain/hold.ts';
@@ -12,12 +14,15 @@ import { lifetimeText } from '../domain/lifetime.ts';
 import type { RetryAdvice } from '../domain/retrying.ts';
 import { whoWords } from '../domain/rule.ts';
 import { scopeText, scopeWords } from '../domain/scope.ts';
+import type { TokenScope } from '../domain/token.ts';
 import type { Vote } from '../domain/vote.ts';
+import type { Examined } from '../ports/gatekeeper.ts';
 import type { AgentRecord } from '../ports/store.ts';
 import type { HoldDetail, HoldView, Problem, ReviewView } from '../wire/api.ts';
 import type { ApprovalDetail, ApprovalView } from '../wire/approvals.ts';
 import type { AuditRow } from '../wire/audit.ts';
 import { toSnake } from '../wire/case.ts';
+import type { ExaminedView } from '../wire/doctor.ts';
 import { breakGlassView } from './policy-views.ts';
 
 const time = (at: number): string => new Date(at).toISOString();
@@ -271,7 +276,12 @@ export function auditReport(report: ChainReport) {
 }
 
 /** An agent; `connectedSince` is epoch ms, null when it is away. */
-export function agentView(agent: AgentRecord, connectedSince: number | null, problems: readonly AgentProblem[] = []) {
+export function agentView(
+  agent: AgentRecord,
+  connectedSince: number | null,
+  problems: readonly AgentProblem[] = [],
+  examined: ExaminedView | null = null,
+) {
   return {
     name: agent.name,
     connected: connectedSince !== null,
@@ -282,7 +292,17 @@ export function agentView(agent: AgentRecord, connectedSince: number | null, pro
     enrolled_at: timeOrNull(agent.enrolledAt),
     revoked_at: timeOrNull(agent.revokedAt),
     problems: problems.map((problem) => ({ ...problem })),
+    examined,
   };
+}
+
+/** An agent's look at its host. How a host could be attacked is for those who administer or audit; everybody else sees how much there is. */
+export function examinedView(examined: Examined | null, scopes: readonly TokenScope[]): ExaminedView | null {
+  if (examined === null) return null;
+  const { at, findings } = examined;
+  const isShown = scopes.includes('admin') || scopes.includes('audit');
+  const titled = findings.map((finding) => ({ ...finding, title: titleOf(finding.check) }));
+  return { at, ...tallyOf(findings), findings: isShown ? titled : null };
 }
 
 /** The RFC 9457 document of an error. */

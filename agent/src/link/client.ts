@@ -2,7 +2,7 @@ import type { AgentProblem } from '../domain/agent-problem.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { RevealedValue, RevealQuestion } from '../ports/agents.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Gatekeeper, HubPush } from '../ports/gatekeeper.ts';
+import type { Examined, Gatekeeper, HubPush } from '../ports/gatekeeper.ts';
 import type { Log } from '../ports/log.ts';
 import type { AgentMeter } from '../ports/meter.ts';
 import type { HubFrame } from '../wire/link.ts';
@@ -68,6 +68,8 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
     throw new HoldpointError('cannot_reveal', 'the agent is only starting: try again');
   };
   let watching: (hold: number | null, on: boolean) => void = () => {};
+  let examining: () => void = () => {};
+  let examined: Examined | null = null;
   const connects: (() => void)[] = [];
   let health: readonly AgentProblem[] = [];
   let listen: (listener: (push: HubPush) => Promise<void>) => void = () => {};
@@ -95,6 +97,7 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
     welcomed = true;
     options.meter?.link('welcome');
     session?.health(health);
+    if (examined !== null) session?.examined(examined);
     for (const each of connects) each();
   }
 
@@ -125,6 +128,7 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
       onPush: takePush,
       onReveal: (question) => revealing(question),
       onWatch: (hold, on) => watching(hold, on),
+      onExamine: () => examining(),
       onEnd: (why) => {
         if (welcomed) options.meter?.link('drop');
         welcomed = false;
@@ -196,6 +200,13 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
     health(problems) {
       health = problems;
       if (welcomed) session?.health(problems);
+    },
+    examined(report) {
+      examined = report;
+      if (welcomed) session?.examined(report);
+    },
+    onExamine: (each) => {
+      examining = each;
     },
     async close() {
       closed = true;

@@ -6,8 +6,10 @@ import { ERRORS, type ErrorCode, HoldpointError } from '../domain/errors.ts';
 import { keyidOf, pemOf } from '../domain/hub-key.ts';
 import type { LogPiece, RevealedValue, RevealQuestion } from '../ports/agents.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Examined } from '../ports/gatekeeper.ts';
 import type { Log } from '../ports/log.ts';
 import { toSnake } from '../wire/case.ts';
+import { MAX_FINDING_CHARS, MAX_FINDINGS } from '../wire/doctor.ts';
 import {
   type AgentFrame,
   agentFrameSchema,
@@ -61,6 +63,8 @@ export interface SessionOptions {
   readonly onReveal: (question: RevealQuestion) => Promise<readonly RevealedValue[]>;
   /** Somebody begins or ends to look at a running job's log. */
   readonly onWatch: (hold: number, on: boolean) => void;
+  /** Somebody wants the host looked at. */
+  readonly onExamine: () => void;
   readonly onEnd: (why: string) => void;
 }
 
@@ -70,6 +74,8 @@ export interface Session {
   ask(frame: Extract<AgentFrame, { ref: string }>): Promise<HubFrame>;
   /** Says what is wrong on the agent's side. */
   health(problems: readonly AgentProblem[]): void;
+  /** What was found on the host. */
+  examined(report: Examined): void;
   /** A piece of a log that is watched; dropped while the hub does not read. */
   log(piece: LogPiece): void;
   close(): void;
@@ -238,6 +244,9 @@ export function openSession(options: SessionOptions): Session {
       case 'reveal':
         void takeReveal(frame);
         return;
+      case 'examine':
+        options.onExamine();
+        return;
       case 'watch':
         options.onWatch(frame.hold, frame.on);
         return;
@@ -303,6 +312,24 @@ export function openSession(options: SessionOptions): Session {
     },
     health(problems) {
       if (phase === 'welcomed') write({ type: 'health', problems: problems.map((problem) => ({ ...problem })) });
+    },
+    examined({ at, findings }) {
+      const short = (text: string): string => text.slice(0, MAX_FINDING_CHARS);
+      // The worst first: what is beyond the limit is the least that people have to know.
+      const order = { fail: 0, warn: 1, skipped: 2, ok: 3 };
+      const told = [...findings].sort((a, b) => order[a.status] - order[b.status]).slice(0, MAX_FINDINGS);
+      const kept = findings.filter((finding) => told.includes(finding));
+      if (phase !== 'welcomed') return;
+      write({
+        type: 'examined',
+        at,
+        findings: kept.map(({ check, status, message, mend }) => ({
+          check,
+          status,
+          message: short(message),
+          mend: mend === null ? null : short(mend),
+        })),
+      });
     },
     log({ hold, jobId, offset, bytes }) {
       for (let at = 0; at < bytes.length; at += MAX_LOG_PIECE_BYTES) {

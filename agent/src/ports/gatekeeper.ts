@@ -1,4 +1,5 @@
 import type { AgentProblem } from '../domain/agent-problem.ts';
+import type { Finding } from '../domain/doctor/finding.ts';
 import type { Facts } from '../domain/facts.ts';
 import type { HoldState } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
@@ -97,5 +98,16 @@ export interface Gatekeeper {
   connected(): boolean;
   /** What people must look at on the agent's side, whole; the hub is told at once, and after each welcome again. */
   health?(problems: readonly AgentProblem[]): void;
+  /** What was found on the agent's host; the hub is told at once, and after each welcome again. */
+  examined?(report: Examined): void;
+  /** Called when somebody wants the host looked at now. */
+  onExamine?(listener: () => void): void;
   close(): Promise<void>;
+}
+
+/** An agent's look at its own host. */
+export interface Examined {
+  /** RFC 3339. */
+  readonly at: string;
+  readonly findings: readonly Finding[];
 }

@@ -15,6 +15,8 @@ export const invitationSchema = z.strictObject({ name, token: z.string(), expire
 export const agentParam = z.object({ name });
 /** Why an agent is revoked. */
 export const revokeAgentBody = z.strictObject({ reason: z.string().max(4_000).nullish() }).nullish();
+/** Nothing is told with the wish that an agent looks at its host. */
+export const examineBody = z.strictObject({});
 /** What a host shows to become an agent; `signature` over `enrolText`, base64url. */
 export const enrolBody = z.strictObject({
   token: z.string().min(1).max(200),

@@ -9,6 +9,7 @@ import { STEP_UPS } from '../domain/step-up.ts';
 import { auditRowSchema } from './audit.ts';
 import { breakGlassSchema } from './break-glass.ts';
 import { digestSchema } from './digest.ts';
+import { examinedSchema } from './doctor.ts';
 import { factsSchema } from './facts.ts';
 import { ownVoteSchema, personSchema, quorumSchema, ruleSchema, voteSchema } from './standing.ts';
 import { credential } from './tokens.ts';
@@ -275,6 +276,8 @@ export const agentSchema = z.strictObject({
   revoked_at: time.nullable().default(null),
   /** What the agent says is wrong on its side; empty while it is away. */
   problems: z.array(z.strictObject({ code: z.enum(AGENT_PROBLEMS), blocks: z.boolean(), message: text })).default([]),
+  /** What the agent found on its host; null while it is away or has not looked. */
+  examined: examinedSchema.nullable().default(null),
 });
 /** Every list: newest last for audit, oldest first for holds; `next_cursor` goes back as `?cursor=`. */
 export function pageOf<T extends z.ZodType>(item: T) {

@@ -8,6 +8,7 @@
  *   reveal{request} → revealed{request} hub to agent, answered once or not at all
  *   watch → log …                       pieces of a running job's log, from now on, while somebody looks; lost ones are lost
  *   health                              what is wrong on the agent's side; not answered
+ *   examine → examined                  what the agent found on its host: asked, each hour, after each welcome; not answered
  *   push{seq}   → ack{seq}              release, reject, expire, revoke, cancel: at least once, ordered, kept in the
  *                                       hub's outbox until acknowledged; sent again after a drop from `cursor`
  * A push is a hint, the store is the truth: both sides act on the state, never on a count of frames.
@@ -19,6 +20,7 @@ import { HOLD_STATES } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { requestIdOf } from '../domain/request-id.ts';
 import { type Camel, toCamel, toSnake } from './case.ts';
+import { findingSchema, MAX_FINDINGS } from './doctor.ts';
 import { factsSchema } from './facts.ts';
 
 export const PROTOCOL = 1;
@@ -168,6 +170,12 @@ const agentFrames = [
     type: z.literal('health'),
     problems: z.array(z.strictObject({ code: z.enum(AGENT_PROBLEMS), blocks: z.boolean(), message: text })).max(1_100),
   }),
+  /** The newest look at the agent's host, whole; not answered. */
+  z.strictObject({
+    type: z.literal('examined'),
+    at: z.iso.datetime(),
+    findings: z.array(findingSchema).max(MAX_FINDINGS),
+  }),
   /** Answers `reveal`; `values` null: the agent cannot, `reason` says why. Neither end keeps or logs it. */
   z.strictObject({
     type: z.literal('revealed'),
@@ -268,6 +276,8 @@ const hubFrames = [
     digest,
     names: z.array(z.string().max(8_192)).max(200),
   }),
+  /** Somebody wants the agent's host looked at now. */
+  z.strictObject({ type: z.literal('examine') }),
   /** Whether somebody looks at a job's log; forgotten when the connection ends. */
   z.strictObject({ type: z.literal('watch'), hold: id, on: z.boolean() }),
   z.strictObject({ type: z.literal('error'), ref: ref.nullable(), code: text, message: text }),

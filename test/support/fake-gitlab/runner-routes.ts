@@ -18,6 +18,10 @@ export function registerRunner(world: World, name: string): Runner {
     removed: false,
     queue: randomBytes(16).toString('hex'),
     lastAnswer: null,
+    tags: [],
+    runUntagged: false,
+    projects: [],
+    isHidden: false,
   };
   world.runners.push(runner);
   return runner;

@@ -9,6 +9,7 @@ import { memberRoute } from './member-routes.ts';
 import { peopleRoute } from './people-routes.ts';
 import { pushRoute } from './push-routes.ts';
 import { reap } from './reapers.ts';
+import { runnerApi } from './runner-api.ts';
 import { deleteManager, deleteRunner, requestJob, resetToken, verifyRunner } from './runner-routes.ts';
 import { type Answer, json, refuse, type World } from './state.ts';
 import { patchTrace } from './trace.ts';
@@ -176,6 +177,8 @@ async function jobRoute(world: World, call: Call): Promise<Answer> {
   const who = { privateToken: header('private-token') || bearer, jobToken: jobTokenOf(call) };
   const linted = lintRoute(world, method, path, who.privateToken, parsed(call.body));
   if (linted !== null) return linted;
+  const runners = runnerApi(world, method, url, who.privateToken);
+  if (runners !== null) return runners;
   const pushed = pushRoute(world, method, url, who.privateToken);
   if (pushed !== null) return pushed;
   const members = memberRoute(world, method, url, who.privateToken);

@@ -22,6 +22,11 @@ export interface Runner {
   queue: string;
   /** The last 201, for a duplicate answer. */
   lastAnswer: Uint8Array | null;
+  tags: readonly string[];
+  runUntagged: boolean;
+  projects: readonly number[];
+  /** Whoever has the token does not look after it. */
+  isHidden: boolean;
 }
 
 /** What the jobs of one pipeline share. */

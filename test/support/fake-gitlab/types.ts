@@ -241,6 +241,15 @@ export interface FakePeople {
   readonly projects: readonly FakeProject[];
 }
 
+/** What the page of a runner says beside its name. */
+export interface FakeRunnerPage {
+  readonly tags?: readonly string[];
+  readonly runUntagged?: boolean;
+  readonly projects?: readonly number[];
+  /** True: GitLab shows it to none of these tokens. */
+  readonly isHidden?: boolean;
+}
+
 /** A GitLab as a test holds it: its address, its clock and its people. */
 export interface FakeGitlab {
   readonly url: string;
@@ -264,6 +273,8 @@ export interface FakeGitlab {
   readonly clock: { now(): number; advance(ms: number): void };
   /** Registers a runner, gives its `glrt-` token; the same name gives the same token. */
   runnerToken(name?: string): string;
+  /** Tags and projects of a runner, as its page has them; answers its id. */
+  describeRunner(token: string, what: FakeRunnerPage): number;
   pauseRunner(token: string, paused: boolean): void;
   /** Takes the runner away: its token is refused from now on. */
   removeRunner(token: string): void;

@@ -31,7 +31,16 @@ async function list(command: Command, { io, json }: CommandContext): Promise<voi
   const problems = agents.flatMap(({ name, problems: list }) =>
     list.map(({ message }) => `${name}: ${printable(message)}\n`),
   );
-  return io.out(`${table(heads, rows, io.columns)}${problems.join('')}`);
+  const hosts = agents.flatMap(({ name, examined }) => {
+    if (examined === null || examined.fail + examined.warn === 0) return [];
+    const told = `${name}: its host has ${examined.fail} to mend and ${examined.warn} to look at`;
+    const bad = (examined.findings ?? []).filter(({ status }) => status === 'fail');
+    return [
+      `${told}${examined.findings === null ? '; administrators see what' : ''}\n`,
+      ...bad.map(({ title, message, mend }) => `  ${printable(`${title}: ${message}; ${mend ?? ''}`)}\n`),
+    ];
+  });
+  return io.out(`${table(heads, rows, io.columns)}${problems.join('')}${hosts.join('')}`);
 }
 
 async function enroll(name: string, command: Command, context: CommandContext): Promise<void> {

@@ -14,7 +14,15 @@ import type { RouteContext } from './context.ts';
 const ENROLS: Demand = { scope: ['admin', 'agent'] };
 
 /** Agents: list, invite, revoke; and the one thing that a host without a key may ask. */
-export function agentRoutes({ hub, links, keeper, connectedSince, problems }: RouteContext): readonly Route[] {
+export function agentRoutes({
+  hub,
+  links,
+  keeper,
+  connectedSince,
+  problems,
+  examined,
+  examine,
+}: RouteContext): readonly Route[] {
   const { store } = hub;
   const refuseFixed = (name: string): void => {
     if (!links.isFixed(name)) return;
@@ -25,13 +33,35 @@ export function agentRoutes({ hub, links, keeper, connectedSince, problems }: Ro
     route('GET', '/api/v1/agents', 'Agents that this hub knows', asks('read'), {
       query: page,
       reply: api.pageOf(api.agentSchema),
-      handle: async () => ({
+      handle: async ({ identity }) => ({
         items: (await store.agents()).map((agent) =>
-          views.agentView(agent, connectedSince(agent.name), problems(agent.name)),
+          views.agentView(
+            agent,
+            connectedSince(agent.name),
+            problems(agent.name),
+            views.examinedView(examined(agent.name), identity.token.scopes),
+          ),
         ),
         next_cursor: null,
       }),
     }),
+    route(
+      'POST',
+      '/api/v1/agents/:name/examine',
+      'An agent looks at its host now, and tells what it found',
+      asks('admin'),
+      {
+        params: wire.agentParam,
+        body: wire.examineBody,
+        reply: api.statusSchema,
+        handle: async ({ params }) => {
+          if (!(await store.agents()).some(({ name }) => name === params.name))
+            throw new HoldpointError('not_found', `there is no agent ${params.name}: "holdpoint agents" lists them`);
+          examine(params.name);
+          return { status: 'ok' as const };
+        },
+      },
+    ),
     route('POST', '/api/v1/agents', 'Make a one-time token with which a host becomes an agent', ENROLS, {
       body: wire.inviteBody,
       reply: wire.invitationSchema,

@@ -5,6 +5,7 @@ import type { AgentProblem } from '../../domain/agent-problem.ts';
 import type { Hold } from '../../domain/hold.ts';
 import type { RetryAdvice } from '../../domain/retrying.ts';
 import type { Agents } from '../../ports/agents.ts';
+import type { Examined } from '../../ports/gatekeeper.ts';
 import type { Demand } from '../auth.ts';
 import type { LinkServer } from '../link-server.ts';
 import type { SignIn } from '../sign-in.ts';
@@ -21,6 +22,10 @@ export interface RouteContext {
   readonly awaySince: (agent: string) => number | null;
   /** What a connected agent says is wrong on its side. */
   readonly problems: (agent: string) => readonly AgentProblem[];
+  /** What a connected agent found on its host. */
+  readonly examined: (agent: string) => Examined | null;
+  /** Asks an agent to look at its host; throws `wrong_state` when it is away. */
+  readonly examine: (agent: string) => void;
   /** Agents of this very process: it is not ready while one of them is not. */
   readonly local: readonly string[];
   /** What signs the audit. */

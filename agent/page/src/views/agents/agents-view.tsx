@@ -10,6 +10,7 @@ import { Fact } from '../../ui/fact.tsx';
 import { Notice, Pending } from '../../ui/notice.tsx';
 import { Shown } from '../../ui/shown.tsx';
 import { Time } from '../../ui/time.tsx';
+import { Findings } from './findings.tsx';
 
 async function read(signal: AbortSignal) {
   const [agents, policy] = await Promise.all([
@@ -83,6 +84,7 @@ function Agent({ agent, lax }: { readonly agent: AgentView; readonly lax: Readon
           looked at. One with the same tags as a gated one is a way around it.
         </p>
       )}
+      <Findings agent={agent} />
     </section>
   );
 }

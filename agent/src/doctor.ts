@@ -1,0 +1,252 @@
+/** Composition root of `doctor`: gathers what can be seen of this host, GitLab and the hub; the checks themselves are pure. */
+import { randomBytes } from 'node:crypto';
+import { accessSync, constants, statSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { type HubToAsk, lookAtHub } from './cli/hub-look.ts';
+import type { Parts } from './cli/parts.ts';
+import { lookAtPolicy } from './cli/policy-look.ts';
+import { type AgentConfig, loadConfig } from './config/load.ts';
+import { ConfigError, problemLine } from './config/problems.ts';
+import { readSecretFile } from './config/secret-file.ts';
+import type { ConfigSources } from './config/sources.ts';
+import { type Observation, type RunnerFileLook, type Seen, seen, unseen } from './domain/doctor/observation.ts';
+import { isGuarded } from './domain/doctor/words.ts';
+import { lookAtGitlab } from './runners/gitlab/doctor/gitlab-look.ts';
+import { lookAtRunnerFile } from './runners/gitlab/doctor/runner-files.ts';
+import { lookAtSameTags } from './runners/gitlab/doctor/same-tags.ts';
+import { lookAtAccounts } from './system/host/accounts.ts';
+import { lookAtDisk, lookAtStateDir, lookAtSync } from './system/host/disk.ts';
+import { lookAtFiles, type WantedFile } from './system/host/files.ts';
+import { lookAtProcesses } from './system/host/processes.ts';
+import { VERSION } from './version.ts';
+
+/** A configuration as far as this user may read it. */
+interface Lenient {
+  readonly config: AgentConfig | null;
+  /** Files with secrets that this user may not read. */
+  readonly hidden: readonly string[];
+  readonly faults: readonly string[];
+  /** Without a configuration: this user may not read the file itself. */
+  readonly isClosed: boolean;
+}
+
+/** What is to be looked at, and by whom. */
+export interface DoctorOptions {
+  /** The configuration of an agent that runs, or where to read it. */
+  readonly of: { readonly config: AgentConfig } | { readonly sources: ConfigSources };
+  /** Files of gitlab-runner; empty: where it keeps them, and those of the runners that run. */
+  readonly runnerConfigs: readonly string[];
+  /** Null: there is no hub to ask, since the agent itself looks. */
+  readonly hub: ((config: AgentConfig | null) => HubToAsk) | null;
+  readonly parts: Pick<Parts, 'policies' | 'payloads'>;
+  readonly now: () => number;
+  /** Where the host shows itself; others in tests only. */
+  readonly roots?: { readonly proc: string; readonly etc: string; readonly home: string };
+}
+
+const CLOSED = 'this user may not read it';
+const GATEWAY_MS = 5_000;
+
+function isClosed(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ENOENT';
+  }
+}
+
+/** The configuration although a secret of it cannot be read or stands open to others: what else is wrong is looked at all the same. */
+function readLeniently(sources: ConfigSources): Lenient {
+  const hidden: string[] = [];
+  const open: string[] = [];
+  const readSecret: typeof readSecretFile = (path, written) => {
+    const reading = readSecretFile(path, written);
+    if (reading.ok) return reading;
+    if (isClosed(path)) hidden.push(path);
+    else open.push(reading.message);
+    // Any word will do that is nobody's token: it is compared with others and sent nowhere.
+    return { ok: true, value: `unseen-${randomBytes(16).toString('hex')}` };
+  };
+  try {
+    return { config: loadConfig({ ...sources, readSecret }), hidden, faults: open, isClosed: false };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    // What is missing from a file that cannot be read is no mistake of anybody's.
+    const closed = error.problems.find(({ path, message }) => path === '' && message.includes(CLOSED));
+    const faults = closed === undefined ? error.problems.map(problemLine) : [problemLine(closed)];
+    return { config: null, hidden, faults, isClosed: closed !== undefined };
+  }
+}
+
+/** A token of a file, where it may be read and is good. */
+function tokenIn(path: string | null): string | null {
+  if (path === null) return null;
+  const reading = readSecretFile(path, path);
+  return reading.ok ? reading.value : null;
+}
+
+function ownerOf(path: string): number | null {
+  try {
+    return statSync(path).uid;
+  } catch {
+    return null;
+  }
+}
+
+/** False for what is not there; what may not be seen is. */
+function isThere(path: string): boolean {
+  try {
+    statSync(path);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ENOENT';
+  }
+}
+
+/** What answers where the gateway should. */
+function lookAtGateway({ host, port }: AgentConfig['gateway']['listen']): Promise<Observation['gateway']> {
+  const to = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  const ask = (path: string): Promise<{ status: number; body: string }> =>
+    new Promise((resolve, reject) => {
+      const asking = request({ host: to, port, path, agent: false, timeout: GATEWAY_MS }, (answer) => {
+        let body = '';
+        answer.setEncoding('utf8');
+        answer.on('data', (part: string) => {
+          body = (body + part).slice(0, 10_000);
+        });
+        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body }));
+        answer.on('error', reject);
+      });
+      asking.on('timeout', () => asking.destroy(new Error('no answer')));
+      asking.on('error', reject);
+      asking.end();
+    });
+  // It alone refuses the job router and knows nothing at the root of GitLab.
+  return Promise.all([ask('/api/v4/runners/router/discovery'), ask('/')]).then(
+    ([router, root]) => seen(router.status === 501 && root.status === 404 && /404/.test(root.body) ? 'ours' : 'other'),
+    (error: NodeJS.ErrnoException) => seen(error.code === 'ECONNREFUSED' ? 'away' : 'other'),
+  );
+}
+
+function settingsOf({ config, faults, isClosed: hidden }: Lenient): Observation['settings'] {
+  if (config === null) return { ok: false, problems: faults, hidden };
+  const { file, gitlab, gateway, stateDir, runners, warnings } = config;
+  return {
+    ok: true,
+    value: {
+      file,
+      gitlabUrl: gitlab.url,
+      gateway: gateway.listen,
+      stateDir,
+      runners: runners.map((runner) => ({
+        name: runner.name,
+        guarded: runner.protected && runner.mode !== 'monitor',
+        ownToken: runner.gatewayToken !== undefined,
+      })),
+      faults,
+      warnings,
+    },
+  };
+}
+
+function wantedFiles(config: AgentConfig, runnerFiles: readonly RunnerFileLook[]): readonly WantedFile[] {
+  const rules = [
+    { path: config.file, what: 'the configuration' },
+    { path: config.policy, what: 'the policy' },
+    { path: config.principals, what: 'the list of people' },
+  ];
+  const secret = config.secretFiles.map(({ path, what }) => ({ path, what, kind: 'secret' as const }));
+  return [
+    ...secret,
+    ...rules.flatMap(({ path, what }) =>
+      path === null || secret.some((one) => one.path === path) ? [] : [{ path, what, kind: 'rules' as const }],
+    ),
+    ...runnerFiles
+      .filter(({ problem, entries }) => problem === null && entries.length > 0)
+      .map(({ path }) => ({ path, what: 'configuration of gitlab-runner', kind: 'runner' as const })),
+  ];
+}
+
+/** Gathers everything that the checks look at. Changes nothing but a small file in state_dir, which it removes. */
+export async function observe(options: DoctorOptions): Promise<Observation> {
+  const { of, parts, now } = options;
+  const home = ('sources' in of ? of.sources.env.HOME : undefined) ?? '/root';
+  const roots = options.roots ?? { proc: '/proc', etc: '/etc', home };
+  const lenient: Lenient =
+    'config' in of ? { config: of.config, hidden: [], faults: [], isClosed: false } : readLeniently(of.sources);
+  const { config } = lenient;
+  const base = { now: now(), version: VERSION, settings: settingsOf(lenient) };
+  const accounts = lookAtAccounts(roots.etc);
+  const agentUid = config === null ? null : ownerOf(config.stateDir);
+  const processes = lookAtProcesses({ proc: roots.proc, agentUid, except: process.pid, homes: accounts.homes });
+  const without = <T>(): Seen<T> =>
+    unseen('the configuration of the agent is not known', 'mend what "configuration" says');
+
+  const paths =
+    options.runnerConfigs.length > 0
+      ? options.runnerConfigs
+      : [
+          ...[join(roots.etc, 'gitlab-runner/config.toml'), join(roots.home, '.gitlab-runner/config.toml')].filter(
+            isThere,
+          ),
+          ...(processes.seen ? processes.value.runners.map((runner) => runner.config) : []),
+        ];
+  const known = { runners: config?.runners ?? [], whole: config !== null && lenient.hidden.length === 0 };
+  const vouches = async (pem: string): Promise<boolean | null> => {
+    if (config === null || !config.gitlab.url.startsWith('https:')) return null;
+    const look = await lookAtGitlab({ url: config.gitlab.url, ca: pem, token: null, now });
+    return look.outcome === 'answered' ? true : look.outcome === 'tls' ? false : null;
+  };
+  const runnerFiles: RunnerFileLook[] = [];
+  for (const path of new Set(paths)) runnerFiles.push(await lookAtRunnerFile(path, known, vouches));
+
+  if (config === null) {
+    return {
+      ...base,
+      agentUid,
+      processes,
+      accounts: accounts.look,
+      runnerFiles: without(),
+      gitlab: without(),
+      files: without(),
+      stateDir: without(),
+      disk: without(),
+      sync: without(),
+      gateway: without(),
+      policy: without(),
+      sameTags: without(),
+      hub: options.hub === null ? without() : await lookAtHub(options.hub(null), now),
+    };
+  }
+  const { url, ca } = config.gitlab;
+  const server = { url, ...(ca === null ? {} : { ca }), token: tokenIn(config.gitlab.tokenFile) };
+  const entries = runnerFiles.flatMap((file) => file.entries);
+  const guarded = entries.filter((entry) => isGuarded(entry, { settings: base.settings }));
+  const [gitlab, sameTags, gateway, hub, policy] = await Promise.all([
+    lookAtGitlab({ ...server, now }),
+    lookAtSameTags({ ...server, guarded }),
+    options.hub === null ? without<'away' | 'ours' | 'other'>() : lookAtGateway(config.gateway.listen),
+    options.hub === null ? without<never>() : lookAtHub(options.hub(config), now),
+    config.remote === null
+      ? lookAtPolicy({ policy: config.policy, principals: config.principals }, base.now, parts)
+      : unseen('the policy is with the hub elsewhere', 'run "holdpoint policy check" and "policy test" there'),
+  ]);
+  return {
+    ...base,
+    agentUid,
+    processes,
+    accounts: accounts.look,
+    runnerFiles: seen(runnerFiles),
+    gitlab: seen(gitlab),
+    files: seen(lookAtFiles(wantedFiles(config, runnerFiles))),
+    stateDir: lookAtStateDir(config.stateDir),
+    disk: lookAtDisk(config.stateDir),
+    sync: await lookAtSync(config.stateDir, process.pid),
+    gateway,
+    hub,
+    policy,
+    sameTags,
+  };
+}
