@@ -15,6 +15,7 @@ import type { Signer } from './domain/dsse.ts';
 import { HoldpointError } from './domain/errors.ts';
 import { DEFAULT_POLICY, type Policy } from './domain/policy.ts';
 import { createHub, type Hub } from './hub/hub.ts';
+import { openChannels } from './notify/open.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Log } from './ports/log.ts';
 import type { Store } from './ports/store.ts';
@@ -182,6 +183,10 @@ export async function openHub(
             admins: oidc.admins,
           },
         }),
+    notify: {
+      channels: config.hub.notify,
+      senders: openChannels(config.hub.notify, (path) => tokenOf(path, 'a secret of hub.notify', log), clock),
+    },
     tls: config.hub.tls,
     trustedProxies: config.hub.trustedProxies,
     plainHttp: config.hub.plainHttp,

@@ -5,7 +5,8 @@ import { observe } from '../../agent/src/doctor.ts';
 import { examine } from '../../agent/src/domain/doctor/examine.ts';
 import { runCli } from '../support/cli.ts';
 import { doctorParts } from '../support/doctor-host.ts';
-import { openScene, type Scene } from '../support/scene.ts';
+import { bodyOf, startMailServer, startReceiver } from '../support/receivers.ts';
+import { openScene, PRINCIPALS, type Scene } from '../support/scene.ts';
 import { ROOT } from '../support/source-files.ts';
 
 let scene: Scene;
@@ -127,7 +128,22 @@ describe('secrets of every job among the fixtures', () => {
   it('reach no route, no export, no bundle, no log, no note and no metric (T24, T32)', {
     timeout: 120_000,
   }, async () => {
-    scene = await openScene({ examine: true });
+    const hook = await startReceiver();
+    const mail = await startMailServer();
+    scene = await openScene({
+      examine: true,
+      moreOfHub: [
+        `notify: [{ name: hook, kind: webhook, url: "${hook.url}", secret_file: hook.secret }, { name: chat, kind: slack, url_file: chat.secret }, { name: mail, kind: email, host: 127.0.0.1, port: ${mail.port}, security: none, from: holdpoint@example.com }]`,
+      ],
+      extra: 'policy: policy.yaml',
+      files: {
+        'policy.yaml':
+          'notify: { per_trigger: 1000, per_hour: 1000, routes: [{ name: all, channels: [hook, chat, mail] }] }\n',
+        'hook.secret': 'a-secret-that-nobody-guesses-0003',
+        'chat.secret': `${hook.url}/chat/s3cret-address`,
+        'principals.yaml': PRINCIPALS.replace(/username: (\w+),/g, 'username: $1, emails: [$1@example.com],'),
+      },
+    });
     scene.runner();
     const secrets = new Set<string>();
     const jobs: number[] = [];
@@ -210,6 +226,14 @@ describe('secrets of every job among the fixtures', () => {
     for (const path of filesBelow(bundles)) looks.set(path, readFileSync(path, 'utf8'));
     expect((await runCli(['audit', 'export', '--out', join(scene.folder, 'export.jsonl')], { env })).exit).toBe(0);
     looks.set('the export', readFileSync(join(scene.folder, 'export.jsonl'), 'utf8'));
+    await scene.gitlab.until('every job told', () => {
+      const told = hook.posted.filter(({ body }) => body.includes('holdpoint.review_approved'));
+      return told.length === FIXTURES.length && mail.mails.some(({ to }) => to.includes('zoe@example.com'));
+    });
+    looks.set('web hooks and chats', hook.posted.map(({ body, headers }) => body + JSON.stringify(headers)).join('\n'));
+    looks.set('mails', mail.mails.map(({ raw }) => bodyOf(raw) + raw).join('\n'));
+    secrets.add('a-secret-that-nobody-guesses-0003').add('s3cret-address');
+    await Promise.all([hook.close(), mail.close()]);
     looks.set('the log of the agent', scene.log.lines.join('\n'));
     const doctor = await observe({
       of: { sources: { flags: { config: join(scene.folder, 'agent.yml') }, env: {}, cwd: '/' } },
@@ -231,7 +255,13 @@ describe('secrets of every job among the fixtures', () => {
     // That these looks would find one: what is no secret is found.
     expect(looks.get('doctor')).toContain(scene.folder);
     expect(looks.get('GET /api/v1/agents 0')).toContain('"check":"gitlab"');
-    for (const where of ['the export', join(bundles, 'hold-1.bundle.json'), 'GET /api/v1/audit/bundle/holds/{id} 1'])
+    for (const where of [
+      'web hooks and chats',
+      'mails',
+      'the export',
+      join(bundles, 'hold-1.bundle.json'),
+      'GET /api/v1/audit/bundle/holds/{id} 1',
+    ])
       expect(unpacked(looks.get(where) ?? ''), where).toContain(`${FIXTURES[0]![0]} looks right`);
   });
 });

@@ -3,6 +3,7 @@ import { verifyChain } from '../../agent/src/domain/audit.ts';
 import { digestOf } from '../../agent/src/domain/digest.ts';
 import type { JsonObject } from '../../agent/src/domain/json.ts';
 import { openDetached } from '../../agent/src/hub/detached.ts';
+import { openNotifications } from '../../agent/src/hub/notifications.ts';
 import { routes } from '../../agent/src/hub/routes.ts';
 import { holdDetailSchema, problemSchema } from '../../agent/src/wire/api.ts';
 import { approvalDetailSchema } from '../../agent/src/wire/approvals.ts';
@@ -343,6 +344,14 @@ describe('the HTTP API', () => {
       signIn: null,
       keeper: auditKeeper(),
       detached: openDetached(hub.world.context, null, hub.log),
+      notifications: openNotifications(
+        hub.world.context,
+        { channels: [], senders: [] },
+        null,
+        () => null,
+        () => {},
+        hub.log,
+      ),
       metrics: async () => '',
     });
     expect(documented.sort()).toEqual(table.map((r) => `${r.method} ${r.url.replace(/:(\w+)/g, '{$1}')}`).sort());

@@ -61,6 +61,16 @@ describe('policy check', () => {
     ],
     ['an entry that says nothing', 'configurations: [{ name: a, match: {} }]', 'configurations[0]: says nothing'],
     [
+      'a pattern over events that nothing fits',
+      'notify: { routes: [{ name: a, channels: [x], events: [reviews_*] }] }',
+      'p.yaml:1: error: notify.routes.0.events.0: reviews_* fits no event',
+    ],
+    [
+      'somebody to be told whom nobody knows',
+      'notify:\n  escalations: [{ name: a, after: 1h, channels: [x], also: [ada, zed] }]',
+      'p.yaml:2: error: notify.escalations[0].also[1]: names zed: there is no such person',
+    ],
+    [
       'two entries of one name',
       'configurations: [{ name: a, match: {}, remember: 1d }, { name: a, match: {}, comment: required }]',
       'a stands twice',
@@ -311,5 +321,33 @@ describe('policy schema', () => {
       expect.arrayContaining(['rules', 'freeze', 'break_glass', 'runners']),
     );
     expect(JSON.parse((await runCli(['policy', 'schema', '--tests'])).out).required).toEqual(['cases']);
+  });
+});
+
+describe('policy check of notifications', () => {
+  const routes =
+    'notify:\n  routes:\n    - { name: a, channels: [mail, pagr] }\n  escalations: [{ name: b, after: 2h, channels: [chat] }]\n';
+  it('names channels that hub.notify does not define, where somebody says which there are', async () => {
+    const { exit, lines } = await check(routes, '--channels', 'mail, pager');
+    expect(exit).toBe(2);
+    expect(lines.filter((line) => line.includes('notify'))).toEqual([
+      'p.yaml:3: error: notify.routes[0].channels[1]: names the channel pagr: there are mail, pager in hub.notify',
+      'p.yaml:4: error: notify.escalations[0].channels[0]: names the channel chat: there are mail, pager in hub.notify',
+    ]);
+    expect((await check(routes)).exit).toBe(0);
+  });
+
+  it('and policy explain says who is told of a job', async () => {
+    writeFileSync(
+      join(cwd, 'p.yaml'),
+      'notify:\n  routes:\n    - { name: ours, match: { projects: [acme/shop] }, severity: action, channels: [mail], to: [approvers], digest: 10m }\n    - { name: theirs, match: { projects: [acme/lone] }, channels: [mail] }\n  escalations:\n    - { name: late, after: 4h, channels: [mail], also: [cleo] }\n',
+    );
+    const { out } = await runCli(['policy', 'explain', '--policy', 'p.yaml', '--project', '21', '--job', 'x'], { cwd });
+    const told = out.slice(out.indexOf('Who is told:')).split('\n').slice(0, 3);
+    expect(told).toEqual([
+      'Who is told:',
+      '  ours: everything that is action or more, by mail, to approvers, collected over 10m (line 3)',
+      '  late: what waits for 4h, by mail, to approvers, cleo (line 6)',
+    ]);
   });
 });

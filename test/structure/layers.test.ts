@@ -22,6 +22,7 @@ const MAY: Record<string, readonly string[] | 'anything'> = {
   stores: ADAPTER,
   executors: ADAPTER,
   directories: ADAPTER,
+  notify: ADAPTER,
   system: ADAPTER,
   config: ['domain', 'wire'],
   cli: ['domain', 'wire', 'config'],

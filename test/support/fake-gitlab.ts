@@ -65,6 +65,8 @@ export async function startFakeGitlab(options: FakeGitlabOptions = {}): Promise<
     revokePersonToken: (token) => void world.personTokens.delete(token),
     push: (push) => void world.pushes.push(push),
     statuses: world.statuses,
+    notes: world.notes,
+    mergeRequest: (of) => void world.mergeRequests.push(of),
     deletePipeline(id) {
       for (const job of [...world.jobs.values()]) if (job.pipeline.id === id) world.jobs.delete(job.id);
     },
@@ -147,6 +149,8 @@ function createWorld(options: FakeGitlabOptions): { world: World; advance: (ms: 
     personTokens: new Map(),
     people: NO_PEOPLE,
     statuses: [],
+    mergeRequests: [],
+    notes: [],
     pushes: [],
     unpersistedChunks: options.unpersistedChunks ?? 0,
     objectStorageUrl: '',

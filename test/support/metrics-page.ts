@@ -16,6 +16,7 @@ export function everyMetric(): Registry {
     viewers: () => 0,
     policy: () => null,
     overdue: nothing,
+    outbox: async () => ({ waiting: 0, dead: 0, oldestDue: null }),
     census: async () => ({
       holds: [],
       oldestWaitingAt: null,

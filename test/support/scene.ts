@@ -54,6 +54,8 @@ export function writeAgentFolder(options: {
     readonly more?: string;
   }[];
   readonly extra?: string;
+  /** More of `hub:`, in flow style: `notify: [{ … }]`. */
+  readonly moreOfHub?: readonly string[];
   /** Files beside agent.yml, by name. */
   readonly files?: Readonly<Record<string, string>>;
   readonly gatewayPort?: number;
@@ -82,6 +84,7 @@ export function writeAgentFolder(options: {
     `listen: 127.0.0.1:${options.hubPort ?? 0}`,
     ...(options.botToken === undefined ? [] : ['gitlab_token_file: bot.token']),
     ...(options.membersToken === undefined ? [] : ['gitlab_members_token_file: members.token']),
+    ...(options.moreOfHub ?? []),
   ].join(', ');
   const text = `gitlab: { url: ${options.gitlabUrl}${tokenFile} }
 gateway: { listen: 127.0.0.1:${options.gatewayPort ?? 0} }
@@ -96,7 +99,8 @@ ${runners}`;
   if (options.membersToken !== undefined)
     writeFileSync(join(folder, 'members.token'), options.membersToken, { mode: 0o600 });
   writeFileSync(join(folder, 'principals.yaml'), PRINCIPALS, { mode: 0o600 });
-  for (const [name, content] of Object.entries(options.files ?? {})) writeFileSync(join(folder, name), content);
+  for (const [name, content] of Object.entries(options.files ?? {}))
+    writeFileSync(join(folder, name), content, { mode: 0o600 });
   return folder;
 }
 
@@ -197,6 +201,8 @@ export interface Scene {
 export async function openScene(
   options: {
     readonly extra?: string;
+    /** More of `hub:`, in flow style. */
+    readonly moreOfHub?: readonly string[];
     readonly files?: Readonly<Record<string, string>>;
     /** More members of the protected runner's entry. */
     readonly runner?: string;
@@ -205,7 +211,7 @@ export async function openScene(
     /** Called with the folder before the agent is first started: puts a state there. */
     readonly before?: (folder: string) => void;
     /** What GitLab lets the hub's bot do; without it the hub has none. */
-    readonly bot?: readonly ('read' | 'retry' | 'status')[];
+    readonly bot?: readonly ('read' | 'retry' | 'status' | 'note')[];
     /** Folder of the built page; default: what a build has left. */
     readonly page?: string;
     /** True: the agent looks at the host of this test, as it would at its own. */
@@ -228,6 +234,7 @@ export async function openScene(
       { name: 'open-01', token: openToken, protected: false },
     ],
     ...(options.extra === undefined ? {} : { extra: options.extra }),
+    ...(options.moreOfHub === undefined ? {} : { moreOfHub: options.moreOfHub }),
     ...(options.files === undefined ? {} : { files: options.files }),
     ...(options.bot === undefined ? {} : { botToken: gitlab.personToken(BOT, { may: options.bot }) }),
     ...(options.people === undefined ? {} : { membersToken: gitlab.personToken(BOT, { may: ['read'] }) }),

@@ -68,6 +68,7 @@ describe('agent.yml', () => {
         tls: null,
         trustedProxies: [],
         plainHttp: false,
+        notify: [],
       },
       stateDir: join(folder, 'state'),
       principals: join(folder, 'principals.yaml'),
@@ -368,7 +369,7 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     `${GOOD}    divert: x\noidc: {}\nhub: {notify: {}}\non_unmatched: divert\n`,
     [
       'agent.yml:8:5: runners[0].divert: which runner takes what nobody approved stands in the policy, under on_unmatched',
-      'agent.yml:10:7: hub.notify: not supported in this version; take it out',
+      'agent.yml:10:15: hub.notify: wanted a list ("- name: …")',
       'agent.yml:9:1: oidc: not supported in this version; take it out',
       'agent.yml:11:1: on_unmatched: stands in the policy (policy.yaml), not here',
     ],

@@ -141,6 +141,12 @@ export const COMMANDS: readonly {
     load: () => import('./commands/token.ts'),
   },
   {
+    name: 'notifications',
+    usage: '[list|retry|test|…]',
+    summary: 'what people were told, and what could not be sent',
+    load: () => import('./commands/notifications.ts'),
+  },
+  {
     name: 'agents',
     usage: '[list|enroll|revoke]',
     summary: 'list, enrol and revoke the agents of the hub',

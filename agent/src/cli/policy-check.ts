@@ -22,17 +22,20 @@ async function check(
   io: FileIo,
   parts: PolicyParts,
   principals: string | undefined,
+  channels: readonly string[] | null,
   now: number,
 ): Promise<Checked> {
   try {
     const { policy, line, has } = await readPolicyAt(io, parts, file);
     const people = await principalsFor(io, parts, file, principals);
-    const problems = policyProblems(policy, { has, principals: people, now }).map(({ severity, path, message }) => ({
-      severity,
-      line: line(path),
-      path: pathText(path),
-      message,
-    }));
+    const problems = policyProblems(policy, { has, principals: people, channels, now }).map(
+      ({ severity, path, message }) => ({
+        severity,
+        line: line(path),
+        path: pathText(path),
+        message,
+      }),
+    );
     return { file, version: policy.version, problems: [...problems].sort((a, b) => a.line - b.line) };
   } catch (error) {
     return {
@@ -53,12 +56,24 @@ async function check(
  */
 export async function checkCommand(
   files: readonly string[],
-  options: { readonly principals?: string; readonly strict?: boolean; readonly json: boolean; readonly now: number },
+  options: {
+    readonly principals?: string;
+    /** Names with commas between. */
+    readonly channels?: string;
+    readonly strict?: boolean;
+    readonly json: boolean;
+    readonly now: number;
+  },
   io: FileIo,
   parts: PolicyParts,
 ): Promise<number> {
+  const channels =
+    options.channels
+      ?.split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== '') ?? null;
   const checked: Checked[] = [];
-  for (const file of files) checked.push(await check(file, io, parts, options.principals, options.now));
+  for (const file of files) checked.push(await check(file, io, parts, options.principals, channels, options.now));
   const bad = checked.some(({ problems }) =>
     problems.some(({ severity }) => severity === 'error' || options.strict === true),
   );

@@ -1,8 +1,10 @@
 import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { dirname } from 'node:path';
+import type { ChannelConfig } from '../domain/notify/channel.ts';
 import { AGENT_FILE, type FileKind, HUB_FILE, inWordsOf, isOfHub } from './file-kinds.ts';
 import type { ListenAddress } from './kinds.ts';
+import { notifyChannels, secretsOf } from './notify.ts';
 import { type OidcConfig, oidcConfig } from './oidc.ts';
 import { OPTIONS } from './options.ts';
 import { ConfigError, type ConfigProblem } from './problems.ts';
@@ -48,6 +50,8 @@ export interface HubConfig {
     readonly trustedProxies: readonly string[];
     /** Agents of other machines are served without TLS, too. */
     readonly plainHttp: boolean;
+    /** Channels that people and programs are told things through. */
+    readonly notify: readonly ChannelConfig[];
   };
   readonly stateDir: string;
   /** Path of principals.yaml; null: GitLab alone says who is who. */
@@ -99,6 +103,7 @@ function storeConfig({ settings, text, path }: Settings, inState: Readonly<Recor
 /** What both files say, and how to go on reading; the caller throws what was gathered in `problems`. */
 function readShared(
   read: Settings,
+  kind: FileKind,
   isApart: boolean,
   readSecret: typeof readSecretFile = readSecretFile,
 ): Omit<HubConfig, 'warnings'> {
@@ -131,6 +136,12 @@ function readShared(
     if (!reading.ok) problems.push({ where: named.where, path: key, message: reading.message });
   }
   const oidc = isApart ? null : oidcConfig({ settings, text, path }, problems);
+  const notify = isApart ? [] : notifyChannels(read.yaml, kind, file === null ? '.' : dirname(file), problems);
+  const noted = notify.find((channel) => channel.kind === 'gitlab');
+  if (noted !== undefined && !settings.has('hub.gitlab_token_file')) {
+    const message = `missing: channel ${noted.name} writes notes of merge requests with that token`;
+    problems.push({ where: file ?? kind.defaultFile, path: 'hub.gitlab_token_file', message });
+  }
   return {
     file,
     gitlab: {
@@ -148,6 +159,7 @@ function readShared(
       tls: isApart ? null : tlsConfig(read),
       trustedProxies: proxies(read),
       plainHttp: text('hub.plain_http') === 'allow',
+      notify,
     },
     stateDir,
     principals,
@@ -160,6 +172,9 @@ function readShared(
     },
     secretFiles: [
       ...tokenFiles,
+      ...notify.flatMap((channel) =>
+        secretsOf(channel).map((file) => ({ path: file, what: `secret of channel ${channel.name}` })),
+      ),
       { path: path('keys.variable', inState), what: 'keys.variable' },
       { path: path('keys.hub', inState), what: 'keys.hub' },
       ...(!isApart && settings.has('tls.key') ? [{ path: path('tls.key'), what: 'tls.key' }] : []),
@@ -172,7 +187,7 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
   const read = readSettings(sources, AGENT_FILE);
   const { settings, text, number, path, listen, problems, file, yaml } = read;
   const remote = remoteHub(read);
-  const shared = readShared(read, remote !== null, sources.readSecret);
+  const shared = readShared(read, AGENT_FILE, remote !== null, sources.readSecret);
   const runners: LoadedRunners = loadRunners(
     yaml,
     file === null ? sources.cwd : dirname(file),
@@ -226,7 +241,7 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
 /** Reads flags, environment and hub.yml; throws ConfigError (`bad_config`) with every problem at once. */
 export function loadHubConfig(sources: ConfigSources): HubConfig {
   const read = readSettings(sources, HUB_FILE);
-  const shared = readShared(read, false);
+  const shared = readShared(read, HUB_FILE, false);
   throwThem(read.problems, HUB_FILE);
   return {
     ...shared,

@@ -213,11 +213,12 @@ export const OPTIONS: readonly ConfigOption[] = [
 ];
 
 /** Keys that belong to later versions: told apart from typing mistakes, refused all the same, since they would do nothing. */
-export const LATER_KEYS: readonly string[] = ['hub.notify', 'oidc', 'notify'];
+export const LATER_KEYS: readonly string[] = ['oidc'];
 
 /** Keys that stand in another file. */
 export const ELSEWHERE: Readonly<Record<string, string>> = {
   on_unmatched: 'stands in the policy (policy.yaml), not here',
+  notify: 'channels stand under hub.notify, who is told what stands in the policy (policy.yaml)',
   'runners.divert': 'which runner takes what nobody approved stands in the policy, under on_unmatched',
 };
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { suggest } from '../domain/suggest.ts';
 import { type FileKind, HUB_FILE } from './file-kinds.ts';
 import { readKind } from './kinds.ts';
+import { notifySchema } from './notify.ts';
 import { type ConfigOption, ELSEWHERE, LATER_KEYS, OPTIONS } from './options.ts';
 import type { ConfigProblem } from './problems.ts';
 import { pathText, type YamlFile } from './yaml-file.ts';
@@ -52,6 +53,8 @@ function sectionShape(kind: FileKind, section: string): Record<string, z.ZodType
       else members[name] ??= z.strictObject(sectionShape(kind, `${section}${name}.`)).optional();
     }
   }
+  // A list stands in the file only.
+  if (section === (kind.name === 'agent.yml' ? 'hub.' : '')) members.notify = notifySchema.optional();
   return members;
 }
 

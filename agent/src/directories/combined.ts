@@ -80,6 +80,7 @@ function merged(written: Person, live: Person): Person {
   return {
     ...live,
     ...(written.emails === undefined ? {} : { emails: written.emails }),
+    ...(written.notify === undefined ? {} : { notify: written.notify }),
     blocked: written.blocked || live.blocked,
     bot: written.bot === true || live.bot === true,
     admin: written.admin === true || live.admin === true,

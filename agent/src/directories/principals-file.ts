@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ClaimedPerson } from '../domain/claims.ts';
 import { inForce, type Roster, rosterOf } from '../domain/membership.ts';
+import { WISHES } from '../domain/notify/delivery.ts';
 import { accessLevel, type Principals } from '../domain/principal.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Directory, Named } from '../ports/directory.ts';
@@ -41,6 +42,7 @@ const schema = z
         username: z.string().min(1),
         name: z.string().optional(),
         emails: z.array(z.string().min(3).max(320)).max(100).optional(),
+        notify: z.enum(WISHES).optional(),
         blocked: z.boolean().optional(),
         /** GitLab's word for the same: whoever is not `active` may do nothing. */
         state: z.string().min(1).max(50).optional(),
@@ -112,6 +114,7 @@ export function readPrincipals(text: string, name: string): Principals {
       username: user.username,
       name: user.name ?? user.username,
       ...(user.emails === undefined ? {} : { emails: user.emails }),
+      ...(user.notify === undefined ? {} : { notify: user.notify }),
       blocked: user.blocked === true || (user.state !== undefined && user.state !== 'active'),
       bot: user.bot ?? false,
       admin: user.admin ?? false,

@@ -26,6 +26,7 @@ export const AUDIT_KINDS = [
   'break_glass',
   'exception_used',
   'ungated',
+  'told',
   'system',
 ] as const;
 /** One of the kinds. */
@@ -135,6 +136,10 @@ export const AUDIT_EVENTS = {
   break_glass_overdue: event('break_glass', 'nobody else has looked in time at what was run without its approval'),
   break_glass_review: event('break_glass', 'looked at what was run without its approval'),
   exception_used: event('exception_used', 'made use of an exception to a rule'),
+  notified: event('told', 'sends word of it'),
+  notification_failed: event('told', 'could not send word of it'),
+  notifications_retried: event('told', 'had notifications that could not be sent tried again'),
+  help_asked: event('told', 'asked those who can still help for a decision'),
   job_monitored: event('ungated', 'would have been decided like this; the runner only watches'),
   job_diverted: event('ungated', 'sent the job to an unprotected runner'),
   audit_exported: event('system', 'exported the audit'),

@@ -1,4 +1,5 @@
 import { type Freeze, freezeAt } from './freeze.ts';
+import { type Escalation, NO_NOTIFY, type NotifyRoute } from './notify/notify-policy.ts';
 import { effectivePolicy, type Policy, type PolicyEntry } from './policy.ts';
 import { entryFits, type PolicyTarget } from './policy-match.ts';
 import {
@@ -53,6 +54,8 @@ export interface Explanation {
   /** Windows that can hold for the job, and those that hold at this moment. */
   readonly windows: readonly { readonly name: string; readonly words: string; readonly path: PolicyPath }[];
   readonly freeze: Freeze;
+  /** Who is told what of it: routes and escalations that fit. */
+  readonly told: readonly { readonly words: string; readonly path: PolicyPath }[];
   /** What protects its environment, of the file alone; null for a job without one, or one that the file does not protect. */
   readonly deployment: {
     readonly sources: readonly string[];
@@ -124,8 +127,31 @@ export function explainPolicy(
         : [],
     ),
     freeze,
+    told: toldOf(policy, target),
     deployment: deploymentOf(policy, target, tier, members, explained),
   };
+}
+
+function toldOf({ notify = NO_NOTIFY }: Policy, target: PolicyTarget): Explanation['told'] {
+  const routes = notify.routes.flatMap((one, i) =>
+    entryFits(one.match, target) ? [{ words: routeWords(one), path: ['notify', 'routes', i] as PolicyPath }] : [],
+  );
+  const escalations = notify.escalations.flatMap((one, i) =>
+    entryFits(one.match, target)
+      ? [{ words: escalationWords(one), path: ['notify', 'escalations', i] as PolicyPath }]
+      : [],
+  );
+  return [...routes, ...escalations];
+}
+
+function routeWords({ name, events, severity, channels, to, also, digestMs }: NotifyRoute): string {
+  const what = `${events === undefined ? 'everything' : events.join(', ')}${severity === 'info' ? '' : ` that is ${severity} or more`}`;
+  const digest = digestMs === 0 ? '' : `, collected over ${durationWords(digestMs)}`;
+  return `${name}: ${what}, by ${channels.join(', ')}, to ${[...to, ...also].join(', ') || 'nobody by name'}${digest}`;
+}
+
+function escalationWords({ name, afterMs, channels, also }: Escalation): string {
+  return `${name}: what waits for ${durationWords(afterMs)}, by ${channels.join(', ')}, to ${['approvers', ...also].join(', ')}`;
 }
 
 function deploymentOf(
@@ -182,6 +208,9 @@ export function explanationLines(of: Explanation, where: (path: PolicyPath) => s
       lines.push(`  now: frozen by ${freeze.hard.names.join(' and ')} until ${iso(freeze.hard.until)}`);
     for (const excepted of freeze.excepted) lines.push(`  now: not kept back by ${excepted}`);
     if (freeze.hard === null && freeze.excepted.length === 0 && freeze.extra === null) lines.push('  now: none holds');
+  }
+  if (of.told.length > 0) {
+    lines.push('', 'Who is told:', ...of.told.map(({ words, path }) => `  ${words} (${where(path)})`));
   }
   if (deployment !== null) {
     lines.push('', `Its environment is protected by ${deployment.sources.join(', ')}; each deployment needs:`);

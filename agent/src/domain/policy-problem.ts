@@ -15,6 +15,8 @@ export interface PolicyCheck {
   readonly has: (path: PolicyPath) => boolean;
   /** Who there is; null where nobody said. */
   readonly principals: Principals | null;
+  /** Names of the channels that there are; null where nobody said. */
+  readonly channels?: readonly string[] | null;
   /** Epoch ms. */
   readonly now: number;
 }

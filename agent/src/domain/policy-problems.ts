@@ -1,4 +1,5 @@
 import { type FreezeWindow, frozenUntil } from './freeze.ts';
+import { namedChannels } from './notify/notify-policy.ts';
 import type { Policy } from './policy.ts';
 import type { PolicyPath } from './policy-explain.ts';
 import { chosenBy, loosened, unreachable } from './policy-loosening.ts';
@@ -15,6 +16,7 @@ export function policyProblems(given: Policy, check: PolicyCheck): readonly Poli
     ...policy.entries.flatMap((_, index) => unreachable(policy, index)),
     ...policy.entries.flatMap((_, index) => loosened(policy, index)),
     ...freezeProblems(policy, check),
+    ...notifyProblems(policy, check),
     ...(check.principals === null ? [] : peopleProblems(policy, check.principals)),
   ];
 }
@@ -42,6 +44,28 @@ function settingsProblems(policy: Policy, { has }: PolicyCheck): readonly Policy
     }
     return found;
   });
+}
+
+/** Channels that nobody has defined, and people who are to be told and are nobody. */
+function notifyProblems({ notify }: Policy, { channels = null, principals }: PolicyCheck): readonly PolicyProblem[] {
+  if (notify === undefined) return [];
+  const unknown = namedChannels(notify).filter(({ name }) => channels !== null && !channels.includes(name));
+  const lists = [
+    ...notify.routes.map(({ also }, i) => ({ also, at: ['notify', 'routes', i, 'also'] as PolicyPath })),
+    ...notify.escalations.map(({ also }, i) => ({ also, at: ['notify', 'escalations', i, 'also'] as PolicyPath })),
+  ];
+  const nobody = lists.flatMap(({ also, at }) =>
+    also.flatMap((who, i) =>
+      principals === null || principals.users.some(({ id, username }) => id === who || username === who)
+        ? []
+        : [problem('error', [...at, i], `names ${who}: there is no such person`)],
+    ),
+  );
+  const known = channels === null || channels.length === 0 ? 'there is none' : `there are ${channels.join(', ')}`;
+  return [
+    ...unknown.map(({ name, path }) => problem('error', path, `names the channel ${name}: ${known} in hub.notify`)),
+    ...nobody,
+  ];
 }
 
 const YEAR_MS = 366 * 86_400_000;

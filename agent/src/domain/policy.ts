@@ -3,6 +3,7 @@ import { canonicalJson } from './canonical-json.ts';
 import { digestOfText } from './digest.ts';
 import type { FreezeWindow } from './freeze.ts';
 import { DAY_MS, type Lifetime, type LifetimeLimit, longest } from './lifetime.ts';
+import type { NotifyPolicy } from './notify/notify-policy.ts';
 import { entryFits, type PolicyMatch, type PolicyTarget } from './policy-match.ts';
 import { ACCESS_LEVELS } from './principal.ts';
 import {
@@ -122,6 +123,8 @@ export interface Policy {
   readonly environments: readonly EnvironmentEntry[];
   /** Who may change what the API protects. */
   readonly edit: EnvironmentEdit;
+  /** Who is told what; absent: nobody anything. */
+  readonly notify?: NotifyPolicy;
 }
 
 const SHIPPED: PolicySettings = {

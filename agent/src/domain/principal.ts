@@ -1,3 +1,5 @@
+import type { Wish } from './notify/delivery.ts';
+
 /** Access levels by GitLab's number. */
 export const ACCESS_LEVELS = {
   none: 0,
@@ -34,6 +36,8 @@ export interface Person {
   readonly name: string;
   /** Addresses that their commits carry, to know what they wrote (T18). */
   readonly emails?: readonly string[];
+  /** What they want to be told; absent: everything. */
+  readonly notify?: Wish;
   /** A blocked person may do nothing, whatever their membership says. */
   readonly blocked: boolean;
   /** No human: approves nothing unless a rule names it. */

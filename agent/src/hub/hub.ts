@@ -38,6 +38,7 @@ import type { KnownAgent } from './link-auth.ts';
 import { createLinkServer } from './link-server.ts';
 import { createLogs } from './logs.ts';
 import { createMetrics } from './metrics.ts';
+import { type NotifyOptions, openNotifications } from './notifications.ts';
 import { joinOtherHubs } from './other-hubs.ts';
 import { peersOf } from './proxies.ts';
 import { recent } from './recent.ts';
@@ -96,6 +97,8 @@ export interface HubOptions {
   readonly tracer?: Tracer;
   /** Where metrics are registered; a registry of the hub's own where absent. */
   readonly registry?: Registry;
+  /** Channels that people and programs are told things through; without it nobody is. */
+  readonly notify?: NotifyOptions;
   /** How often agents and viewers are pinged; default 15,000. Two misses close the link. */
   readonly heartbeatMs?: number;
 }
@@ -166,6 +169,7 @@ export function createHub(options: HubOptions): Hub {
         metrics.changed(event);
         detached.noticed(event);
         autoApprovals.noticed(event);
+        notifications.noticed();
         viewers.publish(event);
         options.hints?.publish({ changed: event });
       },
@@ -215,9 +219,18 @@ export function createHub(options: HubOptions): Hub {
     auditIntact: audit.intact,
     people: () => directory.problem(),
     now: () => clock.now(),
+    outbox: () => notifications.figures(),
   });
   const autoApprovals = openAutoApprovals(context, options.ci ?? null, log);
   const detached = openDetached(context, options.ci ?? null, log);
+  const notifications = openNotifications(
+    context,
+    options.notify ?? { channels: [], senders: [] },
+    options.ci ?? null,
+    link.connectedSince,
+    metrics.notification,
+    log.child({ part: 'notifications' }),
+  );
   const signIn =
     options.identity === undefined
       ? null
@@ -233,6 +246,7 @@ export function createHub(options: HubOptions): Hub {
     agents: link,
     links: link,
     detached,
+    notifications,
     connectedSince: link.connectedSince,
     awaySince: link.awaySince,
     writable,
@@ -351,6 +365,7 @@ export function createHub(options: HubOptions): Hub {
       checking = audit.start().then(checkApprovals);
       expireAndAgain();
       detached.start();
+      notifications.start();
       return { port: taken };
     },
     async close() {
@@ -361,6 +376,7 @@ export function createHub(options: HubOptions): Hub {
         checking,
         expiring,
         detached.close(),
+        notifications.close(),
         autoApprovals.close(),
         signIn?.close(),
         link.close(),

@@ -1,9 +1,11 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { StoreMeter } from '../app/measured-store.ts';
 import { AUDIT_EVENTS } from '../domain/audit-events.ts';
+import type { OutboxFigures } from '../ports/notice-store.ts';
 import type { PolicyStatus } from '../ports/policy-status.ts';
 import type { ChangedEvent } from '../ports/push.ts';
 import type { Census } from '../ports/store.ts';
+import type { Count } from './notifications.ts';
 
 /** What a request is counted under: parts of the hub, since each of its hundred routes would be a dozen series. */
 export type Surface = 'api' | 'gitlab_api' | 'health' | 'page';
@@ -14,6 +16,7 @@ export interface HubMetrics extends StoreMeter {
   request(surface: Surface, status: number, seconds: number): void;
   /** Somebody was told to come again later: because of wrong tokens, votes or requests. */
   limited(what: string): void;
+  notification: Count;
   /** Begins to look at these when somebody asks. */
   follow(look: HubLook): void;
   text(): Promise<string>;
@@ -30,6 +33,8 @@ export interface HubLook {
   census(): Promise<Census>;
   /** Whether the store takes a write at this moment. */
   writable(): Promise<boolean>;
+  /** What waits to be told to people and programs. */
+  outbox(): Promise<OutboxFigures>;
   /** Rows of the audit. */
   auditRows(): Promise<number>;
   /** What the last look at the whole audit found; null before the first. */
@@ -85,6 +90,12 @@ export function createMetrics(registry: Registry = new Registry()): HubMetrics {
     registers,
   });
   for (const limit of ['wrong tokens', 'votes', 'requests']) limited.inc({ limit }, 0);
+  const sent = new Counter({
+    name: 'holdpoint_hub_notification_sends_total',
+    help: 'Tries to send notifications, by kind of channel and outcome',
+    labelNames: ['kind', 'outcome'],
+    registers,
+  });
   return {
     changed: ({ type, state }) => changes.inc({ type, state }),
     // Only words of the table: an event of a later version is counted, and makes no series of its own.
@@ -93,6 +104,7 @@ export function createMetrics(registry: Registry = new Registry()): HubMetrics {
     request: (surface, status, seconds) =>
       requests.observe({ surface, code: `${Math.floor(status / 100)}xx` }, seconds),
     limited: (limit) => limited.inc({ limit }),
+    notification: (kind, outcome) => sent.inc({ kind, outcome }),
     follow: (look) => followHub(registers, look),
     text: () => registry.metrics(),
   };
@@ -132,6 +144,13 @@ function followHub(registers: Registry[], look: HubLook): void {
   );
   add('break_glass_overdue', 'Runs without an approval that nobody else has looked at in time', look.overdue);
   add('store_writable', '1 while the store takes writes', async () => ((await look.writable()) ? 1 : 0));
+  add('notifications_waiting', 'Notifications that wait to be sent', async () => (await look.outbox()).waiting);
+  add('notifications_dead', 'Notifications that could not be sent', async () => (await look.outbox()).dead);
+  add(
+    'notifications_oldest_due_timestamp_seconds',
+    'Since when the oldest notification that is due waits; 0 while none is',
+    async () => ((await look.outbox()).oldestDue ?? 0) / 1_000,
+  );
   add('audit_rows', 'Rows of the audit', look.auditRows);
   add('audit_intact', '1 when the whole audit verified at the last look, 0 when it did not', () => {
     const intact = look.auditIntact();

@@ -12,6 +12,7 @@ import { figureRoutes } from './routes/figures.ts';
 import { holdRoutes } from './routes/holds.ts';
 import { inboxRoutes } from './routes/inbox.ts';
 import { meRoutes } from './routes/me.ts';
+import { notificationRoutes } from './routes/notifications.ts';
 import { oidcRoutes } from './routes/oidc.ts';
 import { passkeyRoutes } from './routes/passkeys.ts';
 import { policyRoutes } from './routes/policy.ts';
@@ -38,6 +39,7 @@ export function routes(context: RouteContext): readonly Route[] {
     proposalRoutes,
     tokenRoutes,
     auditRoutes,
+    notificationRoutes,
     meRoutes,
     sessionRoutes,
     oidcRoutes,

@@ -31,6 +31,21 @@ export interface CiCommitStatus {
   readonly url: string;
 }
 
+/** A note of a merge request. */
+export interface CiNote {
+  readonly id: number;
+  /** Id of the user. */
+  readonly author: number;
+  readonly body: string;
+}
+/** A note that is to be written; `note`: the one that it takes the place of. */
+export interface CiNewNote {
+  readonly projectId: number;
+  readonly iid: number;
+  readonly note: number | null;
+  readonly body: string;
+}
+
 /** Which way is asked for, and of which job. */
 export interface CiHistoryQuestion {
   readonly projectId: number;
@@ -58,6 +73,12 @@ export interface CiApi {
   /** Cancels a job that has not ended. */
   cancel(credential: string, projectId: number, jobId: number): Promise<CiAnswer<null>>;
   setStatus(credential: string, status: CiCommitStatus): Promise<CiAnswer<null>>;
+  /** Iids of the open merge requests of this project that the commit is in, oldest first. */
+  mergeRequestsOf(credential: string, projectId: number, sha: string): Promise<CiAnswer<readonly number[]>>;
+  /** Notes of a merge request that people and bots wrote, oldest first. */
+  notesOf(credential: string, projectId: number, iid: number): Promise<CiAnswer<readonly CiNote[]>>;
+  /** Writes a note, or (with an id) writes it anew. */
+  putNote(credential: string, note: CiNewNote): Promise<CiAnswer<null>>;
   /** Who pushed and made what lies between two commits of a ref, and the jobs of that name in the pipeline. */
   history(credential: string, question: CiHistoryQuestion): Promise<CiAnswer<PushedHistory>>;
   close(): Promise<void>;

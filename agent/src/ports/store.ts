@@ -14,6 +14,7 @@ import type { AgentReads, AgentWrites } from './agent-store.ts';
 import type { DeploymentReads, DeploymentWrites } from './deployment-store.ts';
 import type { HubPush } from './gatekeeper.ts';
 import type { OrderedPage, Page, Sight } from './listing.ts';
+import type { NoticeReads, NoticeWrites } from './notice-store.ts';
 import type { PasskeyReads, PasskeyWrites } from './passkey-store.ts';
 
 export type { OrderedPage, Page, Sight };
@@ -114,7 +115,7 @@ export interface Census {
 }
 
 /** Reads. Absent things are null, never an error. All of it rejects with `store_unavailable` when the database does. */
-export interface StoreReader extends DeploymentReads, PasskeyReads, AgentReads {
+export interface StoreReader extends DeploymentReads, PasskeyReads, AgentReads, NoticeReads {
   hold(id: number): Promise<Hold | null>;
   holdOfJob(instance: string, projectId: number, jobId: number): Promise<Hold | null>;
   openHold(key: HoldKey): Promise<Hold | null>;
@@ -262,7 +263,7 @@ export interface StoreReader extends DeploymentReads, PasskeyReads, AgentReads {
  * Writes of one transaction. `update…` writes only where the stored version is one below the given one, and rejects with
  * `hold_conflict` otherwise; so does an insert of what may exist once only. Then nothing of the transaction stays.
  */
-export interface StoreWriter extends StoreReader, DeploymentWrites, PasskeyWrites, AgentWrites {
+export interface StoreWriter extends StoreReader, DeploymentWrites, PasskeyWrites, AgentWrites, NoticeWrites {
   insertHold(hold: Omit<Hold, 'id'>, facts: Facts): Promise<Hold>;
   /** Writes a Hold; `facts` are those of its newest attempt when that is new. */
   updateHold(hold: Hold, facts?: Facts): Promise<void>;

@@ -13,6 +13,7 @@ import { statements as signIn } from './migrations/0009-sign-in.ts';
 import { statements as audit } from './migrations/0010-audit.ts';
 import { statements as current } from './migrations/0011-current.ts';
 import { statements as agents } from './migrations/0015-agents.ts';
+import { statements as notices } from './migrations/0016-notices.ts';
 import type { Schema } from './schema.ts';
 
 /** By number, in order, forward only; a number is given once and for ever. Numbers may be left out. */
@@ -29,6 +30,7 @@ const MIGRATIONS: readonly (readonly [version: number, statements: readonly Stat
   [10, audit],
   [11, current],
   [15, agents],
+  [16, notices],
 ];
 
 /** The schema that this program writes. */

@@ -9,6 +9,7 @@ import { deploymentReads } from './deployments.ts';
 import { detachedReads } from './detached-reads.ts';
 import { holdReads, withAttemptsOf } from './hold-reads.ts';
 import { pushOf } from './hold-rows.ts';
+import { noticeReads } from './notices.ts';
 import { passkeyReads } from './passkeys.ts';
 import { protectedReads } from './protected-environments.ts';
 import { reviewOf, voteOf } from './review-rows.ts';
@@ -183,5 +184,6 @@ export function reader(db: Kysely<Schema>): StoreReader {
       return rows.map(tokenOf);
     },
     ...auditReads(db),
+    ...noticeReads(db),
   };
 }

@@ -1,6 +1,7 @@
 /** Tables as Kysely sees them. Times are epoch ms, flags 0 or 1, structures JSON text. */
 import type { Generated } from 'kysely';
 import type { DeploymentSchema } from './deployment-schema.ts';
+import type { NoticeSchema } from './notice-schema.ts';
 
 interface SubjectColumns {
   instance: string;
@@ -310,7 +311,7 @@ export interface BreakGlassTable extends SubjectColumns {
   comment: string | null;
 }
 /** All tables by name. */
-export interface Schema extends DeploymentSchema {
+export interface Schema extends DeploymentSchema, NoticeSchema {
   schema_version: { version: number };
   configurations: { digest: string; canonical: string };
   holds: HoldTable;

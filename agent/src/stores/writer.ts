@@ -9,6 +9,7 @@ import { auditWrites } from './audit-writes.ts';
 import { breakGlassWrites } from './break-glass.ts';
 import { deploymentWrites } from './deployments.ts';
 import { attemptColumns, holdChanges, holdColumns, retryColumns } from './hold-rows.ts';
+import { noticeWrites } from './notices.ts';
 import { passkeyWrites } from './passkeys.ts';
 import { protectedWrites } from './protected-environments.ts';
 import { reader } from './reader.ts';
@@ -266,5 +267,6 @@ export function writer(db: Kysely<Schema>): StoreWriter {
       await db.insertInto('sessions').values(sessionColumns(session)).execute();
     },
     ...auditWrites(db),
+    ...noticeWrites(db),
   };
 }

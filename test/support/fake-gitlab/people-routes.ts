@@ -1,5 +1,6 @@
 import { jobOfToken } from './job-auth.ts';
 import { cancel, play, retry } from './jobs.ts';
+import { noteRoute } from './note-routes.ts';
 import { type Answer, type Job, json, refuse, type World } from './state.ts';
 import type { FakeCommitStatus, FakeUser } from './types.ts';
 import { jobView, personTokenView, pipelineView, userView } from './views.ts';
@@ -12,7 +13,7 @@ interface Credentials {
 /** Whoever asks, and what they may; null for a token that is none. */
 interface Asking {
   readonly user: FakeUser | undefined;
-  readonly may: (what: 'read' | 'retry' | 'status') => boolean;
+  readonly may: (what: 'read' | 'retry' | 'status' | 'note') => boolean;
 }
 
 function asking(world: World, token: string): Asking | null {
@@ -57,6 +58,7 @@ export function peopleRoute(
   return (
     compareRoute(world, method, rest, here) ??
     statusRoute(world, method, project, rest, person, body) ??
+    noteRoute(world, method, project, rest, { user: person?.user, mayWrite: person?.may('note') === true }, body) ??
     pipelineRoute(world, method, rest, here) ??
     jobRoute(world, method, rest, here, person)
   );

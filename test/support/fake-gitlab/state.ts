@@ -3,6 +3,8 @@ import type {
   EnqueueOptions,
   FakeCommitStatus,
   FakeGitlabOptions,
+  FakeMergeRequest,
+  FakeNote,
   FakePeople,
   FakePersonToken,
   FakePush,
@@ -110,6 +112,8 @@ export interface World {
   readonly apiToken: string;
   readonly personTokens: Map<string, FakePersonToken>;
   readonly statuses: FakeCommitStatus[];
+  readonly mergeRequests: FakeMergeRequest[];
+  readonly notes: FakeNote[];
   readonly pushes: FakePush[];
   people: FakePeople;
   unpersistedChunks: number;

@@ -86,6 +86,24 @@ export interface FakeCommitStatus {
   readonly by: string;
 }
 
+/** An open merge request; `sha`: the commit at its head. */
+export interface FakeMergeRequest {
+  readonly projectId: number;
+  readonly iid: number;
+  readonly sha: string;
+  readonly state: 'opened' | 'merged' | 'closed';
+}
+/** A note of a merge request; `edits`: how often it was written anew. */
+export interface FakeNote {
+  readonly id: number;
+  readonly projectId: number;
+  readonly iid: number;
+  readonly author: FakeUser;
+  body: string;
+  readonly system: boolean;
+  edits: number;
+}
+
 /** A picture of a job at this moment. */
 export interface FakeJob {
   readonly id: number;
@@ -191,7 +209,7 @@ export interface FakeGitlabOptions {
 /** What a token of a person or bot is like. */
 export interface FakeTokenOptions {
   /** What GitLab lets them do beside asking who they are; default everything. */
-  readonly may?: readonly ('read' | 'retry' | 'status')[];
+  readonly may?: readonly ('read' | 'retry' | 'status' | 'note')[];
   /** What the token says of itself; default `api`, or `read_api` where it may only read. */
   readonly scopes?: readonly string[];
   /** `YYYY-MM-DD`, the day on whose beginning it ends; default a year from now, null: never. */
@@ -266,6 +284,10 @@ export interface FakeGitlab {
   push(push: FakePush): void;
   /** Commit statuses, in the order in which they were set. */
   readonly statuses: readonly FakeCommitStatus[];
+  /** Opens a merge request. */
+  mergeRequest(of: FakeMergeRequest): void;
+  /** Notes of merge requests, oldest first; a test may add some of its own. */
+  readonly notes: FakeNote[];
   /** Takes a pipeline with all its jobs away. */
   deletePipeline(id: number): void;
   /** Token for the API of people (`PRIVATE-TOKEN`), with every right. */

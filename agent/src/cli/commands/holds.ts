@@ -11,11 +11,13 @@ import {
   revealedSchema,
 } from '../../wire/api.ts';
 import { approvalDetailSchema } from '../../wire/approvals.ts';
+import { pingedSchema } from '../../wire/notifications.ts';
 import type { HubClient } from '../client.ts';
 import { connectHub, gitlabCredential, idOf, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
+import { commentOf } from '../decide.ts';
 import { type Baseline, holdPage } from '../hold-page.ts';
-import { age, clip, paint, shortRef, table } from '../render.ts';
+import { age, clip, minute, paint, shortRef, table } from '../render.ts';
 import { revealed } from '../revealed.ts';
 
 /** What still may move, in the order in which people care. */
@@ -164,7 +166,23 @@ function listed(hold: HoldView): unknown {
   return Object.fromEntries(Object.keys(holdSchema.shape).map((key) => [key, hold[key as keyof HoldView]]));
 }
 
-/** `holdpoint holds [list|show ID|reveal ID|retry ID|cancel ID|watch]`. */
+async function ping(text: string, command: Command, { io, json }: CommandContext): Promise<void> {
+  const id = idOf(text, 'hold');
+  const comment = commentOf(command.opts<{ comment?: string }>().comment);
+  const body = comment === undefined ? {} : { comment };
+  const done = await connectHub(command, io).post(`/api/v1/holds/${id}/ping`, pingedSchema, body);
+  if (json) return io.out(`${JSON.stringify(done)}\n`);
+  const names = done.asked.map(({ username }) => username).join(', ');
+  const told =
+    names === ''
+      ? 'nobody can help at present; the page says who can change that'
+      : done.channels.length === 0
+        ? `${names} can help, and no route of the policy tells them: ask them yourself`
+        : `${names} can help and are asked by ${done.channels.join(', ')}`;
+  return io.out(`${printable(`hold ${id}: ${told}; ask again at ${minute(done.again_at)}`)}\n`);
+}
+
+/** `holdpoint holds [list|show ID|reveal ID|retry ID|cancel ID|ping ID|watch]`. */
 export function define(command: Command, context: CommandContext): void {
   withHub(command.command('list', { isDefault: true }))
     .description('what waits, the oldest first, then what is released or runs')
@@ -191,6 +209,11 @@ export function define(command: Command, context: CommandContext): void {
     .argument('<id>')
     .option('--gitlab-token-file <file>', 'file with mode 600 with a GitLab token of yours, used this once')
     .action((id: string, _, own: Command) => cancel(id, own, context));
+  withHub(command.command('ping'))
+    .description('ask those who can still help for a decision')
+    .argument('<id>')
+    .option('--comment <text>', 'what they should know')
+    .action((id: string, _, own: Command) => ping(id, own, context));
   withHub(command.command('watch'))
     .description('follow every change until Ctrl-C; with --json one object a line')
     .action((_, own: Command) => watch(own, context));

@@ -75,9 +75,10 @@ export function define(command: Command, context: CommandContext): void {
     .description('everything that is wrong with policy files, with its line')
     .argument('<file...>')
     .option('--principals <file>', 'who there is (default: principals.yaml beside each policy)')
+    .option('--channels <names>', 'channels that hub.notify defines, with commas between (default: any name will do)')
     .option('--strict', 'fail for warnings too')
     .option('--json', 'answer as JSON')
-    .action((files: string[], flags: { principals?: string; strict?: boolean }) =>
+    .action((files: string[], flags: { principals?: string; channels?: string; strict?: boolean }) =>
       withFiles(context, async (own) =>
         checkCommand(files, { ...flags, json, now: io.now() }, own, await parts.policies()),
       ),

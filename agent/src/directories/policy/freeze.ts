@@ -51,28 +51,36 @@ function spans<T>(
     .optional();
 }
 
+/** A time zone by name. */
+export const timeZone = z
+  .string()
+  .describe('Name in the IANA list, such as Europe/Berlin or UTC; its clocks decide, summer time included.')
+  .transform((text, context) => {
+    const zone = parseTimeZone(text);
+    if (zone !== null) return zone;
+    context.addIssue(`${text} is no time zone: write a name of the IANA list such as Europe/Berlin, or UTC`);
+    return z.NEVER;
+  });
+
+/** When something holds, once or again and again. */
+export const recurrences = {
+  dates: spans('dates', '2026-12-20 or 2026-12-20 18:00', parseDate, (from, to) =>
+    Date.UTC(from.year, from.month - 1, from.day, from.hour, from.minute) <
+    Date.UTC(to.year, to.month - 1, to.day, to.hour, to.minute)
+      ? null
+      : 'ends before it begins',
+  ).describe('Once.'),
+  yearly: spans('yearly', '12-20 or 12-20 18:00', parseYearTime).describe('Every year.'),
+  weekly: spans('weekly', 'fri 16:00', parseWeekTime).describe('Every week.'),
+  daily: spans('daily', '22:00', parseClock).describe('Every day.'),
+};
+
 const window = z
   .strictObject({
     name: name.describe('What people read while it holds.'),
     match: match.optional().describe('For which jobs it holds; absent: for all.'),
-    time_zone: z
-      .string()
-      .describe('Name in the IANA list, such as Europe/Berlin or UTC; its clocks decide, summer time included.')
-      .transform((text, context) => {
-        const zone = parseTimeZone(text);
-        if (zone !== null) return zone;
-        context.addIssue(`${text} is no time zone: write a name of the IANA list such as Europe/Berlin, or UTC`);
-        return z.NEVER;
-      }),
-    dates: spans('dates', '2026-12-20 or 2026-12-20 18:00', parseDate, (from, to) =>
-      Date.UTC(from.year, from.month - 1, from.day, from.hour, from.minute) <
-      Date.UTC(to.year, to.month - 1, to.day, to.hour, to.minute)
-        ? null
-        : 'ends before it begins',
-    ).describe('Once.'),
-    yearly: spans('yearly', '12-20 or 12-20 18:00', parseYearTime).describe('Every year.'),
-    weekly: spans('weekly', 'fri 16:00', parseWeekTime).describe('Every week.'),
-    daily: spans('daily', '22:00', parseClock).describe('Every day.'),
+    time_zone: timeZone,
+    ...recurrences,
     mode: z.enum(FREEZE_MODES).default('hard').describe('hard: nothing is released. extra_approval: rules as well.'),
     rules: rules.optional().describe('For extra_approval: rules that have to be met as well.'),
     except: z

@@ -3,6 +3,7 @@ import { DEFAULT_POLICY, type Policy, type PolicySettings } from '../../domain/p
 import { editSchema, environmentsOf, environmentsSchema } from './environments.ts';
 import { freezeSchema } from './freeze.ts';
 import { match } from './match.ts';
+import { notifyOf, notifySchema } from './notify.ts';
 import { runnersOf, runnersSchema } from './runners.ts';
 import { distinctNames, glob, name } from './scalars.ts';
 import { settingsOf, settingsShape } from './settings.ts';
@@ -22,6 +23,7 @@ export const policySchema = z.strictObject({
   environments: environmentsSchema,
   edit: editSchema,
   tokens: tokensSchema,
+  notify: notifySchema.describe('Who is told what, and through which channel of hub.notify.'),
   on_unmatched: z
     .array(z.strictObject({ project: z.union([z.number().int().positive(), glob]), divert: name }))
     .max(1_000)
@@ -31,6 +33,7 @@ export const policySchema = z.strictObject({
 
 /** The policy that a file says; what it does not say is as in the default policy. */
 export function policyOf(file: z.output<typeof policySchema>, version: string): Policy {
+  const notify = notifyOf(file.notify);
   const base: PolicySettings = { ...DEFAULT_POLICY.base, ...settingsOf(file, DEFAULT_POLICY.base) };
   return {
     version,
@@ -44,6 +47,7 @@ export function policyOf(file: z.output<typeof policySchema>, version: string): 
     tokens: tokensOf(file.tokens),
     freezes: file.freeze ?? [],
     runners: runnersOf(file.runners),
+    ...(notify === null ? {} : { notify }),
     ...(file.on_unmatched === undefined
       ? {}
       : { divert: file.on_unmatched.map(({ project, divert }) => ({ project, runner: divert })) }),

@@ -8,6 +8,7 @@ import type { Agents } from '../../ports/agents.ts';
 import type { Examined } from '../../ports/gatekeeper.ts';
 import type { Demand } from '../auth.ts';
 import type { LinkServer } from '../link-server.ts';
+import type { Notifications } from '../notifications.ts';
 import type { SignIn } from '../sign-in.ts';
 
 /** What routes need besides the verbs. */
@@ -32,6 +33,7 @@ export interface RouteContext {
   readonly keeper: AuditKeeper;
   /** Holds whose job GitLab has ended. */
   readonly detached: DetachedRoutes;
+  readonly notifications: Notifications;
   /** Tokens of GitLab's that the operator gave, as GitLab has them now. */
   readonly gitlabTokens: () => Promise<readonly GitlabTokenRow[]>;
   /** Sign-ins with an identity provider; null where there is none. */

@@ -3,6 +3,7 @@ import { HoldpointError } from '../../domain/errors.ts';
 import type { CiStatusWord, Seen } from '../../domain/retrying.ts';
 import type { CiAnswer, CiApi, CiPlace } from '../../ports/ci-api.ts';
 import { headerIn } from './headers.ts';
+import { notesApi } from './notes-api.ts';
 import { readHistory } from './pushed-history.ts';
 import { type Answer, createUpstream } from './upstream.ts';
 
@@ -75,7 +76,7 @@ function bodyOf<T extends z.ZodType>(what: string, schema: T, answer: Answer): z
 /** GitLab's interface for people at this address. A credential goes there and nowhere else: no redirect is followed (T24). */
 export function createPeopleApi(options: { readonly url: string; readonly ca?: string | undefined }): CiApi {
   const upstream = createUpstream(options);
-  const ask = async (what: string, method: 'GET' | 'POST', path: string, credential: string, body?: object) => {
+  const ask = async (what: string, method: 'GET' | 'POST' | 'PUT', path: string, credential: string, body?: object) => {
     try {
       return await upstream.call({
         method,
@@ -191,6 +192,7 @@ export function createPeopleApi(options: { readonly url: string; readonly ca?: s
       if (status === 201 || status === 200 || stands) return { ok: true, value: null };
       return refusal(what, answer);
     },
+    ...notesApi({ ask, read: bodyOf, refusal }),
     async history(credential, question) {
       const get = (what: string, path: string) => ask(what, 'GET', path, credential);
       const found = await readHistory({ get, read: bodyOf }, question);

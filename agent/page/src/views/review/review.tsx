@@ -13,6 +13,7 @@ import { Flags } from './flags.tsx';
 import { HiddenDiff } from './hidden-diff.tsx';
 import { HiddenValues } from './hidden-values.tsx';
 import { NotCovered } from './not-covered.tsx';
+import { Ping } from './ping.tsx';
 import { Rules } from './rules.tsx';
 import { useSeen, WatchSeen } from './seen.tsx';
 import { TakenIn } from './taken-in.tsx';
@@ -111,6 +112,7 @@ export function Review({
         </section>
         <div class="side-column">
           <Rules hold={hold} />
+          <Ping hold={hold} />
           {isOpen && (
             <Decide hold={hold} background={background} standing={{ stopped, digest, seen }} onDecided={onDecided} />
           )}
