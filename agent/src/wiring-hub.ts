@@ -42,6 +42,8 @@ export interface StartOptions {
   readonly registry?: Registry;
   /** False: the agent does not look at its own host; it is somebody else's in demos and most tests. */
   readonly examine?: boolean;
+  /** Milliseconds that only grow while this process runs; default: those of the system. */
+  readonly monotonic?: () => number;
   /** Folder of the built page; default: what the build put beside this program. */
   readonly page?: string | null;
 }
@@ -190,6 +192,7 @@ export async function openHub(
     tls: config.hub.tls,
     trustedProxies: config.hub.trustedProxies,
     plainHttp: config.hub.plainHttp,
+    offlineGrace: config.hub.offlineGrace,
     clock,
     log: log.child({ part: 'hub' }),
     version: VERSION,

@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { examineSelf } from './app/examine-self.ts';
+import { offlineGatekeeper } from './app/offline/gatekeeper.ts';
+import { openSnapshotKeeper } from './app/offline/snapshot-keeper.ts';
 import { finishRotations } from './care-keys.ts';
 import type { AgentConfig } from './config/load.ts';
 import { readSecretFile } from './config/secret-file.ts';
@@ -17,6 +19,7 @@ import { createLinkClient } from './link/client.ts';
 import { enrolAgent } from './link/enrol.ts';
 import type { LinkTrust } from './link/session.ts';
 import type { Log } from './ports/log.ts';
+import type { Seal } from './ports/seal.ts';
 import type { Tracer } from './ports/tracer.ts';
 import { createAgent } from './runners/gitlab/agent.ts';
 import { openParkingLot } from './stores/parking-lot.ts';
@@ -24,10 +27,12 @@ import { openRunnerTokens } from './stores/runner-tokens.ts';
 import { openAgentKey, readIdentity, writeIdentity } from './system/agent-identity.ts';
 import { createAgentMetrics } from './system/agent-metrics.ts';
 import { createHealthServer } from './system/health-server.ts';
-import { freshKey } from './system/hub-key.ts';
+import { hostBreakGlass } from './system/host-break-glass.ts';
+import { freshKey, verifySignature } from './system/hub-key.ts';
 import { openKeyFile, refuseNewKey } from './system/key-file.ts';
 import { restoredState } from './system/restored-state.ts';
 import { sealUnder } from './system/seal.ts';
+import { snapshotFile } from './system/snapshot-file.ts';
 import { cursorFile, openStateDir } from './system/state-dir.ts';
 import { VERSION } from './version.ts';
 import {
@@ -46,6 +51,8 @@ import {
 const EMBEDDED_AGENT = 'embedded';
 /** GitLab reaps a job after 30 minutes without updates; a minute also notices a cancel soon. */
 const HEARTBEAT_MS = 60_000;
+/** A hub that is there answers within a second; one that is not must not keep a host from starting. */
+const FIRST_SNAPSHOT_MS = 10_000;
 
 /** What the agent says of itself while it finishes what is open. */
 const STOPPING: Readiness = { notReady: 'the agent is being stopped', status: 'degraded', problems: [] };
@@ -66,7 +73,8 @@ interface Reached {
   readonly key: Signer;
   /** What the hub's certificate has to come from; null: from whatever the system trusts. */
   readonly trust: LinkTrust | null;
-  readonly demands: () => readonly RunnerDemand[];
+  /** What the policy wants of runners; null: it stands in the hub's snapshot. */
+  readonly demands: (() => readonly RunnerDemand[]) | null;
   readonly first: () => Promise<Pick<RunningHub, 'bootstrapToken' | 'firstLink'>>;
 }
 
@@ -88,7 +96,10 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
       : hubElsewhere(config, log));
     const metrics = createAgentMetrics(registry);
 
-    const gatekeeper = createLinkClient({
+    // An agent whose hub is in its own process does without neither.
+    const snapshots = config.remote === null ? null : keeperOf(config, options, reached, seal);
+    if (snapshots !== null) stops.push(async () => snapshots.close());
+    const link = createLinkClient({
       url: reached.linkUrl,
       agent: reached.name,
       version: VERSION,
@@ -100,12 +111,24 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
       hubKey: reached.hubKey,
       trust: reached.trust,
       sign: reached.key.sign,
+      snapshot: () => snapshots?.seq() ?? 0,
       cursor: cursorFile(join(config.stateDir, 'link-cursor')),
       clock,
       log: log.child({ part: 'link' }),
       meter: metrics,
     });
-    stops.push(() => gatekeeper.close());
+    stops.push(() => link.close());
+    const gatekeeper =
+      snapshots === null
+        ? link
+        : offlineGatekeeper({
+            link,
+            snapshots,
+            breakGlass: hostBreakGlass(config.breakGlassFile, log),
+            log: log.child({ part: 'offline' }),
+          });
+    // How the policy wants runners gated stands in the first one.
+    await snapshots?.first(FIRST_SNAPSHOT_MS);
     const parkingLot = await openParkingLot({ dir: lotDir, seal, log });
     stops.push(() => parkingLot.close());
     const agent = createAgent({
@@ -113,7 +136,11 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
       gitlabToken: tokenOf(config.gitlab.tokenFile, 'gitlab.token_file', log),
       ...(config.gitlab.ca === null ? {} : { gitlabCa: config.gitlab.ca }),
       runners: config.runners,
-      wanted: (runner) => demandedMode(reached.demands(), runner),
+      wanted: (runner) =>
+        wantedMode(
+          reached.demands === null ? (snapshots?.current()?.body.policy.runners ?? null) : reached.demands(),
+          runner,
+        ),
       runnerTokens: openRunnerTokens({ dir: tokensDir, seal }),
       parking: { ...config.parking, heartbeatMs: HEARTBEAT_MS },
       gatekeeper,
@@ -183,6 +210,23 @@ async function payloadParts() {
   return { readPayload, jwksVerifier };
 }
 
+function keeperOf(config: AgentConfig, { clock, log, monotonic }: StartOptions, reached: Reached, seal: Seal) {
+  return openSnapshotKeeper({
+    agent: reached.name,
+    hubKey: reached.hubKey,
+    verify: verifySignature,
+    file: snapshotFile(join(config.stateDir, 'snapshot'), seal, log),
+    clock,
+    monotonic: monotonic ?? (() => performance.now()),
+    log: log.child({ part: 'offline' }),
+  });
+}
+
+/** How strictly a runner is gated at least; as strictly as can be where no hub has ever said what the policy wants (T26). */
+function wantedMode(known: readonly RunnerDemand[] | null, runner: string) {
+  return known === null ? ('enforce' as const) : demandedMode(known, runner);
+}
+
 /** A hub in this very process, and a key for the agent that is made at each start and never leaves it. */
 async function ownHub(config: AgentConfig, options: StartOptions, tracer: Tracer, stops: Stops): Promise<Reached> {
   const key = freshKey();
@@ -229,7 +273,7 @@ async function hubElsewhere(config: AgentConfig, log: Log): Promise<Reached> {
     hubKey: identity.hubKey,
     key,
     trust: ca === null ? null : { ca, exact: false },
-    demands: () => [],
+    demands: null,
     first: async () => ({ bootstrapToken: null, firstLink: null }),
   };
 }

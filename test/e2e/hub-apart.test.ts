@@ -153,6 +153,27 @@ describe('a hub apart, with agents on other hosts', { timeout: 90_000 }, () => {
     await gitlab.until('success', () => gitlab.job(job).status === 'success', 60_000);
   });
 
+  it('T29, T30 goes on for a while with what is approved while the hub is away, and tells it afterwards', async () => {
+    const one = await host('build-1');
+    one.runner();
+    const first = one.enqueue();
+    await approve(first);
+    await gitlab.until('success', () => gitlab.job(first).status === 'success', 60_000);
+    // A first approval is in the next snapshot, some seconds later; a start brings one at once.
+    await one.restart();
+    one.runner();
+    await expect.poll(() => one.agent.output().split('in step with the hub').length, { timeout: 30_000 }).toBe(2);
+    await hub.kill('SIGKILL');
+    const second = one.enqueue();
+    await gitlab.until('success', () => gitlab.job(second).status === 'success', 60_000);
+    const unknown = gitlab.enqueue(fixture('build-image.run1'), { runner: one.token, user: zoe });
+    await expect.poll(() => one.agent.output(), { timeout: 30_000 }).toContain('the hub is away, and');
+    expect(gitlab.job(unknown).status).toBe('running');
+    hub = await startHubProcess(join(hubFolder, 'hub.yml'));
+    await hold(second, 'success');
+    await hold(unknown);
+  });
+
   it('T27 enrols a host once: its key is good after a restart without any token, and no longer when it is revoked', async () => {
     const one = await host('build-1');
     rmSync(join(one.folder, 'enrolment.token'));

@@ -48,7 +48,10 @@ export interface TestHub {
 }
 
 /** A hub on a free port of 127.0.0.1, on a store in memory, with a clock that is turned by hand. */
-export async function startHub(options: Partial<HubOptions> = {}): Promise<TestHub> {
+export async function startHub({
+  port: at = 0,
+  ...options
+}: Partial<HubOptions> & { port?: number } = {}): Promise<TestHub> {
   const store = options.store ?? (await testStore());
   const world = await hubWorld({ store });
   const log = hubLog();
@@ -65,7 +68,7 @@ export async function startHub(options: Partial<HubOptions> = {}): Promise<TestH
     version: '0.0.0',
     ...options,
   });
-  const { port } = await hub.listen('127.0.0.1', 0);
+  const { port } = await hub.listen('127.0.0.1', at);
   const url = `http://127.0.0.1:${port}`;
   let made = 0;
   return {
@@ -123,6 +126,8 @@ export type LinkFrame = z.output<typeof hubFrameSchema>;
 export interface RawLink {
   /** As they came, in order, those taken by `next` left out. */
   readonly frames: LinkFrame[];
+  /** Snapshots as they came: they may come at any time, and stand apart. */
+  readonly snapshots: Extract<LinkFrame, { type: 'snapshot' }>[];
   readonly socket: WebSocket;
   send(frame: unknown): void;
   /** Resolves with the first frame not yet taken that fits; rejects with what came instead. */
@@ -157,7 +162,12 @@ export async function rawLink(
   const frames: LinkFrame[] = [];
   let code: number | null = null;
   let words = '';
-  socket.on('message', (data) => frames.push(hubFrameSchema.parse(JSON.parse(data.toString()))));
+  const snapshots: RawLink['snapshots'] = [];
+  socket.on('message', (data) => {
+    const frame = hubFrameSchema.parse(JSON.parse(data.toString()));
+    if (frame.type === 'snapshot') snapshots.push(frame);
+    else frames.push(frame);
+  });
   socket.on('close', (closeCode, reason) => {
     code = closeCode;
     words = reason.toString();
@@ -169,6 +179,7 @@ export async function rawLink(
   });
   return {
     frames,
+    snapshots,
     socket,
     send: (frame) =>
       socket.send(typeof frame === 'string' || frame instanceof Uint8Array ? frame : JSON.stringify(frame)),

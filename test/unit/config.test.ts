@@ -69,11 +69,13 @@ describe('agent.yml', () => {
         trustedProxies: [],
         plainHttp: false,
         notify: [],
+        offlineGrace: { protectedMs: 3_600_000, elsewhereMs: 86_400_000 },
       },
       stateDir: join(folder, 'state'),
       principals: join(folder, 'principals.yaml'),
       policy: null,
       runners: [{ name: 'shell', token: TOKEN, protected: true }],
+      breakGlassFile: '/etc/holdpoint/break-glass',
       keys: {
         variable: join(folder, 'state/variable.key'),
         seal: join(folder, 'state/seal.key'),

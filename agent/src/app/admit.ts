@@ -26,6 +26,7 @@ import { holdNote } from './hold-note.ts';
 import { agentActor, type HubContext, holdUrl, retrying } from './hub-context.ts';
 import { keepsOf } from './keeps.ts';
 import { nearestDiff } from './nearest.ts';
+import { recordOffline } from './record-offline.ts';
 import { askingOf, fallBack, passedAs, releaseHold, toleratedDetail } from './release.ts';
 import { cancelHold, noteUse, reviewFor, type Settlement, settle } from './settle.ts';
 import { quorumView, votesFor } from './standing.ts';
@@ -69,6 +70,14 @@ export async function admit(context: HubContext, agent: string, request: AdmitRe
     );
   }
   const named = await withPeople(context, await withPath(context, request));
+  if (request.offline !== undefined) {
+    const hold = await recordOffline(context, agent, named, canonical, request.offline);
+    if (!hold.attempts.some(({ agent: whose }) => whose === agent))
+      throw new HoldpointError('forbidden', `job ${request.facts.job.id} is another agent's`);
+    const url = holdUrl(context, hold.id);
+    const none = { expires: null, reason: hold.reason, note: null };
+    return { ...none, outcome: 'pass', hold: hold.id, approval: hold.approval, url };
+  }
   const decision = await retrying(async () => {
     const policy = await context.policy();
     const deciding = { actor: agentActor(agent), address: null, now: context.clock.now(), policy };

@@ -1,8 +1,8 @@
 import { type Approval, matches, type Question } from '../domain/approval.ts';
 import type { Facts } from '../domain/facts.ts';
 import { freezeAt } from '../domain/freeze.ts';
-import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import { type EffectivePolicy, timeoutProblem } from '../domain/policy.ts';
+import { isRunOnly } from '../domain/run-only.ts';
 import { type RunValues, runValuesOf } from '../domain/run-values.ts';
 import { type Relaxed, relax, toleratedBetween, tolerates } from '../domain/tolerate.ts';
 import type { StoreReader } from '../ports/store.ts';
@@ -94,14 +94,6 @@ export async function stillCovers(s: Comparing, approval: Approval, asking: Aski
   return (await coveredBy(s, approval, asking)) !== null;
 }
 
-/** True when the configuration brings a key that replaces image and checkout: only an approval of that very run lets it go. */
-export function isRunOnly(configuration: JsonObject): boolean {
-  const { suspend_options: options } = configuration;
-  if (!isJsonObject(options)) return false;
-  const key = options.runtime_environment_key;
-  return key !== undefined && key !== null && key !== '';
-}
-
 /**
  * Only what people have approved is compared with, never what passed by tolerance itself: it writes no Approval, so steps do
  * not add up (T56). What was approved for one run, or for so many uses, is of that configuration alone.
@@ -138,7 +130,7 @@ async function alike(s: Comparing, asking: Asking, approvals: readonly Approval[
 }
 
 /** False where nothing that is tolerated depends on what a run brought: then it is not read. */
-function looksAtRuns({ tolerance: { variables } }: EffectivePolicy): boolean {
+export function looksAtRuns({ tolerance: { variables } }: EffectivePolicy): boolean {
   return Object.keys(variables.shapes).length + Object.keys(variables.templates).length > 0;
 }
 
@@ -151,7 +143,8 @@ export async function valuesOfApproved(s: Comparing, approval: Approval, policy:
   return runValues(s, facts, policy, approval.subject.projectId);
 }
 
-function runValues(
+/** What is known of a run, as two are compared by it. */
+export function runValues(
   s: Comparing,
   facts: Facts | null,
   policy: EffectivePolicy,

@@ -7,11 +7,11 @@ import { defaultLifetime, type EffectivePolicy, lifetimeLimit } from '../domain/
 import { entitled, tallyAll } from '../domain/quorum.ts';
 import type { Requirement } from '../domain/requirement.ts';
 import type { Review } from '../domain/review.ts';
+import { isRunOnly } from '../domain/run-only.ts';
 import { narrowestScope, requireScope, type Scope, type ScopeWish, scopeText } from '../domain/scope.ts';
 import { type Vote, withVote } from '../domain/vote.ts';
 import { askOf, askRights } from './asks.ts';
 import { approvedValues } from './blind.ts';
-import { isRunOnly } from './covering.ts';
 import { policyFor } from './governing.ts';
 import { byCaller, type Caller, type HubContext, retrying } from './hub-context.ts';
 import { visibleReview } from './inspect.ts';

@@ -9,6 +9,7 @@ import type { Member } from '../domain/principal.ts';
 import { tallyAll } from '../domain/quorum.ts';
 import { type Requirement, requirementFor } from '../domain/requirement.ts';
 import type { Review } from '../domain/review.ts';
+import { isRunOnly } from '../domain/run-only.ts';
 import {
   defaultScope,
   inputsUnasked,
@@ -23,7 +24,6 @@ import { countingVotes } from '../domain/step-up.ts';
 import { type Vote, withVote } from '../domain/vote.ts';
 import type { Signed } from '../ports/passkeys.ts';
 import { blindNames, hiddenOf } from './blind.ts';
-import { isRunOnly } from './covering.ts';
 import { openEnvironment } from './deployments/gate.ts';
 import { askedNow, frozenNow, membersFor, policyFor, policyNow } from './governing.ts';
 import { byCaller, type Caller, type HubContext, retrying } from './hub-context.ts';

@@ -52,6 +52,8 @@ export interface HubConfig {
     readonly plainHttp: boolean;
     /** Channels that people and programs are told things through. */
     readonly notify: readonly ChannelConfig[];
+    /** How long agents may do without it, on protected refs and elsewhere. */
+    readonly offlineGrace: { readonly protectedMs: number; readonly elsewhereMs: number };
   };
   readonly stateDir: string;
   /** Path of principals.yaml; null: GitLab alone says who is who. */
@@ -83,6 +85,8 @@ export interface AgentConfig extends HubConfig {
     readonly enrolmentTokenFile: string | null;
   } | null;
   readonly runners: readonly RunnerConfig[];
+  /** Path of the host's break-glass file, which need not be there. */
+  readonly breakGlassFile: string;
   readonly keys: HubConfig['keys'] & { readonly seal: string };
   readonly parking: {
     readonly maxHolds: number;
@@ -107,7 +111,7 @@ function readShared(
   isApart: boolean,
   readSecret: typeof readSecretFile = readSecretFile,
 ): Omit<HubConfig, 'warnings'> {
-  const { settings, text, path, listen, problems, file } = read;
+  const { settings, text, number, path, listen, problems, file } = read;
   const asksGitlab = settings.has('hub.gitlab_members_token_file');
   if (!isApart && !asksGitlab && !settings.has('principals') && !read.wasBlamed('principals'))
     read.missing('principals', 'or let GitLab say it: hub.gitlab_members_token_file');
@@ -160,6 +164,10 @@ function readShared(
       trustedProxies: proxies(read),
       plainHttp: text('hub.plain_http') === 'allow',
       notify,
+      offlineGrace: {
+        protectedMs: number('hub.offline_grace_protected'),
+        elsewhereMs: number('hub.offline_grace'),
+      },
     },
     stateDir,
     principals,
@@ -209,6 +217,7 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
     metrics: settings.has('metrics.listen') ? { listen: listen('metrics.listen') } : null,
     remote,
     runners: runners.runners,
+    breakGlassFile: path('break_glass_file'),
     keys: { ...shared.keys, seal: path('keys.seal', { state_dir: shared.stateDir }) },
     secretFiles: [
       ...runners.files,

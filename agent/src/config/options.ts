@@ -125,6 +125,14 @@ export const OPTIONS: readonly ConfigOption[] = [
     'text',
     'addresses or networks, with blanks between, whose X-Forwarded-For is believed',
   ),
+  // Nobody can revoke anything meanwhile: short where it matters most.
+  option(
+    'hub.offline_grace_protected',
+    'duration',
+    'how long agents elsewhere let run what is approved for protected refs while the hub is away',
+    { default: '1h', range: [0, 7 * 24 * HOUR] },
+  ),
+  option('hub.offline_grace', 'duration', 'the same for all other refs', { default: '24h', range: [0, 7 * 24 * HOUR] }),
   // Over a network everybody on the way could decide over jobs, and would have the key of hidden values.
   option('hub.plain_http', 'choice', 'whether an agent and a hub on two machines may talk without TLS', {
     default: 'refuse',
@@ -159,6 +167,12 @@ export const OPTIONS: readonly ConfigOption[] = [
   option('keys.hub', 'path', 'key that the hub signs its audit with; made at the first start', {
     default: '{state_dir}/hub.key',
   }),
+  option(
+    'break_glass_file',
+    'path',
+    "root's own file on this host: while it counts and a hub elsewhere is away, any job runs",
+    { default: '/etc/holdpoint/break-glass' },
+  ),
   // Each parked job costs a heartbeat to GitLab per minute and up to 4 MiB on disk.
   option('parking.max_holds', 'integer', 'jobs parked at the same time, at most', {
     default: '1000',

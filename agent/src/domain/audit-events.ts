@@ -131,6 +131,7 @@ export const AUDIT_EVENTS = {
   agent_invited: event('token', 'made a one-time token with which an agent enrols'),
   agent_enrolled: event('token', 'enrolled: its jobs are decided here from now on'),
   agent_revoked: event('token', 'revoked an agent: its link was cut, and it is refused'),
+  job_passed_offline: event('released', 'let the job go while the hub was away'),
   break_glass_used: event('break_glass', 'broke the glass: ran something without its approval'),
   break_glass_over: event('break_glass', 'took back what was let go without its approval: it did not start in time'),
   break_glass_overdue: event('break_glass', 'nobody else has looked in time at what was run without its approval'),

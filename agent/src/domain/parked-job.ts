@@ -1,4 +1,18 @@
 import type { Facts } from './facts.ts';
+import type { JsonObject } from './json.ts';
+
+/** What let a job through while the hub was away. */
+export interface OfflineRun {
+  readonly kind: 'approved' | 'tolerated' | 'break_glass';
+  /** The Approval that the snapshot had; null for a broken glass. */
+  readonly approval: number | null;
+  /** Number of the snapshot; 0 where there was none. */
+  readonly snapshot: number;
+  /** What the break-glass file says; null for anything else. */
+  readonly reason: string | null;
+  /** When the job was let through, RFC 3339. */
+  readonly at: string;
+}
 
 /**
  * What the agent knows of one job that GitLab gave it, from receipt to end.
@@ -86,4 +100,10 @@ export interface ParkedJob {
   readonly request?: string | null;
   /** W3C traceparent of its trace; absent or null where nothing is traced. */
   readonly trace?: string | null;
+  /** It was let through while the hub was away: what the hub has still to be told, before any report. */
+  readonly offline?: {
+    readonly run: OfflineRun;
+    readonly configuration: JsonObject;
+    readonly facts: Facts;
+  } | null;
 }

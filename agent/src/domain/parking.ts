@@ -19,6 +19,11 @@ export interface ParkingLimits {
 /** GitLab Runner takes no shorter timeout than this for a job that is worth starting. */
 const MIN_TIMEOUT_S = 60;
 
+/** True for a job that ran, or runs, while the hub was away, until the hub has been told. */
+export function isOwed({ offline, state }: ParkedJob): boolean {
+  return offline != null && state !== 'received' && state !== 'released';
+}
+
 /** Jobs that GitLab counts as running while nobody runs them. */
 export function isLive(state: ParkedJobState): boolean {
   return state === 'received' || state === 'parked' || state === 'released';

@@ -46,6 +46,7 @@ import type { Route } from './route.ts';
 import { routes } from './routes.ts';
 import { buildServer } from './server.ts';
 import { createSignIn } from './sign-in.ts';
+import { createSnapshots, type OfflineGrace } from './snapshots.ts';
 import { v4Routes } from './v4/routes.ts';
 import { createViewers, refuse } from './viewers.ts';
 import { webauthn } from './webauthn.ts';
@@ -99,6 +100,8 @@ export interface HubOptions {
   readonly registry?: Registry;
   /** Channels that people and programs are told things through; without it nobody is. */
   readonly notify?: NotifyOptions;
+  /** How long agents may do without this hub; default: an hour on protected refs, a day elsewhere. */
+  readonly offlineGrace?: OfflineGrace;
   /** How often agents and viewers are pinged; default 15,000. Two misses close the link. */
   readonly heartbeatMs?: number;
 }
@@ -114,6 +117,7 @@ export interface Hub {
 
 /** A proxy in between drops silent connections after 60 s or later. */
 const HEARTBEAT_MS = 15_000;
+const HOUR_MS = 3_600_000;
 /** Nothing that ends by time needs to end to the second. */
 const EXPIRE_EVERY_MS = 30_000;
 /** A probe is an fsync; whoever asks for `/readyz` has no token. */
@@ -170,6 +174,7 @@ export function createHub(options: HubOptions): Hub {
         detached.noticed(event);
         autoApprovals.noticed(event);
         notifications.noticed();
+        snapshots.noticed(event);
         viewers.publish(event);
         options.hints?.publish({ changed: event });
       },
@@ -180,6 +185,13 @@ export function createHub(options: HubOptions): Hub {
   const viewers = createViewers(context, heartbeatMs, log, logs, peers);
   const { signer } = options.audit;
   const tracer = options.tracer ?? silentTracer;
+  const snapshots = createSnapshots({
+    context,
+    signer,
+    grace: options.offlineGrace ?? { protectedMs: HOUR_MS, elsewhereMs: 24 * HOUR_MS },
+    policyVersion: () => policy().version,
+    log,
+  });
   const link = createLinkServer({
     context,
     agents: options.agents,
@@ -189,6 +201,8 @@ export function createHub(options: HubOptions): Hub {
     log,
     tracer,
     logs,
+    snapshots,
+    local: options.local ?? [],
     peers,
     plainHttp,
   });
@@ -289,6 +303,8 @@ export function createHub(options: HubOptions): Hub {
       changed(event) {
         detached.noticed(event);
         autoApprovals.noticed(event);
+        snapshots.noticed(event);
+        if (event.type === 'agent' && event.state === 'revoked') void link.cutRevoked();
         viewers.publish(event);
       },
     });
@@ -379,6 +395,7 @@ export function createHub(options: HubOptions): Hub {
         notifications.close(),
         autoApprovals.close(),
         signIn?.close(),
+        snapshots.close(),
         link.close(),
         viewers.close(),
       ]);

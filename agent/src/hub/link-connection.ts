@@ -43,6 +43,8 @@ export interface LinkShared {
   gone(agent: string, connection: LinkConnection): void;
   /** It has told what it found on its host. */
   examined(agent: string): void;
+  /** Sends the agent what it may decide by while this hub is away; the answer ends it. */
+  follow(agent: string, has: number, send: (frame: HubFrame) => void): () => void;
   /** A piece of a log that somebody asked to see. */
   piece(agent: string, piece: LogPiece): void;
 }
@@ -112,6 +114,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
   let flushAgain = false;
   let sentSeq = 0;
   let misses = 0;
+  let unfollow = (): void => {};
 
   const send = (frame: HubFrame): void => {
     if (!open) return;
@@ -131,6 +134,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
     queue.length = 0;
     cancelProof();
     cancelBeat();
+    unfollow();
     for (const answered of [...reveals.values()]) answered(null);
     if (stage.at === 'ready') shared.gone(stage.agent, connection);
   }
@@ -209,7 +213,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
       case 'prove':
         return wrongOrder('a frame of work');
       case 'admit': {
-        const { ref, digest, configuration, facts, monitor = false, divert = [] } = frame;
+        const { ref, digest, configuration, facts, monitor = false, divert = [], offline } = frame;
         const { request = null, trace } = frame;
         const span = shared.tracer.start(
           'give a verdict',
@@ -218,7 +222,14 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
         );
         const asked = { ...context, store: correlated(store, request) };
         try {
-          const verdict = await admit(asked, agent, { digest, configuration, facts, monitor, divert });
+          const verdict = await admit(asked, agent, {
+            digest,
+            configuration,
+            facts,
+            monitor,
+            divert,
+            ...(offline && { offline }),
+          });
           span.end({ hold: verdict.hold, outcome: verdict.outcome });
           return send({ type: 'verdict', ref, ...verdict });
         } catch (error) {
@@ -316,6 +327,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
       variableKey: Buffer.from(shared.variableKey).toString('base64url'),
       policy,
     });
+    unfollow = shared.follow(agent, hello.snapshot, send);
     flush();
   }
 

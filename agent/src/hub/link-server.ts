@@ -11,11 +11,12 @@ import type { Examined } from '../ports/gatekeeper.ts';
 import type { Log } from '../ports/log.ts';
 import type { StoreReader } from '../ports/store.ts';
 import type { Tracer } from '../ports/tracer.ts';
-import { CLOSE, MAX_FRAME_BYTES } from '../wire/link.ts';
+import { CLOSE, type HubFrame, MAX_FRAME_BYTES } from '../wire/link.ts';
 import { agentKeys, type KnownAgent } from './link-auth.ts';
 import { type LinkConnection, MAX_UNPROVED_BYTES, serveAgent } from './link-connection.ts';
 import type { Logs } from './logs.ts';
 import { inClear, type Peers } from './proxies.ts';
+import type { Snapshots } from './snapshots.ts';
 import { refuse } from './viewers.ts';
 
 /** Sockets that have not proved yet: agents come one at a time, a crowd is an attack; the oldest of it makes room. */
@@ -40,6 +41,8 @@ export interface LinkServer extends Agents {
   isFixed(agent: string): boolean;
   /** Ends the connection of an agent at once: what it sends from here on moves nothing. */
   cut(agent: string, reason: string): void;
+  /** The same for every agent that was revoked meanwhile, by another hub on the same store. */
+  cutRevoked(): Promise<void>;
   /** What a connected agent says is wrong on its side; nothing for one that is away. */
   problems(agent: string): readonly AgentProblem[];
   /** What a connected agent found on its host; null for one that is away or has not looked. */
@@ -66,6 +69,9 @@ export interface LinkServerOptions {
   readonly variableKey: Uint8Array;
   readonly heartbeatMs: number;
   readonly log: Log;
+  readonly snapshots: Pick<Snapshots, 'follow'>;
+  /** Names of those that need none. */
+  readonly local: readonly string[];
   readonly peers: Peers;
   /** Agents of other machines are served without TLS, too. */
   readonly plainHttp: boolean;
@@ -84,6 +90,8 @@ export function createLinkServer({
   log,
   tracer,
   logs,
+  snapshots,
+  local,
   peers,
   plainHttp,
 }: LinkServerOptions): LinkServer {
@@ -126,6 +134,9 @@ export function createLinkServer({
       queueMicrotask(() => logs.ready(agent));
     },
     examined: () => changed('examined'),
+    // One in this very process is away when the hub is.
+    follow: (agent: string, has: number, send: (frame: HubFrame) => void) =>
+      local.includes(agent) ? () => {} : snapshots.follow({ agent, send }, has),
     piece: (agent: string, piece: LogPiece) => logs.take(agent, piece),
     gone(agent: string, connection: LinkConnection) {
       if (byAgent.get(agent) !== connection) return;
@@ -197,6 +208,12 @@ export function createLinkServer({
     addresses: () => new Set(addresses.values()),
     isFixed,
     cut: (agent, reason) => byAgent.get(agent)?.close(CLOSE.revoked, reason),
+    async cutRevoked() {
+      for (const [agent, connection] of [...byAgent]) {
+        const known = isFixed(agent) ? null : await context.store.enrolled(agent).catch(() => null);
+        if (known !== null && known.revokedAt !== null) connection.close(CLOSE.revoked, 'this agent was revoked');
+      }
+    },
     problems: (agent) => byAgent.get(agent)?.problems() ?? [],
     examined: (agent) => byAgent.get(agent)?.examined() ?? null,
     examine(agent) {

@@ -1,5 +1,6 @@
 import type { AgentProblem } from '../domain/agent-problem.ts';
 import { HoldpointError } from '../domain/errors.ts';
+import type { SignedSnapshot } from '../domain/snapshot.ts';
 import type { RevealedValue, RevealQuestion } from '../ports/agents.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Examined, Gatekeeper, HubPush } from '../ports/gatekeeper.ts';
@@ -31,6 +32,8 @@ export interface LinkClientOptions {
   /** Absent or null: what the system trusts. */
   readonly trust?: LinkTrust | null;
   readonly meter?: Pick<AgentMeter, 'link'>;
+  /** Number of the newest snapshot that the agent has; absent: none. */
+  readonly snapshot?: () => number;
   /** How long an answer may take before the call rejects; default 10,000. */
   readonly answerMs?: number | undefined;
   /** 0 to 1, for jitter; default Math.random. */
@@ -70,6 +73,7 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
   let watching: (hold: number | null, on: boolean) => void = () => {};
   let examining: () => void = () => {};
   let examined: Examined | null = null;
+  let snapshots: (snapshot: SignedSnapshot) => void = () => {};
   const connects: (() => void)[] = [];
   let health: readonly AgentProblem[] = [];
   let listen: (listener: (push: HubPush) => Promise<void>) => void = () => {};
@@ -129,6 +133,8 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
       onReveal: (question) => revealing(question),
       onWatch: (hold, on) => watching(hold, on),
       onExamine: () => examining(),
+      snapshot: options.snapshot?.() ?? 0,
+      onSnapshot: (snapshot) => snapshots(snapshot),
       onEnd: (why) => {
         if (welcomed) options.meter?.link('drop');
         welcomed = false;
@@ -158,8 +164,9 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
   );
 
   return {
-    async admit({ digest, configuration, facts, monitor, divert, request, trace }) {
+    async admit({ digest, configuration, facts, monitor, divert, offline, request, trace }) {
       const more = {
+        ...(offline === undefined ? {} : { offline }),
         ...(monitor === undefined ? {} : { monitor }),
         ...(divert === undefined ? {} : { divert }),
         ...(request === undefined ? {} : { request }),
@@ -191,6 +198,9 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
     },
     onWatch: (each) => {
       watching = each;
+    },
+    onSnapshot: (each) => {
+      snapshots = each;
     },
     log: (piece) => session?.log(piece),
     onConnect: (each) => {

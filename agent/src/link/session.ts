@@ -4,6 +4,7 @@ import { WebSocket } from 'ws';
 import type { AgentProblem } from '../domain/agent-problem.ts';
 import { ERRORS, type ErrorCode, HoldpointError } from '../domain/errors.ts';
 import { keyidOf, pemOf } from '../domain/hub-key.ts';
+import type { SignedSnapshot } from '../domain/snapshot.ts';
 import type { LogPiece, RevealedValue, RevealQuestion } from '../ports/agents.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Examined } from '../ports/gatekeeper.ts';
@@ -65,6 +66,9 @@ export interface SessionOptions {
   readonly onWatch: (hold: number, on: boolean) => void;
   /** Somebody wants the host looked at. */
   readonly onExamine: () => void;
+  readonly onSnapshot: (snapshot: SignedSnapshot) => void;
+  /** Number of the newest snapshot that the agent has. */
+  readonly snapshot: number;
   readonly onEnd: (why: string) => void;
 }
 
@@ -247,6 +251,11 @@ export function openSession(options: SessionOptions): Session {
       case 'examine':
         options.onExamine();
         return;
+      case 'snapshot': {
+        const { head, body } = frame;
+        options.onSnapshot({ head, body, signature: Uint8Array.from(Buffer.from(frame.signature, 'base64url')) });
+        return;
+      }
       case 'watch':
         options.onWatch(frame.hold, frame.on);
         return;
@@ -256,10 +265,10 @@ export function openSession(options: SessionOptions): Session {
   }
 
   socket.on('open', () => {
-    const { agent, version, runners, cursor } = options;
+    const { agent, version, runners, cursor, snapshot } = options;
     const named = runners.map(({ name, protected: guarded }) => ({ name, protected: guarded }));
     const { newest: protocol, oldest } = SPEAKS;
-    write({ type: 'hello', protocol, oldest, agent, version, runners: named, cursor, nonce });
+    write({ type: 'hello', protocol, oldest, agent, version, runners: named, cursor, snapshot, nonce });
   });
   socket.on('message', (data, binary) => {
     missed = 0;

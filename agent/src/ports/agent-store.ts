@@ -4,6 +4,8 @@ import type { EnrolledAgent, Enrolment } from '../domain/enrolment.ts';
 export interface AgentReads {
   /** Null for an agent that never enrolled. */
   enrolled(agent: string): Promise<EnrolledAgent | null>;
+  /** Ids of the projects whose jobs this agent has brought. */
+  projectsOfAgent(agent: string): Promise<readonly number[]>;
   enrolmentOfHash(hash: string): Promise<Enrolment | null>;
 }
 /** Writes of the same. */
@@ -14,6 +16,8 @@ export interface AgentWrites {
   useEnrolment(hash: string, at: number): Promise<void>;
   /** The key that the agent proves from here on; one that was there before proves nothing any more. */
   putEnrolled(agent: EnrolledAgent): Promise<void>;
+  /** The next number of a snapshot for this agent, above every one that was given and above `has`. */
+  nextSnapshot(agent: string, has: number): Promise<number>;
   /** Notes that an agent was there at this time. */
   seenAgent(agent: string, at: number): Promise<void>;
 }

@@ -3,6 +3,8 @@ import type { Finding } from '../domain/doctor/finding.ts';
 import type { Facts } from '../domain/facts.ts';
 import type { HoldState } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
+import type { OfflineRun } from '../domain/parked-job.ts';
+import type { SignedSnapshot } from '../domain/snapshot.ts';
 import type { LogPiece, RevealedValue, RevealQuestion } from './agents.ts';
 
 export interface AdmitRequest {
@@ -11,6 +13,8 @@ export interface AdmitRequest {
   readonly facts: Facts;
   /** The job runs already: what would have become of it is recorded, nobody is asked and nothing is kept. */
   readonly monitor?: boolean;
+  /** The job runs, or ran, already: it was let through while the hub was away, and is told now. */
+  readonly offline?: OfflineRun;
   /** Names of unprotected runners that may be given the job instead of parking it; absent where it must not be diverted. */
   readonly divert?: readonly string[];
   /** The runner's request that the job came with, for the hub's log. */
@@ -28,6 +32,8 @@ export interface AdmitAnswer {
   readonly reason: string | null;
   readonly note: string | null;
   readonly url: string | null;
+  /** With `pass` and no hold: it was let through without the hub, which is to be told of it later. */
+  readonly offline?: OfflineRun;
   /** With `hold`: ms that the job is kept alive at most while it waits, 0 to end it at once; null or absent: as any other. */
   readonly liveMs?: number | null;
 }
@@ -93,6 +99,8 @@ export interface Gatekeeper {
   onWatch?(listener: (hold: number | null, on: boolean) => void): void;
   /** A piece of a log that is watched; what the link cannot take at once is dropped. */
   log?(piece: LogPiece): void;
+  /** Called with each snapshot, as the hub has signed it. */
+  onSnapshot?(listener: (snapshot: SignedSnapshot) => void): void;
   /** Called after each welcome, the first and every one after a drop. */
   onConnect(listener: () => void): void;
   connected(): boolean;

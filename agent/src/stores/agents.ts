@@ -18,6 +18,16 @@ export function agentReads(db: Kysely<Schema>): AgentReads {
         revokedBy: row.revoked_by,
       };
     },
+    async projectsOfAgent(agent) {
+      const rows = await db
+        .selectFrom('attempts')
+        .select('project_id')
+        .distinct()
+        .where('agent', '=', agent)
+        .orderBy('project_id')
+        .execute();
+      return rows.map((row) => row.project_id);
+    },
     async enrolmentOfHash(hash) {
       const row = await db.selectFrom('enrolments').selectAll().where('hash', '=', hash).executeTakeFirst();
       if (row === undefined) return null;
@@ -66,6 +76,12 @@ export function agentWrites(db: Kysely<Schema>): AgentWrites {
         .values({ name, version: null, runners: '[]', seen_at: null, last_seq: 0, ...known })
         .onConflict((conflict) => conflict.column('name').doUpdateSet(known))
         .execute();
+    },
+    async nextSnapshot(agent, has) {
+      const row = await db.selectFrom('agents').select('snapshot_seq').where('name', '=', agent).executeTakeFirst();
+      const next = Math.max(row?.snapshot_seq ?? 0, has) + 1;
+      await db.updateTable('agents').set({ snapshot_seq: next }).where('name', '=', agent).execute();
+      return next;
     },
     async seenAgent(agent, at) {
       await db.updateTable('agents').set({ seen_at: at }).where('name', '=', agent).execute();

@@ -155,6 +155,7 @@ export interface AgentTable {
   enrolled_by: string | null;
   revoked_at: number | null;
   revoked_by: string | null;
+  snapshot_seq: Generated<number>;
 }
 /** A one-time token that enrols an agent, by its hash. */
 export interface EnrolmentTable {

@@ -7,6 +7,8 @@
  *   sync{ref}   → state{ref, holds}     all that the agent holds, after each welcome
  *   reveal{request} → revealed{request} hub to agent, answered once or not at all
  *   watch → log …                       pieces of a running job's log, from now on, while somebody looks; lost ones are lost
+ *   snapshot                            what an agent may let run while its hub is away; after the welcome, whenever it changes,
+ *                                       and now and then; not answered, an old one never replaces a newer one
  *   health                              what is wrong on the agent's side; not answered
  *   examine → examined                  what the agent found on its host: asked, each hour, after each welcome; not answered
  *   push{seq}   → ack{seq}              release, reject, expire, revoke, cancel: at least once, ordered, kept in the
@@ -103,6 +105,8 @@ const agentFrames = [
     agent: agentName,
     version: z.string().max(100),
     runners: z.array(z.strictObject({ name: text, protected: z.boolean() })).max(1_000),
+    /** Number of the newest snapshot that the agent has, 0 for none: the next one is above it. */
+    snapshot: seq.default(0),
     /** The agent's own challenge to the hub. */
     nonce: z.string().min(16).max(200),
     /** The highest seq the agent has acted on, 0 for none. */
@@ -119,6 +123,16 @@ const agentFrames = [
     policy: text.nullable(),
     /** The job runs already (`mode: monitor`): what would have become of it is recorded, nobody is asked. */
     monitor: z.boolean().optional(),
+    /** The job was let through while the hub was away: it is recorded, and nothing is decided. */
+    offline: z
+      .strictObject({
+        kind: z.enum(['approved', 'tolerated', 'break_glass']),
+        approval: id.nullable(),
+        snapshot: seq,
+        reason: text.nullable(),
+        at: z.iso.datetime(),
+      })
+      .optional(),
     /** Unprotected runners of this agent that may be given the job instead of parking it. */
     divert: z.array(text).max(1_000).optional(),
     /** The runner's request that the job came with, for logs alone. */
@@ -267,6 +281,13 @@ const hubFrames = [
   z.strictObject({ type: z.literal('expire'), ...push }),
   z.strictObject({ type: z.literal('revoke'), ...push }),
   z.strictObject({ type: z.literal('cancel'), ...push }),
+  /** `head` and `body` are texts of JSON, `body` null where the agent has it already; Ed25519 over the head, base64url. */
+  z.strictObject({
+    type: z.literal('snapshot'),
+    head: z.string().max(2_000),
+    body: z.string().max(MAX_FRAME_BYTES).nullable(),
+    signature: z.string().max(200),
+  }),
   /** Values of a job that the agent has parked, for one answer to one person; not kept in the outbox, never sent again. */
   z.strictObject({
     type: z.literal('reveal'),

@@ -80,6 +80,10 @@ function afterVerdict(
       return failing(known, { note, report: null });
     }
     case 'pass':
+      if (answer.offline !== undefined) {
+        const { configuration } = read;
+        return { ...known, state: 'released', offline: { run: answer.offline, configuration, facts } };
+      }
       if (answer.hold === null) throw new Error('the hub passed a job without naming its hold');
       return { ...known, state: 'released' };
     case 'divert': {

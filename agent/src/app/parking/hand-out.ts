@@ -12,6 +12,11 @@ function mayHandOut(parking: Parking): boolean {
   return !parking.closing && parking.synced && parking.gatekeeper.connected();
 }
 
+/** Let through without the hub: it goes while the hub is away, and is asked about anew once it is back. */
+function goesOffline(parking: Parking, { job }: Entry): boolean {
+  return job.offline != null && !parking.closing && !parking.gatekeeper.connected();
+}
+
 function isReady(entry: Entry): boolean {
   const { job } = entry;
   return (
@@ -21,10 +26,10 @@ function isReady(entry: Entry): boolean {
 
 /** The oldest released job for this pool, claimed for whoever asked: nobody else gets it (T41). Null when there is none. */
 export function claimReleased(parking: Parking, pool: string): Entry | null {
-  if (!mayHandOut(parking)) return null;
+  const inStep = mayHandOut(parking);
   let oldest: Entry | null = null;
   for (const entry of parking.entries.values()) {
-    if (entry.job.pool !== pool || !isReady(entry)) continue;
+    if (entry.job.pool !== pool || !isReady(entry) || !(inStep || goesOffline(parking, entry))) continue;
     if (oldest === null || entry.job.jobId < oldest.job.jobId) oldest = entry;
   }
   if (oldest !== null) oldest.claimed = true;
@@ -67,6 +72,8 @@ async function takeBack(parking: Parking, entry: Entry, why: string): Promise<vo
   );
   await change(parking, entry, 'soon', (job) => {
     if (job.state !== 'handed_out') return job;
+    // Nothing of it ran, and the hub knows nothing of it: it is asked about from the start.
+    if (job.offline != null) return { ...job, state: 'received', handedOutAt: null, reports: [], offline: null };
     const report = { event: 'undelivered', at: stamp(parking), detail: {} } as const;
     const state = job.divertedTo == null ? 'parked' : 'released';
     return { ...job, state, handedOutAt: null, reports: [...job.reports, report] };
@@ -103,7 +110,8 @@ export async function handOut(
     if (!(await markHandedOut(parking, entry))) return false;
     try {
       // Of a diverted job the hub counts nothing: it was never asked about.
-      if (fresh === null && entry.job.divertedTo == null && !(await hubAgrees(parking, entry))) {
+      const isTold = fresh !== null || entry.job.divertedTo != null || goesOffline(parking, entry);
+      if (!isTold && !(await hubAgrees(parking, entry))) {
         await takeBack(parking, entry, 'the hub did not agree to the hand-out');
         return false;
       }

@@ -6,7 +6,34 @@ import { change, type Entry, later, type Parking, reasonOf, stamp } from './park
 /** The hub understood a report and will never take it: asked again it would say the same. */
 const FINAL: readonly string[] = ['wrong_state', 'not_found', 'bad_input', 'forbidden', 'digest_mismatch'];
 
+/** The hub is told first of a job that went without it, so that it has a Hold to hang the rest on. */
+async function tellOffline(parking: Parking, entry: Entry): Promise<void> {
+  const { offline, digest, jobId } = entry.job;
+  if (offline == null || digest === null) return;
+  const { run, configuration, facts } = offline;
+  const answer = await parking.gatekeeper
+    .admit({ digest, configuration, facts, offline: run })
+    .catch((error: unknown) => {
+      if (!(error instanceof HoldpointError) || !FINAL.includes(error.code)) throw error;
+      // Asked again it would say the same, and nothing else would be told to it meanwhile.
+      parking.log.error(
+        { job: jobId, digest, ...run, reason: error.message },
+        'the hub refuses to record a job that ran while it was away: it stands in this log alone',
+      );
+      return null;
+    });
+  if (answer === null) {
+    await change(parking, entry, 'soon', (job) => ({ ...job, offline: null, reports: [] }));
+    return;
+  }
+  const { hold, url } = answer;
+  if (hold === null) throw new Error('the hub has taken in what ran without it, and gave it no hold');
+  parking.log.info({ job: jobId, hold, kind: run.kind }, 'the hub was told of a job that ran while it was away');
+  await change(parking, entry, 'soon', (job) => ({ ...job, hold, url, offline: null }));
+}
+
 async function flush(parking: Parking, entry: Entry): Promise<void> {
+  await tellOffline(parking, entry);
   for (;;) {
     const [next] = entry.job.reports;
     if (next === undefined) return;

@@ -1,5 +1,5 @@
 import type { ParkedJob } from '../../domain/parked-job.ts';
-import { afterPush, ended, isLive, undiverted } from '../../domain/parking.ts';
+import { afterPush, ended, isLive, isOwed, undiverted } from '../../domain/parking.ts';
 import type { HubPush } from '../../ports/gatekeeper.ts';
 import type { ParkedRecord } from '../../ports/parking-lot.ts';
 import { addEntry, change, type Parking, reasonOf } from './parking.ts';
@@ -33,10 +33,12 @@ export async function resume(parking: Parking): Promise<void> {
   for (const record of records) {
     const job = parking.giveUp == null ? record.job : await givenUp(parking, record, parking.giveUp);
     // Released or not is the hub's to say again; a runner that was given the job gets its time to show once more.
-    const state = job.state === 'released' ? 'parked' : job.state;
+    const again = job.offline == null ? 'parked' : 'received';
+    const state = job.state === 'released' ? again : job.state;
     const handedOutAt = state === 'handed_out' ? now : job.handedOutAt;
     const waits = job.divertedTo != null && isLive(job.state);
-    addEntry(parking, waits ? undiverted(job) : { ...job, state, handedOutAt }, null, true);
+    const offline = state === 'received' ? null : (job.offline ?? null);
+    addEntry(parking, waits ? undiverted(job) : { ...job, state, handedOutAt, offline }, null, true);
   }
   if (records.length > 0 || damaged.length > 0) {
     parking.log.info({ parked: records.length, damaged: damaged.length }, 'taken up from the parking lot');
@@ -50,9 +52,15 @@ export async function resume(parking: Parking): Promise<void> {
 }
 
 async function synchronize(parking: Parking, isStale: () => boolean): Promise<void> {
+  // Let through without the hub and not handed out yet: now it can be asked.
+  for (const entry of [...parking.entries.values()])
+    if (entry.job.offline != null && entry.job.state === 'released' && !entry.claimed)
+      await change(parking, entry, 'soon', (job) =>
+        job.state === 'released' && !entry.claimed ? { ...job, state: 'received', offline: null } : job,
+      );
   // What happened here first, then the question: else the hub would answer about the past.
   for (const entry of [...parking.entries.values()])
-    if (entry.job.reports.length > 0) await flushReports(parking, entry);
+    if (entry.job.reports.length > 0 || isOwed(entry.job)) await flushReports(parking, entry);
   const list = [...parking.entries.values()].map(syncItem).filter((item) => item !== null);
   for (let from = 0; from < list.length || from === 0; from += MAX_SYNC_HOLDS) {
     const part = list.slice(from, from + MAX_SYNC_HOLDS);

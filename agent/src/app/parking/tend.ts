@@ -1,5 +1,5 @@
 import type { ParkedJob } from '../../domain/parked-job.ts';
-import { afterHeartbeat, afterLook, detached, failing, isLive } from '../../domain/parking.ts';
+import { afterHeartbeat, afterLook, detached, failing, isLive, isOwed } from '../../domain/parking.ts';
 import { admit } from './admit.ts';
 import { announce } from './hand-out.ts';
 import { writeNote } from './note.ts';
@@ -104,7 +104,7 @@ function wanted(parking: Parking, entry: Entry): Task[] {
   const { job } = entry;
   const tasks: Task[] = [];
   if (!entry.sealed && job.state !== 'ended') tasks.push('seal');
-  if (job.reports.length > 0 && !entry.claimed && parking.gatekeeper.connected()) tasks.push('report');
+  if ((job.reports.length > 0 || isOwed(job)) && !entry.claimed && parking.gatekeeper.connected()) tasks.push('report');
   switch (job.state) {
     case 'received':
       tasks.push('heartbeat');
@@ -124,7 +124,7 @@ function wanted(parking: Parking, entry: Entry): Task[] {
       tasks.push(job.pendingNote === null ? 'fail' : 'note');
       return tasks;
     case 'ended':
-      if (job.reports.length === 0) tasks.push('remove');
+      if (job.reports.length === 0 && !isOwed(job)) tasks.push('remove');
       return tasks;
     default:
       job.state satisfies never;

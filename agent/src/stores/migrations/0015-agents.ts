@@ -7,6 +7,8 @@ export const statements: readonly string[] = [
   'alter table agents add column enrolled_by text',
   'alter table agents add column revoked_at integer',
   'alter table agents add column revoked_by text',
+  'alter table agents add column snapshot_seq integer not null default 0',
+  'create index attempts_of_agent on attempts (agent, project_id)',
   `create table enrolments (
     hash text primary key check (length(hash) = 64),
     agent text not null,

@@ -45,10 +45,16 @@ function Agent({ agent, lax }: { readonly agent: AgentView; readonly lax: Readon
       <h2 id={`agent-${name}`}>
         <Shown text={name} /> {connected ? <Chip tone="go">Connected</Chip> : <Chip tone="stop">Away</Chip>}
       </h2>
-      {!connected && <p>Its jobs wait, or run on what was approved, as its grace allows.</p>}
+      {!connected && (
+        <p>
+          {agent.revoked_at === null
+            ? 'Its jobs wait, or run on what was approved, as its grace allows.'
+            : 'It was revoked, and is refused.'}
+        </p>
+      )}
       <dl class="facts">
-        {connected && since !== null && (
-          <Fact words="Connected since">
+        {since !== null && (
+          <Fact words={connected ? 'Connected since' : 'Last heard of'}>
             <Time at={since} />
           </Fact>
         )}

@@ -1,0 +1,76 @@
+import { type Approval, isInForce } from '../domain/approval.ts';
+import { digestOfText } from '../domain/digest.ts';
+import { isRunOnly } from '../domain/run-only.ts';
+import { approvalForAgents, policyForAgents, type SnapshotApproval, type SnapshotBody } from '../domain/snapshot.ts';
+import { relax, tolerates } from '../domain/tolerate.ts';
+import { breathe } from './breathe.ts';
+import { type Comparing, looksAtRuns, runValues, valuesOfApproved } from './covering.ts';
+import { policyFor } from './governing.ts';
+import type { HubContext } from './hub-context.ts';
+import { readConfiguration } from './nearest.ts';
+
+/** Approvals and denials that an agent gets at most, the newest first: a frame has 10 MiB. What is left out waits for the hub. */
+const MAX_APPROVALS = 5_000;
+const MAX_DENIALS = 5_000;
+const PAGE = 100;
+
+/** Digests of relaxed configurations, by approval and policy: what they are made of never changes. */
+export type RelaxedCache = Map<string, string | null>;
+const MAX_CACHED = 20_000;
+
+/**
+ * What one agent may decide by while this hub is away: the Approvals of people, and the denials, of the projects whose jobs it
+ * has brought here; nothing that would take a use or is of one run alone.
+ */
+export async function snapshotBody(context: HubContext, agent: string, cache: RelaxedCache): Promise<SnapshotBody> {
+  const { store, clock } = context;
+  const policy = await context.policy();
+  const now = clock.now();
+  const s: Comparing = { now, policy, tag: context.tag, tx: store };
+  const approvals: SnapshotApproval[] = [];
+  const denials: { subject: SnapshotBody['denials'][number]['subject']; digest: string; until: number }[] = [];
+  for (const project of await store.projectsOfAgent(agent)) {
+    for (let after = 0; approvals.length < MAX_APPROVALS; ) {
+      const page = await store.approvals({ project, revoked: false, sight: null }, { after, limit: PAGE });
+      for (const approval of page.filter((one) => counts(one, now)))
+        approvals.push({ approval: approvalForAgents(approval), relaxed: await relaxedOf(s, approval, cache) });
+      await breathe();
+      if (page.length < PAGE) break;
+      after = page.at(-1)!.id;
+    }
+    for (let after = 0; denials.length < MAX_DENIALS; ) {
+      const page = await store.denials({ project, sight: null }, { after, limit: PAGE });
+      for (const { subject, digest, until, lifted } of page)
+        if (lifted === null && now < until) denials.push({ subject, digest, until });
+      if (page.length < PAGE) break;
+      after = page.at(-1)!.id;
+    }
+  }
+  return { policy: policyForAgents(policy), approvals: approvals.slice(0, MAX_APPROVALS), denials };
+}
+
+/** Of people, for more than one run, and with no use to be taken. */
+function counts(approval: Approval, now: number): boolean {
+  const { lifetime, votes, breakGlass } = approval;
+  const lasts = lifetime.kind === 'standing' || lifetime.kind === 'until';
+  return lasts && votes.length > 0 && breakGlass !== true && isInForce(approval, now);
+}
+
+async function relaxedOf(s: Comparing, approval: Approval, cache: RelaxedCache): Promise<string | null> {
+  const key = `${approval.id} ${s.policy.version}`;
+  const known = cache.get(key);
+  if (known !== undefined) return known;
+  const [oldest] = cache.size >= MAX_CACHED ? cache.keys() : [];
+  if (oldest !== undefined) cache.delete(oldest);
+  const policy = policyFor(s.policy, approval);
+  const configuration = tolerates(policy.tolerance) ? await readConfiguration(s.tx, approval.digest) : null;
+  let relaxed: string | null = null;
+  if (configuration !== null && !isRunOnly(configuration)) {
+    const values = looksAtRuns(policy)
+      ? await valuesOfApproved(s, approval, policy)
+      : runValues(s, null, policy, approval.subject.projectId);
+    relaxed = digestOfText(relax(configuration, policy.tolerance, values).text);
+  }
+  cache.set(key, relaxed);
+  return relaxed;
+}
