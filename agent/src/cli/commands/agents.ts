@@ -13,7 +13,7 @@ async function list(command: Command, { io, json }: CommandContext): Promise<voi
   if (agents.length === 0) return io.out('The hub knows no agent: no job is held.\n');
   const rows = agents.map((agent) => [
     agent.name,
-    agent.connected ? 'connected' : 'away',
+    agent.connected ? 'connected' : agent.revoked_at === null ? 'away' : 'revoked',
     agent.since === null ? 'never' : age(io.now() - Date.parse(agent.since)),
     agent.version ?? '',
     String(agent.parked),
