@@ -30,19 +30,21 @@ function processIo(stop: () => AbortSignal): Io {
   };
 }
 
-/** Log and clock of a process that stays; what is allowed but unwise is said first. */
+/** Log, clock and passed sockets of a process that stays; what is allowed but unwise is said first. */
 async function startOptions(config: HubConfig) {
-  const [{ createLog }, { createClock }, { processMetrics }, { Registry }] = await Promise.all([
+  const [{ createLog }, { createClock }, { passedSockets }, { processMetrics }, { Registry }] = await Promise.all([
     import('./system/log.ts'),
     import('./system/clock.ts'),
+    import('./system/passed-sockets.ts'),
     import('./system/process-metrics.ts'),
     import('prom-client'),
   ]);
+  const sockets = passedSockets(process.env, process.pid);
   const registry = new Registry();
   processMetrics(registry, VERSION);
   const log = createLog(config.log);
   for (const warning of config.warnings) log.warn({}, warning);
-  return { log, clock: createClock(), registry };
+  return { log, clock: createClock(), registry, sockets };
 }
 
 /** One line of the terminal; what ends the input ends the question, with an empty answer. */

@@ -28,6 +28,7 @@ import { openPostgresHints } from './stores/postgres-hints.ts';
 import { auditWitness } from './system/audit-witness.ts';
 import { openHubKey, verifySignature } from './system/hub-key.ts';
 import { openKeyFile, refuseNewKey } from './system/key-file.ts';
+import { type PassedSockets, requireSamePlace } from './system/passed-sockets.ts';
 import { openStateDir } from './system/state-dir.ts';
 import { VERSION } from './version.ts';
 import { firstLink } from './wire/page-paths.ts';
@@ -46,6 +47,8 @@ export interface StartOptions {
   readonly monotonic?: () => number;
   /** Folder of the built page; default: what the build put beside this program. */
   readonly page?: string | null;
+  /** Sockets that the service manager holds open across restarts. */
+  readonly sockets?: PassedSockets;
 }
 
 /** A hub that listens. */
@@ -57,6 +60,8 @@ export interface RunningHub {
   readonly firstLink: string | null;
   /** What a stop would wait for, and how long at most; null where there is no such thing. */
   left(): { readonly requests: number | null; readonly parked: number | null; readonly atMostMs: number };
+  /** Resolves when the store has answered, if only that it cannot. */
+  alive(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -73,10 +78,15 @@ export async function startHub(config: HubConfig, options: StartOptions): Promis
   const stops: Stops = [];
   try {
     openStateDir(config.stateDir);
+    if (options.sockets?.has('gateway') === true)
+      options.log.warn(
+        {},
+        'systemd passes a socket for a gateway, which a hub alone has none of: disable its socket unit',
+      );
     const tracer = await tracerOf(config, stops);
-    const { hub, url, reachedAt } = await openHub(config, options, tracer, stops);
+    const { hub, url, reachedAt, alive } = await openHub(config, options, tracer, stops);
     const left = () => ({ requests: null, parked: null, atMostMs: 0 });
-    return { ...(await firstStep(config, hub, reachedAt)), hubUrl: url, left, stop: () => stopAll(stops) };
+    return { ...(await firstStep(config, hub, reachedAt)), hubUrl: url, left, alive, stop: () => stopAll(stops) };
   } catch (error) {
     await stopAll(stops);
     throw error;
@@ -100,6 +110,7 @@ export interface OpenedHub {
   /** Where this machine reaches it. */
   readonly reachedAt: string;
   readonly policy: () => Policy;
+  readonly alive: () => Promise<void>;
 }
 
 /** The agent of the same process: it proves itself with a key that never leaves it. */
@@ -111,7 +122,7 @@ export interface EmbeddedAgent {
 /** Puts a hub together and lets it listen; what is to be stopped goes to `stops`. */
 export async function openHub(
   config: HubConfig,
-  { log, clock, page, registry }: StartOptions,
+  { log, clock, page, registry, sockets }: StartOptions,
   tracer: Tracer,
   stops: Stops,
   embedded: EmbeddedAgent | null = null,
@@ -203,10 +214,19 @@ export async function openHub(
   });
   stops.push(() => hub.close());
   const { host } = config.hub.listen;
-  const { port } = await hub.listen(host, config.hub.listen.port);
+  const socket = sockets?.get('hub');
+  const taken = await hub.listen(host, config.hub.listen.port, socket);
+  if (socket !== undefined) requireSamePlace('hub.listen', config.hub.listen, taken);
+  const { port } = taken;
   const scheme = config.hub.tls === null ? 'http' : 'https';
   const [url, reachedAt] = [originOf(host, port, scheme), originOf(reachable(host), port, scheme)];
-  return { hub, key, url, reachedAt, policy };
+  // An error is an answer, and no new start mends it; while it stands, parked jobs are kept alive. Silence is what must not last.
+  const alive = () =>
+    opened.review(0).then(
+      () => {},
+      () => {},
+    );
+  return { hub, key, url, reachedAt, policy, alive };
 }
 
 /** The one-time token of an empty store, and the link with it. */

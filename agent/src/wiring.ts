@@ -30,6 +30,7 @@ import { createHealthServer } from './system/health-server.ts';
 import { hostBreakGlass } from './system/host-break-glass.ts';
 import { freshKey, verifySignature } from './system/hub-key.ts';
 import { openKeyFile, refuseNewKey } from './system/key-file.ts';
+import { requireSamePlace } from './system/passed-sockets.ts';
 import { restoredState } from './system/restored-state.ts';
 import { sealUnder } from './system/seal.ts';
 import { snapshotFile } from './system/snapshot-file.ts';
@@ -75,6 +76,7 @@ interface Reached {
   readonly trust: LinkTrust | null;
   /** What the policy wants of runners; null: it stands in the hub's snapshot. */
   readonly demands: (() => readonly RunnerDemand[]) | null;
+  readonly alive: () => Promise<void>;
   readonly first: () => Promise<Pick<RunningHub, 'bootstrapToken' | 'firstLink'>>;
 }
 
@@ -94,6 +96,11 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
     const reached = await (config.remote === null
       ? ownHub(config, { ...options, registry }, tracer, stops)
       : hubElsewhere(config, log));
+    if (config.remote !== null && options.sockets?.has('hub') === true)
+      log.warn(
+        {},
+        'systemd passes a socket for the hub, but hub.url says that it is elsewhere: disable holdpoint-agent-hub.socket',
+      );
     const metrics = createAgentMetrics(registry);
 
     // An agent whose hub is in its own process does without neither.
@@ -172,7 +179,10 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
       stopping = true;
       return agent.close({ drainMs });
     });
-    const { port: gatewayPort } = await agent.listen(config.gateway.listen.host, config.gateway.listen.port);
+    const socket = options.sockets?.get('gateway');
+    const { listen } = config.gateway;
+    const place = await agent.listen(listen.host, listen.port, socket);
+    if (socket !== undefined) requireSamePlace('gateway.listen', listen, place);
     restored?.takenUp();
     const { metrics: own } = config;
     if (examine) {
@@ -190,9 +200,10 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
       metricsUrl:
         own === null ? null : originOf(own.listen.host, await health.listen(own.listen.host, own.listen.port)),
       left: () => ({ ...agent.left(), atMostMs: drainMs }),
-      gatewayUrl: originOf(config.gateway.listen.host, gatewayPort),
+      gatewayUrl: originOf(listen.host, place.port),
       hubUrl: reached.hubUrl,
       ...(await reached.first()),
+      alive: reached.alive,
       stop: () => stopAll(stops),
     };
   } catch (error) {
@@ -231,7 +242,7 @@ function wantedMode(known: readonly RunnerDemand[] | null, runner: string) {
 async function ownHub(config: AgentConfig, options: StartOptions, tracer: Tracer, stops: Stops): Promise<Reached> {
   const key = freshKey();
   const embedded = { name: EMBEDDED_AGENT, publicKey: key.publicKey };
-  const { hub, key: hubKey, url, reachedAt, policy } = await openHub(config, options, tracer, stops, embedded);
+  const { hub, key: hubKey, url, reachedAt, policy, alive } = await openHub(config, options, tracer, stops, embedded);
   return {
     hubUrl: url,
     linkUrl: reachedAt,
@@ -241,6 +252,7 @@ async function ownHub(config: AgentConfig, options: StartOptions, tracer: Tracer
     // Its own certificate and no other, whatever name stands in it.
     trust: config.hub.tls === null ? null : { ca: config.hub.tls.cert, exact: true },
     demands: () => policy().runners,
+    alive,
     first: () => firstStep(config, hub, reachedAt),
   };
 }
@@ -274,6 +286,8 @@ async function hubElsewhere(config: AgentConfig, log: Log): Promise<Reached> {
     key,
     trust: ca === null ? null : { ca, exact: false },
     demands: null,
+    // That the event loop turns is all there is to say: the store is the hub's.
+    alive: async () => {},
     first: async () => ({ bootstrapToken: null, firstLink: null }),
   };
 }

@@ -38,6 +38,7 @@ function start(
     left: () => ({ requests: 2, parked: 1, atMostMs: 55_000 }),
     bootstrapToken,
     firstLink: bootstrapToken === null ? null : firstLink('http://127.0.0.1:8094', bootstrapToken),
+    alive: async () => {},
     stop: note('stop'),
   };
   const parts = {

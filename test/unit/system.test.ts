@@ -188,6 +188,32 @@ describe('the service manager', () => {
     expect(warnings).toEqual([]);
   });
 
+  it('is given no sign of life while the store does not answer, and one again when it does', async () => {
+    const env = {
+      NOTIFY_SOCKET: '/run/systemd/notify',
+      WATCHDOG_USEC: '30000000',
+      PATH: `${folder}:${process.env.PATH}`,
+    };
+    const clock = turnable();
+    const warnings: string[] = [];
+    let answers = false;
+    const notifier = openNotifier(env, 42, clock, (message) => warnings.push(message));
+    await notifier.ready('x', async () => {
+      if (!answers) throw new Error('the store is gone');
+    });
+    for (let turn = 0; turn < 2; turn++) {
+      clock.turn();
+      await vi.waitFor(() => expect(clock.waiting()).toEqual([15_000]), 10_000);
+    }
+    expect(lines().at(-1)).toContain('READY=1');
+    expect(warnings).toEqual(['no sign of life to the watchdog: the store is gone']);
+    answers = true;
+    clock.turn();
+    await vi.waitFor(() => expect(lines().at(-1)).toBe('/run/systemd/notify WATCHDOG=1'), 10_000);
+    await vi.waitFor(() => expect(clock.waiting()).toEqual([15_000]), 10_000);
+    await notifier.stopping('x', 1);
+  });
+
   it('is not told where there is none, nor does a missing systemd-notify stop the service', async () => {
     const clock = turnable();
     const none = openNotifier({ PATH: folder }, 1, clock, () => {});

@@ -20,6 +20,8 @@ export interface RunningHub {
   readonly firstLink: string | null;
   /** What a stop would wait for, and how long at most; null where there is no such thing. */
   left(): { readonly requests: number | null; readonly parked: number | null; readonly atMostMs: number };
+  /** Resolves when it does its work; what it cannot do without answers. */
+  alive(): Promise<void>;
   stop(): Promise<void>;
 }
 /** An agent that runs, with its own hub or with one elsewhere. */
@@ -210,7 +212,7 @@ export interface Parts {
   doctor(options: DoctorRequest): Promise<readonly Finding[]>;
   /** Tells the service manager how the process is; does nothing where there is none. */
   notifier(): Promise<{
-    ready(status: string): Promise<void>;
+    ready(status: string, alive: () => Promise<void>): Promise<void>;
     stopping(status: string, atMostMs: number): Promise<void>;
   }>;
   /** Runs another command line of this program; null when it has no such command. */

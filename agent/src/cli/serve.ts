@@ -55,7 +55,7 @@ export async function serve<R extends RunningHub>(
   const { bootstrapToken, firstLink } = running;
   const ready = { ...addresses, bootstrap_token: bootstrapToken, sign_in_link: firstLink };
   await io.out(json ? `${JSON.stringify(ready)}\n` : `holdpoint: ready; ${words}\n${firstWords(running)}`);
-  await notifier.ready(words);
+  await notifier.ready(words, () => running.alive());
   await stopped(stop);
   const { requests, parked, atMostMs } = running.left();
   const first = requests === 1 ? '1 request is finished first' : `${requests} requests are finished first`;

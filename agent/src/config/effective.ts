@@ -40,7 +40,7 @@ export function effectiveConfig(sources: ConfigSources, kind: FileKind): Effecti
     return { key: option.key, value: option.secret ? '[redacted]' : value, from: setting.where };
   });
   const { runners } = kind.runners
-    ? loadRunners(yaml, file === null ? sources.cwd : dirname(file), problems)
+    ? loadRunners(yaml, file === null ? sources.cwd : dirname(file), sources.env, problems)
     : { runners: [] };
   const placeOf = (inline: unknown, path: unknown) =>
     path !== undefined ? ('file' as const) : inline !== undefined ? ('inline' as const) : ('none' as const);

@@ -199,6 +199,7 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
   const runners: LoadedRunners = loadRunners(
     yaml,
     file === null ? sources.cwd : dirname(file),
+    sources.env,
     problems,
     sources.readSecret,
   );

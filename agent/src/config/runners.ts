@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { filePath } from './credential.ts';
 import type { ConfigProblem } from './problems.ts';
 import { readSecretFile } from './secret-file.ts';
 import { type RunnerEntry, runnerEntries } from './shape.ts';
@@ -40,7 +40,7 @@ interface Secret {
 function secretOf(
   entry: RunnerEntry,
   key: 'token' | 'gateway_token',
-  folder: string,
+  at: (file: string) => string,
   refuse: Refuse,
   read: typeof readSecretFile,
 ): Secret | null | undefined {
@@ -51,7 +51,7 @@ function secretOf(
     return undefined;
   }
   if (file === undefined) return text === undefined ? null : { key, value: text };
-  const reading = read(resolve(folder, file), file);
+  const reading = read(at(file), file);
   if (reading.ok) return { key: fileKey, value: reading.value };
   refuse(fileKey, reading.message);
   return undefined;
@@ -61,9 +61,11 @@ function secretOf(
 export function loadRunners(
   yaml: YamlFile,
   folder: string,
+  env: Readonly<Record<string, string | undefined>>,
   problems: ConfigProblem[],
   read: typeof readSecretFile = readSecretFile,
 ): LoadedRunners {
+  const at = (file: string) => filePath(file, folder, env);
   const runners: RunnerConfig[] = [];
   const byName = new Map<string, number>();
   const byToken = new Map<string, number>();
@@ -83,14 +85,14 @@ export function loadRunners(
     if (entry.mode === 'monitor' && !entry.protected)
       refuse('mode', 'a runner that is not protected is not gated: nothing would be recorded; take mode out');
 
-    const real = secretOf(entry, 'token', folder, refuse, read);
-    const own = secretOf(entry, 'gateway_token', folder, refuse, read);
+    const real = secretOf(entry, 'token', at, refuse, read);
+    const own = secretOf(entry, 'gateway_token', at, refuse, read);
     if (real === null) refuse(null, 'no token: give token_file (a file with mode 600) or token');
     for (const [file, what] of [
       [entry.token_file, 'token'],
       [entry.gateway_token_file, 'gateway token'],
     ] as const)
-      if (file !== undefined) files.push({ path: resolve(folder, file), what: `${what} of runner ${entry.name}` });
+      if (file !== undefined) files.push({ path: at(file), what: `${what} of runner ${entry.name}` });
     if (real === null || real === undefined || own === undefined) continue;
     for (const secret of own === null ? [real] : [real, own]) {
       inline ||= !secret.key.endsWith('_file');

@@ -1,4 +1,4 @@
-import { isAbsolute, join } from 'node:path';
+import { filePath } from './credential.ts';
 import type { FileKind } from './file-kinds.ts';
 import { type ListenAddress, readKind } from './kinds.ts';
 import { type ConfigOption, OPTIONS } from './options.ts';
@@ -83,7 +83,7 @@ export function readSettings(sources: ConfigSources, kind: FileKind): Settings {
     },
     path(key, keys = {}) {
       const value = text(key, keys).replace(/^sqlite:/, '');
-      return isAbsolute(value) ? value : join(settings.get(key)?.folder ?? sources.cwd, value);
+      return filePath(value, settings.get(key)?.folder ?? sources.cwd, sources.env);
     },
   };
 }

@@ -108,8 +108,11 @@ export interface HubOptions {
 
 /** A running hub. */
 export interface Hub {
-  /** Port 0 takes a free one. Rejects with `bad_config` when the address cannot be taken. */
-  listen(host: string, port: number): Promise<{ readonly port: number }>;
+  /**
+   * Port 0 takes a free one; `fd` is a socket that is open already. Rejects with `bad_config` when the address cannot be taken.
+   * Resolves with where it really listens.
+   */
+  listen(host: string, port: number, fd?: number): Promise<{ readonly host: string; readonly port: number }>;
   close(): Promise<void>;
   /** Text of the one-time bootstrap token, once: null when asked again or when the store has a token already. */
   bootstrapToken(): Promise<string | null>;
@@ -340,7 +343,7 @@ export function createHub(options: HubOptions): Hub {
   };
 
   return {
-    async listen(host, port) {
+    async listen(host, port, fd) {
       const server = await buildServer({
         context,
         routes: table,
@@ -364,7 +367,8 @@ export function createHub(options: HubOptions): Hub {
         else refuse(socket, new HoldpointError('not_found', 'no websocket is served here'));
       });
       try {
-        await server.listen({ host, port });
+        // Node takes the descriptor before host and port; fastify opens sockets beside it for a host that is a name.
+        await server.listen(fd === undefined ? { host, port } : ({ host: '127.0.0.1', port, fd } as { port: number }));
       } catch (cause) {
         const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
         throw new HoldpointError(
@@ -373,7 +377,7 @@ export function createHub(options: HubOptions): Hub {
           { cause },
         );
       }
-      const { port: taken } = server.server.address() as AddressInfo;
+      const { address, port: taken } = server.server.address() as AddressInfo;
       // An address that listens everywhere is no address for a link.
       const reached = host === '0.0.0.0' || host === '::' ? hostname() : host;
       const name = reached.includes(':') ? `[${reached}]` : reached;
@@ -382,7 +386,7 @@ export function createHub(options: HubOptions): Hub {
       expireAndAgain();
       detached.start();
       notifications.start();
-      return { port: taken };
+      return { host: address, port: taken };
     },
     async close() {
       stopped = true;

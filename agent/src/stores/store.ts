@@ -156,6 +156,17 @@ function open(path: string): Database.Database {
     database.exec('pragma trusted_schema = OFF');
     return database;
   } catch (cause) {
+    if (codeOf(cause) === 'ERR_DLOPEN_FAILED') {
+      // Neither the disk nor the file: a Node of another version than npm installed for.
+      const mend = 'run "npm rebuild better-sqlite3" with the Node that runs Holdpoint';
+      throw new HoldpointError(
+        'store_unavailable',
+        `better-sqlite3 is not built for Node ${process.version}: ${mend}`,
+        {
+          cause,
+        },
+      );
+    }
     throw translated(faultsOf(path), cause);
   }
 }

@@ -39,7 +39,8 @@ export function openKeyFile(path: string, what: string, option: string): Uint8Ar
   }
   try {
     const stat = fstatSync(file);
-    if ((stat.mode & 0o077) !== 0) {
+    const others = path.startsWith(CREDENTIALS) ? 0o037 : 0o077;
+    if ((stat.mode & others) !== 0) {
       throw refuse(`has mode ${(stat.mode & 0o777).toString(8)} and others may read it`, `chmod 600 ${path}`);
     }
     const key = new Uint8Array(KEY_BYTES);
@@ -51,6 +52,12 @@ export function openKeyFile(path: string, what: string, option: string): Uint8Ar
     closeSync(file);
   }
 }
+
+/**
+ * Where systemd puts what LoadCredential= names. Its files are root's, and an access list lets the one service read them, which the mode
+ * shows as the group's right to read; nobody but systemd can put a file there.
+ */
+const CREDENTIALS = '/run/credentials/';
 
 /** What a lock leaves behind is worth no key. */
 const WORTHLESS = /^lock/;

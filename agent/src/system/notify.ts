@@ -3,8 +3,11 @@ import type { Clock } from '../ports/clock.ts';
 
 /** Tells the service manager how the process is. */
 export interface Notifier {
-  /** The service is up; `status` is what `systemctl status` shows. Starts the watchdog's signs of life. */
-  ready(status: string): Promise<void>;
+  /**
+   * The service is up; `status` is what `systemctl status` shows. Starts the watchdog's signs of life: one is given only when the event
+   * loop turns and `alive` resolves, so that a process that hangs, or waits for a store that never answers, is started anew.
+   */
+  ready(status: string, alive?: () => Promise<void>): Promise<void>;
   /** It finishes what is open first, and may take so long: the manager is asked to wait. */
   stopping(status: string, atMostMs: number): Promise<void>;
 }
@@ -47,17 +50,31 @@ export function openNotifier(
   // Another process of the service may be the one that is watched.
   const watched = env.WATCHDOG_PID === undefined || env.WATCHDOG_PID === String(pid);
   const everyMs = watched ? Math.floor(Number(env.WATCHDOG_USEC ?? 0) / 1_000 / 2) : 0;
+  let alive: () => Promise<void> = async () => {};
+  let silent = false;
+  let stopped = false;
+  const sign = async (): Promise<void> => {
+    try {
+      await alive();
+      silent = false;
+      if (!stopped) await tell('WATCHDOG=1');
+    } catch (error) {
+      if (!silent) warn(`no sign of life to the watchdog: ${error instanceof Error ? error.message : String(error)}`);
+      silent = true;
+    }
+    if (!stopped) beat();
+  };
   const beat = (): void => {
-    cancel = clock.after(everyMs, () => {
-      void tell('WATCHDOG=1').then(beat);
-    });
+    cancel = clock.after(everyMs, () => void sign());
   };
   return {
-    ready: async (status) => {
+    ready: async (status, said) => {
+      if (said !== undefined) alive = said;
       await tell('READY=1', `MAINPID=${pid}`, `STATUS=${status}`);
       if (everyMs > 0) beat();
     },
     stopping: async (status, atMostMs) => {
+      stopped = true;
       cancel();
       await tell('STOPPING=1', `STATUS=${status}`, `EXTEND_TIMEOUT_USEC=${Math.ceil(atMostMs * 1_000)}`);
     },

@@ -55,8 +55,8 @@ export interface AgentOptions {
 
 /** The agent: gateway, parked jobs and what keeps them alive. */
 export interface Agent {
-  /** Takes up what lies in the parking lot, then opens the gateway. */
-  listen(host: string, port: number): Promise<{ readonly port: number }>;
+  /** Takes up what lies in the parking lot, then opens the gateway; on a socket that is open already where `fd` names one. */
+  listen(host: string, port: number, fd?: number): Promise<{ readonly host: string; readonly port: number }>;
   /**
    * Stops taking polls, waits for answers that GitLab still owes and for open transfers (at most `drainMs`, default 55,000),
    * leaves parked jobs in the lot.
@@ -160,7 +160,7 @@ export function createAgent(options: AgentOptions): Agent {
   };
 
   return {
-    async listen(host, port) {
+    async listen(host, port, fd) {
       await tokens.load();
       await resume(parking);
       followHub(parking);
@@ -170,9 +170,11 @@ export function createAgent(options: AgentOptions): Agent {
           const message = `gateway cannot listen on ${host}:${port} (${cause.code}): choose another gateway.listen`;
           reject(new HoldpointError('bad_config', message, { cause }));
         });
-        server.listen(port, host, resolve);
+        if (fd === undefined) server.listen(port, host, resolve);
+        else server.listen({ fd }, resolve);
       });
-      return { port: (server.address() as AddressInfo).port };
+      const { address, port: taken } = server.address() as AddressInfo;
+      return { host: address, port: taken };
     },
     async close({ drainMs = DRAIN_MS } = {}) {
       parking.closing = true;
