@@ -1,32 +1,27 @@
-# Two stages on one base: the first has what compiles better-sqlite3 and node-pty, the second only what runs.
-# Any Debian-like image with Node 20.19 or later will do: docker build --build-arg BASE=my/node:24 .
-ARG BASE=node:24-bookworm-slim
-FROM ${BASE} AS build
-RUN apt-get update \
- && apt-get install -y --no-install-recommends python3 make g++ ca-certificates \
- && rm -rf /var/lib/apt/lists/*
-WORKDIR /src
-COPY package.json package-lock.json .npmrc tsconfig.json ./
-COPY agent ./agent
-COPY test/support ./test/support
-RUN npm ci && npm prune --omit=dev --ignore-scripts
+# Two stages on one base: the first unpacks what `npm run package` built, the second has that and nothing else. So the image runs the very
+# files of the Debian package, its own Node included. Any base with glibc 2.34 or later and libstdc++ will do, such as Debian 12:
+#   npm run package && docker build --build-arg BASE=my/debian:12 -t holdpoint .
+ARG BASE=debian:bookworm-slim
+FROM ${BASE} AS unpacked
+COPY packages/*.deb /tmp/
+RUN dpkg-deb --extract /tmp/*.deb /unpacked
 
 FROM ${BASE}
+COPY --from=unpacked /unpacked/usr/lib/holdpoint /usr/lib/holdpoint
+COPY --from=unpacked /unpacked/usr/bin/holdpoint /usr/bin/holdpoint
+COPY --from=unpacked /unpacked/usr/share/doc/holdpoint/copyright /unpacked/usr/share/doc/holdpoint/sbom.cdx.json /usr/share/doc/holdpoint/
+# By number, without a shell: a volume keeps its owner whatever names the base has.
+RUN printf 'holdpoint:x:8093:8093::/var/lib/holdpoint:/usr/sbin/nologin\n' >>/etc/passwd \
+ && printf 'holdpoint:x:8093:\n' >>/etc/group \
+ && install -d -o 8093 -g 8093 -m 0700 /var/lib/holdpoint \
+ && install -d -m 0755 /etc/holdpoint
 ENV NODE_ENV=production
-WORKDIR /opt/holdpoint
-COPY --from=build /src/package.json ./
-COPY --from=build /src/node_modules ./node_modules
-COPY --from=build /src/dist ./dist
-COPY policy ./policy
-COPY test/fixtures/gitlab ./test/fixtures/gitlab
-COPY LICENSE README.md CHANGELOG.md ./
-RUN useradd --system --uid 8093 --home-dir /var/lib/holdpoint --no-create-home --shell /usr/sbin/nologin holdpoint \
- && install -d -o holdpoint -g holdpoint -m 0700 /var/lib/holdpoint \
- && ln -s /opt/holdpoint/dist/agent/src/main.js /usr/local/bin/holdpoint
-USER holdpoint
+USER 8093:8093
+# The one place that is written to: the rest may be read-only (docker run --read-only).
 VOLUME /var/lib/holdpoint
 EXPOSE 8093 8094
-HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
-  CMD node -e "fetch('http://127.0.0.1:8094/readyz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"
+# Ready, and not only there: asks where the hub listens unless told otherwise.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
+  CMD ["/usr/lib/holdpoint/bin/node", "-e", "fetch(process.env.HEALTH_URL ?? 'http://127.0.0.1:8094/readyz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["holdpoint"]
 CMD ["agent", "--config", "/etc/holdpoint/agent.yml"]

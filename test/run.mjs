@@ -37,6 +37,44 @@ const NEEDS = [
     paths: ['/usr/bin/python-gitlab'],
   },
   {
+    suite: 'test/packages',
+    what: 'dpkg-shlibdeps',
+    debian: 'dpkg-dev',
+    variable: 'DPKG_SHLIBDEPS_PATH',
+    paths: ['/usr/bin/dpkg-shlibdeps'],
+  },
+  {
+    suite: 'test/packages/deb',
+    what: 'lintian',
+    debian: 'lintian',
+    variable: 'LINTIAN_PATH',
+    paths: ['/usr/bin/lintian'],
+  },
+  {
+    suite: 'test/packages/boot',
+    what: 'systemd-nspawn',
+    debian: 'systemd-container',
+    variable: 'SYSTEMD_NSPAWN_PATH',
+    paths: ['/usr/bin/systemd-nspawn'],
+    root: true,
+  },
+  ...['boot', 'docker'].map((suite) => ({
+    suite: `test/packages/${suite}`,
+    what: 'debootstrap',
+    debian: 'debootstrap',
+    variable: 'DEBOOTSTRAP_PATH',
+    paths: ['/usr/sbin/debootstrap'],
+    root: true,
+  })),
+  {
+    suite: 'test/packages/docker',
+    what: 'dockerd',
+    debian: 'docker.io',
+    variable: 'DOCKERD_PATH',
+    paths: ['/usr/sbin/dockerd', '/usr/bin/dockerd'],
+    root: true,
+  },
+  {
     suite: 'test/scenarios/curl',
     what: 'curl',
     debian: 'curl',
@@ -54,8 +92,9 @@ const NEEDS = [
   },
 ];
 
-/** Path of a need on this machine: what its variable names, else where Debian and others put it. */
+/** Path of a need on this machine: what its variable names, else where Debian and others put it; none where it is of use to root only. */
 function find(need) {
+  if (need.root && process.getuid?.() !== 0) return undefined;
   return [process.env[need.variable], ...need.paths].find((path) => path && existsSync(path));
 }
 
@@ -127,7 +166,9 @@ try {
 rmSync(folder, { recursive: true, force: true });
 
 for (const need of missing) {
-  say(`skipped: ${need.suite} needs ${need.what}: apt-get install ${need.debian}, or name it with ${need.variable}`);
+  say(
+    `skipped: ${need.suite} needs ${need.what}${need.root ? ' and to be root' : ''}: apt-get install ${need.debian}, or name it with ${need.variable}`,
+  );
 }
 const skipped = counts.skipped + missing.length;
 const failed = counts.failed === 0 && (status !== 0 || counts.passed === 0) ? 1 : counts.failed;

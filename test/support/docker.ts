@@ -1,0 +1,65 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { runProgram } from './programs.ts';
+
+const LOOK_MS = 200;
+const START_MS = 60_000;
+
+/** A Docker engine of the test's own: it sees no image and no container of anybody else, and takes all of its own with it. */
+export interface Docker {
+  /** Runs `docker …` and gives what it printed. */
+  run(...args: string[]): Promise<string>;
+  /** Waits until the command prints something that matches. */
+  until(wanted: RegExp, ...args: string[]): Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** Starts an engine with everything of it in one new folder, and no network of its own. */
+export async function startDocker(): Promise<Docker> {
+  const folder = mkdtempSync(join(tmpdir(), 'holdpoint-docker-'));
+  const at = (name: string) => join(folder, name);
+  const host = `unix://${at('engine.sock')}`;
+  const places = ['--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid'), '--host', host];
+  const program = process.env.DOCKERD_PATH ?? 'dockerd';
+  const engine = spawn(program, [...places, '--iptables=false', '--bridge=none'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let printed = '';
+  for (const stream of [engine.stdout, engine.stderr]) stream.on('data', (chunk) => (printed += chunk));
+  const ended = new Promise<void>((resolve) => {
+    engine.on('close', () => resolve());
+  });
+  // The plain builder: the other is a plug-in that not every client has.
+  const env = { ...process.env, DOCKER_HOST: host, DOCKER_BUILDKIT: '0', DOCKER_CONFIG: at('client') };
+  const run = (...args: string[]) => runProgram('docker', args, { env });
+  const until: Docker['until'] = async (wanted, ...args) => {
+    const end = performance.now() + START_MS;
+    for (;;) {
+      const last = await runProgram('docker', args, { env, anyway: true });
+      if (wanted.test(last)) return last;
+      if (engine.exitCode !== null) throw new Error(`dockerd ended with ${engine.exitCode}:\n${printed}`);
+      if (performance.now() > end) throw new Error(`docker ${args.join(' ')} never said ${wanted}; last:\n${last}`);
+      await pause(LOOK_MS);
+    }
+  };
+  const stop = async () => {
+    const all = (await runProgram('docker', ['ps', '-aq'], { env, anyway: true })).trim();
+    if (/^[0-9a-f\s]+$/.test(all))
+      await runProgram('docker', ['rm', '-fv', ...all.split(/\s+/)], { env, anyway: true });
+    engine.kill('SIGTERM');
+    await ended;
+    // The engine leaves its network namespace mounted.
+    await runProgram('umount', ['-q', at('exec/netns/default')], { anyway: true });
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    await until(/^\d+\.\d+/, 'version', '--format', '{{.Server.Version}}');
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { run, until, stop };
+}
