@@ -1,4 +1,5 @@
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
+import { filePath } from './credential.ts';
 import type { FileKind } from './file-kinds.ts';
 import type { ConfigProblem } from './problems.ts';
 import { loadRunners } from './runners.ts';
@@ -33,7 +34,7 @@ export function effectiveConfig(sources: ConfigSources, kind: FileKind): Effecti
     if (setting === undefined) return { key: option.key, value: option.default, from: 'default' };
     if (option.key.endsWith('_file')) {
       // A path may be shown; what lies there may stand in a log all the same.
-      const reading = readSecretFile(resolve(setting.folder, String(setting.value)), option.key);
+      const reading = readSecretFile(filePath(String(setting.value), setting.folder, sources.env), option.key);
       if (reading.ok) found.push(reading.value);
     }
     const value = withoutPassword(setting.value, found);

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import type { ChannelConfig } from '../domain/notify/channel.ts';
 import { isAddress } from '../domain/notify/delivery.ts';
+import { filePath } from './credential.ts';
 import type { FileKind } from './file-kinds.ts';
 import type { ConfigProblem } from './problems.ts';
 import { quotablePath, readSecretFile } from './secret-file.ts';
@@ -72,6 +72,7 @@ export function notifyChannels(
   file: YamlFile,
   kind: FileKind,
   folder: string,
+  env: Readonly<Record<string, string | undefined>>,
   problems: ConfigProblem[],
 ): readonly ChannelConfig[] {
   const tree = file.tree as { hub?: { notify?: unknown } | null; notify?: unknown } | null;
@@ -83,7 +84,7 @@ export function notifyChannels(
       const path = [...base, i, key];
       problems.push({ where: file.valueAt(path), path: pathText(path), message });
     };
-    const full = (path: string): string => (isAbsolute(path) ? path : join(folder, path));
+    const full = (path: string): string => filePath(path, folder, env);
     const secret = (key: string, path: string): string => {
       const reading = readSecretFile(full(path), path);
       if (!reading.ok) refuse(key, reading.message);
