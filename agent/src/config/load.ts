@@ -140,7 +140,9 @@ function readShared(
     if (!reading.ok) problems.push({ where: named.where, path: key, message: reading.message });
   }
   const oidc = isApart ? null : oidcConfig({ settings, text, path }, problems);
-  const notify = isApart ? [] : notifyChannels(read.yaml, kind, file === null ? '.' : dirname(file), problems);
+  const notify = isApart
+    ? []
+    : notifyChannels(read.yaml, kind, file === null ? '.' : dirname(file), read.env, problems);
   const noted = notify.find((channel) => channel.kind === 'gitlab');
   if (noted !== undefined && !settings.has('hub.gitlab_token_file')) {
     const message = `missing: channel ${noted.name} writes notes of merge requests with that token`;

@@ -10,6 +10,7 @@ import type { YamlFile } from './yaml-file.ts';
 /** Everything that flags, environment and one file say, by key, with its defaults. */
 export interface Settings {
   readonly file: string | null;
+  readonly env: ConfigSources['env'];
   readonly yaml: YamlFile;
   /** What somebody has set. */
   readonly settings: ReadonlyMap<string, Setting>;
@@ -63,6 +64,7 @@ export function readSettings(sources: ConfigSources, kind: FileKind): Settings {
   };
   return {
     file,
+    env: sources.env,
     yaml,
     settings,
     problems,
