@@ -39,6 +39,7 @@ describe('the HTTP API', () => {
         need: 1,
         have: 0,
         eligible: ['jonas', 'maria', 'olga'].map((username) => expect.objectContaining({ username })),
+        eligible_count: 3,
         who: 'maintainer or higher',
         voted: [],
         mine: true,
