@@ -1,10 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HoldpointError } from '../../agent/src/domain/errors.ts';
 import { startHub, type TestHub } from '../support/hub-server.ts';
+import { testStore } from '../support/test-store.ts';
 
 let hub: TestHub;
+let isAway = false;
 beforeEach(async () => {
-  hub = await startHub({ gitlabUrl: 'https://gitlab.example.com' });
+  const store = await testStore();
+  const tokenOfHash: typeof store.tokenOfHash = async (hash) => {
+    if (isAway) throw new HoldpointError('store_unavailable', 'the disk /var/lib/x is full');
+    return store.tokenOfHash(hash);
+  };
+  hub = await startHub({ gitlabUrl: 'https://gitlab.example.com', store: { ...store, tokenOfHash } });
 });
 afterEach(() => hub.close());
 
@@ -97,12 +104,9 @@ describe("who asks GitLab's API of the hub", () => {
 
   it('hears that the store is away, and nothing of why', async () => {
     const token = await hub.token('maria', ['read']);
-    const { tokenOfHash } = hub.store;
-    Object.assign(hub.store, {
-      tokenOfHash: () => Promise.reject(new HoldpointError('store_unavailable', 'the disk /var/lib/x is full')),
-    });
+    isAway = true;
     const answer = await ask('/user', { 'private-token': token });
-    Object.assign(hub.store, { tokenOfHash });
+    isAway = false;
     expect([answer.status, answer.body]).toEqual([503, { message: '503 Service Unavailable' }]);
     expect((await ask('/user', { 'private-token': token })).status).toBe(200);
   });

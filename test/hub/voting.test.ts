@@ -219,7 +219,7 @@ describe('who may decide, on what, and for how long', () => {
     expect(note).toContain('waits for approval (hold 2)');
     expect(note).toContain('approved on 2026-11-22 by maria');
     expect(note).toContain('curl evil');
-    expect(note).toContain('jonas, maria, olga; needed: 1 × maintainers (maintainer or higher)');
+    expect(note).toContain('jonas, maria and olga; needed: 1 × maintainers (maintainer or higher)');
     expect(note).toContain('zoe triggered it and cannot approve it');
     expect(note).toContain('https://hub.example.com/holds/2');
     expect(note).toContain('holdpoint digest');
