@@ -1,6 +1,19 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+/** What asks most of a store: every decision about Holds and Deployments. */
+const DECISIONS = [
+  'test/contract/gatekeeper/*.test.ts',
+  'test/hub/{approvals,deployments,enrolment,facts,inbox,link,lists,v4-deployments,voting}.test.ts',
+  'test/scenarios/**/*.test.ts',
+];
+const LONG = [
+  'test/scenarios/{curl,gitbeaker,python-gitlab}/**',
+  'test/scenarios/{approved-configurations,bank-month}.test.ts',
+];
+/** With HOLDPOINT_TEST_STORES=all the whole hub runs on both databases: some minutes more. */
+const everyStore = process.env.HOLDPOINT_TEST_STORES === 'all';
+
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
@@ -11,7 +24,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'postgres',
-          include: ['test/hub/**/*.test.ts', 'test/scenarios/**/*.test.ts', 'test/contract/gatekeeper/*.test.ts'],
+          include: everyStore ? ['test/hub/**/*.test.ts', ...DECISIONS] : DECISIONS,
+          exclude: everyStore ? [] : LONG,
           globalSetup: ['test/support/postgres-project.ts'],
         },
       },
