@@ -13,6 +13,10 @@ function run(command, args, options = {}) {
   return spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options }).status ?? 1;
 }
 
+/** Packages are built twice, booted and run as containers only where they are asked for: that takes ten minutes and root. */
+const PACKAGES = 'test/packages';
+const wantsPackages = process.argv.slice(2).some((arg) => arg.startsWith(PACKAGES));
+
 /** What suites need and npm does not bring: where it may be, the Debian package it comes in, the suite that needs it. */
 const NEEDS = [
   {
@@ -129,8 +133,9 @@ if (run('npm', ['run', 'build', '--silent']) !== 0) {
   process.exit(1);
 }
 
-bring(NEEDS.filter((need) => find(need) === undefined));
-const missing = NEEDS.filter((need) => find(need) === undefined);
+const needs = NEEDS.filter((need) => wantsPackages || !need.suite.startsWith(PACKAGES));
+bring(needs.filter((need) => find(need) === undefined));
+const missing = needs.filter((need) => find(need) === undefined);
 
 const folder = mkdtempSync(join(tmpdir(), 'holdpoint-test-'));
 const report = join(folder, 'report.json');
@@ -143,7 +148,8 @@ const args = [
   `--outputFile.json=${report}`,
 ];
 for (const need of missing) args.push('--exclude', `${need.suite}/**`);
-const found = NEEDS.filter((need) => find(need) !== undefined).map((need) => [need.variable, find(need)]);
+if (!wantsPackages) args.push('--exclude', `${PACKAGES}/**`);
+const found = needs.filter((need) => find(need) !== undefined).map((need) => [need.variable, find(need)]);
 const env = { ...process.env, ...Object.fromEntries(found) };
 const vitest = fileURLToPath(import.meta.resolve('vitest/package.json')).replace(/package\.json$/, 'vitest.mjs');
 const status = run(process.execPath, [vitest, ...args, ...process.argv.slice(2)], { env });
