@@ -1,5 +1,5 @@
-import { type Change, cut, SECTIONS, type Section } from './configuration-diff.ts';
-import { unchangedCount } from './configuration-leaves.ts';
+import { type Change, SECTIONS, type Section } from './configuration-diff.ts';
+import { cut, unchangedCount } from './configuration-leaves.ts';
 import type { JsonObject } from './json.ts';
 
 const plural = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;

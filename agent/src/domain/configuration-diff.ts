@@ -1,5 +1,5 @@
 import { caseFold } from './case-fold.ts';
-import { isLeaf } from './configuration-leaves.ts';
+import { below, cut, isLeaf, MAX_PATH_CHARACTERS } from './configuration-leaves.ts';
 import { isJsonList, isJsonObject, type Json, type JsonList, type JsonObject } from './json.ts';
 import { type DiffBudget, diffLines, wholeDiffBudget } from './line-diff.ts';
 import { readable } from './segments.ts';
@@ -50,23 +50,6 @@ function memberOf(object: JsonObject, name: string): Json | undefined {
 
 function namesOf(...objects: readonly JsonObject[]): readonly string[] {
   return [...new Set(objects.flatMap((object) => Object.keys(object)))].sort();
-}
-
-/** GitLab's limit for the name of a variable; a longer name is cut, or a hundred thousand paths would each repeat it. */
-const MAX_NAME_CHARACTERS = 255;
-const MAX_PATH_CHARACTERS = 400;
-
-/** Cut in the middle: the end says which element it is. */
-export function cut(text: string, characters: number): string {
-  if (text.length <= characters) return text;
-  const half = characters >> 1;
-  return `${text.slice(0, half)}…${text.slice(1 - half)}`;
-}
-
-function below(path: string, whole: string): string {
-  const name = cut(whole, MAX_NAME_CHARACTERS);
-  if (/^[A-Za-z_][\w-]*$/.test(name)) return path === '' ? name : `${path}.${name}`;
-  return `${path}[${JSON.stringify(name)}]`;
 }
 
 /** Collects the changes of one section. */

@@ -1,9 +1,13 @@
 import { isJsonList, isJsonObject, type Json, type JsonObject } from './json.ts';
 import { isSegments } from './segments.ts';
 
-/** A value of a Configuration that nothing is below, and where it stands. */
-export interface Leaf {
+/** Where something stands in a Configuration: its path as changes name it, and what it is part of. */
+export interface Place {
   readonly path: string;
+  readonly up: Place | null;
+}
+/** A value of a Configuration that nothing is below. */
+export interface Leaf extends Place {
   readonly value: Json;
 }
 
@@ -13,8 +17,23 @@ export function isLeaf(value: Json): boolean {
   return isJsonList(value) ? value.length === 0 || isSegments(value) : Object.keys(value).length === 0;
 }
 
-function below(path: string, name: string): string {
-  return /^[A-Za-z_][\w-]*$/.test(name) ? `${path}.${name}` : `${path}[${JSON.stringify(name)}]`;
+/** GitLab's limit for the name of a variable; a longer name is cut, or a hundred thousand paths would each repeat it. */
+const MAX_NAME_CHARACTERS = 255;
+/** A longer path is cut. */
+export const MAX_PATH_CHARACTERS = 400;
+
+/** Cut in the middle: the end says which element it is. */
+export function cut(text: string, characters: number): string {
+  if (text.length <= characters) return text;
+  const half = characters >> 1;
+  return `${text.slice(0, half)}…${text.slice(1 - half)}`;
+}
+
+/** The path of a member; a long name is cut. */
+export function below(path: string, whole: string): string {
+  const name = cut(whole, MAX_NAME_CHARACTERS);
+  if (/^[A-Za-z_][\w-]*$/.test(name)) return path === '' ? name : `${path}.${name}`;
+  return `${path}[${JSON.stringify(name)}]`;
 }
 
 /** The name a variable has in paths; its flags are leaves of their own. */
@@ -24,22 +43,21 @@ function elementPath(path: string, element: Json, index: number): string {
 }
 
 /** Every leaf at and below a path, in the order in which a Configuration is shown. */
-export function* leavesOf(path: string, value: Json): Generator<Leaf> {
-  if (isLeaf(value)) yield { path, value };
+export function* leavesOf(path: string, value: Json, up: Place | null = null): Generator<Leaf> {
+  const place = { path: cut(path, MAX_PATH_CHARACTERS), up };
+  if (isLeaf(value)) yield { ...place, value };
   else if (isJsonList(value)) {
-    for (const [index, element] of value.entries()) yield* leavesOf(elementPath(path, element, index), element);
+    for (const [index, element] of value.entries()) yield* leavesOf(elementPath(path, element, index), element, place);
   } else {
     // The script is what a step is about: its name and its other members come after it.
     const names = Object.keys(value as JsonObject).sort((a, b) => Number(b === 'script') - Number(a === 'script'));
-    for (const name of names) yield* leavesOf(below(path, name), (value as JsonObject)[name]!);
+    for (const name of names) yield* leavesOf(below(path, name), (value as JsonObject)[name]!, place);
   }
 }
 
-/** True for a leaf that a change tells already: the change is of it, or of something that it is part of. */
-export function isWithin(path: string, changed: ReadonlySet<string>): boolean {
-  for (let end = path.length; end > 0; end--) {
-    if ((end === path.length || path[end] === '.' || path[end] === '[') && changed.has(path.slice(0, end))) return true;
-  }
+/** True for what a change tells already: the change is of it, or of something that it is part of. */
+export function isWithin(place: Place, changed: ReadonlySet<string>): boolean {
+  for (let at: Place | null = place; at !== null; at = at.up) if (changed.has(at.path)) return true;
   return false;
 }
 
@@ -51,6 +69,6 @@ export function unchangedCount(
   const changed = new Set(changes.flatMap(({ path, kind }) => (kind === 'removed' ? [] : [path])));
   let count = 0;
   for (const name of Object.keys(after))
-    for (const { path } of leavesOf(name, after[name]!)) if (!isWithin(path, changed)) count += 1;
+    for (const leaf of leavesOf(name, after[name]!)) if (!isWithin(leaf, changed)) count += 1;
   return count;
 }

@@ -57,9 +57,9 @@ function rowsOf(changes: readonly ValueChange[], leaves: readonly Leaf[]): reado
     else list.push(change);
   }
   const rows: (ValueChange | UnchangedRow)[] = [];
-  leaves.forEach(({ path, value }, index) => {
+  leaves.forEach((leaf, index) => {
     rows.push(...(before.get(index) ?? []));
-    if (!isWithin(path, replaced)) rows.push({ kind: 'unchanged', path, is: value });
+    if (!isWithin(leaf, replaced)) rows.push({ kind: 'unchanged', path: leaf.path, is: leaf.value });
   });
   rows.push(...(before.get(leaves.length) ?? []));
   return rows;
