@@ -286,6 +286,8 @@ describe('a bundle', () => {
     expect((await runCli(['audit', 'verify', 'for-ernst/hold-1.bundle.json'], { cwd: folder })).exit).toBe(0);
     const page = readFileSync(join(folder, 'for-ernst/hold-1.bundle.html'), 'utf8');
     expect(page).toContain('seen &lt;b&gt;and&lt;/b&gt; fine');
+    // Its page names it, since it stands beside it; the hub's own links it.
+    expect(page).toContain('<code>hold-1.bundle.json</code>, written beside it');
     const again = await runCli(['audit', 'bundle', '1', '--out', 'for-ernst'], { env, cwd: folder });
     expect([again.exit, again.err]).toEqual([2, expect.stringMatching(/exists/)]);
   });

@@ -216,7 +216,7 @@ describe('a deployment', () => {
       await hub.world.report('embedded', { hold, jobId: 1, event });
     expect((await steps()).slice(3)).toMatchObject([
       ['deployment', 'olga', true, expect.stringMatching(/^rule owners: 1 of /)],
-      ['started', 'jonas', true, null],
+      ['started', 'jonas', true, expect.stringMatching(/^may deploy \(deploy_access_levels\): jonas; policy /)],
       ['ran', '', true, 'as job 1 on prod; it has not ended'],
     ]);
   });

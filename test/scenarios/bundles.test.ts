@@ -51,7 +51,7 @@ describe('the bundle for an auditor', () => {
     expect(eventsIn(report)).toEqual(
       expect.arrayContaining(['deployment_vote_approve', 'deployment_approved', 'deployment_run', 'deployment_ended']),
     );
-    expect(report.html).toContain('<h2>Deployment</h2>');
+    expect(report.html).toContain('<h2 id="deployment">Deployment</h2>');
     expect(report.html).toContain('opal');
     expect(report.rows).toBe((await bundle(hold!)).rows - 1);
   });
@@ -70,7 +70,7 @@ describe('the bundle for an auditor', () => {
     await here.runs(hold!, 1);
     const { html, statement } = await bundle(id, bundleOfDeployment);
     expect(html).toContain(`<title>Deployment ${id}: deploy of acme/payments/api to production</title>`);
-    const first = html.slice(0, html.indexOf('<h2>What it was</h2>'));
+    const first = html.slice(0, html.indexOf('<h2 id="what-it-was">'));
     const cells = [...first.matchAll(/<td>(.*?)<\/td>/g)].map(([, cell]) => cell);
     const rowOf = (step: string) => cells.slice(cells.indexOf(step), cells.indexOf(step) + 4);
     const at = '2026-11-22 08:00:00';
@@ -85,13 +85,30 @@ describe('the bundle for an auditor', () => {
     expect(rowOf('Deployment approved by')[3]).toContain(
       'rule qa: 1 of members of qa-group, security: 2 of members of security-group',
     );
-    expect(rowOf('Started by').slice(1, 3)).toEqual([expect.stringContaining('OPAL'), at]);
+    expect(rowOf('Started by')).toEqual([
+      'Started by',
+      expect.stringContaining('OPAL'),
+      at,
+      expect.stringMatching(/^may deploy \(deploy_access_levels\): members of operator-group.*; policy /),
+    ]);
+    // All of it within one second: the rows of the audit tell which came first.
+    const told = ['Triggered by', 'Configuration approved by', 'Deployment approved by', 'Started by', 'Ran'];
+    const numbers = told.map((step) => Number(cells[cells.indexOf(step) + 4]));
+    expect(numbers.every((number) => number > 0)).toBe(true);
+    expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+    expect(new Set(numbers).size).toBe(numbers.length);
+    // Shortened wherever it stands beside something, and whole once.
+    const { policy } = predicate({ statement } as BundleReport).deployment as unknown as { policy: string };
+    const shown = html.slice(0, html.indexOf('The same rows as they are written'));
+    expect(shown.split(policy)).toHaveLength(2);
+    expect(html.split(policy.slice(0, 19)).length).toBeGreaterThan(4);
+    expect(first).toContain(`href="/api/v1/audit/bundle/deployments/${id}" download="deployment-${id}.bundle.json"`);
     expect(rowOf('Ran')[3]).toBe('as job 1 on prod; its end: success');
     const [{ digest }] = statement.subject as unknown as [{ digest: { sha256: string } }];
     expect(first).toContain(`sha256:${digest.sha256}`);
     expect(first).toContain('holdpoint audit verify');
     // Names, and not members of an object one after another.
-    const read = html.slice(0, html.indexOf('<h2>Rows of the audit</h2>'));
+    const read = html.slice(0, html.indexOf('<h2 id="rows-of-the-audit">'));
     expect(read).not.toMatch(/username: |person: |verified: gitlab/);
   });
 
@@ -102,7 +119,7 @@ describe('the bundle for an auditor', () => {
     const { digest } = (await world.store.hold(hold!))!;
     await breakGlass(world.context, world.caller('jonas'), { hold: hold!, digest, reason: 'production is down' });
     const { html } = await bundle(hold!);
-    const first = html.slice(0, html.indexOf('<h2>What it was</h2>'));
+    const first = html.slice(0, html.indexOf('<h2 id="what-it-was">'));
     expect(first).toContain('NOBODY approved it: the glass was broken for this run');
   });
 

@@ -3,6 +3,7 @@ import type { Deployment, DeploymentVote } from '../domain/deployment.ts';
 import type { Facts } from '../domain/facts.ts';
 import type { Hold } from '../domain/hold.ts';
 import { lifetimeText } from '../domain/lifetime.ts';
+import { deployWords } from '../domain/protected-environment.ts';
 import { type ApprovalRule, whoWords } from '../domain/rule.ts';
 import { type LetRunStep, whoLetRun } from '../domain/who-let-run.ts';
 import type { StoreReader } from '../ports/store.ts';
@@ -29,6 +30,7 @@ const deploymentPart = (deployment: Deployment, votes: readonly DeploymentVote[]
   votes,
   approvedAt: timeOrNull(deployment.approvedAt),
   started: deployment.started && { person: deployment.started.person, at: time(deployment.started.at) },
+  deployAccess: deployWords(deployment.rules.deployAccess),
   policy: deployment.requirement.policy,
 });
 

@@ -47,8 +47,23 @@ export function table(heads: readonly string[], rows: readonly (readonly string[
   return rows.length === 0 ? '<p>None.</p>' : `<table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table>`;
 }
 
-/** A part of the page under its title. */
-export const section = (title: string, body: string): string => `<h2>${escapeHtml(title)}</h2>\n${body}\n`;
+/** One part of the page: its title, which the list of contents names too, and its body as HTML. */
+export interface Part {
+  readonly title: string;
+  readonly body: string;
+}
+const anchorOf = (title: string): string => title.toLowerCase().replace(/[^a-z0-9]+/g, '-');
+/** A part under its title, at a place that can be gone to. */
+export const section = ({ title, body }: Part): string =>
+  `<h2 id="${anchorOf(title)}">${escapeHtml(title)}</h2>\n${body}\n`;
+/** What the page has, each a way to it. */
+export function contents(parts: readonly Part[]): string {
+  const ways = parts.map(({ title }) => `<li><a href="#${anchorOf(title)}">${escapeHtml(title)}</a></li>`);
+  return `<nav aria-label="Contents"><ul>${ways.join('')}</ul></nav>`;
+}
+/** What is long, to be unfolded: without a script, and found by a search of the browser. */
+export const folded = (summary: string, body: string): string =>
+  `<details><summary>${escapeHtml(summary)}</summary>\n${body}\n</details>`;
 
 /** The person that a value is. */
 export function personOf(of: Json | undefined): KnownPerson {

@@ -1,4 +1,4 @@
-import { escapeHtml, facts, list, object, personOf, personText, section, table, words } from './bundle-html.ts';
+import { escapeHtml, facts, list, object, type Part, personOf, personText, table, words } from './bundle-html.ts';
 import { DEPLOYMENT_STATES, type DeploymentState } from './deployment.ts';
 import { deploymentStanding } from './deployment-standing.ts';
 import { HOLD_STATES, type HoldState } from './hold.ts';
@@ -52,6 +52,7 @@ function deploymentOf(of: JsonObject): LetRunParts['deployment'] {
     votes: votesOf(of),
     approvedAt: text(of.approved_at),
     started: isThere(of.started) ? { person: personOf(started.person), at: words(started.at) } : null,
+    deployAccess: text(of.deploy_access),
     policy: words(of.policy),
   };
 }
@@ -105,37 +106,90 @@ function standingOf(predicate: JsonObject): string {
 }
 
 /** To the second, as people read it; what is no time stands as it is. */
-const momentText = (at: string): string => at.replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z$/, '$1 $2');
+export const momentText = (at: string): string =>
+  at.replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z$/, '$1 $2');
 
-const HOW_TO_CHECK = [
-  'This page is for reading. What proves it is the signed bundle that belongs to it, a file that ends in .bundle.json, with',
-  'the public key of the hub, which you should have from elsewhere. On any machine, without the hub:',
-].join(' ');
+/** Where the signed bundle of a page is: a file beside it, or what the hub that serves the page answers under `url`. */
+export interface BundlePlace {
+  readonly file: string;
+  /** A path of our own API, which nobody else has a word in; null for a file. */
+  readonly url: string | null;
+}
+
+function whereText({ file, url }: BundlePlace): string {
+  const name = escapeHtml(file);
+  const where =
+    url === null
+      ? `the signed bundle <code>${name}</code>, written beside it`
+      : `<a href="${escapeHtml(url)}" download="${name}">the signed bundle ${name}</a>`;
+  return [
+    `<p>This page is for reading. What proves it is ${where}, with the public key of the hub:`,
+    '<code>holdpoint audit key</code> prints it, and the hub answers it at <code>/api/v1/audit/key</code>, to anybody.',
+    'A key from the hub itself proves no more than the hub says: compare its id with what you have from elsewhere, such as',
+    'the log of its start. Then, on any machine, without the hub:</p>',
+  ].join(' ');
+}
 const WHAT_IS_CHECKED = [
   'That checks the signature; that the digest above is that of the configuration below; and that every vote, approval and row',
   'shown here stands in the audit that the hub has signed.',
 ].join(' ');
 
+/** The event that a step was written down by, and of what. */
+const STEP_EVENTS: Readonly<Record<LetRunStep['step'], readonly string[]>> = {
+  triggered: ['hold_opened', 'job_passed'],
+  wrote: [],
+  configuration: ['approval_created', 'approval_auto', 'break_glass_used'],
+  deployment: ['deployment_approved'],
+  started: ['deployment_run'],
+  ran: ['job_handed_out'],
+};
+
+/** The row of the audit that tells of a step: what happened within one second is told apart by it. */
+function rowOf(predicate: JsonObject, { step, at }: LetRunStep): string {
+  if (at === null) return '–';
+  const rows = list(object(predicate.audit).rows).map((each) => object(object(each).row));
+  const told = rows.filter(({ event }) => STEP_EVENTS[step].includes(String(event)));
+  // One that happened several times is the one of that time.
+  const found = told.find((row) => row.at === at) ?? (told.length === 1 ? told[0] : undefined);
+  return words(found?.seq);
+}
+
+/** Every version of the policy that this page names, whole; elsewhere it stands shortened. */
+function policiesOf(predicate: JsonObject): readonly string[] {
+  const gates = ['review', 'approval', 'deployment'].map((name) => object(predicate[name]).policy);
+  const rows = list(object(predicate.audit).rows).map((each) => object(object(each).row).policy);
+  return [...new Set([...gates, ...rows].filter((version) => typeof version === 'string'))];
+}
+
 /** The first screen. `proof` says in words what was checked when the page was made. */
-export function bundleSummary(predicate: JsonObject, digest: string, proof: string): string {
-  const rows = stepsOf(predicate, digest).map(({ step, people, at, note }) => [
-    LET_RUN_WORDS[step],
-    people.map((person) => personText({ ...person })).join('; ') || (step === 'ran' ? '–' : 'nobody'),
-    at === null ? '–' : momentText(at),
-    note ?? '',
+export function bundleSummary(
+  predicate: JsonObject,
+  digest: string,
+  { proof, place }: { readonly proof: string; readonly place: BundlePlace },
+): readonly Part[] {
+  const rows = stepsOf(predicate, digest).map((step) => [
+    LET_RUN_WORDS[step.step],
+    step.people.map((person) => personText({ ...person })).join('; ') || (step.step === 'ran' ? '–' : 'nobody'),
+    step.at === null ? '–' : momentText(step.at),
+    step.note ?? '',
+    rowOf(predicate, step),
   ]);
   const commit = object(object(predicate.facts).commit);
   const what: (readonly [string, Json])[] = [
     ['digest of what ran', digest],
     ['commit', words(commit.sha)],
     ['where it stands', standingOf(predicate)],
+    ...policiesOf(predicate).map((version) => ['policy', version] as const),
   ];
   return [
-    section('Who let this run', table(['step', 'who', 'when (UTC)', 'how, and under which rule'], rows)),
-    section('What exactly', facts(what)),
-    section(
-      'How to verify this',
-      `<p>${HOW_TO_CHECK}</p><pre>holdpoint audit verify FILE.bundle.json --key HUB.pem</pre><p>${WHAT_IS_CHECKED}</p><p>${escapeHtml(proof)}</p>`,
-    ),
-  ].join('');
+    {
+      title: 'Who let this run',
+      body: table(['step', 'who', 'when (UTC)', 'how, and under which rule', 'row of the audit'], rows),
+    },
+    { title: 'What exactly', body: facts(what) },
+    {
+      title: 'How to verify this',
+      body: `${whereText(place)}<pre>holdpoint audit key &gt; HUB.pem\nholdpoint audit verify ${escapeHtml(place.file)} --key HUB.pem</pre><p>${WHAT_IS_CHECKED}</p><p>${escapeHtml(proof)}</p>`,
+    },
+  ];
 }

@@ -62,6 +62,8 @@ export interface LetRunParts {
     readonly votes: readonly NamedVote[];
     readonly approvedAt: string | null;
     readonly started: { readonly person: KnownPerson; readonly at: string } | null;
+    /** Who might start it, in words; null where that was not written down. */
+    readonly deployAccess: string | null;
     readonly policy: string;
   } | null;
   /** The jobs that stood for it, oldest first. */
@@ -84,8 +86,9 @@ const approvers = (votes: readonly NamedVote[]): readonly KnownPerson[] =>
   votes.filter(({ decision }) => decision === 'approve').map(({ person }) => person);
 const rulesText = (rules: readonly AskedRule[]): string =>
   rules.map(({ name, who, count }) => `${name}: ${count} of ${who}`).join(', ');
-/** Enough to tell versions apart; the whole of it stands in the audit. */
-const policyText = (version: string): string => `policy ${version.slice(0, 19)}`;
+/** A version of the policy, enough of it to tell versions apart: the same wherever one stands beside something. */
+export const policyShort = (version: string): string => version.slice(0, 19);
+const policyText = (version: string): string => `policy ${policyShort(version)}`;
 
 function wrote({ commit }: LetRunParts): LetRunStep {
   const people = new Map<string, KnownPerson>();
@@ -117,9 +120,10 @@ function configuration({ approval, rules, digest }: LetRunParts): LetRunStep {
 }
 
 function gate(deployment: NonNullable<LetRunParts['deployment']>): readonly LetRunStep[] {
-  const { rules, votes, approvedAt, started, policy } = deployment;
+  const { rules, votes, approvedAt, started, deployAccess, policy } = deployment;
   const asked = rules.length === 0 ? 'no approval is asked for' : `rule ${rulesText(rules)}`;
   const open = approvedAt === null ? 'not complete; ' : '';
+  const access = deployAccess === null ? null : `may deploy (deploy_access_levels): ${deployAccess}`;
   return [
     {
       step: 'deployment',
@@ -129,7 +133,12 @@ function gate(deployment: NonNullable<LetRunParts['deployment']>): readonly LetR
     },
     started === null
       ? { step: 'started', people: [], at: null, note: null }
-      : { step: 'started', people: [started.person], at: started.at, note: null },
+      : {
+          step: 'started',
+          people: [started.person],
+          at: started.at,
+          note: access && `${access}; ${policyText(policy)}`,
+        },
   ];
 }
 

@@ -10,6 +10,7 @@ import type { Attempt } from '../domain/hold.ts';
 import { pemOf } from '../domain/hub-key.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { lifetimeText } from '../domain/lifetime.ts';
+import { deployWords } from '../domain/protected-environment.ts';
 import type { Review } from '../domain/review.ts';
 import { type ApprovalRule, whoWords } from '../domain/rule.ts';
 import { scopeText, scopeWords } from '../domain/scope.ts';
@@ -88,6 +89,7 @@ function deploymentOf(deployment: Deployment, votes: readonly DeploymentVote[]) 
     reason: deployment.reason,
     protected_by: [...rules.sources],
     rules: requirement.rules.map(ruleOf),
+    deploy_access: deployWords(rules.deployAccess),
     excluded: [...requirement.excluded],
     policy: requirement.policy,
     votes: votes.map(({ person, decision, representedAs, comment, at }) => ({
@@ -173,5 +175,8 @@ export function bundleHtml(context: HubContext, parts: BundleParts, caller: Call
   const { seq } = parts.signed.head;
   const proof = `Written by the hub: ${parts.rows.length} rows of the audit, up to row ${seq}, which key ${signer.keyid} has signed. This page proves nothing by itself: verify the bundle that belongs to it.`;
   const statement = JSON.stringify(statementOf(context, parts, caller, signer));
-  return bundlePage(JSON.parse(statement) as JsonObject, proof);
+  const [things, name, id] =
+    parts.deployment === null ? ['holds', 'hold', parts.hold.id] : ['deployments', 'deployment', parts.deployment.id];
+  const place = { file: `${name}-${id}.bundle.json`, url: `/api/v1/audit/bundle/${things}/${id}` };
+  return bundlePage(JSON.parse(statement) as JsonObject, proof, place);
 }

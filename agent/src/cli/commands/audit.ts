@@ -143,7 +143,7 @@ async function bundle(id: string, command: Command, { io, json }: CommandContext
   const proof = `Checked when this page was written: ${report.rows} rows of the audit, up to row ${report.head.seq}, signed with key ${report.keyid}. The page itself proves nothing: verify ${name}.json.`;
   const files = [
     [`${name}.json`, `${text}\n`],
-    [`${name}.html`, bundlePage(report.statement, proof)],
+    [`${name}.html`, bundlePage(report.statement, proof, { file: `${name}.json`, url: null })],
   ] as const;
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
