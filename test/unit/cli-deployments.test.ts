@@ -91,7 +91,7 @@ describe('holdpoint deployments', () => {
   it('shows what a deployment waits for, who approves, who runs it and what the reader may do', () => {
     const page = deploymentPage(detail, now, paint(false));
     for (const part of [
-      'Deployment 12: blocked',
+      'Deployment 12: Waits for approvals',
       'approvals are missing',
       '1 of 2  security (members of security-group): sam',
       'can help: sina',
@@ -114,6 +114,16 @@ describe('holdpoint deployments', () => {
       '  Started by nobody',
       '  Ran it has not run',
     ]);
+  });
+
+  it('says of one that is over what became of it, in the past, and of nothing to decide', () => {
+    const over = { ...detail, state: 'success', hold_state: 'success', finished_at: '2026-11-22T09:30:00Z' } as const;
+    const page = deploymentPage(over, now, paint(false));
+    expect(page).toContain('Deployment 12: Success\n');
+    expect(page).toContain('Nothing to decide: it has ended with success.\n');
+    expect(page).toContain('What it ran: holdpoint holds show 40');
+    expect(page).toMatch(/could deploy +members of operator-group/);
+    expect(page).not.toMatch(/may deploy|would run|you may/);
   });
 
   it('says of one that somebody has started who has to do what next', () => {

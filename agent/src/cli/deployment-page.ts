@@ -1,3 +1,4 @@
+import { nothingLeft } from '../domain/may-deploy.ts';
 import { namesInWords } from '../domain/names.ts';
 import { type KnownPerson, personWords } from '../domain/person-words.ts';
 import { printable } from '../domain/printable.ts';
@@ -95,8 +96,8 @@ function earlierText({ earlier }: DeploymentDetail): string {
 
 /** What the reader may do, or why not. */
 function ownText(of: DeploymentDetail): string {
-  const over = of.finished_at !== null || of.state === 'running';
-  if (over) return `\nNothing to decide: the deployment is ${of.state}.\n`;
+  const left = nothingLeft(of.state);
+  if (left !== null) return `\nNothing to decide: ${left}.\n`;
   const line = (what: string, may: { allowed: boolean; reason: string | null }, command: string) =>
     may.allowed ? `  ${command}\n` : `  you may not ${what}: ${printable(may.reason ?? 'the hub gives no reason')}\n`;
   return [
@@ -119,7 +120,10 @@ export function deploymentPage(of: DeploymentDetail, now: number, paint: Paint):
     ['pipeline', of.pipeline_id === null ? null : `${of.pipeline_id}, job ${of.job_id}`],
     ['opened', `${age(now - Date.parse(of.created_at))} ago`],
     ['protected by', of.is_protected ? of.protected_by.join(', ') : `${of.protected_by.join(', ')} (no longer)`],
-    ['may deploy', `${of.deploy_access}: ${namesInWords(of.deployers.map(personText)) || 'nobody at present'}`],
+    [
+      nothingLeft(of.state) === null ? 'may deploy' : 'could deploy',
+      `${of.deploy_access}: ${namesInWords(of.deployers.map(personText)) || 'nobody at present'}`,
+    ],
     ['hold', `${of.hold} (${of.hold_state})`],
     ['digest', of.digest],
   ]);
@@ -128,13 +132,13 @@ export function deploymentPage(of: DeploymentDetail, now: number, paint: Paint):
       ? ''
       : `\n${paint.warn(printable(`  ! commit marked as broken by ${personText(of.broken.by)}: ${of.broken.reason}`))}\n`;
   return [
-    `${paint.strong(printable(`Deployment ${of.id}: ${of.state}`))}\n${head}`,
+    `${paint.strong(printable(`Deployment ${of.id}: ${standingOf(of).short}`))}\n${head}`,
     letRunText(of),
     broken,
     `\n${rulesText(of)}`,
     votesText(of),
     earlierText(of),
     ownText(of),
-    `\nWhat it would run: holdpoint holds show ${of.hold}\n`,
+    `\n${nothingLeft(of.state) === null ? 'What it would run' : 'What it ran'}: holdpoint holds show ${of.hold}\n`,
   ].join('');
 }

@@ -1,4 +1,4 @@
-import type { BrokenMark, Deployment } from './deployment.ts';
+import type { BrokenMark, Deployment, DeploymentState } from './deployment.ts';
 import { type CurrentRules, mayStart, requirementsOf } from './deployment-gate.ts';
 import type { ErrorCode } from './errors.ts';
 import { accessWord, type Member } from './principal.ts';
@@ -32,6 +32,18 @@ function standing(member: Member | undefined): string {
     : `you are ${accessWord(member.accessLevel)} there`;
 }
 
+/** A state that waits for nobody, as the end of a sentence. */
+const NOTHING_LEFT: Readonly<Record<Exclude<DeploymentState, 'blocked' | 'created'>, string>> = {
+  running: 'it runs already',
+  success: 'it has ended with success',
+  failed: 'it has failed',
+  canceled: 'it was canceled',
+};
+/** What has become of a Deployment that nobody decides on any more, in words; null while somebody does. */
+export function nothingLeft(state: DeploymentState): string | null {
+  return state === 'blocked' || state === 'created' ? null : NOTHING_LEFT[state];
+}
+
 /** Whether the person knows one of the rules of each requirement: as frozen, and as they are now (T19, T21). */
 function known({ deployment, current, member }: Standing, all: boolean): MayDeploy {
   const requirements = requirementsOf(deployment, current);
@@ -49,8 +61,8 @@ function known({ deployment, current, member }: Standing, all: boolean): MayDepl
 /** Whether the person's approve of this Deployment would count. */
 export function mayApproveDeployment(asks: Standing): MayDeploy {
   const { deployment, current, personId, broken } = asks;
-  if (deployment.state !== 'blocked' && deployment.state !== 'created')
-    return no('wrong_state', `it is ${deployment.state}: there is nothing to approve; run the job again for a new one`);
+  const left = nothingLeft(deployment.state);
+  if (left !== null) return no('wrong_state', `${left}: there is nothing to approve; run the job again for a new one`);
   const requirements = requirementsOf(deployment, current);
   if (requirements.length === 0)
     return no('no_approval_rules', "its environment asks for nobody's approval: whoever may deploy runs it");
@@ -76,8 +88,8 @@ export function mayApproveDeployment(asks: Standing): MayDeploy {
 /** Whether the person's reject counts: whoever the rules know, one's own deployment included (T18). */
 export function mayRejectDeployment(asks: Standing): MayDeploy {
   const { deployment, current } = asks;
-  if (deployment.state !== 'blocked' && deployment.state !== 'created')
-    return no('wrong_state', `it is ${deployment.state}: there is nothing to reject`);
+  const left = nothingLeft(deployment.state);
+  if (left !== null) return no('wrong_state', `${left}: there is nothing to reject`);
   if (requirementsOf(deployment, current).length === 0)
     return no('no_approval_rules', 'its environment asks for nobody to approve or reject: cancel the job in GitLab');
   return known(asks, false);
@@ -86,8 +98,8 @@ export function mayRejectDeployment(asks: Standing): MayDeploy {
 /** Whether the person may start it now; that its approvals are missing comes after the right itself. */
 export function mayRunDeployment(asks: Standing): MayDeploy {
   const { deployment, current, member, broken } = asks;
-  if (deployment.state !== 'blocked' && deployment.state !== 'created')
-    return no('wrong_state', `it is ${deployment.state}: there is nothing to run; run the job again for a new one`);
+  const left = nothingLeft(deployment.state);
+  if (left !== null) return no('wrong_state', `${left}: there is nothing to run; run the job again for a new one`);
   if (!mayStart(deployment, current, member)) {
     const lists = current === null ? deployment.rules.deployAccess : current.rules.deployAccess;
     return no(
@@ -108,6 +120,15 @@ export function mayRunDeployment(asks: Standing): MayDeploy {
       `${deployment.started.person.username} has run it already: it goes as soon as nothing else is missing`,
     );
   return { allowed: true };
+}
+
+/** Whether the person may say that its commit is broken there, or lift that: whoever may deploy or is asked to approve. */
+export function mayMarkDeployment({ deployment, current, member }: Omit<Standing, 'personId' | 'broken'>): MayDeploy {
+  const known =
+    mayStart(deployment, current, member) || requirementsOf(deployment, current).some((one) => entitled(one, member));
+  if (known) return { allowed: true };
+  const { name } = deployment.environment;
+  return no('not_eligible', `who may approve or deploy to ${name} marks what is broken there: ask one of them`);
 }
 
 /** The same for who comes with a token: it is to blame only where the person could do it with another one. */

@@ -135,6 +135,7 @@ export function deploymentDetail(of: DeploymentInspection, url: string, retry: R
     may_approve: mayView(of.mayApprove),
     may_reject: mayView(of.mayReject),
     may_run: mayView(of.mayRun),
+    may_mark: mayView(of.mayMark),
     deployers: of.deployers.map(person),
     deploy_access: deployWords(of.deployment.rules.deployAccess),
     is_protected: of.isProtected,

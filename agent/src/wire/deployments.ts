@@ -127,6 +127,8 @@ export const deploymentDetailSchema = listedDeploymentSchema.extend({
   may_approve: mayDeploySchema,
   may_reject: mayDeploySchema,
   may_run: mayDeploySchema,
+  /** Whether the reader may mark its commit as broken there, or lift the mark. */
+  may_mark: mayDeploySchema.optional(),
   /** Who may run it, as far as the hub knows them, capped at 20; `deploy_access`: who that is, in words. */
   deployers: z.array(personSchema),
   deploy_access: text,

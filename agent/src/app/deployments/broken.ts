@@ -1,7 +1,6 @@
 import type { BrokenMark, Deployment, NamedPerson } from '../../domain/deployment.ts';
-import { mayStart, requirementsOf } from '../../domain/deployment-gate.ts';
 import { HoldpointError } from '../../domain/errors.ts';
-import { entitled } from '../../domain/quorum.ts';
+import { mayMarkDeployment } from '../../domain/may-deploy.ts';
 import { byCaller, type Caller, type HubContext, retrying } from '../hub-context.ts';
 import { type Settlement, settle } from '../settle.ts';
 import { type DeploymentGround, deploymentGround } from './look.ts';
@@ -13,13 +12,8 @@ const MAX_TOUCHED = 100;
 
 /** Whoever may deploy there or is asked to approve there may say that it is broken. */
 function requireKnown({ deployment, current, member }: DeploymentGround): void {
-  const known =
-    mayStart(deployment, current, member) || requirementsOf(deployment, current).some((one) => entitled(one, member));
-  if (known) return;
-  throw new HoldpointError(
-    'not_eligible',
-    `deployment ${deployment.id}: who may approve or deploy to ${deployment.environment.name} marks what is broken there: ask one of them`,
-  );
+  const may = mayMarkDeployment({ deployment, current, member });
+  if (!may.allowed) throw new HoldpointError(may.code, `deployment ${deployment.id}: ${may.reason}`);
 }
 
 const personOf = ({ person: { id, username, name } }: Caller): NamedPerson => ({ id, username, name });

@@ -7,6 +7,7 @@ import { type Hold, isFinal } from '../../domain/hold.ts';
 import {
   type MayDeploy,
   mayApproveDeployment,
+  mayMarkDeployment,
   mayRejectDeployment,
   mayRunDeployment,
   type Standing,
@@ -75,6 +76,8 @@ export interface DeploymentInspection {
   readonly mayApprove: MayDeploy;
   readonly mayReject: MayDeploy;
   readonly mayRun: MayDeploy;
+  /** May mark its commit as broken there, or lift that. */
+  readonly mayMark: MayDeploy;
   /** Who may start it, as far as the hub knows them. */
   readonly deployers: readonly Person[];
   /** False when nothing protects the environment any more. */
@@ -230,6 +233,7 @@ export async function inspectDeployment(
     mayApprove: limited(mayApproveDeployment(standing), 'approve', 'deploy'),
     mayReject: limited(mayRejectDeployment(standing), 'approve', 'deploy'),
     mayRun: limited(mayRunDeployment(standing), 'deploy'),
+    mayMark: limited(mayMarkDeployment(standing), 'deploy'),
     deployers: gate.members
       .filter((one) => mayDeploy(lists, one))
       .map(({ person }) => person)

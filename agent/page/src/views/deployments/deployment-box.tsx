@@ -1,5 +1,6 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { Link } from 'wouter-preact';
+import { nothingLeft } from '../../../../src/domain/may-deploy.ts';
 import type { DeploymentDetail } from '../../../../src/wire/deployments.ts';
 import { ask } from '../../lib/ask.ts';
 import { useLoad } from '../../lib/load.ts';
@@ -36,7 +37,13 @@ function Rules({ deployment }: { readonly deployment: DeploymentDetail }) {
   return (
     <section aria-labelledby="deployment-rules">
       <h3 id="deployment-rules">Approvals</h3>
-      {deployment.rules.length === 0 && <p class="quiet">No approval is asked for: whoever may deploy runs it.</p>}
+      {deployment.rules.length === 0 && (
+        <p class="quiet">
+          {nothingLeft(deployment.state) === null
+            ? 'No approval is asked for: whoever may deploy runs it.'
+            : 'No approval was asked for: whoever could deploy ran it.'}
+        </p>
+      )}
       <ul class="plain-list">
         {deployment.rules.map((rule) => (
           <li key={`${rule.name} ${rule.asked}`}>
@@ -70,7 +77,8 @@ function Rules({ deployment }: { readonly deployment: DeploymentDetail }) {
         </p>
       )}
       <p class="quiet">
-        Who may run it: <MayRun deployment={deployment} />
+        {nothingLeft(deployment.state) === null ? 'Who may run it' : 'Who could run it'}:{' '}
+        <MayRun deployment={deployment} />
       </p>
     </section>
   );
@@ -168,11 +176,12 @@ export function DeploymentBox({ id, onClose, onChanged }: { readonly id: number;
       )}
       <LetRun deployment={deployment} />
       <p>
-        What it runs: <Link href={pathOf('hold', hold)}>hold {hold}, with its configuration</Link> ·{' '}
+        {nothingLeft(deployment.state) === null || deployment.state === 'running' ? 'What it runs' : 'What it ran'}:{' '}
+        <Link href={pathOf('hold', hold)}>hold {hold}, with its configuration</Link> ·{' '}
         <Away url={deployment.job_url}>job {deployment.job_id} in GitLab</Away> ·{' '}
-        <Link href={`${pathOf('audit')}?hold=${hold}`}>its history</Link> ·{' '}
+        <Link href={`${pathOf('audit')}?deployment=${id}`}>its history</Link> ·{' '}
         <a href={`/api/v1/audit/bundle/deployments/${id}/page`} target="_blank" rel="noopener">
-          evidence for an auditor (opens in a new tab)
+          evidence of deployment {id} for an auditor (opens in a new tab)
         </a>
       </p>
       <Rules deployment={deployment} />

@@ -43,7 +43,7 @@ function Row({ deployment }: { readonly deployment: ListedDeployment }) {
           <Shown text={job} />
         </Link>
         <div class="quiet">
-          deployment {id} · <Away url={url}>job {jobId}</Away>
+          <Link href={`${pathOf('deployments')}?id=${id}`}>deployment {id}</Link> · <Away url={url}>job {jobId}</Away>
         </div>
         <div class="quiet">
           <Shown text={deployment.project_path ?? `project ${deployment.project_id}`} />
