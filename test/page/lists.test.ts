@@ -159,10 +159,16 @@ describe('deployments', () => {
     // Its approvals are complete: nobody is asked to approve once more.
     expect(await page.getByText('approves once more').count()).toBe(0);
     expect(told[2]).toMatch(/approval 1 \(standing\); rule .*: 1 of/);
-    const evidence = page.getByRole('link', { name: 'evidence for an auditor (opens in a new tab)' });
+    const evidence = page.getByRole('link', {
+      name: `evidence of deployment ${id} for an auditor (opens in a new tab)`,
+    });
     const answer = await page.request.get(`${stage.scene.agent.hubUrl}${await evidence.getAttribute('href')}`);
-    expect(await answer.text()).toContain('<h2>Who let this run</h2>');
+    expect(await answer.text()).toContain('>Who let this run</h2>');
     await page.getByRole('link', { name: 'its history' }).click();
+    await page.getByRole('heading', { name: `Audit: deployment ${id}` }).waitFor();
+    expect(new URL(page.url()).search).toBe(`?deployment=${id}`);
+    expect(await page.locator('.box').textContent()).toContain(`Evidence of deployment ${id}:`);
+    await page.locator('main').getByText('with what happened to hold').waitFor();
     // The history of its hold has both gates.
     await page.getByText('completed an approval', { exact: false }).first().waitFor();
     await page.getByText('ran the deployment').first().waitFor();
@@ -186,7 +192,37 @@ describe('deployments', () => {
     expect(await rows.nth(1).textContent()).toContain(`deployment ${one + 1}`);
     expect(await rows.nth(2).textContent()).toContain(`deployment ${one} `);
     await now.getByText(`deployment ${one}`).waitFor();
+    // In either table its number is a way to it.
+    expect(await page.getByRole('link', { name: `deployment ${one}`, exact: true }).count()).toBe(2);
     expect((await maria.get<{ items: unknown[] }>('deployments/current')).body.items).toHaveLength(1);
+  });
+});
+
+describe('a deployment that is over', () => {
+  it('asks nobody to decide, tells of it in the past, and is marked as broken by who may', async () => {
+    await stage.open({ ...POLICY, bot: ['read', 'retry'] });
+    const id = await start(enqueue(stage.scene));
+    const list = await stage.see('maria', '/deployments');
+    const now = list.getByRole('region', { name: 'What runs where' }).getByRole('row').nth(1);
+    await now.getByText(`deployment ${id}`).waitFor();
+    // Maria may neither deploy nor approve there.
+    await list.goto(`${stage.scene.agent.hubUrl}/deployments?id=${id}`);
+    const box = list.locator('section.box');
+    await box.getByText('What it ran:').waitFor();
+    await box.getByText('Who could run it: Jonas Berg (@jonas)').waitFor();
+    expect(await box.textContent()).not.toMatch(/Decide|is off|it is success|What it runs|Who may run/);
+    expect(await box.getByRole('button').allTextContents()).toEqual(['Close']);
+    const page = await stage.see('jonas', `/deployments?id=${id}`, { scopes: ['read', 'deploy'] });
+    const acts = page.getByRole('region', { name: 'Is it broken?' });
+    await acts.getByText('Mark as broken needs a comment that says why.').waitFor();
+    expect(await acts.getByRole('button').allTextContents()).toEqual(['Mark as broken']);
+    await acts.getByLabel('Comment').fill('it loses orders');
+    await acts.getByRole('button', { name: 'Mark as broken' }).click();
+    await page
+      .getByRole('region', { name: 'Marked as broken' })
+      .getByRole('button', { name: 'Lift the mark' })
+      .waitFor();
+    expect(await axeFindings(page)).toEqual([]);
   });
 });
 

@@ -1,9 +1,12 @@
 import { Link } from 'wouter-preact';
 import { AUDIT_KINDS, eventWords } from '../../../../src/domain/audit-events.ts';
 import type { AuditRow } from '../../../../src/wire/audit.ts';
+import type { DeploymentDetail } from '../../../../src/wire/deployments.ts';
+import { ask } from '../../lib/ask.ts';
 import { useFilter } from '../../lib/filter.ts';
+import { useLoad } from '../../lib/load.ts';
 import { usePages } from '../../lib/pages.ts';
-import { pathOf } from '../../lib/paths.ts';
+import { idIn, pathOf } from '../../lib/paths.ts';
 import { useTitle } from '../../lib/title.ts';
 import { session } from '../../lib/who.ts';
 import { FilterForm, PROJECT_FIELD } from '../../ui/filter-form.tsx';
@@ -94,12 +97,29 @@ function Row({ row }: { readonly row: AuditRow }) {
 export default function AuditView() {
   useTitle('Audit');
   const [filter, set, query] = useFilter(FIELDS.map(({ name }) => name));
-  const pages = usePages<AuditRow>(`audit?sort=desc${query === '' ? '' : `&${query}`}`, 100);
+  const of = idIn(filter.deployment);
+  const found = useLoad(`deployment ${of}`, (signal) =>
+    of === null ? Promise.resolve(null) : ask<DeploymentDetail>('GET', `deployments/${of}`, undefined, signal),
+  );
+  // What a deployment runs was approved before it was one: those rows tell of its hold, and every row of its own does too.
+  const hold = filter.hold === '' ? (found.value?.hold ?? null) : null;
+  const asked = new URLSearchParams(query);
+  if (hold !== null) {
+    asked.delete('deployment');
+    asked.set('hold', String(hold));
+  }
+  const pages = usePages<AuditRow>(`audit?sort=desc${query === '' ? '' : `&${asked}`}`, 100);
   const scopes = session.value?.scopes ?? [];
   const mayExport = scopes.includes('admin') || scopes.includes('audit');
   return (
     <>
-      <h1>Audit</h1>
+      <h1>{filter.deployment === '' || of === null ? 'Audit' : `Audit: deployment ${of}`}</h1>
+      {of !== null && hold !== null && (
+        <p>
+          Of <Link href={`${pathOf('deployments')}?id=${of}`}>deployment {of}</Link>, with what happened to{' '}
+          <Link href={pathOf('hold', hold)}>hold {hold}</Link>, which it runs.
+        </p>
+      )}
       {mayExport && <ChainState />}
       <FilterForm fields={FIELDS} values={filter} onChange={set} />
       {filter.hold !== '' && <Bundle things="holds" id={filter.hold} />}
@@ -125,7 +145,7 @@ function Bundle({ things, id }: { readonly things: 'holds' | 'deployments'; read
         a page to read (opens in a new tab)
       </a>{' '}
       ·{' '}
-      <a href={url} download={`${things}-${id}.bundle.json`}>
+      <a href={url} download={`${things === 'holds' ? 'hold' : 'deployment'}-${id}.bundle.json`}>
         the signed bundle
       </a>{' '}
       <span class="quiet">(check it with “holdpoint audit verify FILE”)</span>
