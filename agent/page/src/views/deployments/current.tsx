@@ -70,7 +70,10 @@ export function WhatRunsWhere({ project, environment }: { readonly project: stri
     <section aria-labelledby="current-title">
       <h2 id="current-title">What runs where</h2>
       {pages.items.length > 0 && (
-        <WideTable label="What runs where" heads={['Environment', 'Commit', 'Job', 'Approved by', 'Since']}>
+        <WideTable
+          label="What runs in each environment"
+          heads={['Environment', 'Commit', 'Job', 'Approved by', 'Since']}
+        >
           {pages.items.map((now) => (
             <Row key={now.environment.id} now={now} />
           ))}
