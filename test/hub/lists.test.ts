@@ -105,6 +105,49 @@ describe('lists', () => {
     expect(await walk('approvals', '&valid=true')).toEqual([]);
   });
 
+  it('T32 say of each approval what it lets run in brief, and show no tag of a hidden value, not even to approvers', async () => {
+    const tag = 'ab'.repeat(32);
+    const extra = {
+      image: { name: ['registry.example.com/', { var: 'CI_PROJECT_NAME' }, ':', { hmac: tag }] },
+      services: [{ name: 'postgres:17' }],
+      steps: [
+        { name: 'script', script: ['\n  deploy --now\nthen more', 'smoke'] },
+        { name: 'after_script', script: ['rm -r x'] },
+      ],
+    };
+    const one = await hub.world.admit({ id: 1, pipeline: 1, extra });
+    const two = await hub.world.admit({ id: 2, pipeline: 2, name: 'empty', script: [] });
+    const three = await hub.world.admit({ id: 3, pipeline: 3, name: 'huge', script: ['x'.repeat(200_000)] });
+    for (const { hold } of [one, two, three]) await hub.world.approve('maria', hold!);
+    const answer = await get('approvals');
+    expect(JSON.stringify(answer)).not.toContain(tag.slice(0, 8));
+    const { items } = pageOf(listedApprovalSchema).parse(answer);
+    expect(items.map(({ summary }) => summary)).toEqual([
+      {
+        image: `registry.example.com/\${CI_PROJECT_NAME}:hmac:hidden`,
+        services: ['postgres:17'],
+        script_lines: 3,
+        first_line: '  deploy --now',
+      },
+      { image: 'alpine:3.20', services: [], script_lines: 0, first_line: null },
+      // Too long to be read for a list.
+      null,
+    ]);
+  });
+
+  it('T29 say of a revoked approval who took it back, by their whole name, and why', async () => {
+    const { hold } = await hub.world.admit({ id: 1 });
+    await hub.world.approve('maria', hold!);
+    const { items: before } = pageOf(listedApprovalSchema).parse(await get('approvals'));
+    expect(before[0]).toMatchObject({ revoker: null, revoked_reason: null });
+    await hub.call('POST', '/api/v1/approvals/1/revoke', await hub.token('jonas'), { comment: 'leaks the key' });
+    const { items } = pageOf(listedApprovalSchema).parse(await get('approvals'));
+    expect(items[0]).toMatchObject({
+      revoker: { username: 'jonas', name: 'JONAS' },
+      revoked_reason: 'leaks the key',
+    });
+  });
+
   it('T16 say of an approval that nobody gave it: the glass was broken', async () => {
     hub.world.policy = readPolicy('break_glass: { rules: [{ name: duty, user: jonas }] }\n', 'policy.yaml');
     const { hold, digest } = { ...(await hub.world.admit({ id: 1 })), digest: '' };

@@ -59,9 +59,8 @@ describe('approved configurations', () => {
     expect(await heads(page, 'Approved configurations').allTextContents()).toEqual(
       [3, 2, 1].map((i) => `build:${i} in acme/payments/api`),
     );
-    const find = page.getByLabel('Find (job, project, ref, digest)');
-    await find.fill('BUILD:2');
-    await find.press('Enter');
+    // While it is typed: nothing is entered, and the field is not left.
+    await page.getByLabel('Find (job, project, ref, environment, digest)').fill('BUILD:2');
     await page.getByText('build:3').waitFor({ state: 'detached' });
     await page.getByText('build:2').waitFor();
     expect(await heads(page, 'Approved configurations').allTextContents()).toEqual(['build:2 in acme/payments/api']);
@@ -70,7 +69,6 @@ describe('approved configurations', () => {
     await page.getByText('build:2').waitFor();
     expect(await page.getByText('build:3').count()).toBe(0);
     await page.getByLabel('Find').fill('nothing like it');
-    await page.getByLabel('Find').press('Enter');
     await page.getByText('None fits.').waitFor();
   });
 
@@ -80,10 +78,19 @@ describe('approved configurations', () => {
     const page = await stage.see('maria', '/approvals');
     await page.getByText('Live', { exact: true }).waitFor();
     await page.getByRole('button', { name: 'Revoke approval 1' }).click();
+    await page.getByLabel('Why (is kept in the audit)').fill('leaks the key');
     await page.getByRole('dialog').getByRole('button', { name: 'Revoke', exact: true }).click();
-    await page.getByText('Approval 1 is revoked; the next job with this configuration waits.').waitFor();
-    const row = page.getByRole('row').filter({ hasText: 'Revoked' });
-    await row.getByText('by maria').waitFor();
+    const told = page.getByText('Approval 1 is revoked; the next job with this configuration waits.');
+    await told.waitFor();
+    // It stands where the click was, and the keyboard is there.
+    await vi.waitFor(async () =>
+      expect(await page.evaluate('document.activeElement.textContent')).toContain('is revoked'),
+    );
+    const seen = (await told.boundingBox())!;
+    expect(seen.y >= 0 && seen.y + seen.height <= page.viewportSize()!.height).toBe(true);
+    const row = page.getByRole('row').filter({ has: page.getByText('Revoked', { exact: true }) });
+    await row.getByText('by Maria Silva (@maria)').waitFor();
+    await row.getByText('leaks the key').waitFor();
     expect(await row.getByRole('button', { name: 'Revoke approval 1' }).count()).toBe(0);
     await (await stage.scene.as('jonas')).post('approvals/2/revoke', {});
     await page.getByText('Approvals have changed.').waitFor();
@@ -106,6 +113,62 @@ describe('approved configurations', () => {
     await page.evaluate('new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))');
     await page.getByRole('row').getByText('Revoked', { exact: true }).waitFor();
     expect(await page.getByText('Approvals have changed.').count()).toBe(0);
+  });
+
+  it('tell two approvals of one job apart: what each lets run, in its row and before it is revoked', async () => {
+    await stage.open();
+    for (const script of [['make one', 'make sure'], ['make two']]) {
+      const job = enqueue(stage.scene, { fixture: 'build-image.run1', script });
+      const { id } = await stage.scene.approve(job);
+      await ended(stage.scene, job, 'success');
+      expect(id).toBeGreaterThan(0);
+    }
+    const page = await stage.see('maria', '/approvals');
+    const rowOf = (id: number) =>
+      page.getByRole('row').filter({ has: page.getByRole('button', { name: `Revoke approval ${id}` }) });
+    await rowOf(1).getByText('make one').waitFor();
+    expect(await rowOf(1).textContent()).toMatch(/docker:27.*with docker:27-dind.*make one \(2 script lines\)/);
+    expect(await rowOf(2).textContent()).toMatch(/docker:27.*make two \(1 script line\)/);
+    await rowOf(1).getByRole('button', { name: 'Revoke approval 1' }).click();
+    const dialog = page.getByRole('dialog');
+    const words = (await dialog.textContent()) ?? '';
+    for (const named of ['docker:27', 'make one', 'Maria Silva (@maria)', 'refs/heads/main', 'acme/payments/api'])
+      expect(words).toContain(named);
+    expect(words).not.toContain('make two');
+    expect(await axeFindings(page)).toEqual([]);
+    await dialog.getByRole('button', { name: 'Leave it' }).click();
+    await rowOf(1).getByRole('link', { name: 'Show all of it: approval 1' }).click();
+    await page.getByText('make sure').first().waitFor();
+  });
+
+  it('take a click that ends the typing as a click, and narrow down after it', async () => {
+    await stage.open();
+    await approved(2);
+    const page = await stage.see('maria', '/approvals');
+    await page.getByText('build:1').waitFor();
+    await page.getByLabel('Find').pressSequentially('build:2');
+    const button = (await page.getByRole('button', { name: 'Revoke approval 1' }).boundingBox())!;
+    await page.mouse.move(button.x + button.width / 2, button.y + button.height / 2);
+    // A slow press: the pause after typing is over before it ends.
+    await page.mouse.down();
+    await page.evaluate('new Promise((over) => setTimeout(over, 600))');
+    expect(new URL(page.url()).searchParams.get('text')).toBeNull();
+    await page.mouse.up();
+    await page.getByRole('heading', { name: 'Revoke approval 1?' }).waitFor();
+    await vi.waitFor(() => expect(new URL(page.url()).searchParams.get('text')).toBe('build:2'));
+  });
+
+  it('leave nothing to be read out in another view of what was done here', async () => {
+    await stage.open();
+    await approved(1);
+    const page = await stage.see('maria', '/approvals');
+    await page.getByRole('button', { name: 'Revoke approval 1' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Revoke', exact: true }).click();
+    const log = page.getByRole('log', { name: 'Changes' });
+    await log.getByText('approval 1 is revoked').waitFor();
+    await page.getByRole('navigation').getByRole('link', { name: 'Policy' }).click();
+    await page.getByRole('heading', { level: 1, name: 'Policy' }).waitFor();
+    await vi.waitFor(async () => expect(await log.textContent()).toBe(''));
   });
 
   it('break no word of their table at 1,280 pixels', async () => {

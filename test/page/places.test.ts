@@ -108,8 +108,19 @@ describe('approved configurations', () => {
     const page = await stage.see('maria', '/approvals');
     await page.getByLabel('Compare approval 1').check();
     await page.getByLabel('Compare approval 2').check();
-    await page.getByRole('heading', { name: 'Approval 1 compared with approval 2' }).waitFor();
-    await page.getByText('echo two').first().waitFor();
+    await page.getByRole('button', { name: 'Compare approvals 1 and 2' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Approval 1 compared with approval 2' });
+    // As a Hold shows it: which words, in lines as wide as the screen lets them be.
+    await dialog.locator('.section .line-added ins').getByText('two').waitFor();
+    await dialog.locator('.section .line-removed del').getByText('one').waitFor();
+    const code = (await dialog.locator('.line-added code').first().boundingBox())!;
+    expect(code.width).toBeGreaterThan(400);
+    expect(await axeFindings(page)).toEqual([]);
+    // The list is as it was.
+    await dialog.getByRole('button', { name: 'Back to the list' }).click();
+    expect(await page.getByLabel('Compare approval 1').isChecked()).toBe(true);
+    await page.getByRole('button', { name: 'Revoke approval 2' }).click();
+    await page.getByRole('heading', { name: 'Revoke approval 2?' }).waitFor();
   });
 
   it('stand beside what was rejected and remembered, which is lifted there', async () => {

@@ -3,6 +3,7 @@ import { useLocation } from 'wouter-preact';
 import { Frame } from './frame.tsx';
 import { follow } from './lib/live.ts';
 import { pathOf } from './lib/paths.ts';
+import { followPointer } from './lib/pointer.ts';
 import { wordsOf } from './lib/problem.ts';
 import { said } from './lib/say.ts';
 import { readSession } from './lib/session.ts';
@@ -23,6 +24,7 @@ export function App() {
   };
   useEffect(ask, []);
   useEffect(tick, []);
+  useEffect(followPointer, []);
   const id = person?.id ?? null;
   useEffect(() => {
     if (id === null) return undefined;

@@ -3,6 +3,7 @@ import { Link, useLocation } from 'wouter-preact';
 import { isLive } from './lib/live.ts';
 import { pathOf } from './lib/paths.ts';
 import { wordsOf } from './lib/problem.ts';
+import { unsay } from './lib/say.ts';
 import { signOut } from './lib/session.ts';
 import { Notice } from './ui/notice.tsx';
 import { type PersonLike, PersonName } from './ui/people.tsx';
@@ -17,6 +18,7 @@ export function Frame({ person }: { readonly person: PersonLike }) {
   useEffect(() => {
     if (first.current) first.current = false;
     else main.current?.focus();
+    return unsay;
   }, [path]);
   const leave = (): void => {
     signOut().then(

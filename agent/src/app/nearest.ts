@@ -33,10 +33,11 @@ export async function readConfiguration(
   digest: string,
 ): Promise<JsonObject | null> {
   const text = await store.configuration(digest);
-  return text === null ? null : parsed(text);
+  return text === null ? null : parsedConfiguration(text);
 }
 
-function parsed(text: string): JsonObject | null {
+/** The Configuration that a canonical text of the store is. */
+export function parsedConfiguration(text: string): JsonObject | null {
   const value = JSON.parse(text);
   return isJsonObject(value) ? value : null;
 }
@@ -60,7 +61,7 @@ async function nearestOf(
     if (seen.has(approval.digest) || seen.size >= MAX_CANDIDATES) continue;
     seen.add(approval.digest);
     const text = compared > MAX_COMPARED_CHARS ? null : await store.configuration(approval.digest);
-    const baseline = text === null ? null : parsed(text);
+    const baseline = text === null ? null : parsedConfiguration(text);
     if (text === null || baseline === null) continue;
     compared += text.length;
     const apart = distance(baseline, configuration);

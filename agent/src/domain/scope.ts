@@ -253,6 +253,6 @@ export function scopeWords(scope: Scope, own: Place): readonly string[] {
     refs[scope.ref.kind],
     own.environment === null ? 'without an environment' : `environment ${own.environment} only`,
     INPUT_WORDS[scope.inputs],
-    scope.runners === null ? 'every gated runner' : `runners ${scope.runners.join(', ')} only`,
+    scope.runners === null ? 'on every runner behind Holdpoint' : `on runners ${scope.runners.join(', ')} only`,
   ];
 }

@@ -5,11 +5,13 @@ import type { AskOutcome } from '../app/decide-ask.ts';
 import { isInForce } from '../app/denials.ts';
 import type { ImportOutcome } from '../app/import-configurations.ts';
 import type { ReviewInspection } from '../app/inspect.ts';
+import type { ApprovalsTold } from '../app/list-approvals.ts';
 import type { RenameList } from '../app/rename.ts';
 import type { RevokedOne } from '../app/revoke-many.ts';
+import type { Approval } from '../domain/approval.ts';
 import type { MayVote } from '../domain/may-vote.ts';
 import type { Denial } from '../domain/review.ts';
-import type { AskView, ChangeGroupView, DenialView, RenamedView } from '../wire/approvals.ts';
+import type { AskView, ChangeGroupView, DenialView, ListedApproval, RenamedView } from '../wire/approvals.ts';
 import { approvalView, problemOf, reviewView } from './views.ts';
 
 const time = (at: number): string => new Date(at).toISOString();
@@ -18,6 +20,28 @@ const mayView = (may: MayVote) => ({ allowed: may.allowed, reason: may.allowed ?
 
 /** More than anybody looks at in one answer. */
 const MAX_SHOWN = 200;
+
+/** An Approval as a list tells it. */
+export function listedApprovalView(approval: Approval, told: ApprovalsTold, now: number): ListedApproval {
+  const brief = told.briefs.get(approval.digest);
+  const by = approval.revoked?.by ?? null;
+  const revoker = told.people.find(({ username }) => username === by);
+  return {
+    ...approvalView(approval, now),
+    runners: [...(told.runners.get(approval.id) ?? [])],
+    summary:
+      brief === undefined
+        ? null
+        : {
+            image: brief.image,
+            services: [...brief.services],
+            script_lines: brief.scriptLines,
+            first_line: brief.firstLine,
+          },
+    revoker: by === null ? null : { id: revoker?.id ?? null, username: by, name: revoker?.name ?? null },
+    revoked_reason: approval.revoked?.reason ?? null,
+  };
+}
 
 /** A question that no job waits on. */
 export function askView({ inspection, ask, configuration, mayVote }: AskInspection): AskView {

@@ -227,6 +227,8 @@ export interface StoreReader extends DeploymentReads, PasskeyReads, AgentReads, 
   ): Promise<readonly Sighting[]>;
   /** Canonical text of a Configuration. */
   configuration(digest: string): Promise<string | null>;
+  /** Canonical texts of these Configurations by digest, without those of more than so many characters. */
+  configurationsOf(digests: readonly string[], maxChars: number): Promise<ReadonlyMap<string, string>>;
   agents(): Promise<readonly AgentRecord[]>;
   census(now: number): Promise<Census>;
   /** Pushes that the agent has not acknowledged, `seq` above `after`. */

@@ -80,6 +80,15 @@ export function reader(db: Kysely<Schema>): StoreReader {
         .executeTakeFirst();
       return row?.canonical ?? null;
     },
+    async configurationsOf(digests, maxChars) {
+      const rows = await db
+        .selectFrom('configurations')
+        .select(['digest', 'canonical'])
+        .where('digest', 'in', among(digests))
+        .where((eb) => eb(eb.fn<number>('length', ['canonical']), '<=', maxChars))
+        .execute();
+      return new Map(rows.map((row) => [row.digest, row.canonical]));
+    },
     async agents() {
       const rows = await db
         .selectFrom('agents')

@@ -57,8 +57,23 @@ export const approvalDetailSchema = approvalSchema.extend({
   renewed_by: id.nullable().default(null),
 });
 
-/** An approval in the list, with the runners that jobs were handed to under it. */
-export const listedApprovalSchema = approvalSchema.extend({ runners: z.array(text).default([]) });
+/** What a configuration is, in so few words that it can be told from others; no values of variables. */
+export const briefSchema = z.strictObject({
+  image: text.nullable(),
+  /** The first five. */
+  services: z.array(text),
+  script_lines: z.number().int(),
+  /** The first line of its script that is not blank. */
+  first_line: text.nullable(),
+});
+/** An approval in the list: what it lets run in brief, the runners that jobs were handed to under it, and who ended it why. */
+export const listedApprovalSchema = approvalSchema.extend({
+  runners: z.array(text).default([]),
+  /** Null where the configuration is too long to be read for a list. */
+  summary: briefSchema.nullable().default(null),
+  revoker: personSchema.nullable().default(null),
+  revoked_reason: text.nullable().default(null),
+});
 /** How two approved configurations differ. */
 export const approvalDiffSchema = z.strictObject({
   from: approvalSchema,
@@ -244,6 +259,7 @@ export const changesSchema = z.strictObject({ items: z.array(changeGroupSchema),
 
 export type ApprovalView = z.output<typeof approvalSchema>;
 export type ApprovalDetail = z.output<typeof approvalDetailSchema>;
+export type BriefView = z.output<typeof briefSchema>;
 export type ListedApproval = z.output<typeof listedApprovalSchema>;
 export type AskView = z.output<typeof askSchema>;
 export type DenialView = z.output<typeof denialSchema>;

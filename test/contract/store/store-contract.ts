@@ -317,6 +317,16 @@ export function storeContract({ name, create }: StoreUnderTest): void {
       expect(await ids({ sight: { projects: [4242], trigger: 50 } })).toHaveLength(5);
     });
 
+    it('reads many configurations at once, each as it is stored, without those that are too long', async () => {
+      await world.admit({ id: 1, pipeline: 1 });
+      await world.admit({ id: 2, pipeline: 2, script: ['x'.repeat(5_000)] });
+      const [one, two] = [(await store.hold(1))!.digest, (await store.hold(2))!.digest];
+      const found = await store.configurationsOf([one, two, 'sha256:none'], 4_000);
+      expect([...found]).toEqual([[one, await store.configuration(one)]]);
+      expect([...(await store.configurationsOf([one, two], 40_000)).keys()].sort()).toEqual([one, two].sort());
+      expect(await store.configurationsOf([], 4_000)).toEqual(new Map());
+    });
+
     it('shows denials and approvals only while they count', async () => {
       await world.admit({ id: 1 });
       await world.reject('maria', 1, { remember: true });

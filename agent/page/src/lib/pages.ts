@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { ask } from './ask.ts';
+import { afterPress } from './pointer.ts';
 import { wordsOf } from './problem.ts';
 
 /** A list of the API as far as it has been read. */
@@ -54,13 +55,15 @@ export function usePages<T extends object>(path: string, limit = 50): Pages<T> {
         giveUp.signal,
       ).then(
         (page) => {
-          if (giveUp.signal.aborted) return;
-          setState({
-            ...from,
-            items: [...from.items, ...page.items],
-            cursor: page.next_cursor,
-            isLoading: false,
-            problem: null,
+          afterPress(() => {
+            if (giveUp.signal.aborted) return;
+            setState({
+              ...from,
+              items: [...from.items, ...page.items],
+              cursor: page.next_cursor,
+              isLoading: false,
+              problem: null,
+            });
           });
         },
         (error) => {

@@ -7,3 +7,8 @@ export const said = signal('');
 export function say(words: string): void {
   said.value = said.value === words ? `${words}\u00a0` : words;
 }
+
+/** Takes back what was said of a view that is left: who reads on in the next one must not come upon it. */
+export function unsay(): void {
+  said.value = '';
+}

@@ -5,10 +5,13 @@ import { useEffect, useRef } from 'preact/hooks';
 export function Dialog({
   title,
   onClose,
+  isWide = false,
   children,
 }: {
   readonly title: string;
   onClose(): void;
+  /** As wide as the window lets it be. */
+  readonly isWide?: boolean;
   readonly children: ComponentChildren;
 }) {
   const element = useRef<HTMLDialogElement>(null);
@@ -20,7 +23,7 @@ export function Dialog({
     };
   }, []);
   return (
-    <dialog ref={element} onClose={onClose} aria-labelledby="dialog-title">
+    <dialog ref={element} class={isWide ? 'dialog-wide' : undefined} onClose={onClose} aria-labelledby="dialog-title">
       <h2 id="dialog-title">{title}</h2>
       {children}
     </dialog>

@@ -1,5 +1,5 @@
 import { useMemo } from 'preact/hooks';
-import { Choice, Field } from './field.tsx';
+import { Choice, NarrowingField } from './field.tsx';
 
 /** One thing that a list is narrowed down by. */
 export interface FilterField<K extends string> {
@@ -35,7 +35,7 @@ export function FilterForm<K extends string>({
         <form class="filters" onSubmit={(event) => event.preventDefault()}>
           {fields.map(({ name, label, type, options }) =>
             options === undefined ? (
-              <Field
+              <NarrowingField
                 key={name}
                 id={name}
                 label={label}

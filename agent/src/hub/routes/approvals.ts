@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { importConfigurations } from '../../app/import-configurations.ts';
 import { inspectApproval, inspectReview } from '../../app/inspect.ts';
+import { tellApprovals } from '../../app/list-approvals.ts';
 import { renameList, voteOnRename } from '../../app/rename.ts';
 import { compareApprovals, renew, renewals } from '../../app/renew.ts';
 import { revoke } from '../../app/revoke.ts';
@@ -11,7 +12,7 @@ import * as api from '../../wire/api.ts';
 import * as wire from '../../wire/approvals.ts';
 import { approvalDetailSchema, approvalSchema, revokeBody } from '../../wire/approvals.ts';
 import { digestSchema } from '../../wire/digest.ts';
-import { askedView, importedView, renamedView, revokedView } from '../approval-views.ts';
+import { askedView, importedView, listedApprovalView, renamedView, revokedView } from '../approval-views.ts';
 import {
   asks,
   idParam,
@@ -64,12 +65,12 @@ export function approvalRoutes({ hub }: RouteContext): readonly Route[] {
           ...(unused !== undefined && { unusedSince: now - unused * DAY_MS }),
         };
         const found = await store.approvals(filter, orderedPageOf(query));
-        const runners = await store.runnersOf(found.map(({ id }) => id));
+        const told = await tellApprovals(hub, found);
         const listed = paged(
           found,
           query.limit,
           (a) => a.id,
-          (a) => ({ ...views.approvalView(a, now), runners: [...(runners.get(a.id) ?? [])] }),
+          (a) => listedApprovalView(a, told, now),
         );
         // Uses that are all taken are known by counting; the cursor goes on from what was read.
         return valid === undefined ? listed : { ...listed, items: listed.items.filter((one) => one.valid) };

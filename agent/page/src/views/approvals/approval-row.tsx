@@ -1,32 +1,15 @@
+import { Link } from 'wouter-preact';
 import type { ListedApproval } from '../../../../src/wire/approvals.ts';
+import { pathOf } from '../../lib/paths.ts';
 import { Chip } from '../../ui/chip.tsx';
-import { PeopleNames, PersonName } from '../../ui/people.tsx';
+import { PersonName } from '../../ui/people.tsx';
 import { Shown } from '../../ui/shown.tsx';
 import { Time } from '../../ui/time.tsx';
+import { ApprovedBy, Brief } from './brief.tsx';
 
 function Standing({ approval }: { readonly approval: ListedApproval }) {
   if (approval.revoked_at !== null) return <Chip tone="stop">Revoked</Chip>;
   return approval.valid ? <Chip tone="go">In force</Chip> : <Chip>Over</Chip>;
-}
-
-function By({ approval }: { readonly approval: ListedApproval }) {
-  const { auto, break_glass: broken, votes } = approval;
-  if (broken) {
-    return (
-      <>
-        <Chip tone="stop">Nobody approved it</Chip> <PeopleNames people={votes.map(({ person }) => person)} /> broke the
-        glass
-      </>
-    );
-  }
-  if (auto !== null) {
-    return (
-      <>
-        nobody voted: <PersonName person={auto} /> pushed and made all of it
-      </>
-    );
-  }
-  return <PeopleNames people={votes.map(({ person }) => person)} />;
 }
 
 /** How long it counts, in words that need no manual. */
@@ -37,7 +20,7 @@ function lifetimeWords({ lifetime, until, uses_left: left, hold }: ListedApprova
   return uses === '' ? 'until revoked' : uses;
 }
 
-/** What it lets run: the ref stands there, the rest opens. */
+/** Where it lets it run: the ref stands there, the rest opens. */
 function Scope({ words }: { readonly words: readonly string[] }) {
   const [first = '', ...more] = words;
   if (more.length === 0) return <Shown text={first} />;
@@ -69,7 +52,7 @@ export function ApprovalRow({
   onChoose(): void;
   onRevoke(): void;
 }) {
-  const { id, digest, valid, last_used_at: used, runners, times_used: times, revoked_by: by } = approval;
+  const { id, digest, valid, last_used_at: used, runners, times_used: times, revoker } = approval;
   return (
     <tr>
       <td>
@@ -79,19 +62,28 @@ export function ApprovalRow({
             lifetimeWords(approval)
           ) : (
             <>
-              by <Shown text={by ?? 'the system'} />, <Time at={approval.revoked_at} />
+              by {revoker === null ? 'the system' : <PersonName person={revoker} />}, <Time at={approval.revoked_at} />
+              {approval.revoked_reason !== null && (
+                <>
+                  : <Shown text={approval.revoked_reason} />
+                </>
+              )}
             </>
           )}
         </div>
       </td>
       <td>
+        <Brief of={approval.summary} />
         <Scope words={approval.scope_words} />
         <code class="quiet" title={digest}>
           {digest.slice(0, 19)}…
-        </code>
+        </code>{' '}
+        <Link href={pathOf('review', approval.review)} aria-label={`Show all of it: approval ${id}`}>
+          Show all of it
+        </Link>
       </td>
       <td>
-        <By approval={approval} />
+        <ApprovedBy approval={approval} />
         <div class="quiet">
           <Time at={approval.created_at} />
         </div>

@@ -7,15 +7,15 @@ import { useTitle } from '../../lib/title.ts';
 import { FilterForm, PROJECT_FIELD } from '../../ui/filter-form.tsx';
 import { ListNewsNotice } from '../../ui/list-news.tsx';
 import { MorePages } from '../../ui/more-pages.tsx';
-import { Notice } from '../../ui/notice.tsx';
 import { OpenGlasses } from '../../ui/open-glasses.tsx';
 import { Shown } from '../../ui/shown.tsx';
 import { WideTable } from '../../ui/wide-table.tsx';
 import { ApprovalRow } from './approval-row.tsx';
 import { byJob } from './by-job.ts';
-import { CompareTwo } from './compare-two.tsx';
+import { CompareBar, CompareTwo } from './compare-two.tsx';
 import { Denials } from './denials.tsx';
 import { RevokeDialog } from './revoke-dialog.tsx';
+import { RevokedNotice } from './revoked-notice.tsx';
 
 /** Unused for so long, an approval is worth a look: it lapses after 90 days in any case. */
 const UNUSED_DAYS = 30;
@@ -27,12 +27,12 @@ const SHOWN = [
 ] as const;
 
 const FIELDS = [
-  { name: 'text', label: 'Find (job, project, ref, digest)', type: 'search' },
+  { name: 'text', label: 'Find (job, project, ref, environment, digest)', type: 'search' },
   PROJECT_FIELD,
   { name: 'job', label: 'Job (its whole name)' },
   { name: 'show', label: 'Show', options: SHOWN },
 ] as const;
-const HEADS = ['Approval', 'Lets run', 'Approved by', 'Last used', 'Act'];
+const HEADS = ['Approval', 'What may run, and where', 'Approved by', 'Last used', 'Compare or revoke'];
 
 /** What is approved, where, by whom, until when and how much it is used; compare two, take one back. */
 export default function ApprovalsView() {
@@ -50,6 +50,7 @@ export default function ApprovalsView() {
   const pages = usePages<ListedApproval>(`approvals?${query}`, 100);
   const news = useListNews('approvals', 'approval', pages);
   const [chosen, setChosen] = useState<readonly number[]>([]);
+  const [isComparing, setComparing] = useState(false);
   const [revoking, setRevoking] = useState<ListedApproval | null>(null);
   const [revoked, setRevoked] = useState<number | null>(null);
   const toggle = (id: number) =>
@@ -58,6 +59,8 @@ export default function ApprovalsView() {
     if (revoking !== null && after !== null) {
       pages.put({ ...revoking, ...after });
       setRevoked(after.id);
+      // Who they are by name and why stand in the list alone.
+      void news.refresh(after.id).catch(() => {});
     }
     setRevoking(null);
   };
@@ -67,11 +70,7 @@ export default function ApprovalsView() {
       <h1>Approved configurations</h1>
       <OpenGlasses />
       <FilterForm fields={FIELDS} values={filter} onChange={set} />
-      {revoked !== null && (
-        <Notice tone="good">Approval {revoked} is revoked; the next job with this configuration waits.</Notice>
-      )}
       <ListNewsNotice what="Approvals" news={news} />
-      {chosen.length === 2 && <CompareTwo from={Math.min(...chosen)} to={Math.max(...chosen)} />}
       <WideTable label="Approved configurations" heads={HEADS}>
         {byJob(pages.items).flatMap((group) => [
           <tr key={group.key} class="group">
@@ -82,23 +81,30 @@ export default function ApprovalsView() {
               </span>
             </th>
           </tr>,
-          ...group.approvals.map((approval) => (
+          ...group.approvals.flatMap((approval) => [
             <ApprovalRow
               key={approval.id}
               approval={approval}
               isChosen={chosen.includes(approval.id)}
               onChoose={() => toggle(approval.id)}
               onRevoke={() => setRevoking(approval)}
-            />
-          )),
+            />,
+            approval.id === revoked && (
+              <RevokedNotice key={`${approval.id} told`} id={approval.id} columns={HEADS.length} />
+            ),
+          ]),
         ])}
       </WideTable>
+      <CompareBar chosen={chosen} onCompare={() => setComparing(true)} onClear={() => setChosen([])} />
       <MorePages
         pages={pages}
         what="Approved configurations"
         none={isNarrowed ? 'None fits.' : 'Nothing is approved: every job of a protected runner waits.'}
       />
       <Denials />
+      {isComparing && chosen.length === 2 && (
+        <CompareTwo from={Math.min(...chosen)} to={Math.max(...chosen)} onClose={() => setComparing(false)} />
+      )}
       {revoking !== null && <RevokeDialog approval={revoking} onClose={close} />}
     </>
   );

@@ -1,56 +1,121 @@
+import { summarizeChanges } from '../../../../src/domain/change-summary.ts';
+import { diffConfigurations } from '../../../../src/domain/configuration-diff.ts';
+import { configurationRows, type SectionRows } from '../../../../src/domain/configuration-rows.ts';
+import type { JsonObject } from '../../../../src/domain/json.ts';
+import { shownAs } from '../../../../src/domain/shown-configuration.ts';
 import type { Change } from '../../../../src/wire/api.ts';
-import type { ListedApproval } from '../../../../src/wire/approvals.ts';
+import type { ApprovalDetail } from '../../../../src/wire/approvals.ts';
 import { ask } from '../../lib/ask.ts';
 import { useLoad } from '../../lib/load.ts';
-import { Pending } from '../../ui/notice.tsx';
-import { Shown, ShownLines } from '../../ui/shown.tsx';
+import { Dialog } from '../../ui/dialog.tsx';
+import { Notice, Pending } from '../../ui/notice.tsx';
+import { Shown } from '../../ui/shown.tsx';
+import { Diff } from '../review/diff.tsx';
+import { HiddenDiff } from '../review/hidden-diff.tsx';
 
-interface Compared {
-  readonly from: ListedApproval;
-  readonly to: ListedApproval;
-  readonly summary: string;
-  readonly changes: readonly Change[];
+/** `checked`: computed here from what the digests stand for; `hidden`: as the hub tells it to whom it hides values. */
+type Compared =
+  | {
+      readonly kind: 'checked';
+      readonly summary: string;
+      readonly sections: readonly SectionRows[];
+      readonly configuration: JsonObject;
+    }
+  | { readonly kind: 'hidden'; readonly summary: string; readonly changes: readonly Change[] }
+  | { readonly kind: 'wrong'; readonly approval: number };
+
+async function compare(from: number, to: number, signal: AbortSignal): Promise<Compared> {
+  const read = async (id: number) => {
+    const found = await ask<ApprovalDetail>('GET', `approvals/${id}`, undefined, signal);
+    return { id, shown: shownAs(found.configuration, found.digest) };
+  };
+  const [one, other] = await Promise.all([read(from), read(to)]);
+  for (const { id, shown } of [one, other]) if (shown.kind === 'wrong') return { kind: 'wrong', approval: id };
+  if (one.shown.kind === 'checked' && other.shown.kind === 'checked') {
+    const [before, after] = [one.shown.configuration, other.shown.configuration];
+    return {
+      kind: 'checked',
+      summary: summarizeChanges(diffConfigurations(before, after), before, after),
+      sections: configurationRows(before, after),
+      configuration: after,
+    };
+  }
+  const told = await ask<{ readonly summary: string; readonly changes: readonly Change[] }>(
+    'GET',
+    `approvals/${from}/diff?with=${to}`,
+    undefined,
+    signal,
+  );
+  return { kind: 'hidden', summary: told.summary, changes: told.changes };
 }
 
-function Side({ sign, text }: { readonly sign: 'before' | 'after'; readonly text: string | null }) {
-  if (text === null) return null;
+function Difference({ of }: { readonly of: Compared }) {
+  if (of.kind === 'wrong') {
+    return (
+      <Notice tone="bad">
+        What the hub shows as approval {of.approval} does not have the digest it names: nothing is compared with it.
+      </Notice>
+    );
+  }
+  const isSame = of.kind === 'checked' ? of.sections.every(({ changed }) => changed === 0) : of.changes.length === 0;
   return (
-    <div class={`line line-${sign === 'before' ? 'removed' : 'added'}`}>
-      <span class="sign">{sign === 'before' ? '−' : '+'}</span>
-      <code>
-        <ShownLines text={text} />
-      </code>
-    </div>
-  );
-}
-
-/** How two approved configurations differ. */
-export function CompareTwo({ from, to }: { readonly from: number; readonly to: number }) {
-  const found = useLoad(`compare ${from} ${to}`, (signal) =>
-    ask<Compared>('GET', `approvals/${from}/diff?with=${to}`, undefined, signal),
-  );
-  if (found.value === null) return <Pending what="the difference" {...found} />;
-  const { summary, changes } = found.value;
-  return (
-    <section class="box" aria-labelledby="compare-title">
-      <h2 id="compare-title">
-        Approval {from} compared with approval {to}
-      </h2>
+    <>
       <p>
-        <Shown text={changes.length === 0 ? 'One configuration: nothing differs.' : summary} />
+        <Shown text={isSame ? 'One configuration: nothing differs.' : of.summary} />
       </p>
-      {changes.map((change) => (
-        <div key={`${change.path} ${change.kind}`} class="change">
-          <h3>
-            <Shown text={change.words} />
-          </h3>
-          <p class="quiet">
-            <Shown text={change.path} />
-          </p>
-          <Side sign="before" text={change.before} />
-          <Side sign="after" text={change.after} />
-        </div>
-      ))}
+      {of.kind === 'checked' ? (
+        <Diff sections={of.sections} flags={[]} configuration={of.configuration} />
+      ) : (
+        <HiddenDiff changes={of.changes} />
+      )}
+    </>
+  );
+}
+
+/** How two approved configurations differ, as a Hold shows it; in front of the list, which stays as it was. */
+export function CompareTwo({ from, to, onClose }: { readonly from: number; readonly to: number; onClose(): void }) {
+  const found = useLoad(`compare ${from} ${to}`, (signal) => compare(from, to, signal));
+  return (
+    <Dialog title={`Approval ${from} compared with approval ${to}`} onClose={onClose} isWide>
+      <div class="buttons">
+        <button type="button" onClick={onClose}>
+          Back to the list
+        </button>
+      </div>
+      {found.value === null ? <Pending what="the difference" {...found} /> : <Difference of={found.value} />}
+    </Dialog>
+  );
+}
+
+/** Which two are compared, at the foot of the screen: what is ticked further up moves nothing. */
+export function CompareBar({
+  chosen,
+  onCompare,
+  onClear,
+}: {
+  readonly chosen: readonly number[];
+  onCompare(): void;
+  onClear(): void;
+}) {
+  const [first, second] = [...chosen].sort((a, b) => a - b);
+  if (first === undefined) return null;
+  return (
+    <section class="act-bar" aria-label="Compare two">
+      <div class="act-row">
+        <span role="status">
+          {second === undefined
+            ? `Approval ${first} is chosen: tick the one to compare it with.`
+            : `Approvals ${first} and ${second} are chosen.`}
+        </span>
+        {second !== undefined && (
+          <button type="button" class="primary" onClick={onCompare}>
+            Compare approvals {first} and {second}
+          </button>
+        )}
+        <button type="button" onClick={onClear}>
+          Choose none
+        </button>
+      </div>
     </section>
   );
 }

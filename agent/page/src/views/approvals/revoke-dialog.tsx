@@ -6,6 +6,8 @@ import { Dialog } from '../../ui/dialog.tsx';
 import { CommentField } from '../../ui/field.tsx';
 import { Notice } from '../../ui/notice.tsx';
 import { Shown } from '../../ui/shown.tsx';
+import { Time } from '../../ui/time.tsx';
+import { ApprovedBy, Brief } from './brief.tsx';
 
 /** Takes an approval back: what follows is said first. */
 export function RevokeDialog({
@@ -29,6 +31,22 @@ export function RevokeDialog({
   };
   return (
     <Dialog title={`Revoke approval ${approval.id}?`} onClose={() => onClose(null)}>
+      <dl>
+        <dt class="quiet">What it lets run</dt>
+        <dd>
+          <Shown text={approval.job} /> in <Shown text={approval.project_path ?? `project ${approval.project_id}`} />
+          <Brief of={approval.summary} />
+          <code class="quiet">{approval.digest.slice(0, 19)}…</code>
+        </dd>
+        <dt class="quiet">Where</dt>
+        <dd>
+          <Shown text={approval.scope_words.join(', ')} />
+        </dd>
+        <dt class="quiet">Approved by</dt>
+        <dd>
+          <ApprovedBy approval={approval} />, <Time at={approval.created_at} />
+        </dd>
+      </dl>
       <p>
         The next job <Shown text={approval.job} /> with this configuration waits again, and so does one that was
         released and has not started. What runs, runs on.

@@ -139,7 +139,7 @@ export function AllowancePicker({
         words="Runners"
         value={allowance.isThisRunner ? 'this' : 'all'}
         choices={['all', 'this']}
-        texts={{ all: 'every gated runner', this: `only ${hold.runner}` }}
+        texts={{ all: 'every runner behind Holdpoint', this: `only ${hold.runner}` }}
         onChange={(runners) => onChange({ ...allowance, isThisRunner: runners === 'this' })}
       />
     </fieldset>

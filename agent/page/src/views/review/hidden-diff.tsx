@@ -1,14 +1,14 @@
-import type { HoldDetail } from '../../../../src/wire/api.ts';
+import type { Change } from '../../../../src/wire/api.ts';
 import { Notice } from '../../ui/notice.tsx';
 import { Shown, ShownLines } from '../../ui/shown.tsx';
 
 /** The difference as the hub tells it to somebody from whom it hides values: nothing of it can be computed here. */
-export function HiddenDiff({ hold }: { readonly hold: HoldDetail }) {
+export function HiddenDiff({ changes }: { readonly changes: readonly Change[] }) {
   return (
     <>
       <Notice tone="news">Some values are hidden from you, so this is the difference as the hub tells it.</Notice>
       <div class="rows">
-        {hold.diff.changes.map((change, index) => (
+        {changes.map((change, index) => (
           <div key={`${index} ${change.path}`} class="change">
             {change.before !== null && (
               <div class="line line-removed">

@@ -104,7 +104,7 @@ export function Review({
               configuration={examined.configuration}
             />
           ) : (
-            <HiddenDiff hold={hold} />
+            <HiddenDiff changes={hold.diff.changes} />
           )}
           <TakenIn hold={hold} />
           <NotCovered hold={hold} configuration={examined.configuration} />
