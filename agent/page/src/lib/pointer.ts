@@ -9,7 +9,9 @@ export function followPointer(): () => void {
     if (event.isPrimary && event.button === 0) isDown.value = true;
   };
   // The click comes after this event: what waits is done when that is over.
-  const up = (): void => {
+  const up = (event: Event): void => {
+    // Fields lose the focus with the press itself; only the window's loss of it ends a press.
+    if (event.type === 'blur' && event.target !== window) return;
     setTimeout(() => {
       isDown.value = false;
     });

@@ -78,8 +78,8 @@ export function ApprovalRow({
         <code class="quiet" title={digest}>
           {digest.slice(0, 19)}…
         </code>{' '}
-        <Link href={pathOf('review', approval.review)} aria-label={`Show all of it: approval ${id}`}>
-          Show all of it
+        <Link href={pathOf('review', approval.review)} aria-label={`How it was approved: approval ${id}`}>
+          How it was approved
         </Link>
       </td>
       <td>
