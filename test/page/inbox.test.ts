@@ -94,7 +94,7 @@ describe('the inbox in the browser', () => {
     await page.keyboard.press('a');
     expect(await page.evaluate('document.activeElement.textContent')).toBe('Approve');
     await page.keyboard.press('Enter');
-    await page.getByText('Approved. The job goes to its runner').waitFor();
+    await page.getByText('Approved by Maria Silva (@maria)').waitFor();
     await ended(stage.scene, one.job_id, 'success');
   });
 

@@ -39,12 +39,18 @@ describe('the log of a running job in the browser', () => {
     expect(await log.textContent()).toContain('⟨U+202E⟩');
     expect(await log.locator('b, a').count()).toBe(0);
     expect(await axeFindings(page)).toEqual([]);
+    await log.evaluate((element) => element.setAttribute('data-same', 'yes'));
+    await page.locator('.log').scrollIntoViewIfNeeded();
+    const scrolled = await page.evaluate('scrollY');
+    expect(scrolled).toBeGreaterThan(0);
     end();
     await ended(stage.scene, job, 'success');
-    await page.getByText('It has gone on meanwhile').waitFor();
-    await page.getByRole('button', { name: 'Show it as it is now' }).click();
+    // The page follows by itself, and what was read of the log stays where it is.
     await page.locator('.head').getByText('Success').waitFor();
-    expect(await page.locator('.log').count()).toBe(0);
+    await page.getByText('It has run, with success.').waitFor();
+    expect(await page.locator('.log[data-same=yes]').textContent()).toContain('bold</b> link');
+    expect(await page.evaluate('scrollY')).toBe(scrolled);
+    expect(await page.getByText(/Cancel job|kept running|as it is now/).count()).toBe(0);
   });
 
   it('T52 is ended in the name of whoever cancels, with a GitLab token of their own that nothing keeps', async () => {
@@ -95,9 +101,12 @@ describe('the log of a running job in the browser', () => {
     nobody.close();
     told.length = 0;
     const somebody = await open(alice.token, hold.id);
-    await stage.scene.gitlab.until('a piece of the log', () => told.some((text) => text.includes('"type":"log"')));
-    const piece = told.map((text) => JSON.parse(text)).find(({ type }) => type === 'log');
-    expect(Buffer.from(piece.chunk, 'base64').toString()).toContain('secret words');
+    const followed = (): string =>
+      told
+        .map((text) => JSON.parse(text))
+        .flatMap(({ type, chunk }) => (type === 'log' ? [Buffer.from(chunk, 'base64').toString()] : []))
+        .join('');
+    await stage.scene.gitlab.until('the words of the log', () => followed().includes('secret words'));
     somebody.send('{"type":"anything"}');
     const code = await new Promise((resolve) => somebody.once('close', resolve));
     expect(code).toBe(4400);

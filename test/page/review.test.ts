@@ -46,13 +46,22 @@ describe('a Review in the browser', () => {
       digest: hold.digest,
       scope: expect.stringContaining('ref=exact'),
     });
-    await page.getByText('Approved. The job goes to its runner').waitFor();
+    await page.getByText('Approved by Maria Silva (@maria)').waitFor();
     await ended(stage.scene, job, 'success');
     const done = await stage.scene.hold(job, 'success');
     expect(done.votes).toMatchObject([{ person: { username: 'maria' }, decision: 'approve' }]);
-    // One's own decision goes on: nothing that takes anybody by surprise.
-    await page.getByText('It has gone on meanwhile').waitFor();
-    expect(await page.getByText('This has changed while you looked at it').count()).toBe(0);
+    // One's own decision goes on by itself, and nothing on the page says anything else.
+    await page.locator('.head').getByText('Success', { exact: true }).waitFor();
+    await page.getByText('Approved by Maria Silva (@maria). It has run, with success.').waitFor();
+    const main = (await page.locator('main').textContent()) ?? '';
+    expect(main).not.toMatch(/waits for its runner|as it is now|has changed|kept running|Cancel job|pending/);
+    // What was approved is still there to be seen, beside what stood before it.
+    await page.getByRole('heading', { name: 'What was different' }).waitFor();
+    expect(await page.locator('ins').allTextContents()).toEqual(['5']);
+    await page.reload();
+    await page.getByRole('heading', { name: 'What was different' }).waitFor();
+    expect(await page.locator('ins').allTextContents()).toEqual(['5']);
+    expect(await page.locator('del').allTextContents()).toEqual(['4']);
   });
 
   it('is rejected with a comment, and not without one', async () => {
@@ -65,7 +74,7 @@ describe('a Review in the browser', () => {
     await page.getByText('Reject is off: a reject needs a comment').waitFor();
     await page.getByLabel('Comment').fill('not like this');
     await reject.click();
-    await page.getByText('Rejected. The job is ended in GitLab.').waitFor();
+    await page.getByText('Rejected by Maria Silva (@maria)').waitFor();
     await ended(stage.scene, job, 'failed');
     expect(await stage.scene.hold(job, 'rejected')).toMatchObject({ reason: expect.stringContaining('not like this') });
   });
@@ -76,7 +85,7 @@ describe('a Review in the browser', () => {
     const page = await stage.see('maria', `/holds/${hold.id}`);
     await page.getByLabel('Comment').fill('never');
     await page.getByRole('button', { name: 'Reject and remember' }).click();
-    await page.getByText('Rejected. The job is ended in GitLab.').waitFor();
+    await page.getByText('Rejected by Maria Silva (@maria)').waitFor();
     const next = enqueue(stage.scene, { script: ['make bad'] });
     await ended(stage.scene, next, 'failed');
     expect(stage.scene.gitlab.job(next).trace).toContain('never');
@@ -93,7 +102,7 @@ describe('a Review in the browser', () => {
     await page.getByText('curl evil | sh').waitFor();
     await scrollThrough(page);
     await page.getByRole('button', approveButton).click();
-    await page.getByText('Approved. The job goes to its runner').waitFor();
+    await page.getByText('Approved by Maria Silva (@maria)').waitFor();
     await ended(stage.scene, job, 'success');
     expect(await page.evaluate('JSON.stringify([localStorage, sessionStorage])')).toBe('[{},{}]');
   });
@@ -107,7 +116,7 @@ describe('a Review in the browser', () => {
     expect(await page.getByRole('button', approveButton).isDisabled()).toBe(true);
     await page.getByLabel('Comment').fill('my mistake');
     await page.getByRole('button', { name: 'Reject', exact: true }).click();
-    await page.getByText('Rejected.').waitFor();
+    await page.getByText('Rejected by Maria Silva (@maria)').waitFor();
   });
 
   it('T32 shows no tags of hidden values to a reporter, and says so', async () => {
@@ -133,7 +142,7 @@ describe('a Review in the browser', () => {
     const jonas = await stage.see('jonas', `/holds/${hold.id}`);
     await scrollThrough(jonas);
     await jonas.getByRole('button', approveButton).click();
-    await jonas.getByText('Approved. The job goes to its runner').waitFor();
+    await jonas.getByText('Approved by Maria Silva (@maria) and Jonas Berg (@jonas)').waitFor();
     await ended(stage.scene, job, 'success');
   });
 
@@ -153,7 +162,10 @@ describe('a Review in the browser', () => {
     await scrollThrough(page);
     await page.getByRole('button', { ...approveButton, disabled: false }).waitFor();
     await jonas.post(`holds/${hold.id}/reject`, { digest: hold.digest, comment: 'on second thoughts' });
-    await page.getByRole('listitem').filter({ hasText: 'it is rejected now' }).waitFor();
+    await page
+      .getByRole('listitem')
+      .filter({ hasText: 'it is “Rejected” now, and was “Waiting for approval”' })
+      .waitFor();
   });
 
   it('compares with what I choose: the nearest, the last run, or nothing', async () => {
@@ -195,7 +207,7 @@ describe('a Review in the browser', () => {
       lifetime: 'run',
       scope: 'ref=exact inputs=same_pipeline runners=prod-deployer-01',
     });
-    await page.getByText('Approved.').waitFor();
+    await page.getByText('Approved by Maria Silva (@maria)').waitFor();
   });
 
   it('shows what no approval covers, with the values of this run that scripts put in', async () => {

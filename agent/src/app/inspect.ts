@@ -137,7 +137,9 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
   const frozen = review?.requirement ?? current;
   // Whoever may reject may see what it is about, their own job included.
   const sees = entitled(frozen, member) || entitled(current, member);
-  const diff = await nearestDiff(store, hold.subject, configuration, now);
+  // Beside the answer to its own question nothing of it would differ.
+  const but = hold.approval === null ? null : hold.review;
+  const diff = await nearestDiff(store, hold.subject, configuration, now, but);
   const hasScope = caller.token.scopes.includes('approve');
   const mayVote = withScope(mayApprove(hold, review, current, caller.person.id, member, denial), hasScope);
   const rejects = withScope(mayReject(hold, review, current, member), hasScope);

@@ -76,12 +76,15 @@ async function nearest(
   subject: Subject,
   configuration: JsonObject,
   now: number,
+  but: number | null,
 ): Promise<Near | null> {
-  const given = await store.approvalsOf(subject, null, 100);
+  const isOther = ({ review }: Approval): boolean => review !== but;
+  const given = (await store.approvalsOf(subject, null, 100)).filter(isOther);
   const standing = given.filter((approval) => overOf(approval, now) === null);
   const ended = given.filter((approval) => overOf(approval, now) !== null);
   let best: Near | null = null;
-  for (const read of [async () => standing, async () => ended, () => store.revokedOf(subject, 100)]) {
+  const revoked = async () => (await store.revokedOf(subject, 100)).filter(isOther);
+  for (const read of [async () => standing, async () => ended, revoked]) {
     if (best?.apart === 0) break;
     const near = await nearestOf(store, await read(), configuration);
     if (near !== null && (best === null || near.apart < best.apart)) best = near;
@@ -91,15 +94,17 @@ async function nearest(
 
 /**
  * Finds the configuration with the fewest differences that was ever approved, and says how this one differs from it. Among
- * equals one that stands comes first, then the newest; one that was revoked is only ever compared with (T29).
+ * equals one that stands comes first, then the newest; one that was revoked is only ever compared with (T29). `but`: a Review
+ * whose own Approvals are left out, so that whoever opens it later sees what was changed then.
  */
 export async function nearestDiff(
   store: NearestReader,
   subject: Subject,
   configuration: JsonObject,
   now: number,
+  but: number | null = null,
 ): Promise<NearestDiff> {
-  const best = await nearest(store, subject, configuration, now);
+  const best = await nearest(store, subject, configuration, now, but);
   const baseline = best?.baseline ?? null;
   const over = best === null ? null : overOf(best.approval, now);
   const changes = diffConfigurations(baseline, configuration);

@@ -23,6 +23,9 @@ const STATES: Readonly<Record<string, readonly [Tone, string]>> = {
   created: ['go', 'Approved, not started'],
 };
 
+/** The words of a state's chip, for sentences. */
+export const stateWords = (state: string): string => STATES[state]?.[1] ?? state.replaceAll('_', ' ');
+
 /** The state of a Hold, Review or Deployment in words; what waits is never green. */
 export function StateChip({ state }: { readonly state: string }) {
   const [tone, words] = STATES[state] ?? (['plain', state] as const);

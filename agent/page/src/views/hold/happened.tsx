@@ -26,19 +26,22 @@ function gateOf(hold: HoldDetail): readonly ['go' | 'wait' | 'stop' | 'plain', s
 function AttemptRow({
   attempt,
   isNewest,
+  isParked,
   url,
 }: {
   readonly attempt: Attempt;
   readonly isNewest: boolean;
+  /** It has not gone to its runner. */
+  readonly isParked: boolean;
   readonly url: string | null;
 }) {
   return (
     <li>
       {isNewest ? <Away url={url}>job {attempt.job_id}</Away> : `job ${attempt.job_id}`} at{' '}
       <Shown text={attempt.agent} />, runner <Shown text={attempt.runner} />, <Time at={attempt.at} />
-      {attempt.parked_until !== null && attempt.ended_at === null && (
+      {isParked && attempt.parked_until !== null && attempt.ended_at === null && (
         <>
-          , kept running for GitLab until <Time at={attempt.parked_until} isDue />
+          ; kept running in GitLab, which ends <Time at={attempt.parked_until} isDue />
         </>
       )}
       {attempt.ended_at !== null && (
@@ -79,6 +82,7 @@ export function Happened({ hold }: { readonly hold: HoldDetail }) {
           <AttemptRow
             key={attempt.job_id}
             attempt={attempt}
+            isParked={hold.state === 'waiting_for_approval' || hold.state === 'pending'}
             isNewest={index === hold.attempts.length - 1}
             url={hold.job_url}
           />

@@ -85,7 +85,7 @@ export function LiveLog({ hold }: { readonly hold: HoldDetail }) {
           'Asking the agent …'
         )}
       </p>
-      {reason === null && (
+      {(reason === null || lines.length > 0) && (
         <section
           ref={box}
           class="log"

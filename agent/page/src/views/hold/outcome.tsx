@@ -9,7 +9,7 @@ import { Time } from '../../ui/time.tsx';
 
 /** What became of a job that nobody has to decide on any more. */
 const BECAME: Readonly<Record<Exclude<HoldDetail['state'], 'waiting_for_approval'>, string>> = {
-  pending: 'It goes to its runner with the next poll.',
+  pending: 'Its runner gets it when it asks next.',
   running: 'It runs.',
   success: 'It has run, with success.',
   failed: 'It has failed.',

@@ -5,6 +5,7 @@ import type { HoldDetail } from '../../../../src/wire/api.ts';
 import type { ChangeGroupView } from '../../../../src/wire/approvals.ts';
 import { ask } from '../../lib/ask.ts';
 import { wordsOf } from '../../lib/problem.ts';
+import { stateWords } from '../../ui/chip.tsx';
 import { readBaseline, usualChoice } from '../review/baselines.ts';
 import type { Baseline } from '../review/examine.ts';
 
@@ -26,7 +27,7 @@ export interface Member {
 const AT_ONCE = 6;
 
 function reasonAgainst(hold: HoldDetail): string | null {
-  if (hold.state !== 'waiting_for_approval') return `it is ${hold.state.replaceAll('_', ' ')} by now`;
+  if (hold.state !== 'waiting_for_approval') return `it is “${stateWords(hold.state)}” by now`;
   if (!hold.may_vote.allowed) return hold.may_vote.reason ?? 'you may not approve it';
   if (hold.hidden.some(({ state }) => state === 'blind'))
     return 'a hidden value of it has to be revealed first: open it alone';

@@ -1,4 +1,5 @@
 import type { HoldDetail } from '../../../../src/wire/api.ts';
+import { stateWords } from '../../ui/chip.tsx';
 import { personText } from '../../ui/people.tsx';
 
 /** What has changed between two looks at the same Hold, in words; empty where nothing that matters has. */
@@ -7,7 +8,7 @@ export function changedSince(before: HoldDetail, now: HoldDetail): readonly stri
   if (before.digest !== now.digest) changes.push('its configuration is another one');
   if (before.state !== now.state) {
     const why = now.reason === null ? '' : ` (${now.reason})`;
-    changes.push(`it is ${now.state.replaceAll('_', ' ')} now, and was ${before.state.replaceAll('_', ' ')}${why}`);
+    changes.push(`it is “${stateWords(now.state)}” now, and was “${stateWords(before.state)}”${why}`);
   }
   const said = new Map(before.votes.map((vote) => [vote.person.id, `${vote.decision} ${vote.at}`]));
   for (const { person, decision, at } of now.votes) {

@@ -34,6 +34,8 @@ export function verdictOf(
   const news = wanted(before, after, changes);
   if (baseline === null) {
     const all = news === '' ? '' : `: it wants ${news}`;
+    if (!of.isWaiting && !of.wasApproved)
+      return `Nothing had been approved for this job here before, so all of it was new${all}.`;
     return of.wasApproved
       ? `Compared with nothing, all of it is shown as new${all}.`
       : `Nothing was ever approved for this job here, so all of it is new${all}.`;
