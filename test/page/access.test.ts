@@ -86,6 +86,36 @@ describe('everybody can use the page', () => {
     expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the content');
   });
 
+  it.each([
+    [1_280, 900],
+    [360, 640],
+  ])(
+    'T33 the answer is within reach at %i×%i wherever one is, and what lies beneath it does not count as seen',
+    async (width, height) => {
+      const { waiting } = await world();
+      const page = await stage.see('maria', `/holds/${waiting}`, { width, height });
+      await ready(page, 'What would change');
+      const row = page.locator('.act-row');
+      const isWithin = async (): Promise<boolean> => {
+        const box = await row.boundingBox();
+        return box !== null && box.y >= 0 && box.y + box.height <= height;
+      };
+      expect(await isWithin()).toBe(true);
+      await page.evaluate('scrollTo(0, document.body.scrollHeight)');
+      expect(await isWithin()).toBe(true);
+      // What stands last on the page is not beneath the bar for good.
+      expect(
+        await page.evaluate(`document.querySelector('.timeline').getBoundingClientRect().bottom
+        <= document.querySelector('.act-bar').getBoundingClientRect().top`),
+      ).toBe(true);
+      expect(
+        await page.evaluate(`[...document.querySelectorAll('.columns *:not(.act-bar)')]
+        .filter((one) => ['auto', 'scroll'].includes(getComputedStyle(one).overflowY) && one.scrollHeight > one.clientHeight + 1 && one.querySelector('button') !== null).length`),
+      ).toBe(0);
+      expect(await axeFindings(page)).toEqual([]);
+    },
+  );
+
   it('times are in the reader’s zone, with date and time where one points', async () => {
     await world();
     const page = await stage.see('maria', '/holds');
@@ -102,6 +132,6 @@ describe('everybody can use the page', () => {
     await page.getByText('Live', { exact: true }).waitFor();
     const hold = await (await stage.scene.as('jonas')).get<{ digest: string }>(`holds/${waiting}`);
     await (await stage.scene.as('jonas')).post(`holds/${waiting}/reject`, { digest: hold.body.digest, comment: 'no' });
-    await page.getByRole('log').getByText('This hold has changed: it is rejected now').waitFor();
+    await page.getByRole('log').getByText('This hold has changed: it is “Rejected” now').waitFor();
   });
 });

@@ -36,7 +36,7 @@ describe('the command line says who may, and does what a vote needs', () => {
   You may vote on it: an approve would count for security ("--as RULE" chooses: security, qa).
 `);
     expect(rules((await as('maria', 'holds', 'show', '1')).out)).toContain(
-      'You may not vote on it: you are maintainer there, and the rules ask for members of security or members of qa: ask one of them. Ask quin (QUIN, user 80), sam (SAM, user 70) or sue (SUE, user 71).',
+      'You may not vote on it: you are a maintainer of this project, and the rules ask for members of security or members of qa: ask one of them. Ask quin (QUIN, user 80), sam (SAM, user 70) or sue (SUE, user 71).',
     );
   });
 

@@ -299,7 +299,7 @@ describe('votes, and what becomes of them', () => {
       expect(mayVote).toMatchObject({ allowed: false, code: 'not_eligible' });
       expect(ownVote.ask.map(({ username }) => username)).toEqual(['oda', 'otto', 'sam', 'sue']);
       expect(await said(world.approve('maria', 1))).toBe(
-        'not_eligible: hold 1: you are maintainer there, and the rules ask for members of operators or members of security: ask one of them (oda, otto, sam or sue)',
+        'not_eligible: hold 1: you are a maintainer of this project, and the rules ask for members of operators or members of security: ask one of them (oda, otto, sam or sue)',
       );
     });
 

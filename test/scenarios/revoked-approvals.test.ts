@@ -115,7 +115,7 @@ describe('what a person is told who may not vote', () => {
       const { mayVote, ownVote } = await inspectHold(world.context, world.caller(who, scopes), 1);
       return [mayVote.allowed ? null : mayVote.reason, ownVote.rejectReason];
     };
-    const developer = 'you are developer there, and the rules ask for maintainer or higher';
+    const developer = 'you are a developer of this project, and the rules ask for maintainer or higher';
     expect(await as('zoe', ['read'])).toEqual([
       `${developer}: ask one of them`,
       `${developer} to reject: ask one of them, or cancel the job in GitLab`,

@@ -18,7 +18,7 @@ function sectionWords(section: Section, own: readonly Change[]): string {
 }
 
 /** Lines of the script, or variables, by what became of them. */
-function lineWords(section: 'script' | 'variables', own: readonly Change[]): readonly string[] {
+function lineWords(section: 'script' | 'variables', own: readonly Change[], isFirst: boolean): readonly string[] {
   const isLine = (change: Change) => section === 'variables' || /\.script\[\d+\]$/.test(change.path);
   const what = section === 'script' ? 'script line' : 'variable';
   const parts = (['added', 'removed', 'changed'] as const).flatMap((kind) => {
@@ -28,7 +28,9 @@ function lineWords(section: 'script' | 'variables', own: readonly Change[]): rea
     const count = new Set(paths).size;
     return count === 0 ? [] : [`${plural(count, what)} ${kind}`];
   });
-  return own.some((change) => !isLine(change)) ? [...parts, 'other parts of the script changed'] : parts;
+  // Where there was nothing before, nothing can have changed.
+  const hasOthers = !isFirst && own.some((change) => !isLine(change));
+  return hasOthers ? [...parts, 'other parts of the script changed'] : parts;
 }
 
 /** One sentence over a whole diff: "1 script line added, image changed to alpine:3.21; 57 values unchanged." */
@@ -36,7 +38,9 @@ export function summarizeChanges(changes: readonly Change[], before: JsonObject 
   const parts = SECTIONS.flatMap((section) => {
     const own = changes.filter((change) => change.section === section);
     if (own.length === 0) return [];
-    return section === 'script' || section === 'variables' ? lineWords(section, own) : [sectionWords(section, own)];
+    return section === 'script' || section === 'variables'
+      ? lineWords(section, own, before === null)
+      : [sectionWords(section, own)];
   });
   if (before === null) return `The first configuration: ${parts.join(', ')}.`;
   const rest = `${plural(unchangedCount(changes, after), 'value')} unchanged.`;

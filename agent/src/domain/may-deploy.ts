@@ -1,7 +1,7 @@
 import type { BrokenMark, Deployment, DeploymentState } from './deployment.ts';
 import { type CurrentRules, mayStart, requirementsOf } from './deployment-gate.ts';
 import type { ErrorCode } from './errors.ts';
-import { accessWord, type Member } from './principal.ts';
+import { type Member, roleWords } from './principal.ts';
 import { deployWords } from './protected-environment.ts';
 import { entitled } from './quorum.ts';
 import { askWords, whoWords } from './rule.ts';
@@ -29,7 +29,7 @@ function standing(member: Member | undefined): string {
   if (member?.person.bot === true) return 'you are no person but a bot, and no rule names you';
   return member === undefined || member.accessLevel === 0
     ? 'you have no access to the project'
-    : `you are ${accessWord(member.accessLevel)} there`;
+    : `you are ${roleWords(member.accessLevel)}`;
 }
 
 /** A state that waits for nobody, as the end of a sentence. */

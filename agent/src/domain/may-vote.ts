@@ -1,5 +1,5 @@
 import type { Hold } from './hold.ts';
-import { accessWord, type Member } from './principal.ts';
+import { type Member, roleWords } from './principal.ts';
 import { entitled, rulesOf } from './quorum.ts';
 import type { Requirement } from './requirement.ts';
 import type { Denial, Review } from './review.ts';
@@ -30,7 +30,7 @@ function standing(member: Member | undefined): string {
   if (member?.person.bot === true) return 'you are no person but a bot, and no rule names you';
   return member === undefined || member.accessLevel === 0
     ? 'you have no access to the project'
-    : `you are ${accessWord(member.accessLevel)} there`;
+    : `you are ${roleWords(member.accessLevel)}`;
 }
 
 /**

@@ -29,6 +29,14 @@ export function accessWord(level: number): string {
   return Object.entries(ACCESS_LEVELS).find(([, number]) => number === level)?.[0] ?? String(level);
 }
 
+/** What a member is, as it stands after "you are": `a developer of this project`. */
+export function roleWords(level: number): string {
+  const word = accessWord(level);
+  return /^\d/.test(word)
+    ? `at access level ${word} in this project`
+    : `${/^[aeiou]/.test(word) ? 'an' : 'a'} ${word} of this project`;
+}
+
 /** A person as the directory knows them; `id` never changes, names may (T17). */
 export interface Person {
   readonly id: number;

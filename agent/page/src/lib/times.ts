@@ -29,8 +29,10 @@ const minute = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeSty
  */
 export function relativeText(at: number, present: number, isDue = false): string {
   const seconds = Math.round((at - present) / 1_000);
+  // A due time that is read a moment later is not a whole day nearer.
+  const whole = isDue ? Math.round : Math.trunc;
   for (const [unit, length] of UNITS) {
-    if (Math.abs(seconds) >= length) return relative.format(Math.trunc(seconds / length), unit);
+    if (Math.abs(seconds) >= length) return relative.format(whole(seconds / length), unit);
   }
   return seconds > 0 && isDue ? 'in less than a minute' : 'just now';
 }

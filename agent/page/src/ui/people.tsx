@@ -1,5 +1,6 @@
 import { MAX_NAMED } from '../../../src/domain/names.ts';
 import { type KnownPerson, personWords } from '../../../src/domain/person-words.ts';
+import { session } from '../lib/who.ts';
 import { Shown } from './shown.tsx';
 
 /** Somebody as the API names them. */
@@ -30,12 +31,16 @@ export function PeopleNames({
   people,
   total = people.length,
   word = 'and',
+  isYou = false,
 }: {
   readonly people: readonly PersonLike[];
   /** How many there are, where not all of them were told. */
   readonly total?: number;
   readonly word?: 'and' | 'or';
+  /** The reader is “you” among them. */
+  readonly isYou?: boolean;
 }) {
+  const me = session.value?.person?.id ?? null;
   const shown = people.slice(0, MAX_NAMED);
   const more = Math.max(0, total - shown.length);
   return (
@@ -43,7 +48,7 @@ export function PeopleNames({
       {shown.map((person, index) => (
         <span key={person.id}>
           {index > 0 && (index === shown.length - 1 && more === 0 ? ` ${word} ` : ', ')}
-          <PersonName person={person} />
+          {isYou && person.id !== null && person.id === me ? 'you' : <PersonName person={person} />}
         </span>
       ))}
       {more > 0 && ` ${word} ${more} more`}

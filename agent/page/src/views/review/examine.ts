@@ -80,6 +80,7 @@ export function examine(hold: HoldDetail, baseline: Baseline | null, isFirstTime
       digest: hold.digest,
       isWaiting: hold.state === 'waiting_for_approval',
       wasApproved: hold.diff.approval !== null,
+      isDecided: hold.state !== 'waiting_for_approval',
     }),
   };
 }

@@ -1,10 +1,11 @@
-import { useMemo, useState } from 'preact/hooks';
+import { useMemo, useRef, useState } from 'preact/hooks';
 import type { HoldDetail, HoldView } from '../../../../src/wire/api.ts';
 import type { BackgroundView } from '../../../../src/wire/inbox.ts';
 import { useLoad } from '../../lib/load.ts';
 import { Notice, Pending } from '../../ui/notice.tsx';
 import { Shown } from '../../ui/shown.tsx';
 import { choicesOf, readBaseline, usualChoice } from './baselines.ts';
+import { Cannot } from './cannot.tsx';
 import { Decide } from './decide.tsx';
 import { Diff } from './diff.tsx';
 import { Digest } from './digest.tsx';
@@ -47,7 +48,8 @@ export function Review({
   const baseline = useLoad<{ of: Baseline | null }>(choice, async (signal) => ({
     of: await readBaseline(choice, signal, hold.diff),
   }));
-  const seen = useSeen();
+  const bar = useRef<HTMLElement>(null);
+  const seen = useSeen(bar);
   const found = baseline.value;
   const isFirstTime = background?.first_time_author ?? null;
   const examined: Examined | null = useMemo(
@@ -69,6 +71,7 @@ export function Review({
   const isOpen = hold.state === 'waiting_for_approval';
   return (
     <WatchSeen value={seen.watch}>
+      <Cannot hold={hold} />
       <p class="verdict">
         <Shown text={examined.verdict} />
       </p>
@@ -114,7 +117,13 @@ export function Review({
           <Rules hold={hold} />
           <Ping hold={hold} />
           {isOpen && (
-            <Decide hold={hold} background={background} standing={{ stopped, digest, seen }} onDecided={onDecided} />
+            <Decide
+              hold={hold}
+              background={background}
+              standing={{ stopped, digest, seen }}
+              bar={bar}
+              onDecided={onDecided}
+            />
           )}
         </div>
       </div>

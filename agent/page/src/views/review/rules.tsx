@@ -18,7 +18,16 @@ function lifetimeWords(lifetime: string): string {
   return 'until it is revoked';
 }
 
-function RuleRow({ rule, isMine }: { readonly rule: Rule; readonly isMine: boolean }) {
+function RuleRow({
+  rule,
+  isMine,
+  isTold,
+}: {
+  readonly rule: Rule;
+  readonly isMine: boolean;
+  /** Whom to ask stands at the head of the page already. */
+  readonly isTold: boolean;
+}) {
   const isMet = rule.have >= rule.need;
   return (
     <li>
@@ -39,13 +48,13 @@ function RuleRow({ rule, isMine }: { readonly rule: Rule; readonly isMine: boole
         </Chip>
       )}
       {isMine && <Chip tone="run">your approve counts here</Chip>}
-      {!isMet && (
+      {!isMet && !(isTold && rule.eligible.length > 0) && (
         <p class="quiet">
           {rule.eligible.length === 0 ? (
             'Nobody can meet it as things stand: ask an administrator.'
           ) : (
             <>
-              Can help: <PeopleNames people={rule.eligible} total={rule.eligible_count} />
+              Can help: <PeopleNames people={rule.eligible} total={rule.eligible_count} isYou />
             </>
           )}
         </p>
@@ -57,13 +66,21 @@ function RuleRow({ rule, isMine }: { readonly rule: Rule; readonly isMine: boole
 /** The rules, how far they are met, who said what, and whether the reader may say something. */
 export function Rules({ hold }: { readonly hold: HoldDetail }) {
   const { may_vote: own, quorum } = hold;
+  const isTold = !own.allowed && own.ask.length > 0 && hold.rules.filter(({ have, need }) => have < need).length === 1;
+  // Whoever can help completes it alone: that stands with the rule, or at the head of the page, by name.
+  const isOneEnough = quorum?.possible === true && / could complete it\.$/.test(quorum.words);
   return (
     <section aria-labelledby="rules-title" class="box">
       <h2 id="rules-title">Rules</h2>
       {hold.rules.length === 0 && <p class="quiet">No rule asks for anybody: nothing waits here.</p>}
       <ul class="plain-list">
         {hold.rules.map((rule) => (
-          <RuleRow key={`${rule.name} ${rule.asked}`} rule={rule} isMine={own.allowed && rule.name === own.rule} />
+          <RuleRow
+            key={`${rule.name} ${rule.asked}`}
+            rule={rule}
+            isMine={own.allowed && rule.name === own.rule}
+            isTold={isTold}
+          />
         ))}
       </ul>
       {hold.unknown.map((what) => (
@@ -71,7 +88,7 @@ export function Rules({ hold }: { readonly hold: HoldDetail }) {
           Nobody could tell <Shown text={what} />: every rule asks for one more person.
         </Notice>
       ))}
-      {quorum !== null && quorum.words !== '' && (
+      {quorum !== null && quorum.words !== '' && !isOneEnough && (
         <p class={quorum.possible ? 'quiet' : 'alike'}>
           <Shown text={quorum.words} />
         </p>
@@ -80,18 +97,6 @@ export function Rules({ hold }: { readonly hold: HoldDetail }) {
         <p class="quiet">
           Rejects: {quorum.rejects.have} of {quorum.rejects.need} that end it.
         </p>
-      )}
-      {!hold.may_vote.allowed && hold.state === 'waiting_for_approval' && (
-        <Notice tone="news">
-          <p>
-            You cannot approve it: <Shown text={hold.may_vote.reason ?? 'the hub gives no reason'} />.
-          </p>
-          {own.ask.length > 0 && (
-            <p>
-              Ask <PeopleNames people={own.ask} total={own.ask_count} word="or" />.
-            </p>
-          )}
-        </Notice>
       )}
       {hold.votes.length > 0 && (
         <>

@@ -29,12 +29,14 @@ export function verdictOf(
     readonly isWaiting: boolean;
     /** Something was approved for this job, and the reader compares with nothing. */
     readonly wasApproved: boolean;
+    /** It waits no more: what it asked for is told in the past. */
+    readonly isDecided?: boolean;
   },
 ): string {
   const news = wanted(before, after, changes);
   if (baseline === null) {
     const all = news === '' ? '' : `: it wants ${news}`;
-    if (!of.isWaiting && !of.wasApproved)
+    if (of.isDecided === true && !of.wasApproved)
       return `Nothing had been approved for this job here before, so all of it was new${all}.`;
     return of.wasApproved
       ? `Compared with nothing, all of it is shown as new${all}.`
