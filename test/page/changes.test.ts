@@ -75,9 +75,12 @@ describe('one change in many places', () => {
       .getByText('2 jobs go on, 1 job still waits for others, 1 of your votes was not taken.')
       .first()
       .waitFor();
-    expect(await rowOf(page, 'build-a').textContent()).toContain('goes on it goes to its runner');
-    expect(await rowOf(page, 'c-two').textContent()).toContain('still waits jonas could complete it.');
-    expect(await rowOf(page, 'late').textContent()).toMatch(/not taken.*rejected/);
+    expect(await rowOf(page, 'build-a').textContent()).toContain(
+      'Goes on approved; its runner gets it when it asks next',
+    );
+    expect(await rowOf(page, 'c-two').textContent()).toContain('Still waits jonas could complete it.');
+    expect(await rowOf(page, 'late').textContent()).toMatch(/Not taken.*rejected/);
+    await page.getByRole('heading', { name: 'What was answered, as in the first of them' }).waitFor();
     expect(await axeFindings(page)).toEqual([]);
     await page.getByRole('button', { name: 'Show what is left' }).click();
     await page
@@ -85,6 +88,14 @@ describe('one change in many places', () => {
       .or(page.getByText('Nothing waits with this change'))
       .waitFor();
     expect(await rowOf(page, 'build-a').count()).toBe(0);
+  });
+
+  it('offers what is left only where something is', async () => {
+    const page = await stage.see('maria', await bumped(['build-a', 'build-b']));
+    await seeAll(page);
+    await approveAll(page).click();
+    await page.getByText('2 jobs go on.').first().waitFor();
+    expect(await page.getByRole('button', { name: 'Show what is left' }).count()).toBe(0);
   });
 
   it.each(['light', 'dark'] as const)(

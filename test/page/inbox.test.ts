@@ -29,8 +29,8 @@ describe('the inbox in the browser', () => {
     expect(await titles(maria)).toEqual([
       'Waits for you 1',
       'of-zoe',
-      'Waits for others 0',
-      'You triggered it 1',
+      'Of others, and not for you 0',
+      'You triggered it: waits for others 1',
       'of-maria',
     ]);
     const item = maria.locator('.item').first();
@@ -140,7 +140,7 @@ describe('the inbox in the browser', () => {
     const { decisions } = (await sent).postDataJSON() as { decisions: object[] };
     expect(decisions).toEqual(holds.slice(0, 2).map(({ id, digest }) => ({ hold: id, digest, decision: 'approve' })));
     await page.locator('main').getByText('2 jobs go on.').waitFor();
-    expect(await page.getByRole('row').filter({ hasText: 'build-a' }).textContent()).toContain('goes on');
+    expect(await page.getByRole('row').filter({ hasText: 'build-a' }).textContent()).toContain('Goes on');
     expect(await page.getByRole('row').filter({ hasText: 'build-d' }).textContent()).toContain('left out');
     for (const { job_id } of holds.slice(0, 2)) await ended(stage.scene, job_id, 'success');
     expect((await stage.scene.hold(holds[2]!.job_id, 'waiting_for_approval')).votes).toEqual([]);

@@ -191,6 +191,8 @@ describe('a diff of configurations', () => {
     const changes = diffConfigurations(null, configuration());
     expect(changes.every((change) => change.kind === 'added' && change.before === null)).toBe(true);
     expect(summarizeChanges(changes, null, configuration())).toMatch(/^The first configuration: 4 script lines added/);
+    // Where there was nothing before, nothing can have changed.
+    expect(summarizeChanges(changes, null, configuration())).not.toContain('changed');
   });
 
   it('is empty only for equal configurations', () => {

@@ -1,4 +1,5 @@
 import type { HoldView, Problem } from '../../../../src/wire/api.ts';
+import { stateWords } from '../../ui/chip.tsx';
 
 /** What became of one Hold that a list of decisions named, as the hub answers it. */
 export interface AnsweredItem {
@@ -19,16 +20,16 @@ export function becameOf({ after, waits, problem }: AnsweredItem): Became {
   if (problem !== null) return { kind: 'refused', words: problem.detail };
   switch (after?.state) {
     case 'pending':
-      return { kind: 'goes', words: 'it goes to its runner with the next poll' };
+      return { kind: 'goes', words: 'approved; its runner gets it when it asks next' };
     case 'running':
     case 'success':
-      return { kind: 'goes', words: `it is ${after.state} already` };
+      return { kind: 'goes', words: `approved; it is “${stateWords(after.state)}” already` };
     case 'waiting_for_approval':
       return { kind: 'waits', words: waits ?? 'it waits for others' };
     case undefined:
       return { kind: 'refused', words: 'the hub did not say what became of it' };
     default:
-      return { kind: 'ended', words: after?.reason ?? `it is ${after?.state}` };
+      return { kind: 'ended', words: after?.reason ?? `it is “${stateWords(after?.state ?? 'ended')}”` };
   }
 }
 

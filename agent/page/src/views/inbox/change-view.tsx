@@ -23,7 +23,10 @@ async function read(change: string, signal: AbortSignal): Promise<ChangeGroupVie
     undefined,
     signal,
   );
-  return items.find((one) => one.change === change) ?? null;
+  const found = items.find((one) => one.change === change);
+  if (found === undefined) return null;
+  // In the order in which their jobs came, which is not that in which the questions were opened.
+  return { ...found, items: found.items.toSorted((a, b) => (a.holds.at(-1) ?? 0) - (b.holds.at(-1) ?? 0)) };
 }
 
 /** One change in many places: seen once, answered once, each place by its own rules. */
@@ -84,14 +87,20 @@ function Change({ group, again }: { readonly group: ChangeGroupView; again(): vo
       <p class="verdict">
         <Shown text={group.summary} />
       </p>
-      {became !== null && <Answered became={[...became.values()]} onDone={again} />}
+      {became !== null && (
+        <Answered
+          became={[...became.values()]}
+          hasMore={became.size < group.items.length || group.left_off > 0}
+          onDone={again}
+        />
+      )}
       {group.left_off > 0 && (
         <Notice tone="news">{group.left_off} more questions ask the same; they come when these are answered.</Notice>
       )}
       {examined?.kind === 'checked' ? (
         <>
           <Flags flags={examined.flags.filter(({ section }) => section !== null)} />
-          <h2>What would change, as in the first of them</h2>
+          <h2>{became === null ? 'What would change' : 'What was answered'}, as in the first of them</h2>
           <Diff sections={examined.sections} flags={examined.flags} configuration={examined.configuration} />
         </>
       ) : unchecked > 0 ? (
@@ -132,7 +141,16 @@ function Change({ group, again }: { readonly group: ChangeGroupView; again(): vo
 }
 
 /** What became of all of them, where the eye is after the answer. */
-function Answered({ became, onDone }: { readonly became: readonly Became[]; onDone(): void }) {
+function Answered({
+  became,
+  hasMore,
+  onDone,
+}: {
+  readonly became: readonly Became[];
+  /** Some were not answered. */
+  readonly hasMore: boolean;
+  onDone(): void;
+}) {
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     box.current?.focus();
@@ -145,9 +163,13 @@ function Answered({ became, onDone }: { readonly became: readonly Became[]; onDo
         <p>
           <strong>{becameInWords(became)}</strong> Each row below says what became of it.
         </p>
-        <button type="button" onClick={onDone}>
-          Show what is left
-        </button>{' '}
+        {(hasMore || !isAll) && (
+          <>
+            <button type="button" onClick={onDone}>
+              Show what is left
+            </button>{' '}
+          </>
+        )}
         <Link href={pathOf('inbox')}>Back to the inbox</Link>
       </Notice>
     </div>

@@ -40,8 +40,18 @@ function Waiting() {
   const opened = usePages<InboxItemView>(lanePath('opened', filters));
   const lanes: readonly Lane[] = [
     { lane: 'me', title: 'Waits for you', none: 'Nothing waits for you.', pages: mine },
-    { lane: 'others', title: 'Waits for others', none: 'Nothing waits for others.', pages: others },
-    { lane: 'opened', title: 'You triggered it', none: 'Nothing that you triggered waits.', pages: opened },
+    {
+      lane: 'others',
+      title: 'Of others, and not for you',
+      none: 'Of other people’s jobs none waits for somebody else.',
+      pages: others,
+    },
+    {
+      lane: 'opened',
+      title: 'You triggered it: waits for others',
+      none: 'Nothing that you triggered waits.',
+      pages: opened,
+    },
   ];
   const rows = rowsOf(lanes);
   const [current, setCurrent] = useState<string | null>(null);

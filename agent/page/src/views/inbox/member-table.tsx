@@ -14,10 +14,10 @@ export interface Place {
 }
 
 const BECAME: Readonly<Record<Became['kind'], readonly [Tone, string]>> = {
-  goes: ['go', 'goes on'],
-  waits: ['wait', 'still waits'],
-  ended: ['stop', 'ended'],
-  refused: ['stop', 'not taken'],
+  goes: ['go', 'Goes on'],
+  waits: ['wait', 'Still waits'],
+  ended: ['stop', 'Ended'],
+  refused: ['stop', 'Not taken'],
 };
 
 function Said({ tone, word, words }: { readonly tone: Tone; readonly word: string; readonly words: string }) {
@@ -103,7 +103,7 @@ export function MemberTable({
           <caption>Places, each answered by its own rules</caption>
           <thead>
             <tr>
-              <th scope="col">In</th>
+              <th scope="col">Chosen</th>
               <th scope="col">Job</th>
               <th scope="col">Ref</th>
               <th scope="col">
