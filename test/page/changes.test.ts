@@ -56,6 +56,9 @@ describe('one change in many places', () => {
     await bumped(['build-a', 'build-b']);
     const page = await stage.see('maria', '/inbox');
     await page.getByRole('link', { name: `2 jobs in 1 project: image changed to ${IMAGE};` }).waitFor();
+    // They are listed once: in the group, and not one by one as well.
+    await page.getByText('all in groups above').waitFor();
+    expect(await page.locator('.item').count()).toBe(0);
   });
 
   it('tells of each what became of it: which go on, which wait for whom else, which failed and why; and shows what is left', async () => {

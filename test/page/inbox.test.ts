@@ -29,8 +29,8 @@ describe('the inbox in the browser', () => {
     expect(await titles(maria)).toEqual([
       'Waits for you 1',
       'of-zoe',
-      'Of others, and not for you 0',
-      'You triggered it: waits for others 1',
+      'Jobs of others, for others to decide 0',
+      'Your jobs, for others to decide 1',
       'of-maria',
     ]);
     const item = maria.locator('.item').first();

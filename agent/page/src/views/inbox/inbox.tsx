@@ -21,6 +21,7 @@ import { SameChanges } from './same-changes.tsx';
 import { WaitingDeployments } from './waiting-deployments.tsx';
 
 const ROW_PX = 92;
+const NONE: ReadonlySet<number> = new Set();
 
 /** The inbox, or one change of it that waits in many places. */
 export function Inbox() {
@@ -42,18 +43,19 @@ function Waiting() {
     { lane: 'me', title: 'Waits for you', none: 'Nothing waits for you.', pages: mine },
     {
       lane: 'others',
-      title: 'Of others, and not for you',
-      none: 'Of other people’s jobs none waits for somebody else.',
+      title: 'Jobs of others, for others to decide',
+      none: 'No job of others waits for others.',
       pages: others,
     },
     {
       lane: 'opened',
-      title: 'You triggered it: waits for others',
-      none: 'Nothing that you triggered waits.',
+      title: 'Your jobs, for others to decide',
+      none: 'No job of yours waits for others.',
       pages: opened,
     },
   ];
-  const rows = rowsOf(lanes);
+  const [grouped, setGrouped] = useState<ReadonlySet<number>>(NONE);
+  const rows = rowsOf(lanes, mine.items.length > 1 ? grouped : NONE);
   const [current, setCurrent] = useState<string | null>(null);
   const cursor = useRef<string | null>(null);
   const [isHelpOpen, setHelpOpen] = useState(false);
@@ -117,7 +119,7 @@ function Waiting() {
         </Notice>
       )}
       <WaitingDeployments turn={turn} />
-      {mine.items.length > 1 && <SameChanges turn={turn} />}
+      {mine.items.length > 1 && <SameChanges turn={turn} onShown={setGrouped} />}
       {isEmpty ? (
         <Empty isFiltered={Object.values(filters).some((value) => value !== '')} />
       ) : (
@@ -155,6 +157,9 @@ function RowOf({ row, isCurrent }: { readonly row: InboxRow; readonly isCurrent:
             {items.length}
             {hasMore ? '+' : ''}
           </span>
+          {row.grouped > 0 && (
+            <span class="counts">{row.grouped === items.length ? 'all' : row.grouped} in groups above</span>
+          )}
         </h2>
       );
     }

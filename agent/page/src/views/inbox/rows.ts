@@ -11,18 +11,19 @@ export interface Lane {
 
 /** What stands in the list: titles, Reviews, and what is said below a lane. */
 export type InboxRow =
-  | { readonly kind: 'title'; readonly key: string; readonly lane: Lane }
+  | { readonly kind: 'title'; readonly key: string; readonly lane: Lane; readonly grouped: number }
   | { readonly kind: 'item'; readonly key: string; readonly lane: Lane; readonly item: InboxItemView }
   | { readonly kind: 'end'; readonly key: string; readonly lane: Lane };
 
-/** All lanes as one list of rows. */
-export function rowsOf(lanes: readonly Lane[]): readonly InboxRow[] {
+/** All lanes as one list of rows; Reviews that stand in a group above the list are counted and not told twice. */
+export function rowsOf(lanes: readonly Lane[], grouped: ReadonlySet<number>): readonly InboxRow[] {
   return lanes.flatMap((lane): InboxRow[] => {
     const { items, hasMore, isLoading, problem } = lane.pages;
+    const single = lane.lane === 'me' ? items.filter(({ review }) => !grouped.has(review)) : items;
     const isQuiet = items.length > 0 && !hasMore && !isLoading && problem === null;
     return [
-      { kind: 'title', key: `${lane.lane} title`, lane },
-      ...items.map((item): InboxRow => ({ kind: 'item', key: `${lane.lane} ${item.review}`, lane, item })),
+      { kind: 'title', key: `${lane.lane} title`, lane, grouped: items.length - single.length },
+      ...single.map((item): InboxRow => ({ kind: 'item', key: `${lane.lane} ${item.review}`, lane, item })),
       ...(isQuiet ? [] : [{ kind: 'end' as const, key: `${lane.lane} end`, lane }]),
     ];
   });

@@ -1,3 +1,4 @@
+import { useEffect } from 'preact/hooks';
 import { Link } from 'wouter-preact';
 import type { ChangeGroupView } from '../../../../src/wire/approvals.ts';
 import { ask } from '../../lib/ask.ts';
@@ -6,13 +7,23 @@ import { pathOf } from '../../lib/paths.ts';
 import { Shown } from '../../ui/shown.tsx';
 
 /** Changes that wait in several places, each answered in one step. */
-export function SameChanges({ turn }: { /** Another one: read again. */ readonly turn: number }) {
+export function SameChanges({
+  turn,
+  onShown,
+}: {
+  /** Another one: read again. */
+  readonly turn: number;
+  /** The Reviews that stand here. */
+  onShown(reviews: ReadonlySet<number>): void;
+}) {
   const found = useLoad(`changes ${turn}`, (signal) =>
     ask<{ readonly items: readonly ChangeGroupView[] }>('GET', 'reviews/changes', undefined, signal),
   );
   const groups = (found.value?.items ?? []).filter(
     ({ items }) => items.filter(({ may_vote }) => may_vote.allowed).length > 1,
   );
+  const key = groups.flatMap(({ items }) => items.map(({ review }) => review)).join(' ');
+  useEffect(() => onShown(new Set(key === '' ? [] : key.split(' ').map(Number))), [key]);
   if (groups.length === 0) return null;
   return (
     <section class="box" aria-labelledby="same-title">
