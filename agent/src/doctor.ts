@@ -16,6 +16,7 @@ import { lookAtGitlab } from './runners/gitlab/doctor/gitlab-look.ts';
 import { lookAtRunnerFile } from './runners/gitlab/doctor/runner-files.ts';
 import { lookAtSameTags } from './runners/gitlab/doctor/same-tags.ts';
 import { lookAtAccounts } from './system/host/accounts.ts';
+import { lookAtBackup } from './system/host/backup.ts';
 import { lookAtDisk, lookAtStateDir, lookAtSync } from './system/host/disk.ts';
 import { lookAtFiles, type WantedFile } from './system/host/files.ts';
 import { lookAtProcesses } from './system/host/processes.ts';
@@ -214,6 +215,7 @@ export async function observe(options: DoctorOptions): Promise<Observation> {
       stateDir: without(),
       disk: without(),
       sync: without(),
+      backup: without(),
       gateway: without(),
       policy: without(),
       sameTags: without(),
@@ -244,6 +246,7 @@ export async function observe(options: DoctorOptions): Promise<Observation> {
     stateDir: lookAtStateDir(config.stateDir),
     disk: lookAtDisk(config.stateDir),
     sync: await lookAtSync(config.stateDir, process.pid),
+    backup: lookAtBackup(config.stateDir, base.now),
     gateway,
     hub,
     policy,

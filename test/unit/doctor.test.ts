@@ -28,6 +28,7 @@ const BLIND: Observation = {
   stateDir: closed,
   disk: closed,
   sync: closed,
+  backup: closed,
   gateway: closed,
   hub: closed,
   policy: closed,
@@ -75,6 +76,16 @@ describe('a host on which nothing can be seen', () => {
     for (const { message, mend } of findings)
       expect([message, mend].join(' ')).toMatch(/this user|neither GitLab nor the hub/);
   });
+});
+
+describe('the last backup', () => {
+  const day = 86_400_000;
+  it.each([
+    [{ lastAt: null, sinceMs: day }, /^ok no backup was made, and the state is a day old/],
+    [{ lastAt: null, sinceMs: 3 * day }, /^warn no backup was made, and the state is 3 days old/],
+    [{ lastAt: BLIND.now - 6 * day, sinceMs: 90 * day }, /^ok the last backup is 6 days old/],
+    [{ lastAt: BLIND.now - 8 * day, sinceMs: 90 * day }, /^warn the last backup is 8 days old/],
+  ])('%j', (look, expected) => expect(brief(of('backup', { ...BLIND, backup: seen(look) }))[0]).toMatch(expected));
 });
 
 describe('the disk', () => {

@@ -20,6 +20,7 @@ const host = (problems: readonly string[] = []): Observation => ({
   stateDir: closed,
   disk: closed,
   sync: closed,
+  backup: closed,
   gateway: closed,
   hub: closed,
   policy: closed,

@@ -1,4 +1,5 @@
 import { redactTokens } from '../redact.ts';
+import { backup } from './checks/backup.ts';
 import { clock } from './checks/clock.ts';
 import { cloneUrl } from './checks/clone-url.ts';
 import { configuration } from './checks/configuration.ts';
@@ -44,6 +45,7 @@ export const CHECKS: readonly Check[] = [
   clock,
   disk,
   sync,
+  backup,
   hub,
   policy,
   policyTests,

@@ -140,6 +140,13 @@ export interface SyncLook {
   readonly worstMs: number;
 }
 
+export interface BackupLook {
+  /** Epoch ms of the last that was made; null: none was. */
+  readonly lastAt: number | null;
+  /** How long there has been something to lose. */
+  readonly sinceMs: number;
+}
+
 export interface HubLook {
   readonly url: string;
   readonly ready: 'ok' | 'degraded' | 'not_ready';
@@ -199,6 +206,7 @@ export interface Observation {
   readonly stateDir: Seen<{ readonly mode: number; readonly uid: number }>;
   readonly disk: Seen<DiskLook>;
   readonly sync: Seen<SyncLook>;
+  readonly backup: Seen<BackupLook>;
   readonly gateway: Seen<'away' | 'ours' | 'other'>;
   readonly hub: Seen<HubLook>;
   readonly policy: Seen<PolicyLook>;
