@@ -79,6 +79,7 @@ export const ALERT_CASES: Readonly<Record<string, AlertCase>> = {
   HoldpointRunnerTokenRefused: one('holdpoint_agent_problem', '1x20', '0x20', 20, 'code="runner_token"'),
   HoldpointPushesWait: one('holdpoint_hub_outbox_pushes', '2x30', '2x10 0 2x19', 30),
   HoldpointPolicyBroken: one('holdpoint_hub_policy_problem', '1x20', '0x20'),
+  HoldpointNotificationsDead: one('holdpoint_hub_notifications_dead', '2x20', '0x20'),
   HoldpointPeopleUnknown: one('holdpoint_hub_people_problem', '1x20', '0x20'),
   HoldpointEventLoopLate: one('nodejs_eventloop_lag_p99_seconds', '0.7x20', '0.02x20'),
   HoldpointFilesRunOut: { fires: files('900x20'), quiet: files('300x20'), after: 20 },
