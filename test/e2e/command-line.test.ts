@@ -104,11 +104,11 @@ describe('the process', () => {
   });
 
   it('ends with the exit code and one line on standard error', async () => {
-    const unknown = await holdpoint(['hob']);
+    const unknown = await holdpoint(['frobnicate']);
     expect(unknown).toEqual({
       code: 2,
       out: '',
-      err: 'holdpoint: there is no command "hob"; "holdpoint --help" lists them\n',
+      err: 'holdpoint: there is no command "frobnicate"; "holdpoint --help" lists them\n',
     });
     const config = await holdpoint(['agent', '--config', '/nowhere/agent.yml', '--json']);
     expect([config.code, JSON.parse(config.err).error.code]).toEqual([2, 'bad_config']);

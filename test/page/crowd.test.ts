@@ -59,7 +59,13 @@ describe('ten thousand Holds that wait', () => {
         }
         await page.keyboard.press('Home');
         // A key that was pressed again may have had one page more read than was waited for.
-        await page.waitForFunction(`parseInt(document.querySelector('.lane .counts')?.textContent) >= ${many}`);
+        await vi.waitFor(
+          async () =>
+            expect(Number.parseInt(await page.locator('.lane .counts').first().innerText(), 10)).toBeGreaterThanOrEqual(
+              many,
+            ),
+          { timeout: 30_000 },
+        );
       }
       expect(await drawn()).toBeLessThan(60);
       // One among all of them is found by the hub, not by reading all of them.

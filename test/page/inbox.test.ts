@@ -104,7 +104,7 @@ describe('the inbox in the browser', () => {
     const page = await stage.see('maria', '/inbox');
     await page.getByRole('link', { name: 'one' }).waitFor();
     await page.getByText('Live', { exact: true }).waitFor();
-    await waiting({ name: 'two' });
+    await waiting({ name: 'two', script: ['make two'] });
     await page.getByText(/changed since this list was read/).waitFor();
     expect(await page.getByRole('link', { name: 'two' }).count()).toBe(0);
     await page.getByRole('button', { name: 'Show it as it is now' }).click();
