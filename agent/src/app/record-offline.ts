@@ -45,7 +45,7 @@ async function record(
   await s.tx.putConfiguration(digest, canonical);
   // An agent says what it did, never more than it could have seen: an Approval of something else stands for nothing.
   const named = run.approval === null ? null : await s.tx.approval(run.approval);
-  const approval = named !== null && isOf(named, facts) ? named : null;
+  const approval = named !== null && couldLet(named, facts, digest, run.kind) ? named : null;
   const jobs = facts.dependencies.flatMap(({ jobId }) => (jobId === null ? [] : [jobId]));
   const inputs = inputsOf(facts.dependencies, await s.tx.admittedJobs(facts.instance, facts.project.id, jobs));
   const at = Math.min(s.now, Date.parse(run.at));
@@ -109,9 +109,13 @@ async function record(
   return hold;
 }
 
-function isOf({ subject }: Approval, facts: Facts): boolean {
+/** Whether a snapshot could have had this Approval as the ground of this run; revoked since or not. */
+function couldLet(approval: Approval, facts: Facts, digest: string, kind: OfflineRun['kind']): boolean {
+  const { subject, lifetime } = approval;
   const own = subjectOf(facts);
-  return subject.instance === own.instance && subject.projectId === own.projectId && subject.job === own.job;
+  const isOfJob = subject.instance === own.instance && subject.projectId === own.projectId && subject.job === own.job;
+  const isInSnapshots = lifetime.kind === 'standing' || lifetime.kind === 'until';
+  return isOfJob && isInSnapshots && (kind === 'tolerated' || approval.digest === digest);
 }
 
 /** A record that is open until somebody who may approve the job has looked at it. */
