@@ -283,7 +283,7 @@ function runFlags({ facts, approvedFor, isRevoked, inputs, isFirstTimeAuthor }: 
     about(
       'approval_revoked',
       'stop',
-      'what it is compared with was approved once, and somebody has taken that back',
+      'the approval of what this is compared with has been revoked since',
       'Nobody vouches for what is shown as unchanged. Find out why it was revoked, or compare with another configuration, or with nothing, and look at all of it.',
     );
   }

@@ -108,11 +108,9 @@ function Waiting() {
         </button>
       </div>
       <FilterForm filters={filters} onChange={setFilter} />
-      {changes.count > 0 && (
+      {changes.isStale && (
         <Notice tone="news">
-          <span>
-            {changes.count === 1 ? 'Something has' : `${changes.count} things have`} changed since this list was read.
-          </span>{' '}
+          <span>Something has changed since this list was read.</span>{' '}
           <button type="button" onClick={refresh}>
             Show it as it is now
           </button>
@@ -158,7 +156,10 @@ function RowOf({ row, isCurrent }: { readonly row: InboxRow; readonly isCurrent:
             {hasMore ? '+' : ''}
           </span>
           {row.grouped > 0 && (
-            <span class="counts">{row.grouped === items.length ? 'all' : row.grouped} in groups above</span>
+            <>
+              {', '}
+              <span class="counts">{row.grouped === items.length ? 'all' : row.grouped} in groups above</span>
+            </>
           )}
         </h2>
       );
@@ -172,18 +173,18 @@ function RowOf({ row, isCurrent }: { readonly row: InboxRow; readonly isCurrent:
   }
 }
 
-/** How much has changed since the list was read: a row must not jump away under somebody's finger. */
-function useChanges(): { readonly count: number; forget(): void } {
-  const [seen, setSeen] = useState<ReadonlySet<string>>(new Set());
+/**
+ * Whether anything has changed since the list was read: a row must not jump away under somebody's finger. Not how much: one
+ * vote changes a review and each hold on it, and tells of all of them.
+ */
+function useChanges(): { readonly isStale: boolean; forget(): void } {
+  const [isStale, setStale] = useState(false);
   useEffect(
     () =>
       onLive((event) => {
-        if (event.type === 'agent') return;
-        const key = event.type === 'all' ? 'all' : `${event.type} ${event.id}`;
-        if (event.type === 'hold' || event.type === 'review' || event.type === 'all')
-          setSeen((old) => new Set([...old, key]));
+        if (event.type === 'hold' || event.type === 'review' || event.type === 'all') setStale(true);
       }),
     [],
   );
-  return { count: seen.size, forget: () => setSeen(new Set()) };
+  return { isStale, forget: () => setStale(false) };
 }

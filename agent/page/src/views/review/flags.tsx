@@ -17,7 +17,7 @@ export function Flags({ flags }: { readonly flags: readonly RiskFlag[] }) {
         <li key={`${risk} ${section} ${paths[0]}`}>
           <details>
             <summary>
-              <Chip tone={WEIGHTS[weight][0]}>{WEIGHTS[weight][1]}</Chip> <Shown text={words} />
+              <Chip tone={WEIGHTS[weight][0]}>{WEIGHTS[weight][1]}:</Chip> <Shown text={words} />
             </summary>
             <p>{why}</p>
             {paths.length > 0 && (
