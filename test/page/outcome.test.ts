@@ -35,7 +35,7 @@ describe('a job whose approval was revoked', () => {
     expect(verdict).toMatch(
       /^This is exactly the configuration approved on .* by Maria Silva \(@maria\)\. That approval was revoked on .* by Jonas Berg \(@jonas\): leaks the key\. It lets nothing run any more: whoever approves now approves it anew\.$/,
     );
-    await page.getByText('somebody has taken that back').waitFor();
+    await page.getByText('the approval of what this is compared with has been revoked since').waitFor();
     expect(await page.getByText('is new for this job').count()).toBe(0);
     await page.getByRole('heading', { name: 'What would run: nothing differs' }).waitFor();
     expect(await page.getByLabel('Compared with').locator('option').first().textContent()).toContain('was revoked on');
