@@ -3,7 +3,7 @@ import type { Finding } from '../domain/doctor/finding.ts';
 import type { Facts } from '../domain/facts.ts';
 import type { HoldState } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
-import type { OfflineRun } from '../domain/parked-job.ts';
+import type { OfflineRun, OwedReport } from '../domain/parked-job.ts';
 import type { SignedSnapshot } from '../domain/snapshot.ts';
 import type { LogPiece, RevealedValue, RevealQuestion } from './agents.ts';
 
@@ -43,27 +43,10 @@ export interface HoldStatus {
   readonly state: HoldState | 'unknown';
   readonly current: boolean;
 }
-export interface HoldReport {
+/** What a hold's agent tells of it: of which hold (null: the hub has none yet), of which GitLab job. */
+export interface HoldReport extends OwedReport {
   readonly hold: number | null;
   readonly jobId: number;
-  readonly event:
-    | 'parked'
-    | 'detached'
-    | 'handed_out'
-    | 'confirmed'
-    | 'undelivered'
-    | 'unconfirmed'
-    | 'canceled'
-    | 'ended'
-    | 'refused';
-  readonly at: string;
-  readonly detail: {
-    readonly parkedUntil?: string;
-    readonly status?: 'success' | 'failed' | 'canceled';
-    readonly reason?: string;
-    readonly path?: string;
-    readonly facts?: Facts;
-  };
 }
 export interface ParkedHold {
   readonly hold: number;
