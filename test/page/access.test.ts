@@ -1,18 +1,13 @@
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { axeFindings } from '../support/page/axe.ts';
 import { ended, enqueue } from '../support/page/jobs.ts';
-import { openStage, type Stage } from '../support/page/stage.ts';
+import { stageOfFile } from '../support/page/stage.ts';
 import { openPage } from '../support/page/visit.ts';
 
 // A browser on a machine that others use, too.
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
-let stage: Stage;
-beforeAll(async () => {
-  stage = await openStage();
-});
-afterAll(() => stage?.end());
-afterEach(() => stage.close());
+const stage = stageOfFile();
 
 /** Something of everything that the views show. */
 async function world(): Promise<{ readonly waiting: number; readonly done: number }> {

@@ -1,20 +1,15 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { HoldDetail } from '../../agent/src/wire/api.ts';
 import { ended, enqueue, type JobWish } from '../support/page/jobs.ts';
 import { scrollThrough } from '../support/page/scroll.ts';
-import { openStage, type Stage } from '../support/page/stage.ts';
+import { stageOfFile } from '../support/page/stage.ts';
 
 // A browser on a machine that others use, too.
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
-let stage: Stage;
-beforeAll(async () => {
-  stage = await openStage();
-});
-afterAll(() => stage?.end());
-afterEach(() => stage.close());
+const stage = stageOfFile();
 
 const approve = (page: Page) => page.getByRole('button', { name: 'Approve', exact: true });
 async function waiting(wish: JobWish): Promise<HoldDetail> {

@@ -1,16 +1,11 @@
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ended, enqueue, type JobWish } from '../support/page/jobs.ts';
-import { openStage, type Stage } from '../support/page/stage.ts';
+import { stageOfFile } from '../support/page/stage.ts';
 
 // A browser on a machine that others use, too.
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
-let stage: Stage;
-beforeAll(async () => {
-  stage = await openStage();
-});
-afterAll(() => stage?.end());
-afterEach(() => stage.close());
+const stage = stageOfFile();
 
 const MARIA = { id: 21, username: 'maria', name: 'Maria Silva' };
 async function waiting(wish: JobWish) {

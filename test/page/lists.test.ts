@@ -1,20 +1,15 @@
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { BreakGlassView } from '../../agent/src/wire/break-glass.ts';
 import type { DeploymentView } from '../../agent/src/wire/deployments.ts';
 import { axeFindings } from '../support/page/axe.ts';
 import { brokenWords } from '../support/page/broken-words.ts';
 import { ended, enqueue } from '../support/page/jobs.ts';
-import { openStage, type Stage } from '../support/page/stage.ts';
+import { stageOfFile } from '../support/page/stage.ts';
 
 // A browser on a machine that others use, too.
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
-let stage: Stage;
-beforeAll(async () => {
-  stage = await openStage();
-});
-afterAll(() => stage?.end());
-afterEach(() => stage.close());
+const stage = stageOfFile();
 
 const PROTECTED = `environments:
   - name: production

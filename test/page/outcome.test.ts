@@ -1,19 +1,14 @@
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { ApprovalView } from '../../agent/src/wire/approvals.ts';
 
 import { axeFindings } from '../support/page/axe.ts';
 import { ended, enqueue } from '../support/page/jobs.ts';
-import { openStage, type Stage } from '../support/page/stage.ts';
+import { stageOfFile } from '../support/page/stage.ts';
 
 // A browser on a machine that others use, too.
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
-let stage: Stage;
-beforeAll(async () => {
-  stage = await openStage();
-});
-afterAll(() => stage?.end());
-afterEach(() => stage.close());
+const stage = stageOfFile();
 
 const script = ['make'];
 async function approvedAndRevoked(comment: string): Promise<void> {

@@ -1,20 +1,15 @@
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ended, enqueue, type JobWish } from '../support/page/jobs.ts';
 import { scrollThrough } from '../support/page/scroll.ts';
-import { openStage, type Stage } from '../support/page/stage.ts';
+import { stageOfFile } from '../support/page/stage.ts';
 
 const TWO = `rules:
   - { name: maintainers, access_level: maintainer, count: 2 }
 `;
 // A browser on a machine that others use, too.
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
-let stage: Stage;
-beforeAll(async () => {
-  stage = await openStage();
-});
-afterAll(() => stage?.end());
-afterEach(() => stage.close());
+const stage = stageOfFile();
 
 const approveButton = { name: 'Approve', exact: true } as const;
 /** A job that waits; the same job was approved before with another script. */

@@ -1,4 +1,5 @@
 import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll } from 'vitest';
 import { builtPage } from '../built-page.ts';
 import { openScene, type Scene } from '../scene.ts';
 import { openBrowser } from './browser.ts';
@@ -56,5 +57,32 @@ export async function openStage(): Promise<Stage> {
       if (left.length > 0) throw new Error(`browsers complained: ${left.join('\n')}`);
     },
     end: () => browser.close(),
+  };
+}
+
+/** The stage of a test file: opened before its first test, closed after each, ended after the last. */
+export function stageOfFile(): Stage {
+  let opened: Stage | null = null;
+  beforeAll(async () => {
+    opened = await openStage();
+  });
+  afterEach(() => opened?.close());
+  afterAll(() => opened?.end());
+  const stage = (): Stage => {
+    if (opened === null) throw new Error('the stage opens before the first test, not while the file is read');
+    return opened;
+  };
+  return {
+    get scene() {
+      return stage().scene;
+    },
+    get browser() {
+      return stage().browser;
+    },
+    see: (...asked) => stage().see(...asked),
+    complaints: () => stage().complaints(),
+    open: (...asked) => stage().open(...asked),
+    close: () => stage().close(),
+    end: () => stage().end(),
   };
 }
