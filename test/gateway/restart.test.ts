@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { fixture, poll, send, until } from '../support/gate.ts';
 import { type GateScene, gateScenes } from '../support/gate-scene.ts';
+import { deaf, rawConnection } from '../support/raw-connection.ts';
 
 const scene = gateScenes();
 const jobFile = (one: GateScene, id: number): string => join(one.gate.dir, 'lot', `${id}.job`);
@@ -152,6 +153,36 @@ describe('a stop', () => {
     expect(late).toBe(503);
     await waiting;
     expect(one.fake.log.filter((each) => each.path === '/api/v4/jobs/request')).toHaveLength(1);
+  });
+
+  it('serves who connected before it and has not asked yet, or half', async () => {
+    const one = await scene();
+    const [silent, half] = [await rawConnection(one.gate.port), await rawConnection(one.gate.port)];
+    half.write('GET /no');
+    // Connections are taken in the order in which they came.
+    await send(one.gate.port, 'GET', '/');
+    const stopping = one.gate.agent.close({ drainMs: 5_000 });
+    await deaf(one.gate.port);
+    silent.write('GET /nowhere HTTP/1.1\r\nHost: gateway\r\n\r\n');
+    half.write('where HTTP/1.1\r\nHost: gateway\r\n\r\n');
+    for (const reply of await Promise.all([silent.ended, half.ended]))
+      expect(reply).toMatch(/^HTTP\/1\.1 404 [\s\S]*\r\nConnection: close\r\n/);
+    await stopping;
+  });
+
+  it('waits a second for who says nothing, and not for as long as transfers have', async () => {
+    const one = await scene();
+    const silent = await rawConnection(one.gate.port);
+    await send(one.gate.port, 'GET', '/');
+    const stopping = one.gate.agent.close({ drainMs: 3_600_000 });
+    one.gate.clock.skip(999);
+    expect(
+      await Promise.race([stopping.then(() => 'stopped'), send(one.gate.port, 'GET', '/').catch(() => 'deaf')]),
+    ).toBe('deaf');
+    one.gate.clock.skip(1);
+    expect(await silent.ended).toBe('');
+    await stopping;
+    expect(one.gate.log.lines.some(({ message }) => message.includes('cut off'))).toBe(false);
   });
 });
 

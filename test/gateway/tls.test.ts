@@ -3,6 +3,7 @@ import { createServer, request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Gate, poll, startGate } from '../support/gate.ts';
+import { rawConnection } from '../support/raw-connection.ts';
 
 // A certificate of these tests alone, for localhost and 127.0.0.1.
 const pem = (name: string): string => readFileSync(new URL(`../fixtures/tls/${name}.pem`, import.meta.url), 'utf8');
@@ -61,5 +62,16 @@ describe('TLS', () => {
       req.end();
     });
     expect(status).toBe(501);
+  });
+
+  it('waits at a stop for nobody who never begins it', async () => {
+    const one = await gate({ gitlabUrl: 'https://127.0.0.1:9', tls: { cert, key }, runners: [] });
+    const mute = await rawConnection(one.port);
+    // Taken by the gateway after it: the first is there as well.
+    const second = await rawConnection(one.port);
+    second.write('no TLS');
+    await second.ended;
+    await one.agent.close({ drainMs: 50 });
+    expect(await mute.ended).toBe('');
   });
 });

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { HoldpointError } from '../../agent/src/domain/errors.ts';
 import { eventually, startHub, type TestHub, welcomed } from '../support/hub-server.ts';
+import { deaf, rawConnection } from '../support/raw-connection.ts';
 import { testStore } from '../support/test-store.ts';
 
 let hub: TestHub;
@@ -84,5 +85,21 @@ describe('readiness of a hub', () => {
     });
     await Promise.all(Array.from({ length: 50 }, ready));
     expect(probes).toBe(1);
+  });
+});
+
+describe('a hub that stops', () => {
+  it('serves who connected before and has not asked yet, and waits five seconds for who never does', async () => {
+    hub = await startHub();
+    const [late, silent] = [await rawConnection(hub.port), await rawConnection(hub.port)];
+    // Connections are taken in the order in which they came.
+    await hub.call('GET', '/healthz', null);
+    const stopping = hub.hub.close();
+    await deaf(hub.port);
+    late.write('GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n');
+    expect(await late.ended).toMatch(/^HTTP\/1\.1 200 [\s\S]*\r\nConnection: close\r\n/i);
+    hub.world.clock.advance(5 * SECOND);
+    expect(await silent.ended).toBe('');
+    await stopping;
   });
 });

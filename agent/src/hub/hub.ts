@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { hostname } from 'node:os';
 import type { FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
@@ -127,7 +127,7 @@ const EXPIRE_EVERY_MS = 30_000;
 const WRITE_PROBE_MS = 2_000;
 /** Counts of the store are asked for this often at most, however often somebody scrapes. */
 const LOOK_MS = 1_000;
-/** Answers that are on their way when the hub stops have this long. */
+/** Answers that are on their way when the hub stops have this long, and whoever has connected and not yet asked. */
 const CLOSE_MS = 5_000;
 /** Agents, viewers and people of a large house; more would take the descriptors that the gateway beside it needs (T30). */
 const MAX_CONNECTIONS = 1_500;
@@ -279,6 +279,7 @@ export function createHub(options: HubOptions): Hub {
   });
 
   let app: FastifyInstance | null = null;
+  const sockets = new Set<Socket>();
   let asked = false;
   let stopped = false;
   let cancelExpire = (): void => {};
@@ -359,6 +360,11 @@ export function createHub(options: HubOptions): Hub {
       });
       app = server;
       server.server.maxConnections = MAX_CONNECTIONS;
+      // Node's own list leaves out who has not yet finished the handshake of TLS, for two minutes.
+      server.server.on('connection', (socket) => {
+        sockets.add(socket);
+        socket.once('close', () => sockets.delete(socket));
+      });
       server.server.on('upgrade', (request, socket, head) => {
         socket.on('error', () => socket.destroy());
         const path = request.url?.split('?')[0];
@@ -404,8 +410,9 @@ export function createHub(options: HubOptions): Hub {
         viewers.close(),
       ]);
       if (app !== null) {
-        const { server } = app;
-        const cancel = clock.after(CLOSE_MS, () => server.closeAllConnections());
+        const cancel = clock.after(CLOSE_MS, () => {
+          for (const socket of sockets) socket.destroy();
+        });
         await app.close();
         cancel();
       }

@@ -73,6 +73,8 @@ export async function buildServer({
     requestTimeout: REQUEST_TIMEOUT_MS,
     // What is being answered is answered; whoever closes the hub bounds that.
     forceCloseConnections: 'idle',
+    // Who connected before the stop is served: everything behind the server is closed after it.
+    return503OnClosing: false,
     requestIdHeader: false,
     genReqId: ({ headers }) => requestIdOf(headers['x-request-id']) ?? randomUUID().replaceAll('-', ''),
     // A project's full path or the name of an environment, percent-encoded, is one part of a path of /api/v4.

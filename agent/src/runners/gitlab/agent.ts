@@ -1,4 +1,4 @@
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { measuredLot } from '../../app/parking/measured-lot.ts';
 import { lotProblems } from '../../app/parking/problems.ts';
 import { followHub, resume } from '../../app/parking/resume.ts';
@@ -79,6 +79,12 @@ export interface Agent {
 /** Workhorse keeps a poll for 50 s: what it answers to one that is open when the agent stops is still kept (T40). */
 const DRAIN_MS = 55_000;
 
+/**
+ * Whoever connected just before the stop has this long to say what is wanted: the kernel has taken the connection, so the next
+ * process cannot. A runner on this host asks within milliseconds, one behind a slow line within its round trips.
+ */
+const NEWCOMER_MS = 1_000;
+
 /** How soon whoever asks is told what is wrong. */
 const LOOK_MS = 2_000;
 
@@ -116,6 +122,12 @@ export function createAgent(options: AgentOptions): Agent {
     tap: createLogTap(gatekeeper),
     tls: options.tls,
     inFlight,
+  });
+
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
   });
 
   let awaySince: number | null = null;
@@ -182,19 +194,25 @@ export function createAgent(options: AgentOptions): Agent {
       log.info({ ...left(), drainMs }, 'stopping: what is open is finished first, what is parked stays parked');
       const closed = server.listening ? new Promise<void>((resolve) => server.close(() => resolve())) : null;
       server.closeIdleConnections();
-      let cancel: () => void = () => {};
-      const enough = new Promise<void>((resolve) => {
-        cancel = clock.after(drainMs, resolve);
-      });
-      let over = false;
-      await Promise.race([
-        Promise.all([Promise.allSettled([...open]), inFlight.idle()]).then(() => (over = true)),
-        enough,
-      ]);
-      cancel();
+      const cancels: (() => void)[] = [];
+      const after = (ms: number) => new Promise<void>((resolve) => cancels.push(clock.after(ms, resolve)));
+      const newcomers = after(Math.min(NEWCOMER_MS, drainMs));
+      const enough = after(drainMs);
+      const answered = () => Promise.all([Promise.allSettled([...open]), inFlight.idle()]);
+      const finish = async (): Promise<true> => {
+        await answered();
+        // What was answered before the stop, and read since, waits for nothing any more.
+        server.closeIdleConnections();
+        await Promise.race([closed, newcomers]);
+        await answered();
+        return true;
+      };
+      const over = await Promise.race([finish(), enough.then(() => false)]);
+      for (const cancel of cancels) cancel();
       // Whoever is cut off tries again, and gets to whoever listens then.
       if (!over) log.warn(left(), 'stopping: the time is over, and what is still open is cut off');
-      server.closeAllConnections();
+      // Node's own list leaves out who has not yet finished the handshake of TLS, for two minutes.
+      for (const socket of sockets) socket.destroy();
       await closed;
       await upstream.close();
       await Promise.allSettled([...open]);
