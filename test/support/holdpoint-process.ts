@@ -45,16 +45,24 @@ export interface AgentProcess extends HubProcess {
 }
 
 /** Starts it and waits until it says that it is ready; rejects with what it printed when it ends instead. */
-export async function startAgentProcess(configFile: string, env: Record<string, string> = {}): Promise<AgentProcess> {
-  const { ready, ...started } = await start('agent', configFile, env);
+export async function startAgentProcess(
+  configFile: string,
+  env: Record<string, string> = {},
+  program = HOLDPOINT,
+): Promise<AgentProcess> {
+  const { ready, ...started } = await start('agent', configFile, env, program);
   const gatewayUrl = /gateway (http:\/\/\S+?),/.exec(ready)?.[1];
   if (gatewayUrl === undefined) throw new Error(`no gateway in: ${ready}`);
   return { ...started, gatewayUrl };
 }
 
 /** The same for a hub alone. */
-export async function startHubProcess(configFile: string, env: Record<string, string> = {}): Promise<HubProcess> {
-  const { ready, ...started } = await start('hub', configFile, env);
+export async function startHubProcess(
+  configFile: string,
+  env: Record<string, string> = {},
+  program = HOLDPOINT,
+): Promise<HubProcess> {
+  const { ready, ...started } = await start('hub', configFile, env, program);
   return started;
 }
 
@@ -62,8 +70,9 @@ function start(
   command: 'agent' | 'hub',
   configFile: string,
   env: Record<string, string>,
+  program: string,
 ): Promise<HubProcess & { readonly ready: string }> {
-  const child = spawn(process.execPath, [HOLDPOINT, command, '--config', configFile], {
+  const child = spawn(process.execPath, [program, command, '--config', configFile], {
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

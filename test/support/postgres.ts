@@ -13,6 +13,8 @@ export interface TestPostgres {
   run(url: string, text: string): Promise<readonly Record<string, unknown>[]>;
   /** Ends the server in PostgreSQL's own way: `fast` cuts connections, `immediate` is a crash. */
   halt(how: 'fast' | 'immediate'): Promise<void>;
+  /** False from the moment it is halted until it takes connections again. */
+  isUp(): boolean;
   /** Starts it again on the same port and data. */
   start(): Promise<void>;
   remove(): Promise<void>;
@@ -80,14 +82,15 @@ export async function startPostgres({ durable = false } = {}): Promise<TestPostg
       };
     },
     run,
+    isUp: () => server !== null,
     async halt(how) {
       const ending = server;
       if (ending === null) return;
+      server = null;
       const ended = new Promise((resolve) => ending.once('exit', resolve));
       // SIGINT: fast shutdown; SIGQUIT: immediate, as if the machine had crashed.
       ending.kill(how === 'fast' ? 'SIGINT' : 'SIGQUIT');
       await ended;
-      server = null;
     },
     async start() {
       const settings = [

@@ -1,0 +1,231 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { holdpoint } from '../support/holdpoint-process.ts';
+import { begin, type Raging } from './apply.ts';
+import type { AuditLine, Disturbed, History } from './history.ts';
+import { type People, startPeople } from './people.ts';
+import { randomFrom } from './random.ts';
+import { outcomes, type Violation, violations } from './rules.ts';
+import { type FaultKind, type Shape, type Step, stormOf } from './schedule.ts';
+import { startWorld, type World } from './world.ts';
+
+/** One storm from its seed. */
+export interface RoundOptions {
+  readonly seed: number;
+  readonly shape: Shape;
+  readonly stormMs: number;
+  readonly faults: number;
+  readonly only?: readonly FaultKind[];
+  /** Instead of what the seed says: a part of a storm that was seen before. */
+  readonly steps?: readonly Step[];
+  /** The built command that is tried. */
+  readonly program?: string;
+  /** A folder that gets what was said and done, where a rule was broken. */
+  readonly evidence?: string;
+}
+/** What came of it. */
+export interface Round {
+  readonly options: RoundOptions;
+  readonly steps: readonly Step[];
+  /** How often each kind happened; what found nothing to happen to does not count. */
+  readonly injected: Readonly<Partial<Record<FaultKind, number>>>;
+  readonly history: History;
+  readonly violations: readonly Violation[];
+  readonly outcomes: Readonly<Record<string, number>>;
+  /** Messages that came twice, and that overtook others. */
+  readonly shuffled: { readonly twice: number; readonly overtaken: number };
+}
+
+const REST_MS = 60_000;
+/** So long nothing may move for it to count as rest. */
+const STILL_MS = 1_500;
+
+/** A storm, the calm after it, and what is found then. */
+export async function runRound(options: RoundOptions): Promise<Round> {
+  const { seed, shape, stormMs, faults, only } = options;
+  const random = randomFrom(seed);
+  const steps =
+    options.steps ??
+    stormOf(random.fork('storm'), shape, { forMs: stormMs, faults, ...(only === undefined ? {} : { only }) });
+  const world = await startWorld(shape, options.program);
+  try {
+    const people = startPeople(world, random.fork('people'));
+    const disturbed: Disturbed[] = [];
+    const injected: Partial<Record<FaultKind, number>> = {};
+    await rage(world, steps, stormMs, disturbed, injected);
+    await people.stop();
+    for (const { rest, killRunner } of world.hosts) {
+      rest(false);
+      killRunner();
+    }
+    const { restMs, restless } = await settle(world, people, disturbed);
+    const before = new Set(restMs === null ? [] : await waitingJobs(people));
+    if (restMs !== null) await people.approveAll(20_000);
+    const after = restMs === null ? { restMs: null, restless: [] } : await settle(world, people, disturbed);
+    const history = await gather(world, people, disturbed, { restMs, restless });
+    const dead = stillWaiting(history, before);
+    const found = [
+      ...violations(history),
+      ...dead,
+      ...(restMs !== null && after.restMs === null
+        ? [{ rule: 'rest' as const, words: `what was approved did not come to rest: ${after.restless[0]}` }]
+        : []),
+      ...world.troubles.map((words) => ({ rule: 'rest' as const, words })),
+    ];
+    const how: Record<string, number> = {};
+    for (const word of outcomes(history).values()) how[word] = (how[word] ?? 0) + 1;
+    const shuffled = world.hosts
+      .map(({ toHub }) => toHub.counts())
+      .reduce((a, b) => ({ twice: a.twice + b.twice, overtaken: a.overtaken + b.overtaken }));
+    const round = { options, steps, injected, history, violations: found, outcomes: how, shuffled };
+    if (found.length > 0 && options.evidence !== undefined) keep(options.evidence, world, round);
+    return round;
+  } finally {
+    await world.close();
+  }
+}
+
+/** Lets the storm happen; resolves when it is over and everything that it broke works again. */
+async function rage(
+  world: World,
+  steps: readonly Step[],
+  stormMs: number,
+  disturbed: Disturbed[],
+  injected: Partial<Record<FaultKind, number>>,
+): Promise<void> {
+  const start = Date.now();
+  const all = steps.map(async (step) => {
+    await pause(Math.max(0, start + step.at - Date.now()));
+    const from = Date.now();
+    const raging: Raging | null = begin(world, step);
+    if (raging === null) return;
+    injected[step.kind] = (injected[step.kind] ?? 0) + 1;
+    const mine = raging.touches.map((touched) => ({ ...touched, from, to: Number.POSITIVE_INFINITY }));
+    disturbed.push(...mine);
+    await pause(step.forMs);
+    await raging.heal();
+    for (const one of mine) one.to = Date.now();
+  });
+  await Promise.all([...all, pause(stormMs)]);
+}
+
+/** What still moves, or would have to; empty at rest. */
+async function moving(world: World, people: People, disturbed: readonly Disturbed[]): Promise<readonly string[]> {
+  const holds = await people.holds();
+  if (holds === null) return ['no hub answers'];
+  const of = new Map(holds.map((hold) => [hold.job_id, hold]));
+  const started = new Set(world.started.map(({ job }) => job));
+  const out: string[] = [];
+  for (const hold of holds) {
+    const { status } = world.gitlab.job(hold.job_id);
+    const over = status !== 'running' && status !== 'canceling';
+    if (hold.state === 'running' && over) out.push(`hold ${hold.id} is running, its job ${hold.job_id} ${status}`);
+    if (hold.state === 'pending' && hold.attempt !== null) out.push(`hold ${hold.id} is pending with a live job`);
+    if (hold.state === 'waiting_for_approval' && hold.attempt !== null && over)
+      out.push(`hold ${hold.id} waits with job ${hold.attempt.job_id}, which is ${status}`);
+  }
+  const rows = people.queued.map(({ job }) => world.gitlab.job(job));
+  const canceled = new Set(people.canceled);
+  for (const { id, status, handedOutAt } of rows) {
+    if (status === 'pending') out.push(`job ${id} is pending in GitLab`);
+    if (status === 'canceling' && !started.has(id)) out.push(`job ${id} is canceling`);
+    if (status !== 'running' || started.has(id) || canceled.has(id)) continue;
+    const hold = of.get(id);
+    const isParked = hold !== undefined && hold.attempt !== null && hold.state === 'waiting_for_approval';
+    if (!isParked && !isLost(id, handedOutAt, people, disturbed)) out.push(`job ${id} runs in GitLab and nowhere else`);
+  }
+  return out;
+}
+
+function isLost(job: number, at: number | null, people: People, disturbed: readonly Disturbed[]): boolean {
+  const agent = people.queued.find((one) => one.job === job)?.agent;
+  return (
+    at !== null &&
+    disturbed.some(
+      ({ who, what, from, to }) =>
+        who === agent && (what === 'gitlab' || what === 'process') && from <= at + 3_000 && to >= at - 3_000,
+    )
+  );
+}
+
+async function settle(world: World, people: People, disturbed: readonly Disturbed[]) {
+  const from = Date.now();
+  let stillSince: number | null = null;
+  let restless: readonly string[] = [];
+  while (Date.now() < from + REST_MS + STILL_MS) {
+    restless = await moving(world, people, disturbed);
+    if (restless.length > 0) stillSince = null;
+    else stillSince ??= Date.now();
+    if (stillSince !== null && Date.now() - stillSince >= STILL_MS) return { restMs: stillSince - from, restless };
+    await pause(250);
+  }
+  return { restMs: null, restless };
+}
+
+const waitingJobs = async (people: People): Promise<readonly number[]> =>
+  ((await people.holds()) ?? []).filter(({ state, attempt }) => state === 'waiting_for_approval' && attempt !== null).map(({ job_id }) => job_id);
+
+/** What was parked at rest and has been approved since runs now: else it was parked in name only. */
+function stillWaiting(history: History, before: ReadonlySet<number>): readonly Violation[] {
+  const started = new Set(history.started.map(({ job }) => job));
+  const canceled = new Set(history.canceled);
+  return history.gitlab
+    .filter(({ job, status }) => before.has(job) && !started.has(job) && !canceled.has(job) && status === 'running')
+    .map(({ job }) => ({ rule: 'alive', words: `job ${job} was parked and approved after the storm, and did not run` }));
+}
+
+async function gather(
+  world: World,
+  people: People,
+  disturbed: readonly Disturbed[],
+  rest: Pick<History, 'restMs' | 'restless'>,
+): Promise<History> {
+  const exported = await people.read('audit/export', 60_000);
+  const holds = (await people.holds()) ?? [];
+  const { lines, problem } = exported === null ? { lines: [], problem: 'no hub exports it' } : await verified(exported);
+  return {
+    queued: people.queued,
+    asked: people.asked,
+    started: world.started,
+    disturbed,
+    canceled: people.canceled,
+    gitlab: people.queued.map(({ job }) => {
+      const { status, handedOutAt, handOuts, trace } = world.gitlab.job(job);
+      return { job, status, handedOutAt, handOuts, note: trace.includes('Holdpoint: ') };
+    }),
+    holds: holds.map(({ id, state, job_id, attempt }) => ({ id, state, job: job_id, attempt: attempt?.job_id ?? null })),
+    audit: lines,
+    auditProblem: problem,
+    ...rest,
+  };
+}
+
+/** Checked as an auditor does, with the command, and without the hub. */
+async function verified(exported: string): Promise<{ lines: AuditLine[]; problem: string | null }> {
+  const folder = mkdtempSync(join(tmpdir(), 'holdpoint-faults-'));
+  try {
+    writeFileSync(join(folder, 'audit.ndjson'), exported);
+    const { code, out, err } = await holdpoint(['audit', 'verify', join(folder, 'audit.ndjson')]);
+    const lines = exported
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as AuditLine)
+      .filter(({ seq }) => seq !== undefined);
+    return { lines, problem: code === 0 ? null : `${out}${err}` };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function keep(folder: string, world: World, { history, steps, violations: broken }: Omit<Round, 'options'>): void {
+  const put = (name: string, text: string): void => writeFileSync(join(folder, name), text);
+  put('violations.txt', broken.map(({ rule, words }) => `${rule}: ${words}\n`).join(''));
+  put('steps.json', JSON.stringify(steps, null, 1));
+  const { audit, ...rest } = history;
+  put('history.json', JSON.stringify(rest, null, 1));
+  put('audit.ndjson', audit.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  for (const { agent } of world.hosts) put(`${agent.name}.log`, agent.output());
+  for (const { member } of world.hubs) put(`${member.name.replace(' ', '-')}.log`, member.output());
+}
