@@ -192,6 +192,28 @@ describe('the link', () => {
     expect(await hub.world.state(1)).toBe('pending');
   });
 
+  it('T27, T40 ends a hold whose verdict was lost when its agent, and nobody else, tells that the job is over', async () => {
+    const own = await welcomed(hub.url, hub.keys.embedded);
+    const other = await welcomed(hub.url, hub.keys.other);
+    for (const id of [1, 2]) {
+      own.send(admitFrame({ id, pipeline: id }));
+      await own.next('verdict');
+    }
+    other.send({ ...reportFrame(1, 1, 'canceled'), hold: null });
+    expect((await other.next('state')).holds).toEqual([]);
+    own.send({ ...reportFrame(1, 3, 'canceled'), hold: null });
+    expect((await own.next('state')).holds).toEqual([]);
+    expect(await hub.world.state(1)).toBe('waiting_for_approval');
+    own.send({ ...reportFrame(1, 1, 'canceled'), hold: null });
+    expect((await own.next('state')).holds).toEqual([{ hold: 1, job_id: 1, state: 'canceled', current: true }]);
+    own.send({ ...reportFrame(2, 2, 'detached'), hold: null });
+    await own.next('state');
+    expect(await hub.world.store.hold(2)).toMatchObject({
+      state: 'waiting_for_approval',
+      attempts: [{ endedAt: expect.any(Number) }],
+    });
+  });
+
   it('T29 pushes that were not acknowledged come again in order after a drop, acknowledged ones do not', async () => {
     for (let id = 1; id <= 3; id++) await hub.world.admit({ id, pipeline: id });
     await hub.world.approve('maria', 1);

@@ -97,6 +97,10 @@ describe('a parked job', () => {
     for (const status of ['failed', 'success', 'refused'] as const) {
       expect(afterHeartbeat(job(), status, AT)).toMatchObject({ state: 'ended', reports: [{ event: 'detached' }] });
     }
+    // The hub may have a hold of it all the same: a verdict can be lost on its way.
+    expect(afterHeartbeat(job({ state: 'received', hold: null }), 'canceled', AT).reports).toMatchObject([
+      { event: 'canceled' },
+    ]);
     expect(afterLook(job({ state: 'confirmed' }), 'canceling', AT)).toEqual(job({ state: 'confirmed' }));
     expect(afterLook(job({ state: 'confirmed' }), 'success', AT).reports[0]?.detail).toEqual({ status: 'success' });
     expect(afterLook(job({ state: 'confirmed' }), 'refused', AT).reports[0]?.detail.status).toBe('failed');

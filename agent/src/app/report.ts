@@ -28,7 +28,10 @@ async function take(
   gate: DeploymentGate | null,
 ): Promise<readonly HoldStatus[]> {
   const { jobId, event, detail } = said;
-  if (said.hold === null) {
+  // The verdict that told the agent of its Hold was lost, and GitLab ended the job before it asked again.
+  const meant = said.hold ?? (event === 'refused' ? null : ((await s.tx.liveHoldOf(agent, jobId))?.id ?? null));
+  if (meant === null && event !== 'refused') return [];
+  if (meant === null) {
     const project = detail.facts?.project.id ?? null;
     await s.audit(
       'payload_refused',
@@ -37,10 +40,10 @@ async function take(
     );
     return [];
   }
-  const hold = await s.tx.hold(said.hold);
+  const hold = await s.tx.hold(meant);
   if (hold === null || !hold.attempts.some((attempt) => attempt.jobId === jobId && attempt.agent === agent)) {
-    await s.audit('report_refused', {}, { hold: said.hold, job_id: jobId, event, reason: 'not a hold of this agent' });
-    return [{ hold: said.hold, jobId, state: 'unknown', current: false }];
+    await s.audit('report_refused', {}, { hold: meant, job_id: jobId, event, reason: 'not a hold of this agent' });
+    return [{ hold: meant, jobId, state: 'unknown', current: false }];
   }
   if (!(await s.tx.noteReport({ hold: hold.id, jobId, event, at: said.at }))) return [statusOf(hold, jobId)];
   if (alreadySo(hold, said)) return [statusOf(hold, jobId)];

@@ -220,8 +220,7 @@ export function poolOf(runner: string): string {
 
 /** The job at the end of its live stage, or pushed out by a limit: failed at the CI server, its Hold kept. */
 export function detached(job: ParkedJob, reason: string, at: string): ParkedJob {
-  const report: OwedReport | null = job.hold === null ? null : { event: 'detached', at, detail: { reason } };
-  return failing(job, { note: detachNote(job, reason), report });
+  return failing(job, { note: detachNote(job, reason), report: { event: 'detached', at, detail: { reason } } });
 }
 
 /** Which limit somebody is over. */
@@ -303,23 +302,23 @@ export type CiStatus = 'running' | 'canceling' | 'canceled' | 'failed' | 'succes
 
 /** A parked job after a heartbeat; the same object while it lives. */
 export function afterHeartbeat(job: ParkedJob, status: CiStatus, at: string): ParkedJob {
-  const known = job.hold !== null;
+  // Said of a job without a Hold, too: the hub may have given it one in a verdict that was lost.
   switch (status) {
     case 'running':
       return job;
     case 'canceling':
       return failing(
         { ...job, pendingNote: null },
-        { note: null, report: known ? { event: 'canceled', at, detail: {} } : null },
+        { note: null, report: { event: 'canceled', at, detail: {} } },
       );
     case 'canceled':
-      return ended(job, known ? { event: 'canceled', at, detail: {} } : null);
+      return ended(job, { event: 'canceled', at, detail: {} });
     case 'failed':
     case 'success':
     case 'refused': {
       const reason =
         status === 'refused' ? 'GitLab no longer takes anything for this job' : `GitLab ended the job: ${status}`;
-      return ended(job, known ? { event: 'detached', at, detail: { reason } } : null);
+      return ended(job, { event: 'detached', at, detail: { reason } });
     }
     default:
       status satisfies never;

@@ -119,6 +119,8 @@ export interface StoreReader extends DeploymentReads, PasskeyReads, AgentReads, 
   hold(id: number): Promise<Hold | null>;
   holdOfJob(instance: string, projectId: number, jobId: number): Promise<Hold | null>;
   openHold(key: HoldKey): Promise<Hold | null>;
+  /** The Hold whose job, not ended yet, this agent has. */
+  liveHoldOf(agent: string, jobId: number): Promise<Hold | null>;
   holds(filter: HoldFilter, page: OrderedPage): Promise<readonly Hold[]>;
   /** Those of these Holds that there are, in no order. */
   holdsWithIds(ids: readonly number[]): Promise<readonly Hold[]>;

@@ -36,6 +36,7 @@ export function holdReads(
   StoreReader,
   | 'hold'
   | 'holdOfJob'
+  | 'liveHoldOf'
   | 'openHold'
   | 'holds'
   | 'holdsWithIds'
@@ -61,6 +62,17 @@ export function holdReads(
         .where('attempts.instance', '=', instance)
         .where('attempts.project_id', '=', projectId)
         .where('attempts.job_id', '=', jobId)
+        .executeTakeFirst();
+      return one(row);
+    },
+    async liveHoldOf(agent, jobId) {
+      const row = await db
+        .selectFrom('holds')
+        .innerJoin('attempts', 'attempts.hold', 'holds.id')
+        .selectAll('holds')
+        .where('attempts.agent', '=', agent)
+        .where('attempts.job_id', '=', jobId)
+        .where('attempts.ended_at', 'is', null)
         .executeTakeFirst();
       return one(row);
     },
