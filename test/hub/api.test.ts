@@ -344,6 +344,7 @@ describe('the HTTP API', () => {
       gitlabTokens: async () => [],
       signIn: null,
       keeper: auditKeeper(),
+      retention: { apply: () => Promise.reject(new Error('not asked')) },
       detached: openDetached(hub.world.context, null, hub.log),
       notifications: openNotifications(
         hub.world.context,

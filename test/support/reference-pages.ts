@@ -18,6 +18,8 @@ const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   step_up_required: 'The policy asks for a fresh sign-in or a passkey for this vote; both are given on the page.',
   self_approval: 'Whoever triggered a job or wrote its commit does not approve it; ask somebody else.',
   not_found: 'There is no such thing, or this person may not see it.',
+  removed:
+    'The text of what ran or was asked was removed for its age, as the policy says (`retention`); the audit tells who let it run and why.',
   digest_mismatch: 'The Hold has another digest than the one that was looked at: look at it again.',
   wrong_state: 'The Hold, Review, Approval or token has ended or moved on; the message says where it is.',
   hold_conflict: 'Somebody else decided at the same moment, several times over: look again and repeat.',

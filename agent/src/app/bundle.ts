@@ -15,6 +15,7 @@ import { type AuditKeeper, type SignedHead, signedHead } from './checkpoint.ts';
 import { membersFor, policyFor } from './governing.ts';
 import { byCaller, type Caller, type HubContext } from './hub-context.ts';
 import { type NearestDiff, type NearestReader, nearestDiff, readConfiguration } from './nearest.ts';
+import { whyGone } from './removed.ts';
 import { notFound, visibleHold } from './see.ts';
 import { settle } from './settle.ts';
 
@@ -110,7 +111,7 @@ export async function bundleOfHold(
   const canonical = await store.configuration(hold.digest);
   const facts = await store.facts(hold.id, hold.attempts.at(-1)!.jobId);
   if (configuration === null || canonical === null || facts === null)
-    throw new HoldpointError('internal', `hold ${id}: the store lacks its configuration or facts`);
+    throw await whyGone(store, { what: `hold ${id}`, digest: hold.digest, hold: id });
   await note(context, caller, hold);
   const reviews = [...new Set([hold.review, approval?.review ?? null])].filter((of) => of !== null);
   const rows = await rowsOf(store, { hold, deployment, approval, reviews });

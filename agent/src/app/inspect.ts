@@ -5,7 +5,6 @@ import type { BreakGlass } from '../domain/break-glass.ts';
 import { recognised } from '../domain/commit-people.ts';
 import type { Change } from '../domain/configuration-diff.ts';
 import type { Deployment } from '../domain/deployment.ts';
-import { HoldpointError } from '../domain/errors.ts';
 import type { Facts } from '../domain/facts.ts';
 import { hideTags, hideTagsOfChange } from '../domain/hidden-values.ts';
 import type { Hold } from '../domain/hold.ts';
@@ -26,6 +25,7 @@ import type { Caller, HubContext } from './hub-context.ts';
 import { keepsOf } from './keeps.ts';
 import { nearestDiff, readConfiguration } from './nearest.ts';
 import { peopleTold } from './people-told.ts';
+import { whyGone } from './removed.ts';
 import { notFound, sightOf, visibleApproval, visibleHold } from './see.ts';
 import { ownRules, type QuorumView, quorumView, type RuleView, ruleOfVote, ruleViews, votesFor } from './standing.ts';
 import { neededFor } from './step-up.ts';
@@ -123,7 +123,7 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
   const facts = await store.facts(hold.id, hold.attempts.at(-1)!.jobId);
   const configuration = await readConfiguration(store, hold.digest);
   if (facts === null || configuration === null)
-    throw new HoldpointError('internal', `hold ${id}: the store lacks its configuration or facts`);
+    throw await whyGone(store, { what: `hold ${id}`, digest: hold.digest, hold: id });
   const policy = policyNow(whole, hold, now);
   const opener = review?.requirement ?? { trigger: hold.trigger, people: facts.commit.people };
   const asking = [...(review === null ? [] : [review.requirement]), requirementFor(policy, opener)];
@@ -261,7 +261,8 @@ export async function inspectApproval(context: HubContext, caller: Caller, id: n
   const { store } = context;
   const approval = await visibleApproval(context, caller, id);
   const configuration = await readConfiguration(store, approval.digest);
-  if (configuration === null) throw new HoldpointError('internal', `approval ${id}: the store lacks its configuration`);
+  if (configuration === null)
+    throw await whyGone(store, { what: `approval ${id}`, digest: approval.digest, hold: null });
   const { rules } = policyFor(await context.policy(), approval);
   const members = await membersFor(context.directory, approval.subject.projectId, [{ rules }]);
   const member = members.find(({ person }) => person.id === caller.person.id);

@@ -12,6 +12,7 @@ import { type AskOutcome, decideAsk } from './decide-ask.ts';
 import { membersFor, policyFor } from './governing.ts';
 import { byCaller, type Caller, type HubContext, retrying } from './hub-context.ts';
 import { readConfiguration } from './nearest.ts';
+import { whyGone } from './removed.ts';
 import { sightOf, visibleApproval } from './see.ts';
 import { settle } from './settle.ts';
 
@@ -117,8 +118,10 @@ export async function compareApprovals(
     await readConfiguration(context.store, from.digest),
     await readConfiguration(context.store, to.digest),
   ];
-  if (a === null || b === null)
-    throw new HoldpointError('internal', `approval ${ids.join(' or ')}: the store lacks its configuration`);
+  if (a === null || b === null) {
+    const gone = a === null ? from : to;
+    throw await whyGone(context.store, { what: `approval ${gone.id}`, digest: gone.digest, hold: null });
+  }
   const changes = diffConfigurations(a, b);
   const sees = (await rulesKnow(context, caller, from)) && (await rulesKnow(context, caller, to));
   return {

@@ -1,5 +1,4 @@
 import type { Facts } from '../domain/facts.ts';
-import { DAY_MS } from '../domain/lifetime.ts';
 import type { Policy } from '../domain/policy.ts';
 import { demandedMode } from '../domain/policy-demands.ts';
 import type { Inputs } from '../domain/scope.ts';
@@ -19,9 +18,6 @@ export interface Diverted {
   readonly hold: null;
   readonly runner: string;
 }
-
-/** What nobody has run for so long is of no use to whoever begins to guard. */
-const SIGHTINGS_KEPT_MS = 90 * DAY_MS;
 
 const about = (facts: Facts) => ({
   job_id: facts.job.id,
@@ -45,7 +41,7 @@ export async function monitored(
   inputs: Inputs = 'any',
 ): Promise<Monitored> {
   if (would === 'hold') {
-    await s.tx.dropSightings(s.now - SIGHTINGS_KEPT_MS);
+    await s.tx.dropSightings(s.now - s.policy.retention.sightingsMs);
     await s.tx.putSighting({
       subject: subjectOf(facts),
       projectPath: facts.project.path,

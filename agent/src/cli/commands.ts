@@ -183,6 +183,12 @@ export const COMMANDS: readonly {
     load: () => import('./commands/store.ts'),
   },
   {
+    name: 'gc',
+    usage: '[--dry-run]',
+    summary: 'remove from the hub what the retention of the policy lets go',
+    load: () => import('./commands/gc.ts'),
+  },
+  {
     name: 'support-bundle',
     usage: '[--anonymize]',
     summary: 'one file without secrets, for whoever helps',

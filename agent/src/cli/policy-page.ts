@@ -25,6 +25,8 @@ export function policyPage(policy: PolicyView, now: number): string {
   };
   list('Freeze windows', policy.freeze);
   list('Protected environments', policy.environments);
+  lines.push('', 'Retention');
+  for (const { key, words, line: at } of policy.retention) lines.push(`  ${key}: ${words}  [${line(at)}]`);
   if (policy.runners.length > 0) {
     lines.push('', 'Runners');
     for (const { runner, mode } of policy.runners) lines.push(`  ${runner}: at least ${mode}`);

@@ -145,6 +145,7 @@ export const AUDIT_EVENTS = {
   job_diverted: event('ungated', 'sent the job to an unprotected runner'),
   audit_exported: event('system', 'exported the audit'),
   bundle_made: event('system', 'made a bundle for an auditor'),
+  retention_applied: event('system', 'removed what the retention of the policy lets go'),
   store_behind: event('system', 'found that the store is older than what an agent knows'),
   tokens_revoked: event('token', 'ended many tokens at once'),
   hub_key_rotated: event('system', 'has handed over to another key that signs from now on; both have signed it'),

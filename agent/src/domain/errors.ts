@@ -17,6 +17,7 @@ export const ERRORS = {
   not_eligible: { status: 403, exit: 5 },
   self_approval: { status: 403, exit: 5 },
   not_found: { status: 404, exit: 3 },
+  removed: { status: 410, exit: 3 },
   digest_mismatch: { status: 409, exit: 4 },
   wrong_state: { status: 409, exit: 4 },
   hold_conflict: { status: 409, exit: 4 },

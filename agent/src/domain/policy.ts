@@ -13,6 +13,7 @@ import {
   rulesOfEntry,
   SHIPPED_EDIT,
 } from './protected-environment.ts';
+import { DEFAULT_RETENTION, type RetentionPolicy } from './retention.ts';
 import { type ApprovalRule, levelRule } from './rule.ts';
 import type { ScopePolicy } from './scope.ts';
 import type { StepUp } from './step-up.ts';
@@ -115,6 +116,8 @@ export interface Policy {
   /** Projects (id or full path) whose unapproved jobs an unprotected runner gets, where nothing in them forbids it. */
   readonly divert?: readonly { readonly project: number | string; readonly runner: string }[];
   readonly tokens: TokenPolicy;
+  /** How long the store keeps what it may let go. */
+  readonly retention: RetentionPolicy;
   /** Times at which jobs are kept back, or need more approvals. */
   readonly freezes: readonly FreezeWindow[];
   /** Runners that have to be gated, whatever their agent's own file says. */
@@ -152,6 +155,7 @@ export const DEFAULT_POLICY: Policy = {
   base: SHIPPED,
   entries: [],
   tokens: DEFAULT_TOKEN_POLICY,
+  retention: DEFAULT_RETENTION,
   freezes: [],
   runners: [],
   environments: [],

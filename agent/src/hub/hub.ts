@@ -42,6 +42,7 @@ import { type NotifyOptions, openNotifications } from './notifications.ts';
 import { joinOtherHubs } from './other-hubs.ts';
 import { peersOf } from './proxies.ts';
 import { recent } from './recent.ts';
+import { openRetention } from './retention.ts';
 import type { Route } from './route.ts';
 import { routes } from './routes.ts';
 import { buildServer } from './server.ts';
@@ -239,6 +240,7 @@ export function createHub(options: HubOptions): Hub {
     outbox: () => notifications.figures(),
   });
   const autoApprovals = openAutoApprovals(context, options.ci ?? null, log);
+  const retention = openRetention(context, log);
   const detached = openDetached(context, options.ci ?? null, log);
   const notifications = openNotifications(
     context,
@@ -274,6 +276,7 @@ export function createHub(options: HubOptions): Hub {
     gitlabTokens:
       options.ci === undefined ? async () => [] : gitlabTokens(options.ci.api, options.ci.tokens ?? [], clock),
     keeper: options.audit,
+    retention,
     signIn,
     metrics: metrics.text,
   });
@@ -391,6 +394,7 @@ export function createHub(options: HubOptions): Hub {
       checking = audit.start().then(checkApprovals);
       expireAndAgain();
       detached.start();
+      retention.start();
       notifications.start();
       return { host: address, port: taken };
     },
@@ -402,6 +406,7 @@ export function createHub(options: HubOptions): Hub {
         checking,
         expiring,
         detached.close(),
+        retention.close(),
         notifications.close(),
         autoApprovals.close(),
         signIn?.close(),

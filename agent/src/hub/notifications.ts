@@ -18,9 +18,6 @@ const GATHER_MS = 50;
 /** Recipients that are written to at the same time: in all, and of one channel, so that a slow one holds up no other. */
 const MAX_AT_ONCE = 16;
 const MAX_AT_ONCE_PER_CHANNEL = 4;
-/** What was sent is kept for so long. */
-const KEPT_MS = 30 * 24 * 3_600_000;
-const DROP_AT_ONCE = 1_000;
 
 /** Channels as the hub has them. */
 export interface NotifyOptions {
@@ -102,7 +99,6 @@ export function openNotifications(
     nextTick = clock.now() + TICK_MS;
     const ripe = await ripeNotices(hub, awaySince);
     if (ripe.length > 0) complain(await enqueueRipe(hub, kinds, ripe));
-    await store.write((tx) => tx.dropDelivered(clock.now() - KEPT_MS, DROP_AT_ONCE));
   }
 
   const keyOf = ({ channel, target }: OutboxTarget): string => JSON.stringify([channel, target]);

@@ -12,6 +12,7 @@ import {
   settingWords,
 } from '../domain/policy-words.ts';
 import { deployWords } from '../domain/protected-environment.ts';
+import { retentionWords } from '../domain/retention.ts';
 import type { PolicyStatus } from '../ports/policy-status.ts';
 import type { AgentRecord } from '../ports/store.ts';
 import type { BreakGlassView } from '../wire/break-glass.ts';
@@ -51,6 +52,7 @@ export function policyView(policy: Policy, status: PolicyStatus | null, agents: 
       words: `${approvalRules.length === 0 ? 'no votes' : rulesWords(approvalRules)}; started by ${deployWords([deployAccess])}`,
       line: line(['environments', index]),
     })),
+    retention: retentionWords(policy.retention).map((each) => ({ ...each, line: line(['retention', each.key]) })),
     runners: policy.runners.map((demand) => ({ ...demand })),
     lax_runners: agents.flatMap((agent) =>
       agent.runners.flatMap((runner) => {

@@ -17,6 +17,7 @@ import { oidcRoutes } from './routes/oidc.ts';
 import { passkeyRoutes } from './routes/passkeys.ts';
 import { policyRoutes } from './routes/policy.ts';
 import { proposalRoutes } from './routes/proposal.ts';
+import { retentionRoutes } from './routes/retention.ts';
 import { reviewRoutes } from './routes/reviews.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { systemRoutes } from './routes/system.ts';
@@ -45,6 +46,7 @@ export function routes(context: RouteContext): readonly Route[] {
     oidcRoutes,
     passkeyRoutes,
     agentRoutes,
+    retentionRoutes,
     systemRoutes,
   ].flatMap((part) => part(context));
 }

@@ -65,6 +65,4 @@ export interface NoticeWrites {
   ): Promise<number>;
   /** What may change: its state, when it is due, its tries, what went wrong, when it was sent. */
   updateDelivery(delivery: Delivery): Promise<void>;
-  /** Forgets what is sent or dead, and notices that nothing is left of, from before then; at most `limit`. */
-  dropDelivered(before: number, limit: number): Promise<number>;
 }

@@ -16,6 +16,7 @@ import type { HubPush } from './gatekeeper.ts';
 import type { OrderedPage, Page, Sight } from './listing.ts';
 import type { NoticeReads, NoticeWrites } from './notice-store.ts';
 import type { PasskeyReads, PasskeyWrites } from './passkey-store.ts';
+import type { RetentionReads, RetentionWrites } from './retention-store.ts';
 
 export type { OrderedPage, Page, Sight };
 
@@ -115,7 +116,7 @@ export interface Census {
 }
 
 /** Reads. Absent things are null, never an error. All of it rejects with `store_unavailable` when the database does. */
-export interface StoreReader extends DeploymentReads, PasskeyReads, AgentReads, NoticeReads {
+export interface StoreReader extends DeploymentReads, PasskeyReads, AgentReads, NoticeReads, RetentionReads {
   hold(id: number): Promise<Hold | null>;
   holdOfJob(instance: string, projectId: number, jobId: number): Promise<Hold | null>;
   openHold(key: HoldKey): Promise<Hold | null>;
@@ -267,7 +268,13 @@ export interface StoreReader extends DeploymentReads, PasskeyReads, AgentReads, 
  * Writes of one transaction. `update…` writes only where the stored version is one below the given one, and rejects with
  * `hold_conflict` otherwise; so does an insert of what may exist once only. Then nothing of the transaction stays.
  */
-export interface StoreWriter extends StoreReader, DeploymentWrites, PasskeyWrites, AgentWrites, NoticeWrites {
+export interface StoreWriter
+  extends StoreReader,
+    DeploymentWrites,
+    PasskeyWrites,
+    AgentWrites,
+    NoticeWrites,
+    RetentionWrites {
   insertHold(hold: Omit<Hold, 'id'>, facts: Facts): Promise<Hold>;
   /** Writes a Hold; `facts` are those of its newest attempt when that is new. */
   updateHold(hold: Hold, facts?: Facts): Promise<void>;
@@ -350,6 +357,8 @@ export interface Store extends StoreReader {
   alone<T>(name: string, work: () => Promise<T>): Promise<T | null>;
   /** Agents that have pushes to take: what a hub asks now and then, since hints may be lost. */
   agentsToWake(): Promise<readonly string[]>;
+  /** Gives space that nothing uses any more back to the disk, in small steps; what a database does by itself it is not asked for. */
+  giveBack(): Promise<void>;
   /** Writes something of no consequence to the disk; rejects with `store_unavailable` when that does not go. */
   probe(): Promise<void>;
   close(): Promise<void>;

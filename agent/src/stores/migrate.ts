@@ -14,6 +14,7 @@ import { statements as audit } from './migrations/0010-audit.ts';
 import { statements as current } from './migrations/0011-current.ts';
 import { statements as agents } from './migrations/0015-agents.ts';
 import { statements as notices } from './migrations/0016-notices.ts';
+import { statements as retention } from './migrations/0018-retention.ts';
 import type { Schema } from './schema.ts';
 
 /** By number, in order, forward only; a number is given once and for ever. Numbers may be left out. */
@@ -31,6 +32,7 @@ const MIGRATIONS: readonly (readonly [version: number, statements: readonly Stat
   [11, current],
   [15, agents],
   [16, notices],
+  [18, retention],
 ];
 
 /** The schema that this program writes. */

@@ -1,4 +1,4 @@
-import { type ExpressionBuilder, type Kysely, type Selectable, sql } from 'kysely';
+import type { ExpressionBuilder, Kysely, Selectable } from 'kysely';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Delivery, DeliveryState } from '../domain/notify/delivery.ts';
 import type { Notice } from '../domain/notify/notice.ts';
@@ -204,32 +204,6 @@ export function noticeWrites(db: Kysely<Schema>): NoticeWrites {
         .executeTakeFirst();
       if (result.numUpdatedRows !== 1n)
         throw new HoldpointError('hold_conflict', `notification ${id} is not there any more`);
-    },
-    async dropDelivered(before, limit) {
-      const gone = await db
-        .deleteFrom('deliveries')
-        .where('id', 'in', (eb) =>
-          eb
-            .selectFrom('deliveries')
-            .select('id')
-            .where('state', 'in', ['sent', 'dead'])
-            .where('created_at', '<', before)
-            .limit(limit),
-        )
-        .executeTakeFirst();
-      // A notice that went to nobody is kept as long: its key says that it was made.
-      await db
-        .deleteFrom('notices')
-        .where('id', 'in', (eb) =>
-          eb
-            .selectFrom('notices')
-            .select('notices.id')
-            .where('notices.at', '<', before)
-            .where(sql<boolean>`not exists (select 1 from deliveries where deliveries.notice = notices.id)`)
-            .limit(limit),
-        )
-        .execute();
-      return Number(gone.numDeletedRows);
     },
   };
 }

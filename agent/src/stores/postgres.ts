@@ -80,6 +80,8 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
         throw translated(faults, cause);
       }
     },
+    // PostgreSQL's own autovacuum does.
+    giveBack: async () => {},
     async probe() {
       try {
         // A record in the log of the database that no table has: a standby, a full disk and a read-only session say so.

@@ -12,6 +12,7 @@ import { pushOf } from './hold-rows.ts';
 import { noticeReads } from './notices.ts';
 import { passkeyReads } from './passkeys.ts';
 import { protectedReads } from './protected-environments.ts';
+import { retentionReads } from './retention.ts';
 import { reviewOf, voteOf } from './review-rows.ts';
 import { runReads } from './run-reads.ts';
 import type { Schema } from './schema.ts';
@@ -78,7 +79,7 @@ export function reader(db: Kysely<Schema>): StoreReader {
         .select('canonical')
         .where('digest', '=', digest)
         .executeTakeFirst();
-      return row?.canonical ?? null;
+      return row === undefined || row.canonical === '' ? null : row.canonical;
     },
     async configurationsOf(digests, maxChars) {
       const rows = await db
@@ -86,6 +87,7 @@ export function reader(db: Kysely<Schema>): StoreReader {
         .select(['digest', 'canonical'])
         .where('digest', 'in', among(digests))
         .where((eb) => eb(eb.fn<number>('length', ['canonical']), '<=', maxChars))
+        .where('canonical', '<>', '')
         .execute();
       return new Map(rows.map((row) => [row.digest, row.canonical]));
     },
@@ -194,5 +196,6 @@ export function reader(db: Kysely<Schema>): StoreReader {
     },
     ...auditReads(db),
     ...noticeReads(db),
+    ...retentionReads(db),
   };
 }

@@ -31,6 +31,7 @@ export function runReads(
         .where('project_id', '=', projectId)
         .where('hold', '<', before)
         .where('handed_out_at', 'is not', null)
+        .where('facts', '<>', 'null')
         .orderBy('hold', 'desc')
         .limit(limit)
         .execute();

@@ -314,7 +314,11 @@ export interface BreakGlassTable extends SubjectColumns {
 /** All tables by name. */
 export interface Schema extends DeploymentSchema, NoticeSchema {
   schema_version: { version: number };
+  /** Empty where the text was removed: then there is a row in `removed_configurations`. */
   configurations: { digest: string; canonical: string };
+  removed_configurations: { digest: string; at: number; policy: string };
+  removed_facts: { hold: number; at: number; policy: string };
+  key_checks: { kind: string; fingerprint: string };
   holds: HoldTable;
   attempts: AttemptTable;
   reviews: ReviewTable;

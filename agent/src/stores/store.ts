@@ -23,6 +23,9 @@ const BUSY_MS = 10_000;
 /** Between two tries; SQLite's own waiting would stop the whole process, heartbeats included. */
 const BUSY_PAUSE_MS = 10;
 
+/** Pages that are given back at once: 4 MiB, some milliseconds. */
+const PAGES_BACK = 1_024;
+
 /** Opens (and where needed creates or migrates) the store. Rejects with `store_unavailable` in words when it cannot. */
 export async function openStore({ path }: StoreOptions): Promise<Store> {
   const { db, database } = await openSqlite(path);
@@ -40,6 +43,13 @@ export async function openStore({ path }: StoreOptions): Promise<Store> {
           if (!(cause instanceof Busy) || performance.now() > until) throw translated(faultsOf(path), cause);
         }
         await new Promise((resolve) => setTimeout(resolve, BUSY_PAUSE_MS));
+      }
+    },
+    async giveBack() {
+      try {
+        database.exec(`pragma incremental_vacuum(${PAGES_BACK})`);
+      } catch (cause) {
+        if (!codeOf(cause).startsWith('SQLITE_BUSY')) throw translated(faultsOf(path), cause);
       }
     },
     async probe() {
@@ -99,6 +109,8 @@ export async function snapshot(path: string, to: string): Promise<number> {
     database = new Database(path, { readonly: true, timeout: 10_000 });
     const [row] = rowsOf<{ version: number }>(database, 'select max(version) as version from schema_version');
     // One read transaction of SQLite's: no page of it is of another moment.
+    // A copy of a store from before retention can give space back as well.
+    database.exec('pragma auto_vacuum = INCREMENTAL');
     database.exec(`vacuum into '${to.replaceAll("'", "''")}'`);
     chmodSync(to, 0o600);
     return Number(row?.version ?? 0);
@@ -149,6 +161,8 @@ function open(path: string): Database.Database {
       chmodSync(path, 0o600);
     }
     const database = new Database(path, { timeout: OPEN_TIMEOUT_MS });
+    // Only a file that is still empty takes it: space of what is removed can be given back. One that is older keeps it for new rows.
+    database.exec('pragma auto_vacuum = INCREMENTAL');
     database.exec('pragma journal_mode = WAL');
     // A vote that was answered must survive a power cut.
     database.exec('pragma synchronous = FULL');

@@ -13,6 +13,7 @@ import { noticeWrites } from './notices.ts';
 import { passkeyWrites } from './passkeys.ts';
 import { protectedWrites } from './protected-environments.ts';
 import { reader } from './reader.ts';
+import { retentionWrites } from './retention.ts';
 import { approvalColumns, reviewColumns, voteColumns } from './review-rows.ts';
 import type { Schema } from './schema.ts';
 import { sightingWrites } from './sightings.ts';
@@ -67,6 +68,7 @@ export function writer(db: Kysely<Schema>): StoreWriter {
     ...sightingWrites(db),
     ...deploymentWrites(db),
     ...protectedWrites(db),
+    ...retentionWrites(db),
     async insertHold(hold, facts) {
       const { id } = await db.insertInto('holds').values(holdColumns(hold)).returning('id').executeTakeFirstOrThrow();
       const stored = { ...hold, id };
@@ -179,6 +181,10 @@ export function writer(db: Kysely<Schema>): StoreWriter {
       requireOne(result, `denial ${id}`);
     },
     async putConfiguration(digest, canonical) {
+      // It was removed for its age, and is in use again.
+      const gone = await db.deleteFrom('removed_configurations').where('digest', '=', digest).executeTakeFirst();
+      if (gone.numDeletedRows > 0n)
+        await db.updateTable('configurations').set({ canonical }).where('digest', '=', digest).execute();
       await db
         .insertInto('configurations')
         .values({ digest, canonical })

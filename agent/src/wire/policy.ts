@@ -23,6 +23,7 @@ export const policyViewSchema = z.strictObject({
   ),
   freeze: z.array(z.strictObject({ name: text, words: text, line: z.number().int().nullable() })),
   environments: z.array(z.strictObject({ name: text, words: text, line: z.number().int().nullable() })),
+  retention: z.array(settingSchema),
   runners: z.array(z.strictObject({ runner: text, mode: z.enum(['monitor', 'enforce']) })),
   /** Runners that are gated less than the policy wants, as their agents say. */
   lax_runners: z.array(z.strictObject({ agent: text, runner: text, wanted: z.enum(['monitor', 'enforce']) })),

@@ -4,6 +4,8 @@ import type { Store } from '../../../agent/src/ports/store.ts';
 import type { StoreUnderTest } from './store-contract.ts';
 
 const NOW = 1_000_000;
+/** What people were told before this time may go. */
+const over = (notifications: number) => ({ now: NOW, ran: null, notRun: null, ended: 0, notifications, sightings: 0 });
 
 /** What every store must do with what people are told. */
 export function noticesContract({ name, create }: StoreUnderTest): void {
@@ -88,9 +90,9 @@ export function noticesContract({ name, create }: StoreUnderTest): void {
       const [sent, dead, waiting] = [await put('a'), await put('a'), await put('a')];
       await change(sent, { state: 'sent', sentAt: NOW });
       await change(dead, { state: 'dead' });
-      await store.write((tx) => tx.dropDelivered(NOW, 99));
+      await store.write((tx) => tx.dropEnded('notifications', over(NOW), 99));
       expect(await store.delivery(sent)).not.toBeNull();
-      await store.write((tx) => tx.dropDelivered(NOW + 1, 99));
+      await store.write((tx) => tx.dropEnded('notifications', over(NOW + 1), 99));
       expect([await store.delivery(sent), await store.delivery(dead)]).toEqual([null, null]);
       expect((await store.delivery(waiting))?.state).toBe('waiting');
     });

@@ -9,7 +9,8 @@ import { eventually } from '../../support/hub-server.ts';
 import { hubLog, hubWorld } from '../../support/hub-world.ts';
 import { startPostgres, type TestPostgres } from '../../support/postgres.ts';
 import { turnableClock } from '../../support/turnable-clock.ts';
-import { storeContract } from './store-contract.ts';
+import { retentionContract } from './retention-contract.ts';
+import { type StoreUnderTest, storeContract } from './store-contract.ts';
 
 let server: TestPostgres;
 beforeAll(async () => {
@@ -17,13 +18,15 @@ beforeAll(async () => {
 });
 afterAll(() => server.remove());
 
-storeContract({
+const under: StoreUnderTest = {
   name: 'PostgreSQL',
   async create() {
     const { url, drop } = await server.database();
     return { open: () => openPostgresStore({ url, connections: 3 }), remove: drop };
   },
-});
+};
+storeContract(under);
+retentionContract(under);
 
 describe('a store in PostgreSQL', () => {
   let url: string;

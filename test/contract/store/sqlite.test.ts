@@ -6,9 +6,10 @@ import { verifyAudit } from '../../../agent/src/app/verify-audit.ts';
 import { openStore } from '../../../agent/src/stores/store.ts';
 import { hubWorld } from '../../support/hub-world.ts';
 import { rawDatabase } from '../../support/raw-database.ts';
-import { storeContract } from './store-contract.ts';
+import { retentionContract } from './retention-contract.ts';
+import { type StoreUnderTest, storeContract } from './store-contract.ts';
 
-storeContract({
+const under: StoreUnderTest = {
   name: 'SQLite',
   async create() {
     const folder = mkdtempSync(join(tmpdir(), 'holdpoint-store-'));
@@ -17,7 +18,9 @@ storeContract({
       remove: async () => rmSync(folder, { recursive: true }),
     };
   },
-});
+};
+storeContract(under);
+retentionContract(under);
 
 describe('a SQLite file that was tampered with', () => {
   let folder: string;

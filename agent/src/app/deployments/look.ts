@@ -1,7 +1,6 @@
 import type { AuditRow } from '../../domain/audit.ts';
 import type { BrokenMark, Deployment, DeploymentVote } from '../../domain/deployment.ts';
 import type { CurrentRules } from '../../domain/deployment-gate.ts';
-import { HoldpointError } from '../../domain/errors.ts';
 import type { Facts } from '../../domain/facts.ts';
 import { type Hold, isFinal } from '../../domain/hold.ts';
 import {
@@ -25,6 +24,7 @@ import type { DeploymentFilter } from '../../ports/deployment-store.ts';
 import type { OrderedPage, StoreReader } from '../../ports/store.ts';
 import type { Caller, HubContext } from '../hub-context.ts';
 import { letRunOf } from '../let-run.ts';
+import { whyGone } from '../removed.ts';
 import { notFound, sightOf } from '../see.ts';
 import { type QuorumView, quorumView, type RuleView, ruleViews } from '../standing.ts';
 import { currentRules, type DeploymentGate, gateOf } from './gate.ts';
@@ -202,7 +202,7 @@ export async function inspectDeployment(
   const { deployment, hold, current, votes, gate, standing } = ground;
   const { store, directory } = context;
   const facts = await store.facts(hold.id, hold.attempts.at(-1)!.jobId);
-  if (facts === null) throw new HoldpointError('internal', `deployment ${id}: the store lacks its facts`);
+  if (facts === null) throw await whyGone(store, { what: `deployment ${id}`, digest: hold.digest, hold: hold.id });
   const frozen = deployment.requirement;
   const now = current?.requirement ?? frozen;
   const asked = {

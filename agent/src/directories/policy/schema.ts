@@ -4,6 +4,7 @@ import { editSchema, environmentsOf, environmentsSchema } from './environments.t
 import { freezeSchema } from './freeze.ts';
 import { match } from './match.ts';
 import { notifyOf, notifySchema } from './notify.ts';
+import { retentionOf, retentionSchema } from './retention.ts';
 import { runnersOf, runnersSchema } from './runners.ts';
 import { distinctNames, glob, name } from './scalars.ts';
 import { settingsOf, settingsShape } from './settings.ts';
@@ -23,6 +24,7 @@ export const policySchema = z.strictObject({
   environments: environmentsSchema,
   edit: editSchema,
   tokens: tokensSchema,
+  retention: retentionSchema,
   notify: notifySchema.describe('Who is told what, and through which channel of hub.notify.'),
   on_unmatched: z
     .array(z.strictObject({ project: z.union([z.number().int().positive(), glob]), divert: name }))
@@ -45,6 +47,7 @@ export function policyOf(file: z.output<typeof policySchema>, version: string): 
     })),
     ...environmentsOf(file),
     tokens: tokensOf(file.tokens),
+    retention: retentionOf(file.retention),
     freezes: file.freeze ?? [],
     runners: runnersOf(file.runners),
     ...(notify === null ? {} : { notify }),

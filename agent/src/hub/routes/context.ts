@@ -9,6 +9,7 @@ import type { Examined } from '../../ports/gatekeeper.ts';
 import type { Demand } from '../auth.ts';
 import type { LinkServer } from '../link-server.ts';
 import type { Notifications } from '../notifications.ts';
+import type { Retention } from '../retention.ts';
 import type { SignIn } from '../sign-in.ts';
 
 /** What routes need besides the verbs. */
@@ -40,6 +41,7 @@ export interface RouteContext {
   readonly signIn: SignIn | null;
   /** Whether the store takes a write at this moment. */
   readonly writable: () => Promise<boolean>;
+  readonly retention: Pick<Retention, 'apply'>;
   /** Text of the metrics. */
   readonly metrics: () => Promise<string>;
 }
