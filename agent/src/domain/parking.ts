@@ -307,10 +307,7 @@ export function afterHeartbeat(job: ParkedJob, status: CiStatus, at: string): Pa
     case 'running':
       return job;
     case 'canceling':
-      return failing(
-        { ...job, pendingNote: null },
-        { note: null, report: { event: 'canceled', at, detail: {} } },
-      );
+      return failing({ ...job, pendingNote: null }, { note: null, report: { event: 'canceled', at, detail: {} } });
     case 'canceled':
       return ended(job, { event: 'canceled', at, detail: {} });
     case 'failed':
