@@ -236,6 +236,11 @@ export const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     ['agent.yml:3:7: gitlab.ca: "principals.yaml" has no PEM certificate in it'],
   ],
   [
+    'a certificate that cannot be read',
+    GOOD.replace('principals:', '  ca: spoilt.pem\nprincipals:'),
+    ['agent.yml:3:7: gitlab.ca: the PEM certificate number 1 in "spoilt.pem" cannot be read'],
+  ],
+  [
     'a token file that is not there',
     GOOD.replace(/token: .*/, 'token_file: nowhere/token'),
     ['agent.yml:7:17: runners[0].token_file: cannot read "nowhere/token": there is no such file'],

@@ -1,16 +1,19 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AgentConfig, loadConfig } from '../../agent/src/config/load.ts';
 import { ConfigError, problemLine } from '../../agent/src/config/problems.ts';
 import { BAD, GOOD, OTHER, TOKEN } from '../support/bad-configs.ts';
 import { expectedSecrets } from '../support/config-secrets.ts';
+import { ROOT } from '../support/source-files.ts';
 
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'holdpoint-config-'));
   writeFileSync(join(folder, 'principals.yaml'), 'users: []\n');
+  writeFileSync(join(folder, 'spoilt.pem'), '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -119,7 +122,8 @@ describe('agent.yml', () => {
 
   it('reads a token from its file, and an IPv6 address, a store and a certificate', () => {
     write('token', `${TOKEN}\n`);
-    write('ca.pem', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n', 0o644);
+    const own = readFileSync(join(ROOT, 'test/fixtures/tls/cert.pem'), 'utf8');
+    write('ca.pem', own, 0o644);
     const config = load(`gitlab: {url: 'https://gitlab.example.com/sub/', ca: ca.pem}
 gateway: {listen: '[::1]:0'}
 hub: {store: 'sqlite:/srv/hub.db', external_url: https://hub.example.com/}
@@ -128,7 +132,9 @@ runners: [{name: a, token_file: token, protected: false}, {name: b, token: ${OTH
 log: {level: debug, format: json}
 `);
     expect(config.gitlab.url).toBe('https://gitlab.example.com/sub');
-    expect(config.gitlab.ca).toContain('BEGIN CERTIFICATE');
+    // Beside what Node trusts by itself: a `ca` alone would stand in its place.
+    expect(config.gitlab.ca).toContain(own);
+    expect(config.gitlab.ca).toContain(rootCertificates[0]);
     expect(config.gateway.listen).toEqual({ host: '::1', port: 0 });
     expect(config.hub.store).toEqual({ kind: 'sqlite', path: '/srv/hub.db' });
     expect(config.hub.externalUrl).toBe('https://hub.example.com');

@@ -13,7 +13,7 @@ import { quotablePath, readSecretFile } from './secret-file.ts';
 import { readSettings, type Settings } from './settings.ts';
 import type { ConfigSources, Setting } from './sources.ts';
 import { systemErrorWords } from './system-error.ts';
-import { certificates, type TlsConfig, tlsConfig } from './tls.ts';
+import { besideUsual, certificates, type TlsConfig, tlsConfig } from './tls.ts';
 
 /** Where the hub's store is. */
 export type StoreConfig =
@@ -28,7 +28,7 @@ export interface HubConfig {
   readonly gitlab: {
     /** Address of GitLab without a trailing slash; may have a path. */
     readonly url: string;
-    /** Text of PEM certificates to trust beside the usual ones. */
+    /** The authorities to trust for GitLab, the usual ones among them, PEM; null where those alone will do. */
     readonly ca: string | null;
     /** Path of the file with a token that may read; its mode was checked, and it is read again at each use. */
     readonly tokenFile: string | null;
@@ -148,11 +148,12 @@ function readShared(
     const message = `missing: channel ${noted.name} writes notes of merge requests with that token`;
     problems.push({ where: file ?? kind.defaultFile, path: 'hub.gitlab_token_file', message });
   }
+  const gitlabCa = certificates(read, 'gitlab.ca');
   return {
     file,
     gitlab: {
       url: text('gitlab.url'),
-      ca: certificates(read, 'gitlab.ca'),
+      ca: gitlabCa === null ? null : besideUsual(gitlabCa),
       tokenFile: settings.has('gitlab.token_file') ? path('gitlab.token_file') : null,
     },
     hub: {

@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
+import * as tls from 'node:tls';
 import { quotablePath } from './secret-file.ts';
 import type { Settings } from './settings.ts';
 import { systemErrorWords } from './system-error.ts';
@@ -8,6 +9,17 @@ import { systemErrorWords } from './system-error.ts';
 export interface TlsConfig {
   readonly cert: string;
   readonly key: string;
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
+function isCertificate(pem: string): boolean {
+  try {
+    new X509Certificate(pem);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Text of PEM certificates; null where none are named or they are no good, which goes to `problems`. */
@@ -21,9 +33,31 @@ export function certificates({ settings, path, problems }: Settings, key: string
   };
   try {
     const text = readFileSync(path(key), 'utf8');
-    return text.includes('-----BEGIN CERTIFICATE-----') ? text : refuse(`${name} has no PEM certificate in it`);
+    const all = text.match(CERTIFICATE) ?? [];
+    if (all.length === 0) return refuse(`${name} has no PEM certificate in it`);
+    const spoilt = all.findIndex((one) => !isCertificate(one));
+    return spoilt < 0 ? text : refuse(`the PEM certificate number ${spoilt + 1} in ${name} cannot be read`);
   } catch (error) {
     return refuse(`cannot read ${name}: ${systemErrorWords(error)}`);
+  }
+}
+
+/**
+ * `own` beside what Node trusts by itself, PEM: the authorities that it brings or is told of (NODE_EXTRA_CA_CERTS, --use-system-ca).
+ * To Node itself a `ca` stands in the place of those; gitlab-runner, which has the same file, adds it to them.
+ */
+export function besideUsual(own: string): string {
+  // Since Node 22.15; before it nothing tells what the variable has added.
+  const all = (tls as { getCACertificates?: (of: 'default') => readonly string[] }).getCACertificates?.('default');
+  return [...(all ?? [...tls.rootCertificates, ...extra()]), own].join('\n');
+}
+
+/** Node goes on without a file that it cannot read, and has said so when it started. */
+function extra(): readonly string[] {
+  try {
+    return [readFileSync(process.env.NODE_EXTRA_CA_CERTS ?? '', 'utf8')];
+  } catch {
+    return [];
   }
 }
 

@@ -1,3 +1,4 @@
+import { createSecureContext } from 'node:tls';
 import * as oidc from 'openid-client';
 import { Agent, type Dispatcher, fetch as undiciFetch } from 'undici';
 import { type Claims, claimedOf, claimedUser } from '../domain/claims.ts';
@@ -18,7 +19,7 @@ export interface OpenidOptions {
   readonly groupsClaim: string;
   readonly membership: 'directory' | 'claims';
   readonly isGitlab: boolean;
-  /** PEM certificates to trust beside the usual ones. */
+  /** The authorities that are trusted, PEM; without it the usual ones. */
   readonly ca?: string | null;
   readonly clock: Clock;
   readonly log: Log;
@@ -43,7 +44,7 @@ export function openidProvider(options: OpenidOptions): IdentityProvider {
     connectTimeout: CALL_MS,
     headersTimeout: CALL_MS,
     bodyTimeout: CALL_MS,
-    ...(options.ca ? { connect: { ca: options.ca } } : {}),
+    ...(options.ca ? { connect: { secureContext: createSecureContext({ ca: options.ca }) } } : {}),
   });
   let known: { readonly at: number; readonly config: oidc.Configuration } | null = null;
 

@@ -3,6 +3,7 @@ import { relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { readSecretFile } from '../../config/secret-file.ts';
 import { systemErrorWords } from '../../config/system-error.ts';
+import { besideUsual } from '../../config/tls.ts';
 import type { DeclaredJob } from '../../domain/declared-job.ts';
 import { HoldpointError } from '../../domain/errors.ts';
 import { printable } from '../../domain/printable.ts';
@@ -92,7 +93,7 @@ async function jobsOf(
     return parts.jobs(readText('--merged-yaml', flags.mergedYaml, io), flags.mergedYaml, null);
   const { mergedYaml, jobs } = await parts.lint({
     url: required(flags.gitlabUrl ?? io.env.CI_SERVER_URL, '--gitlab-url', 'CI_SERVER_URL'),
-    ca: flags.gitlabCa === undefined ? undefined : readText('--gitlab-ca', flags.gitlabCa, io),
+    ca: flags.gitlabCa === undefined ? undefined : besideUsual(readText('--gitlab-ca', flags.gitlabCa, io)),
     token: gitlabToken(flags, io),
     project,
     content: readText('FILE', file, io),

@@ -8,7 +8,7 @@ export type ChannelConfig =
       readonly url: string;
       /** Path of the file with the key that messages are signed with. */
       readonly secretFile: string;
-      /** PEM certificates to trust beside the usual ones. */
+      /** Path of the only authorities that are trusted there, PEM; null for the usual ones. */
       readonly ca: string | null;
     }
   | {

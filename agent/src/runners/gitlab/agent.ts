@@ -29,7 +29,7 @@ import { createUpstream } from './upstream.ts';
 export interface AgentOptions {
   /** GitLab's URL; a path in it (GitLab under a relative URL) is kept. */
   readonly gitlabUrl: string;
-  /** PEM of the authority of GitLab's certificate, where the system does not know it. */
+  /** The authorities that are trusted for GitLab, PEM; without it the usual ones. */
   readonly gitlabCa?: string | undefined;
   /** A token that may read, for what a job's own may not ask; null where there is none. */
   readonly gitlabToken?: (() => string | null) | undefined;

@@ -34,7 +34,7 @@ export interface Linted {
 /** What is asked of GitLab. */
 export interface LintQuestion {
   readonly url: string;
-  /** Text of PEM certificates to trust beside the usual ones. */
+  /** The authorities that are trusted, PEM; without it the usual ones. */
   readonly ca?: string | undefined;
   readonly token: string;
   readonly project: string;
