@@ -139,11 +139,15 @@ const NOT_RUN_FOLDERS = [
   'fixtures',
 ];
 
+/** Modules for the runtime Bare, for each platform that it has; Node takes its own in their place. */
+const NOT_OF_NODE = /^bare-/;
+
 function tidyPackages(modules) {
   for (const name of readdirSync(modules)) {
     const folders = name.startsWith('@')
       ? readdirSync(join(modules, name)).map((inner) => join(modules, name, inner))
       : [join(modules, name)];
+    if (NOT_OF_NODE.test(name)) rmSync(join(modules, name, 'prebuilds'), { recursive: true, force: true });
     for (const folder of folders) {
       for (const left of NOT_RUN_FOLDERS) rmSync(join(folder, left), { recursive: true, force: true });
       if (existsSync(join(folder, 'node_modules'))) tidyPackages(join(folder, 'node_modules'));
