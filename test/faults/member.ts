@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { type ChildProcess, execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HubProcess } from '../support/holdpoint-process.ts';
@@ -28,7 +28,7 @@ export async function memberOf<P extends HubProcess>(
   name: string,
   folder: string,
   warpModule: string,
-  start: (env: Record<string, string>) => Promise<P>,
+  start: (env: Record<string, string>, spawned: (child: ChildProcess) => void) => Promise<P>,
   onFailure: (message: string) => void,
 ): Promise<Member & { readonly first: P }> {
   const file = join(folder, 'warp.json');
@@ -39,7 +39,9 @@ export async function memberOf<P extends HubProcess>(
   let said = '';
   let busy = false;
   let over = false;
-  let current: P | null = await start(env);
+  let newest: ChildProcess | null = null;
+  const begun = () => start(env, (child) => (newest = child));
+  let current: P | null = await begun();
   const first = current;
   const stands = new Set<symbol>();
   const fulls = new Set<symbol>();
@@ -57,15 +59,12 @@ export async function memberOf<P extends HubProcess>(
     // A start that fails for a fault of the moment is what a service manager tries again.
     for (let tries = 0; !over; tries++) {
       try {
-        current = await start(env);
+        current = await begun();
         return;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
         said += `\n[start failed] ${message}\n`;
-        if (tries >= 60) {
-          onFailure(`${name} does not start: ${message.slice(-2_000)}`);
-          return;
-        }
+        if (tries === 60) onFailure(`${name} does not start: ${message.slice(-2_000)}`);
         await new Promise((resolve) => setTimeout(resolve, 500));
       }
     }
@@ -124,8 +123,11 @@ export async function memberOf<P extends HubProcess>(
     output: () => said + (current?.output() ?? ''),
     async end() {
       over = true;
-      current?.child.kill('SIGCONT');
-      await current?.kill('SIGKILL');
+      const child = newest as ChildProcess | null;
+      if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+      const gone = new Promise((resolve) => child.once('close', resolve));
+      child.kill('SIGKILL');
+      await gone;
     },
   };
 }

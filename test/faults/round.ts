@@ -108,7 +108,15 @@ async function rage(
     await raging.heal();
     for (const one of mine) one.to = Date.now();
   });
-  await Promise.all([...all, pause(stormMs)]);
+  const late = new AbortController();
+  const end = pause(stormMs + REST_MS, 'late', { signal: late.signal }).catch(() => 'late');
+  if ((await Promise.race([Promise.all([...all, pause(stormMs)]), end])) === 'late') {
+    const away = [...world.hosts.map(({ agent }) => agent), ...world.hubs.map(({ member }) => member)]
+      .filter((member) => !member.isUp())
+      .map((member) => `${member.name}: ${member.output().slice(-400)}`);
+    world.troubles.push(`a minute after the storm not all was healed; away: ${away.join(', ') || 'none'}`);
+  }
+  late.abort();
 }
 
 /** What still moves, or would have to; empty at rest. */
@@ -117,17 +125,19 @@ async function moving(world: World, people: People, disturbed: readonly Disturbe
   if (holds === null) return ['no hub answers'];
   const of = new Map(holds.map((hold) => [hold.job_id, hold]));
   const started = new Set(world.started.map(({ job }) => job));
+  const canceled = new Set(people.canceled);
   const out: string[] = [];
   for (const hold of holds) {
     const { status } = world.gitlab.job(hold.job_id);
     const over = status !== 'running' && status !== 'canceling';
     if (hold.state === 'running' && over) out.push(`hold ${hold.id} is running, its job ${hold.job_id} ${status}`);
+    // Canceled in GitLab: the agent hears of it with its next heartbeat, which is a minute away at most by itself.
+    if (canceled.has(hold.job_id)) continue;
     if (hold.state === 'pending' && hold.attempt !== null) out.push(`hold ${hold.id} is pending with a live job`);
     if (hold.state === 'waiting_for_approval' && hold.attempt !== null && over)
       out.push(`hold ${hold.id} waits with job ${hold.attempt.job_id}, which is ${status}`);
   }
   const rows = people.queued.map(({ job }) => world.gitlab.job(job));
-  const canceled = new Set(people.canceled);
   for (const { id, status, handedOutAt } of rows) {
     if (status === 'pending') out.push(`job ${id} is pending in GitLab`);
     if (status === 'canceling' && !started.has(id)) out.push(`job ${id} is canceling`);

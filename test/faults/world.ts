@@ -76,7 +76,7 @@ export interface World {
   readonly postgres: TestPostgres | null;
   readonly started: readonly Started[];
   /** What went wrong with the harness or with a start. */
-  readonly troubles: readonly string[];
+  readonly troubles: string[];
   readonly tokens: Readonly<Record<PersonName, string>>;
   /** Ends runners and processes; nothing of it is left. */
   close(): Promise<void>;
@@ -119,7 +119,7 @@ export async function startWorld(shape: Shape, program = HOLDPOINT): Promise<Wor
     const database = (await postgres?.database())?.url ?? null;
 
     const hubs: (Hub & { readonly bootstrap: string | null })[] = [];
-    for (let n = 0; n < shape.hubs; n++) {
+    const openHub = async (n: number): Promise<void> => {
       const port = await freePort();
       const toStore = database === null ? null : await startProxy({ target: Number(new URL(database).port) });
       if (toStore !== null) stops.push(() => toStore.close());
@@ -142,12 +142,13 @@ export async function startWorld(shape: Shape, program = HOLDPOINT): Promise<Wor
         `hub ${n + 1}`,
         folder,
         warp,
-        (env) => startHubProcess(join(folder, 'hub.yml'), env, program),
+        (env, spawned) => startHubProcess(join(folder, 'hub.yml'), env, { program, spawned }),
         (message) => troubles.push(message),
       );
       stops.push(() => member.end());
       hubs.push({ member, url: member.first.hubUrl, toStore, bootstrap: member.first.bootstrapToken });
-    }
+    };
+    await openHub(0);
     const { url } = hubs[0]!;
     const post = async <T>(token: string, path: string, body: object): Promise<T> => {
       const answer = await fetch(`${url}/api/v1/${path}`, {
@@ -163,6 +164,7 @@ export async function startWorld(shape: Shape, program = HOLDPOINT): Promise<Wor
     const admin = await tokenFor(hubs[0]!.bootstrap ?? '', 'maria', ['read', 'approve', 'admin']);
     const tokens = { maria: admin } as Record<PersonName, string>;
     for (const person of PEOPLE.slice(1)) tokens[person] = await tokenFor(admin, person, ['read', 'approve']);
+    for (let n = 1; n < shape.hubs; n++) await openHub(n);
 
     const hosts: Host[] = [];
     const { good } = CERTIFICATES();
@@ -192,7 +194,7 @@ export async function startWorld(shape: Shape, program = HOLDPOINT): Promise<Wor
         name,
         folder,
         warp,
-        (env) => startAgentProcess(join(folder, 'agent.yml'), env, program),
+        (env, spawned) => startAgentProcess(join(folder, 'agent.yml'), env, { program, spawned }),
         (message) => troubles.push(message),
       );
       stops.push(() => agent.end());

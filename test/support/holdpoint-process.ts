@@ -44,13 +44,21 @@ export interface AgentProcess extends HubProcess {
   readonly gatewayUrl: string;
 }
 
+/** What a start may do differently. */
+export interface StartWishes {
+  /** Another build than that of this tree. */
+  readonly program?: string;
+  /** Told of the process before it is ready. */
+  readonly spawned?: (child: ChildProcess) => void;
+}
+
 /** Starts it and waits until it says that it is ready; rejects with what it printed when it ends instead. */
 export async function startAgentProcess(
   configFile: string,
   env: Record<string, string> = {},
-  program = HOLDPOINT,
+  wishes: StartWishes = {},
 ): Promise<AgentProcess> {
-  const { ready, ...started } = await start('agent', configFile, env, program);
+  const { ready, ...started } = await start('agent', configFile, env, wishes);
   const gatewayUrl = /gateway (http:\/\/\S+?),/.exec(ready)?.[1];
   if (gatewayUrl === undefined) throw new Error(`no gateway in: ${ready}`);
   return { ...started, gatewayUrl };
@@ -60,9 +68,9 @@ export async function startAgentProcess(
 export async function startHubProcess(
   configFile: string,
   env: Record<string, string> = {},
-  program = HOLDPOINT,
+  wishes: StartWishes = {},
 ): Promise<HubProcess> {
-  const { ready, ...started } = await start('hub', configFile, env, program);
+  const { ready, ...started } = await start('hub', configFile, env, wishes);
   return started;
 }
 
@@ -70,12 +78,13 @@ function start(
   command: 'agent' | 'hub',
   configFile: string,
   env: Record<string, string>,
-  program: string,
+  { program = HOLDPOINT, spawned }: StartWishes,
 ): Promise<HubProcess & { readonly ready: string }> {
   const child = spawn(process.execPath, [program, command, '--config', configFile], {
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  spawned?.(child);
   let output = '';
   const gone = new Promise<number | null>((resolve) => child.on('close', (code) => resolve(code)));
   return new Promise((resolve, reject) => {
