@@ -7,8 +7,8 @@ import pg from 'pg';
 
 /** A PostgreSQL of one's own on a free port of loopback, and databases in it. */
 export interface TestPostgres {
-  /** A new, empty database. */
-  database(): Promise<{ readonly url: string; drop(): Promise<void> }>;
+  /** A new, empty database; `more` is said of it when it is made. */
+  database(more?: string): Promise<{ readonly url: string; drop(): Promise<void> }>;
   /** Runs SQL as the server's administrator, in the database of this address. */
   run(url: string, text: string): Promise<readonly Record<string, unknown>[]>;
   /** Ends the server in PostgreSQL's own way: `fast` cuts connections, `immediate` is a crash. */
@@ -18,6 +18,8 @@ export interface TestPostgres {
   /** Starts it again on the same port and data. */
   start(): Promise<void>;
   remove(): Promise<void>;
+  /** Gives a folder to the user that the server runs as. */
+  own(folder: string): void;
 }
 
 /** PostgreSQL refuses to run as root: then it runs as nobody, who needs to read the programs. */
@@ -73,9 +75,9 @@ export async function startPostgres({ durable = false } = {}): Promise<TestPostg
   let server: ChildProcess | null = null;
   let count = 0;
   const postgres: TestPostgres = {
-    async database() {
+    async database(more = '') {
       const name = `test_${++count}`;
-      await run(address('postgres'), `create database ${name}`);
+      await run(address('postgres'), `create database ${name} ${more}`);
       return {
         url: address(name),
         drop: async () => void (await run(address('postgres'), `drop database ${name} with (force)`)),
@@ -117,6 +119,7 @@ export async function startPostgres({ durable = false } = {}): Promise<TestPostg
       });
       server = starting;
     },
+    own: (owned) => isRoot && chownSync(owned, NOBODY, NOBODY),
     async remove() {
       await postgres.halt('immediate');
       rmSync(folder, { recursive: true });

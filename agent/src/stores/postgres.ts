@@ -25,6 +25,9 @@ const MIGRATE_MS = 60_000;
 const BUSY_MS = 10_000;
 /** A hub that stops in the middle of a transaction (SIGSTOP, a dead host) holds the others up for as long as this. */
 const IDLE_IN_TRANSACTION_MS = 10_000;
+/** SQLSTATE disk_full, read_only_sql_transaction. */
+const DISK_FULL = '53100';
+const READ_ONLY = '25006';
 /** No question that the hub asks takes as long as this. */
 const STATEMENT_MS = 30_000;
 /** Of the locks that all hubs on this schema share: one writes at a time, one migrates at a time. */
@@ -39,6 +42,8 @@ const LOCK = sql`pg_advisory_xact_lock(hashtext('holdpoint ' || current_schema()
 export async function openPostgresStore(options: PostgresOptions): Promise<Store> {
   const { db, faults } = await openPostgres(options);
   let last: Promise<unknown> = Promise.resolve();
+  /** Its disk was full, and no probe has found room since. */
+  let full = false;
   return {
     ...translating(faults, reader(db)),
     async write<T>(work: (tx: StoreWriter) => Promise<T>): Promise<T> {
@@ -50,6 +55,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
       try {
         return await mine;
       } catch (cause) {
+        full = full || faults.codeOf(cause) === DISK_FULL;
         throw translated(faults, cause);
       }
     },
@@ -84,14 +90,29 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     giveBack: async () => {},
     async probe() {
       try {
-        // A record in the log of the database that no table has: a standby, a full disk and a read-only session say so.
-        await sql`select pg_logical_emit_message(true, 'holdpoint', 'probe')`.execute(db);
+        // A record in the log of the database that no table has: a standby and a full disk say so. A read-only session takes it, and is asked.
+        const { rows } = await sql<{ closed: string }>`
+          select pg_logical_emit_message(true, 'holdpoint', 'probe'), current_setting('transaction_read_only') as closed`.execute(
+          db,
+        );
+        if (rows[0]?.closed === 'on')
+          throw new DatabaseFault(Object.assign(new Error('takes no writes'), { code: READ_ONLY }));
+        if (full) await requireRoom(db);
+        full = false;
       } catch (cause) {
         throw translated(faults, cause);
       }
     },
     close: () => db.destroy(),
   };
+}
+
+/** Its log may have room where its tables have none: a table for a moment, as long as what a decision writes. */
+async function requireRoom(db: Kysely<Schema>): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    await sql`create temporary table holdpoint_room on commit drop as
+      select md5(random()::text || line) as filler from generate_series(1, 4000) as line`.execute(tx);
+  });
 }
 
 /** The database itself, its schema up to date. Rejects with `store_unavailable` in words. */
@@ -183,6 +204,11 @@ export function postgresName(url: string): string {
   }
 }
 
+const LOOK_AT: Readonly<Record<string, string>> = {
+  [DISK_FULL]: 'the disk of PostgreSQL is full; make room there, and it goes on by itself',
+  [READ_ONLY]: 'PostgreSQL takes no writes; name the server that does, or end its read-only mode',
+};
+
 const faultsOf = (name: string): Faults => ({
   name,
   codeOf: (cause) => (cause instanceof DatabaseFault ? cause.code : null),
@@ -191,5 +217,5 @@ const faultsOf = (name: string): Faults => ({
     if (['23505', '55P03', '40001', '40P01'].includes(code)) return 'taken';
     return code.startsWith('23') ? 'constraint' : 'other';
   },
-  lookAt: 'that PostgreSQL runs, is reached from here and lets this user in',
+  lookAt: (code) => LOOK_AT[code] ?? 'check that PostgreSQL runs, is reached from here and lets this user in',
 });

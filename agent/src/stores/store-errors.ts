@@ -10,8 +10,8 @@ export interface Faults {
   readonly name: string;
   readonly codeOf: (cause: unknown) => string | null;
   readonly refusal: (code: string) => Refusal;
-  /** What to look at when it cannot be used at all. */
-  readonly lookAt: string;
+  /** What to look at when it cannot be used at all, by the code. */
+  readonly lookAt: (code: string) => string;
 }
 
 /** Our own errors as they are; a lost race as `hold_conflict`; what the database or the disk refuses as `store_unavailable`. */
@@ -32,7 +32,7 @@ export function translated(faults: Faults, cause: unknown): unknown {
     case 'other':
       return new HoldpointError(
         'store_unavailable',
-        `store ${faults.name} cannot be used (${code}): check ${faults.lookAt}`,
+        `store ${faults.name} cannot be used (${code}): ${faults.lookAt(code)}`,
         { cause },
       );
   }

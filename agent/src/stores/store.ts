@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { chmodSync, closeSync, existsSync, openSync } from 'node:fs';
+import { open as openFile, rm } from 'node:fs/promises';
 import Database from 'better-sqlite3';
 import { Kysely, SqliteDialect, sql } from 'kysely';
 import { HoldpointError } from '../domain/errors.ts';
@@ -30,6 +32,8 @@ const PAGES_BACK = 1_024;
 export async function openStore({ path }: StoreOptions): Promise<Store> {
   const { db, database } = await openSqlite(path);
   const alone = oneAtATime();
+  /** A write failed and none has gone well since: what is small may still fit where nothing else does. */
+  let failed = false;
   return {
     ...translating(faultsOf(path), reader(db)),
     alone,
@@ -38,9 +42,14 @@ export async function openStore({ path }: StoreOptions): Promise<Store> {
       const until = performance.now() + BUSY_MS;
       for (;;) {
         try {
-          return await db.connection().execute((connection) => transact(database, connection, work));
+          const result = await db.connection().execute((connection) => transact(database, connection, work));
+          failed = false;
+          return result;
         } catch (cause) {
-          if (!(cause instanceof Busy) || performance.now() > until) throw translated(faultsOf(path), cause);
+          if (!(cause instanceof Busy) || performance.now() > until) {
+            failed = failed || isOfTheDisk(cause);
+            throw translated(faultsOf(path), cause);
+          }
         }
         await new Promise((resolve) => setTimeout(resolve, BUSY_PAUSE_MS));
       }
@@ -59,7 +68,10 @@ export async function openStore({ path }: StoreOptions): Promise<Store> {
           const { rows } = await sql<{ user_version: number }>`pragma user_version`.execute(connection);
           await sql.raw(`pragma user_version = ${Number(rows[0]?.user_version ?? 0)}`).execute(connection);
         });
+        if (failed && path !== ':memory:') await requireRoom(path);
+        failed = false;
       } catch (cause) {
+        if (cause instanceof HoldpointError) throw cause;
         // Another process writes at this moment, so it can be written.
         if (!codeOf(cause).startsWith('SQLITE_BUSY')) throw translated(faultsOf(path), cause);
       }
@@ -151,6 +163,31 @@ async function transact<T>(
   }
 }
 
+/** More than any decision writes. */
+const ROOM_BYTES = 256 * 1024;
+
+/** Writes a file of some size beside the store and takes it away again; rejects with `store_unavailable` where that does not go. */
+async function requireRoom(path: string): Promise<void> {
+  const beside = `${path}-room`;
+  try {
+    const file = await openFile(beside, 'w', 0o600);
+    try {
+      await file.write(randomBytes(ROOM_BYTES));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    const code = codeOf(cause) === 'ENOSPC' ? 'SQLITE_FULL' : codeOf(cause);
+    throw new HoldpointError('store_unavailable', `store ${path} cannot be used (${code}): ${lookAt(code)}`, { cause });
+  } finally {
+    await rm(beside, { force: true }).catch(() => {});
+  }
+}
+
+/** What SQLite says where the disk, or the way to it, is at fault. */
+const isOfTheDisk = (cause: unknown): boolean => /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN)/.test(codeOf(cause));
+
 const codeOf = (cause: unknown): string => (cause instanceof Error && 'code' in cause ? String(cause.code) : '');
 
 function open(path: string): Database.Database {
@@ -194,5 +231,11 @@ const faultsOf = (path: string): Faults => ({
       : code.startsWith('SQLITE_CONSTRAINT')
         ? 'constraint'
         : 'other',
-  lookAt: 'the disk, the file and its owner',
+  lookAt,
 });
+
+function lookAt(code: string): string {
+  return code === 'SQLITE_FULL'
+    ? 'its disk is full; make room, and it goes on by itself'
+    : 'check the disk, the file and its owner';
+}
