@@ -118,7 +118,7 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
       hubKey: reached.hubKey,
       trust: reached.trust,
       sign: reached.key.sign,
-      snapshot: () => snapshots?.seq() ?? 0,
+      snapshot: () => snapshots?.held() ?? null,
       cursor: cursorFile(join(config.stateDir, 'link-cursor')),
       clock,
       log: log.child({ part: 'link' }),

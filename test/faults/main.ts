@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runRound } from './round.ts';
-import { type FaultKind, FAULTS, type Shape } from './schedule.ts';
+import { FAULTS, type FaultKind, type Shape } from './schedule.ts';
 
 const { values } = parseArgs({
   options: {

@@ -1,5 +1,5 @@
 import { createServer, type Server, Socket } from 'node:net';
-import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { frameCutter } from './frames.ts';
 import type { Random } from './random.ts';
 

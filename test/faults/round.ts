@@ -175,7 +175,9 @@ async function settle(world: World, people: People, disturbed: readonly Disturbe
 }
 
 const waitingJobs = async (people: People): Promise<readonly number[]> =>
-  ((await people.holds()) ?? []).filter(({ state, attempt }) => state === 'waiting_for_approval' && attempt !== null).map(({ job_id }) => job_id);
+  ((await people.holds()) ?? [])
+    .filter(({ state, attempt }) => state === 'waiting_for_approval' && attempt !== null)
+    .map(({ job_id }) => job_id);
 
 /** What was parked at rest and has been approved since runs now: else it was parked in name only. */
 function stillWaiting(history: History, before: ReadonlySet<number>): readonly Violation[] {
@@ -183,7 +185,10 @@ function stillWaiting(history: History, before: ReadonlySet<number>): readonly V
   const canceled = new Set(history.canceled);
   return history.gitlab
     .filter(({ job, status }) => before.has(job) && !started.has(job) && !canceled.has(job) && status === 'running')
-    .map(({ job }) => ({ rule: 'alive', words: `job ${job} was parked and approved after the storm, and did not run` }));
+    .map(({ job }) => ({
+      rule: 'alive',
+      words: `job ${job} was parked and approved after the storm, and did not run`,
+    }));
 }
 
 async function gather(
@@ -205,7 +210,12 @@ async function gather(
       const { status, handedOutAt, handOuts, trace } = world.gitlab.job(job);
       return { job, status, handedOutAt, handOuts, note: trace.includes('Holdpoint: ') };
     }),
-    holds: holds.map(({ id, state, job_id, attempt }) => ({ id, state, job: job_id, attempt: attempt?.job_id ?? null })),
+    holds: holds.map(({ id, state, job_id, attempt }) => ({
+      id,
+      state,
+      job: job_id,
+      attempt: attempt?.job_id ?? null,
+    })),
     audit: lines,
     auditProblem: problem,
     ...rest,

@@ -142,9 +142,9 @@ function* votes({ asked, audit }: History): Generator<Violation> {
   );
   for (const { what, person, id, answer } of asked) {
     if (answer !== 'taken') continue;
-    const there =
-      what === 'revoke' ? revoked.has(`${person} ${id}`) : rows.has(`${EVENT_OF[what]} ${person} ${id}`);
-    if (!there) yield { rule: 'vote', words: `${person} was told that the ${what} of ${id} is taken: no audit row says so` };
+    const there = what === 'revoke' ? revoked.has(`${person} ${id}`) : rows.has(`${EVENT_OF[what]} ${person} ${id}`);
+    if (!there)
+      yield { rule: 'vote', words: `${person} was told that the ${what} of ${id} is taken: no audit row says so` };
   }
 }
 
@@ -161,8 +161,22 @@ const LEGAL = new Set([
   'expired',
 ]);
 /** Events that end a Hold, and those that nothing may say of one that has ended. */
-const ENDS = new Set(['job_ended', 'hold_rejected', 'hold_canceled', 'hold_expired', 'job_unconfirmed', 'job_canceled']);
-const MOVES = new Set(['hold_released', 'job_passed', 'job_handed_out', 'job_joined', 'hold_fell_back', 'job_undelivered']);
+const ENDS = new Set([
+  'job_ended',
+  'hold_rejected',
+  'hold_canceled',
+  'hold_expired',
+  'job_unconfirmed',
+  'job_canceled',
+]);
+const MOVES = new Set([
+  'hold_released',
+  'job_passed',
+  'job_handed_out',
+  'job_joined',
+  'hold_fell_back',
+  'job_undelivered',
+]);
 
 function* states({ holds, audit, started }: History): Generator<Violation> {
   for (const { id, state } of holds)
@@ -178,13 +192,19 @@ function* states({ holds, audit, started }: History): Generator<Violation> {
       if (ended !== null && MOVES.has(row.event))
         yield { rule: 'states', words: `hold ${hold}: ${row.event} (row ${row.seq}) after ${ended.event}` };
       if (row.event === 'hold_released') may = 'released';
-      if (row.event === 'job_passed' || row.event === 'job_passed_offline' || row.event === 'job_tolerated') may = 'passed';
+      if (row.event === 'job_passed' || row.event === 'job_passed_offline' || row.event === 'job_tolerated')
+        may = 'passed';
       if (row.event === 'hold_fell_back' && may === 'released') may = 'no';
       if (row.event === 'job_handed_out') {
         // Asked before its first byte: the agent was told no, and has to say that it took the job back.
-        const takenBack = rows.slice(n + 1).some((later) => later.event === 'job_undelivered' && later.detail.job_id === job);
+        const takenBack = rows
+          .slice(n + 1)
+          .some((later) => later.event === 'job_undelivered' && later.detail.job_id === job);
         if (may === 'no' && !takenBack && ran.has(job))
-          yield { rule: 'states', words: `hold ${hold}: job ${job} was handed out (row ${row.seq}) and nothing let it go` };
+          yield {
+            rule: 'states',
+            words: `hold ${hold}: job ${job} was handed out (row ${row.seq}) and nothing let it go`,
+          };
       }
       if (ENDS.has(row.event)) ended = row;
     }
@@ -193,7 +213,10 @@ function* states({ holds, audit, started }: History): Generator<Violation> {
 
 function* rest({ restMs, restless }: History): Generator<Violation> {
   if (restMs !== null && restMs <= REST_MS) return;
-  yield { rule: 'rest', words: `${restMs === null ? 'it never' : `only after ${restMs} ms it`} came to rest: ${restless.slice(0, 5).join('; ')}` };
+  yield {
+    rule: 'rest',
+    words: `${restMs === null ? 'it never' : `only after ${restMs} ms it`} came to rest: ${restless.slice(0, 5).join('; ')}`,
+  };
 }
 
 /** Everything in a history that must not be. */

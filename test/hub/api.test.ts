@@ -332,20 +332,18 @@ describe('the HTTP API', () => {
     );
     const table = routes({
       hub: hub.world.context,
-      agents: { reveal: async () => [] },
-      links: { isFixed: () => false, cut: () => {} },
+      reach: { reveal: async () => [], connected: () => null, examine: () => {} },
+      links: { isFixed: () => false, cut: () => {}, refusal: () => null },
       connectedSince: () => null,
       awaySince: () => null,
       writable: async () => true,
       problems: () => [],
-      examined: () => null,
-      examine: () => {},
       local: [],
       gitlabTokens: async () => [],
       signIn: null,
       keeper: auditKeeper(),
       retention: { apply: () => Promise.reject(new Error('not asked')) },
-      detached: openDetached(hub.world.context, null, hub.log),
+      detached: openDetached(hub.world.context, null, null, hub.log),
       notifications: openNotifications(
         hub.world.context,
         { channels: [], senders: [] },

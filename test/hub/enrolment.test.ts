@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { enrolAgent } from '../../agent/src/link/enrol.ts';
+import type { Store } from '../../agent/src/ports/store.ts';
 import { hubKeyOf } from '../../agent/src/system/hub-key.ts';
 import { toSnake } from '../../agent/src/wire/case.ts';
 import { proofText } from '../../agent/src/wire/link.ts';
 import { eventually, HUB_KEYID, helloOf, rawLink, startHub, type TestHub, welcomed } from '../support/hub-server.ts';
 import { HOUR, type JobSpec, requestFor } from '../support/hub-world.ts';
+import { testStore } from '../support/test-store.ts';
 
 const MINUTE = HOUR / 60;
 const keyOf = (seed: number) => hubKeyOf(new Uint8Array(32).fill(seed));
@@ -124,6 +126,29 @@ describe('an agent of another host', () => {
     await older.next('welcome');
     await enrol((await invite('build-1')).body.token, 6);
     expect(await older.closed()).toBe(4403);
+  });
+
+  it('T27 a key that was replaced between its proof and its welcome is not welcomed', async () => {
+    await hub.close();
+    const store = await testStore();
+    let meanwhile: (() => Promise<unknown>) | null = null;
+    const enrolled: Store['enrolled'] = async (agent) => {
+      const found = await store.enrolled(agent);
+      const work = meanwhile;
+      meanwhile = null;
+      await work?.();
+      return found;
+    };
+    hub = await startHub({ store: { ...store, enrolled } });
+    admin = await hub.token('maria', ['admin']);
+    await enrol((await invite('build-1')).body.token);
+    const { body } = await invite('build-1');
+    // Its key was looked up, and then another host was faster: nothing was connected yet that could have been cut.
+    meanwhile = () => enrol(body.token, 6);
+    const older = await connect('build-1');
+    expect(await older.closed()).toBe(4403);
+    expect(older.frames.map(({ type }) => type)).toEqual([]);
+    expect((await (await connect('build-1', 6)).next('welcome')).type).toBe('welcome');
   });
 
   it('T27 sees and moves its own Holds only', async () => {

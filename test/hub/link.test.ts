@@ -108,9 +108,13 @@ describe('the link', () => {
 
   it('closes on another protocol, on an agent that it does not know, and on work as first frame', async () => {
     const old = await rawLink(hub.url);
-    old.send({ ...helloOf(hub.keys.embedded), protocol: 2 });
+    old.send({ ...helloOf(hub.keys.embedded), protocol: 9, oldest: 8 });
     expect(await old.closed()).toBe(4426);
-    expect(old.reason()).toBe('the agent speaks protocol 2, this hub 1: upgrade the hub');
+    expect(old.reason()).toBe('the agent speaks protocol 8 to 9, this hub 1 to 2: upgrade the hub');
+    const ancient = await rawLink(hub.url);
+    ancient.send({ ...helloOf(hub.keys.embedded), protocol: 0 });
+    expect(await ancient.closed()).toBe(4426);
+    expect(ancient.reason()).toBe('the agent speaks protocol 0, this hub 1 to 2: upgrade the agent');
     const stranger = await rawLink(hub.url);
     stranger.send({ ...helloOf(hub.keys.embedded), agent: 'stranger' });
     const { nonce } = await stranger.next('challenge');

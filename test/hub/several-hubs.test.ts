@@ -1,13 +1,30 @@
+import { sign } from 'node:crypto';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { verifyAudit } from '../../agent/src/app/verify-audit.ts';
+import type { HubOptions } from '../../agent/src/hub/hub.ts';
 import type { Hints } from '../../agent/src/ports/hints.ts';
 import { openPostgresStore } from '../../agent/src/stores/postgres.ts';
 import { openPostgresHints } from '../../agent/src/stores/postgres-hints.ts';
+import type { AgentView } from '../../agent/src/wire/api.ts';
 import { toSnake } from '../../agent/src/wire/case.ts';
-import { eventually, startHub, type TestHub, welcomed } from '../support/hub-server.ts';
+import { enrolText } from '../../agent/src/wire/link.ts';
+import {
+  type AgentKey,
+  agentKey,
+  eventually,
+  helloOf,
+  proofOf,
+  rawLink,
+  startHub,
+  type TestHub,
+  welcomed,
+} from '../support/hub-server.ts';
 import { DAY, hubLog, type JobSpec, requestFor } from '../support/hub-world.ts';
+import type { TestProvider } from '../support/identity-provider.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
+import { tokenTakingGitlab } from '../support/token-taking-gitlab.ts';
 import { turnableClock } from '../support/turnable-clock.ts';
 
 let server: TestPostgres;
@@ -21,7 +38,7 @@ const admitFrame = (job: JobSpec) => {
   return { type: 'admit', ref: `a${job.id}`, digest, configuration, facts: toSnake(facts), policy: null };
 };
 /** A way between hubs on which everything is lost. */
-const deaf: Hints = { publish: () => {}, listen: () => {}, close: async () => {} };
+const deaf: Hints = { publish: () => {}, listen: () => {}, send: () => {}, receive: () => {}, close: async () => {} };
 
 describe('two hubs on one store', () => {
   let url: string;
@@ -37,11 +54,11 @@ describe('two hubs on one store', () => {
     await drop();
   });
 
-  async function hub(hints?: Hints): Promise<TestHub> {
+  async function hub(hints?: Hints, more: Partial<HubOptions> = {}): Promise<TestHub> {
     const clock = turnableClock();
     const store = await openPostgresStore({ url, connections: 4 });
     const between = hints ?? openPostgresHints({ url, clock, log: hubLog() });
-    const started = await startHub({ store, hints: between, clock });
+    const started = await startHub({ store, hints: between, clock, ...more });
     ends.push(async () => {
       await between.close();
       await started.close();
@@ -108,6 +125,260 @@ describe('two hubs on one store', () => {
     );
     viewer.terminate();
     link.socket.terminate();
+  });
+
+  const HIDDEN: JobSpec = {
+    id: 1,
+    extra: { variables: [{ key: 'HOOK', value: [{ hmac: 'ab'.repeat(32) }], public: false, masked: false }] },
+  };
+  /** Hubs know where an agent is as soon as they have heard each other. */
+  async function linkedAt(at: TestHub, agent: string, connected = true) {
+    const token = await at.token('maria', ['read', 'admin', 'audit']);
+    const list = async () => (await at.call('GET', '/api/v1/agents', token)).body.items as unknown as AgentView[];
+    const found = await eventually(list, (items) =>
+      items.some(({ name, connected: is }) => name === agent && is === connected),
+    );
+    return found.find(({ name }) => name === agent)!;
+  }
+  async function reveal(at: TestHub) {
+    return at.call('POST', '/api/v1/holds/1/reveal', await at.token('maria'), { digest: requestFor(HIDDEN).digest });
+  }
+  /** Everything that crosses the database between hubs, put together again. */
+  async function overhear(): Promise<{
+    readonly said: () => string;
+    again(bytes?: (text: string) => string): Promise<void>;
+  }> {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    ends.push(() => client.end());
+    const heard: string[] = [];
+    client.on('notification', ({ payload }) => heard.push(payload ?? ''));
+    await client.query('listen holdpoint_hubs; listen holdpoint');
+    return {
+      said: () =>
+        heard
+          .map((payload) => `${payload} ${Buffer.from(payload.split(' ').at(-1) ?? '', 'base64').toString('latin1')}`)
+          .join('\n'),
+      async again(bytes = (text) => text) {
+        for (const payload of [...heard]) {
+          const parts = payload.split(' ');
+          // As if another process had said it.
+          if (parts.length === 5)
+            await client.query('select pg_notify($1, $2)', [
+              'holdpoint_hubs',
+              ['forger', ...parts.slice(1, 4), bytes(parts[4]!)].join(' '),
+            ]);
+        }
+      },
+    };
+  }
+
+  it('T57 hidden values of an agent at the other are shown to who asks here, and nothing between them has them in clear', async () => {
+    const [a, b] = [await hub(), await hub()];
+    const link = await welcomed(a.url, a.keys.embedded);
+    link.send(admitFrame(HIDDEN));
+    await link.next('verdict');
+    await linkedAt(b, 'embedded');
+    const between = await overhear();
+    const answer = reveal(b);
+    const { request, names } = await link.next('reveal');
+    expect(names).toEqual(['HOOK']);
+    // More than one payload of NOTIFY can carry, and characters of every size.
+    const value = `curl https://hooks.example.com/ ${'ünïcode 🔑 '.repeat(20_000)}`;
+    link.send({ type: 'revealed', request, values: [{ name: 'HOOK', value, hidden: [] }], reason: null });
+    expect(await answer).toMatchObject({ status: 200, body: { values: [{ name: 'HOOK', value, hidden: [] }] } });
+    await eventually(between.said, (said) => said.includes('"answer"') || said.length > 100_000);
+    expect(between.said()).not.toContain('hooks.example.com');
+    const audit = await a.call('GET', '/api/v1/audit', await a.token('maria', ['read', 'audit']));
+    expect(JSON.stringify(audit.body)).toContain('values_revealed');
+
+    const refused = reveal(b);
+    link.send({
+      type: 'revealed',
+      request: (await link.next('reveal')).request,
+      values: null,
+      reason: 'its job waits no more at the agent',
+    });
+    expect((await refused).body).toMatchObject({
+      code: 'cannot_reveal',
+      detail: 'hold 1: its job waits no more at the agent',
+    });
+    link.socket.terminate();
+    await linkedAt(b, 'embedded', false);
+    expect(JSON.stringify((await reveal(b)).body)).toContain('is not connected');
+  });
+
+  it('T27 T29 what is said between them without their key, or a second time, is not taken', async () => {
+    const [a, b] = [await hub(), await hub()];
+    const between = await overhear();
+    const link = await welcomed(a.url, a.keys.embedded);
+    link.send(admitFrame(HIDDEN));
+    await link.next('verdict');
+    await linkedAt(b, 'embedded');
+    const answer = reveal(b);
+    const { request } = await link.next('reveal');
+    link.send({ type: 'revealed', request, values: [{ name: 'HOOK', value: 'true', hidden: [] }], reason: null });
+    expect((await answer).status).toBe(200);
+    const before = link.frames.length;
+    // Everything once more: the ask too, to which no agent may be asked again.
+    await between.again();
+    // And everything with one bit of the signature turned.
+    await between.again((text) => {
+      const bytes = Buffer.from(text, 'base64');
+      bytes[0] = bytes[0]! ^ 1;
+      return bytes.toString('base64');
+    });
+    await eventually(
+      () => [...a.log.lines, ...b.log.lines].map(({ message }) => message),
+      (lines) => lines.some((message) => message.includes('without their key')),
+    );
+    link.socket.terminate();
+    // The beat that says that the agent is linked was said again, too.
+    expect((await linkedAt(b, 'embedded', false)).connected).toBe(false);
+    await between.again();
+    const second = reveal(b);
+    expect(JSON.stringify((await second).body)).toContain('is not connected');
+    expect(link.frames.slice(before).filter(({ type }) => type === 'reveal')).toEqual([]);
+  });
+
+  it('the log of a job at the other is followed here, sealed on its way, and only while somebody looks', async () => {
+    const [a, b] = [await hub(), await hub()];
+    await a.world.admit({ id: 1 });
+    const link = await welcomed(a.url, a.keys.embedded);
+    await linkedAt(b, 'embedded');
+    const between = await overhear();
+    const seen: { type: string; chunk?: string }[] = [];
+    const viewer = new WebSocket(`${b.url.replace('http', 'ws')}/api/v1/events`, {
+      headers: { authorization: `Bearer ${await b.token('maria')}` },
+    });
+    viewer.on('message', (data) => seen.push(JSON.parse(String(data))));
+    await new Promise((resolve) => viewer.once('open', resolve));
+    viewer.send(JSON.stringify({ type: 'watch', hold: 1, on: true }));
+    expect(await link.next('watch')).toEqual({ type: 'watch', hold: 1, on: true });
+    const text = `$ make deploy\n${'x'.repeat(40_000)}`;
+    link.send({ type: 'log', hold: 1, job_id: 1, offset: 0, chunk: Buffer.from(text).toString('base64') });
+    const pieces = () =>
+      seen.filter(({ type }) => type === 'log').map(({ chunk }) => Buffer.from(chunk!, 'base64').toString());
+    await eventually(pieces, (all) => all.join() === text);
+    expect(between.said()).not.toContain('make deploy');
+    // The agent goes on at the other hub, and what somebody looks at is asked for there.
+    link.socket.terminate();
+    const here = await welcomed(b.url, b.keys.embedded);
+    expect(await here.next('watch')).toEqual({ type: 'watch', hold: 1, on: true });
+    viewer.terminate();
+    expect(await here.next('watch')).toEqual({ type: 'watch', hold: 1, on: false });
+    here.socket.terminate();
+  });
+
+  it('each lists agents that are at the other, with what they have told there, and can ask one to look at its host', async () => {
+    const [a, b] = [await hub(), await hub()];
+    const link = await rawLink(a.url);
+    link.send({ ...helloOf(a.keys.embedded), protocol: 2, oldest: 1 });
+    link.send(proofOf(a.keys.embedded, (await link.next('challenge')).nonce, { protocol: 2 }));
+    await link.next('welcome');
+    const findings = [{ check: 'sync', status: 'fail', message: 'fsync lies', mend: 'another disk' }];
+    link.send({ type: 'examined', at: new Date().toISOString(), findings });
+    link.send({
+      type: 'status',
+      at: new Date(Date.now() + 300_000).toISOString(),
+      snapshot: { seq: 7, policy: a.world.policy.version, age_ms: 1_000 },
+    });
+    link.send({ type: 'health', problems: [{ code: 'full', blocks: false, message: 'the lot is full' }] });
+    const seen = await eventually(
+      () => linkedAt(b, 'embedded'),
+      ({ examined, problems }) => examined !== null && problems.length > 0,
+    );
+    expect(seen).toMatchObject({
+      snapshot: { seq: 7, policy_in_force: true },
+      problems: [{ message: 'the lot is full' }],
+      examined: { fail: 1, findings: [{ message: 'fsync lies' }] },
+    });
+    expect(seen.clock_skew_ms).toBeGreaterThan(200_000);
+    expect(seen.warnings).toEqual([expect.stringContaining('minutes ahead of')]);
+    const { status } = await b.call('POST', '/api/v1/agents/embedded/examine', await b.token('maria', ['admin']), {});
+    expect(status).toBe(200);
+    await link.next('examine');
+    // A hub that comes later is told by those that are there.
+    const c = await hub();
+    expect(
+      (
+        await eventually(
+          () => linkedAt(c, 'embedded'),
+          ({ examined }) => examined !== null,
+        )
+      ).snapshot?.seq,
+    ).toBe(7);
+    link.socket.terminate();
+  });
+
+  it('T27 an agent that is revoked, or enrolled anew, at one hub is cut at the other, with the hint and without', async () => {
+    for (const hints of [undefined, deaf]) {
+      const [a, b] = [await hub(hints), await hub(hints)];
+      for (const [i, how] of (['revoked', 'enrolled anew'] as const).entries()) {
+        const key = agentKey(`build-${i}-${hints === undefined ? 'told' : 'deaf'}`);
+        const enrol = async (as: AgentKey) => {
+          const made = await a.call('POST', '/api/v1/agents', await a.token('maria', ['admin']), { name: key.name });
+          const publicKey = Buffer.from(as.publicKey).toString('base64url');
+          const text = Buffer.from(enrolText(String(made.body.token), publicKey));
+          const signature = sign(null, text, as.privateKey).toString('base64url');
+          return a.call('POST', '/api/v1/enrolments', null, {
+            token: made.body.token,
+            public_key: publicKey,
+            signature,
+          });
+        };
+        expect((await enrol(key)).status).toBe(201);
+        const link = await welcomed(b.url, key);
+        if (how === 'revoked')
+          await a.call('POST', `/api/v1/agents/${key.name}/revoke`, await a.token('maria', ['admin']), {});
+        else expect((await enrol(agentKey(key.name))).status).toBe(201);
+        if (hints === deaf) for (const clock of clocks) clock.advance(5_000);
+        expect(await link.closed()).toBe(4403);
+      }
+    }
+  });
+
+  it('T24 T52 a credential stays in the hub that it was lent to, which retries with it before any hub takes its bot', async () => {
+    const given = new Map([
+      ['glpat-of-zoe', { user: 9, scope: 'api' }],
+      ['glpat-of-the-bot', { user: 99, scope: 'api' }],
+    ]);
+    const gitlab = tokenTakingGitlab({ given } as unknown as TestProvider);
+    const ci = { api: gitlab.api, botToken: () => 'glpat-of-the-bot' };
+    const a = await hub(undefined, { ci });
+    const b = await hub(undefined, { ci });
+    const between = await overhear();
+    const credential = (at: TestHub, method: string, body?: object) =>
+      at.token('zoe').then((token) => at.call(method, '/api/v1/me/gitlab-credential', token, body));
+    const knownAt = (at: TestHub, lent: boolean) =>
+      eventually(
+        async () => (await credential(at, 'GET')).body as unknown as { lent: boolean },
+        (seen) => seen.lent === lent,
+      );
+    expect((await credential(b, 'PUT', { token: 'glpat-of-zoe' })).body).toMatchObject({ lent: true });
+    for (const clock of clocks) clock.advance(10_000);
+    await knownAt(a, true);
+    await a.world.admit({ id: 7, by: 'zoe' });
+    await a.world.report('embedded', { hold: 1, jobId: 7, event: 'detached', detail: { reason: 'over' } });
+    expect(
+      (
+        await a.call('POST', '/api/v1/holds/1/approve', await a.token('maria'), {
+          digest: requestFor({ id: 7 }).digest,
+        })
+      ).status,
+    ).toBe(200);
+    await eventually(
+      () => {
+        for (const clock of clocks) clock.advance(1_000);
+        return gitlab.retried;
+      },
+      (retried) => retried.length > 0,
+    );
+    expect(gitlab.retried).toEqual([{ token: 'glpat-of-zoe', user: 9, scope: 'api', job: 7 }]);
+    expect(between.said()).not.toContain('glpat-of-zoe');
+    // Taken back at the other hub, it is gone where it was.
+    expect((await credential(a, 'DELETE')).status).toBe(200);
+    await knownAt(b, false);
   });
 
   it('what falls due ends once, whichever hub does it', async () => {

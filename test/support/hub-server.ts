@@ -81,7 +81,7 @@ export async function startHub({
     log,
     async token(username, scopes = ['read', 'approve'], livesMs = 8 * HOUR) {
       made += 1;
-      const text = `hp_test${made}-${username}`;
+      const text = `hp_test${port}-${made}-${username}`;
       const person = world.people.users.find((user) => user.username === username)!;
       const owner = { id: person.id, username };
       const now = world.clock.now();

@@ -13,6 +13,8 @@ export function everyMetric(): Registry {
   const nothing = async () => 0;
   createMetrics(registry).follow({
     agents: () => 0,
+    skew: () => 0,
+    snapshotAge: () => 0,
     viewers: () => 0,
     policy: () => null,
     overdue: nothing,

@@ -111,6 +111,29 @@ const LISTS: readonly (readonly [string, object[], string[], string])[] = [
 embedded  connected     7h  0.1.0         2  prod-deployer-01, open (not gated)
 `,
   ],
+  [
+    '/api/v1/agents',
+    [
+      {
+        ...agent,
+        name: 'build-1',
+        snapshot: {
+          seq: 41,
+          heard_at: '2026-11-22T09:59:30Z',
+          policy: `sha256:${'a'.repeat(64)}`,
+          policy_in_force: false,
+        },
+        clock_skew_ms: -90_400,
+        warnings: ["its clock is 90 seconds behind this hub's"],
+      },
+    ],
+    ['agents'],
+    `AGENT    LINK       SINCE  VERSION  PARKED  RUNNERS
+build-1  connected     7h  0.1.0         2  prod-deployer-01, open (not gated)
+build-1: snapshot 41, 30s old, policy sha256:aaaaaaaa (not the one in force), clock 90s behind
+build-1: its clock is 90 seconds behind this hub's
+`,
+  ],
 ];
 
 describe('the lists', () => {

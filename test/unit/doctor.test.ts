@@ -128,7 +128,7 @@ describe('the hub', () => {
     problems: [],
     version: '1.2.3',
     skewMs: 0,
-    agents: seen([{ name: 'a', connected: true, version: '1.2.3' }]),
+    agents: seen([{ name: 'a', connected: true, version: '1.2.3', warnings: [] }]),
   };
   it('that is ready, of this version, with its agents linked, is well', () => {
     expect(
@@ -142,18 +142,23 @@ describe('the hub', () => {
       ...hub,
       ready: 'not_ready' as const,
       problems: ['the parking lot cannot be written'],
-      agents: seen([{ name: 'a', connected: false, version: null }]),
+      agents: seen([{ name: 'a', connected: false, version: null, warnings: ['its clock is 5 minutes ahead'] }]),
     };
     expect(brief(of('hub', { ...BLIND, hub: seen(away) }))).toEqual([
       expect.stringMatching(/^fail .*parking lot cannot be written/),
       expect.stringMatching(/^fail agent a is not linked/),
+      'warn agent a: its clock is 5 minutes ahead',
     ]);
     expect(of('hub', { ...BLIND, hub: seen({ ...hub, agents: seen([]) }) })[0]?.message).toContain(
       'knows no agent: nothing is guarded',
     );
   });
   it('and agents of other versions are named', () => {
-    const old = { ...hub, version: '1.2.0', agents: seen([{ name: 'a', connected: true, version: '1.1.0' }]) };
+    const old = {
+      ...hub,
+      version: '1.2.0',
+      agents: seen([{ name: 'a', connected: true, version: '1.1.0', warnings: [] }]),
+    };
     expect(brief(of('version', { ...BLIND, hub: seen(old) }))).toEqual([
       expect.stringContaining('the hub at http://h is 1.2.0'),
       expect.stringContaining('agent a is 1.1.0'),

@@ -9,6 +9,7 @@ import { createLinkClient, type LinkClientOptions, linkUrl } from '../../agent/s
 import type { Gatekeeper, HubPush } from '../../agent/src/ports/gatekeeper.ts';
 import { readPayload } from '../../agent/src/runners/gitlab/configuration.ts';
 import { createClock } from '../../agent/src/system/clock.ts';
+import { toSnake } from '../../agent/src/wire/case.ts';
 import {
   type AgentFrame,
   challengeText,
@@ -19,6 +20,7 @@ import {
 } from '../../agent/src/wire/link.ts';
 import { auditKeeper } from '../support/audit-keeper.ts';
 import { fixture, rememberingLog, until } from '../support/gate.ts';
+import { protocol1Complaint } from '../support/link-protocol-1.ts';
 
 const { signer } = auditKeeper();
 const KEY = new Uint8Array(32).fill(9);
@@ -46,8 +48,11 @@ async function hub(
     heartbeatMs?: number;
     silent?: boolean;
     skip?: 'challenge' | 'welcome';
+    /** What the hub speaks; the first where absent. */
+    protocol?: number;
   } = {},
 ): Promise<Hub> {
+  const { protocol = 1 } = options;
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1', autoPong: options.silent !== true });
   await new Promise((resolve) => server.once('listening', resolve));
   const self: Hub = {
@@ -65,7 +70,7 @@ async function hub(
     const welcome = (): void =>
       send({
         type: 'welcome',
-        protocol: 1,
+        protocol,
         heartbeatMs: options.heartbeatMs ?? 10_000,
         time: new Date().toISOString(),
         variableKey: Buffer.from(KEY).toString('base64url'),
@@ -80,16 +85,16 @@ async function hub(
       if (frame.type === 'hello') {
         if (options.skip === 'challenge') welcome();
         else {
-          const text = Buffer.from(challengeText(frame.nonce, nonce, frame.agent, 1));
+          const text = Buffer.from(challengeText(frame.nonce, nonce, frame.agent, protocol));
           const signature = Buffer.from((options.signer ?? signer).sign(text)).toString('base64url');
-          send({ type: 'challenge', protocol: 1, nonce, hub: signer.keyid, signature });
+          send({ type: 'challenge', protocol, nonce, hub: signer.keyid, signature });
         }
       } else if (frame.type === 'prove') {
         const proved =
           options.publicKey === undefined ||
           verify(
             null,
-            Buffer.from(proofText(nonce, 'agent-1', signer.keyid, 1)),
+            Buffer.from(proofText(nonce, 'agent-1', signer.keyid, protocol)),
             options.publicKey,
             Buffer.from(frame.signature, 'base64url'),
           );
@@ -169,7 +174,7 @@ describe('the handshake', () => {
     await up(link);
     expect(link.variableKey()).toEqual(KEY);
     expect(connects).toBe(1);
-    expect(one.frames[0]).toMatchObject({ type: 'hello', protocol: 1, agent: 'agent-1', cursor: 41 });
+    expect(one.frames[0]).toMatchObject({ type: 'hello', protocol: 2, oldest: 1, agent: 'agent-1', cursor: 41 });
   });
 
   it('T27: with another key is turned away, and nothing is known', async () => {
@@ -185,6 +190,51 @@ describe('the handshake', () => {
     const { link } = client(one.port, { random: () => 1 });
     await until('the end', () => one.closes.length > 0);
     expect([one.closes[0], link.connected()]).toEqual([4409, false]);
+  });
+});
+
+describe('versions', () => {
+  const held = { seq: 7, policy: 'sha256:p', ageMs: 1_234.5 };
+  const work = async (link: Gatekeeper, one: Hub) => {
+    one.answer = (frame, send) => {
+      if (frame.type === 'sync') send({ type: 'state', ref: frame.ref, holds: [] });
+    };
+    link.health?.([]);
+    link.examined?.({ at: '2026-11-22T08:00:00.000Z', findings: [] });
+    one.send({ type: 'snapshot', head: '{}', body: null, signature: '' });
+    await link.sync([]);
+  };
+
+  it('a hub of the version before is sent nothing that it would close the link on', async () => {
+    const one = await hub();
+    const { link } = client(one.port, { snapshot: () => held });
+    await up(link);
+    await work(link, one);
+    expect(one.frames.length).toBeGreaterThan(4);
+    const complaints = one.frames.map((frame) => protocol1Complaint('agent', toSnake(frame)));
+    expect(complaints.filter((words) => words !== null)).toEqual([]);
+    expect(one.closes).toEqual([]);
+  });
+
+  it('one of this version is told of the snapshot after the welcome, and after each that comes', async () => {
+    const one = await hub({ protocol: 2 });
+    const { link } = client(one.port, { snapshot: () => held });
+    await up(link);
+    await work(link, one);
+    const statuses = () => one.frames.filter((frame) => frame.type === 'status');
+    await until('the second', () => statuses().length > 1);
+    const told = statuses();
+    expect(told).toMatchObject([{ snapshot: { seq: 7, ageMs: 1_235 } }, { snapshot: { seq: 7 } }]);
+  });
+
+  it('one that speaks what this agent does not know is left, in words that say what to upgrade', async () => {
+    const one = await hub({ protocol: 3 });
+    const { link, log } = client(one.port, { random: () => 1 });
+    await until('the refusal', () => one.closes.length > 0);
+    expect([one.closes[0], link.connected()]).toEqual([4426, false]);
+    expect(JSON.stringify(log.lines)).toContain(
+      'it speaks protocol 3, this agent 1 to 2: upgrade the older of the two',
+    );
   });
 });
 

@@ -37,7 +37,7 @@ async function agentsOf({ url, token }: HubToAsk): Promise<HubLook['agents']> {
     return unseen('its list of agents needs a token', 'set HOLDPOINT_TOKEN_FILE, or give --token-file (scope read)');
   try {
     const agents = await createHubClient({ url, token, timeoutMs: ASK_MS }).list('/api/v1/agents', agentSchema);
-    return seen(agents.map(({ name, connected, version }) => ({ name, connected, version })));
+    return seen(agents.map(({ name, connected, version, warnings }) => ({ name, connected, version, warnings })));
   } catch (error) {
     const why = error instanceof HoldpointError ? error.message : 'its answer was not understood';
     return unseen(`its list of agents cannot be read: ${why}`, 'give a token that it takes with --token-file');

@@ -52,6 +52,15 @@ export interface SignedSnapshot {
   readonly signature: Uint8Array;
 }
 
+/** A snapshot as its agent tells of it. */
+export interface HeldSnapshot {
+  readonly seq: number;
+  /** Version of the policy in it. */
+  readonly policy: string;
+  /** Since the hub said it, by the agent's own time. */
+  readonly ageMs: number;
+}
+
 /** Signs a head. */
 export function signSnapshot(signer: Signer, head: SnapshotHead): Pick<SignedSnapshot, 'head' | 'signature'> {
   const text = JSON.stringify(head);

@@ -1,5 +1,5 @@
 import { cancelJob } from '../app/detached/cancel-job.ts';
-import { lentCredentials } from '../app/detached/credentials.ts';
+import { type LentCredentials, lentCredentials } from '../app/detached/credentials.ts';
 import { type Detached, watchDetached } from '../app/detached/watch.ts';
 import type { Caller, HubContext } from '../app/hub-context.ts';
 import { byCaller } from '../app/hub-context.ts';
@@ -9,15 +9,22 @@ import type { JsonObject } from '../domain/json.ts';
 import { retryAdvice } from '../domain/retrying.ts';
 import type { CiApi } from '../ports/ci-api.ts';
 import type { Log } from '../ports/log.ts';
+import type { FarHubs } from './between/far-hubs.ts';
 import type { DetachedRoutes } from './routes/context.ts';
 
 /** Detached Holds as the hub has them: what watches them, and what people may ask. */
-export type HubDetached = DetachedRoutes & Pick<Detached, 'start' | 'noticed' | 'close'>;
+export interface HubDetached extends DetachedRoutes, Pick<Detached, 'start' | 'noticed' | 'close'> {
+  /** Who has lent this hub a credential, and until when. */
+  lent(): ReturnType<LentCredentials['all']>;
+  /** Somebody takes back, at another hub, what they lent to this one. */
+  takenBack(person: number): void;
+}
 
 /** Puts the watch over detached Holds together; without a CI server people retry by themselves, and are told so. */
 export function openDetached(
   hub: HubContext,
   ci: { readonly api: CiApi; readonly botToken: () => string | null } | null,
+  others: Pick<FarHubs, 'lentUntil' | 'takeBack'> | null,
   log: Log,
 ): HubDetached {
   if (ci === null) {
@@ -31,13 +38,17 @@ export function openDetached(
       lend: refuse,
       until: () => null,
       forget: async () => {},
+      lent: () => [],
+      takenBack: () => {},
       start: () => {},
       noticed: () => {},
       close: async () => {},
     };
   }
   const lent = lentCredentials(ci.api, hub.clock);
-  const watch = watchDetached({ hub, ci: ci.api, lent, botToken: ci.botToken, log });
+  const lentElsewhere = (person: number) => others?.lentUntil(person) ?? null;
+  const watch = watchDetached({ hub, ci: ci.api, lent, lentElsewhere, botToken: ci.botToken, log });
+  const until = ({ person }: Caller) => lent.until(person.id) ?? lentElsewhere(person.id);
   /** That a credential was lent stands in the audit, the credential nowhere. */
   const audit = async (caller: Caller, event: string, detail: JsonObject): Promise<void> => {
     const deciding = { ...byCaller(caller), now: hub.clock.now() };
@@ -58,10 +69,13 @@ export function openDetached(
       watch.lent(caller.person.id);
       return until;
     },
-    until: (caller) => lent.until(caller.person.id),
+    until,
+    lent: lent.all,
+    takenBack: (person) => lent.forget(person),
     async forget(caller) {
-      if (lent.until(caller.person.id) === null) return;
+      if (until(caller) === null) return;
       lent.forget(caller.person.id);
+      others?.takeBack(caller.person.id);
       await audit(caller, 'credential_taken_back', {});
     },
   };

@@ -3,13 +3,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import { hostname } from 'node:os';
 import type { FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
-import { expireAsks } from '../app/asks.ts';
-import { overdueGlasses, watchBreakGlass } from '../app/break-glass.ts';
+import { overdueGlasses } from '../app/break-glass.ts';
 import type { AuditKeeper } from '../app/checkpoint.ts';
-import { watchDeployments } from '../app/deployments/recheck.ts';
-import { endIdleTokens } from '../app/end-idle-tokens.ts';
-import { expire } from '../app/expire.ts';
-import { followCalendar } from '../app/follow-calendar.ts';
 import { type GitlabTokenSource, gitlabTokens } from '../app/gitlab-tokens.ts';
 import { resolvePolicy } from '../app/governing.ts';
 import type { HubContext } from '../app/hub-context.ts';
@@ -32,8 +27,10 @@ import type { Store } from '../ports/store.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import { keepAudit } from './audit-keeping.ts';
 import { openAutoApprovals } from './auto-approval.ts';
+import { type FarHubs, joinHubs } from './between/far-hubs.ts';
 import { logDecision } from './decision-log.ts';
 import { openDetached } from './detached.ts';
+import { whatFallsDue } from './due.ts';
 import type { KnownAgent } from './link-auth.ts';
 import { createLinkServer } from './link-server.ts';
 import { createLogs } from './logs.ts';
@@ -41,6 +38,7 @@ import { createMetrics } from './metrics.ts';
 import { type NotifyOptions, openNotifications } from './notifications.ts';
 import { joinOtherHubs } from './other-hubs.ts';
 import { peersOf } from './proxies.ts';
+import { createReach } from './reach.ts';
 import { recent } from './recent.ts';
 import { openRetention } from './retention.ts';
 import type { Route } from './route.ts';
@@ -51,6 +49,7 @@ import { createSnapshots, type OfflineGrace } from './snapshots.ts';
 import { v4Routes } from './v4/routes.ts';
 import { createViewers, refuse } from './viewers.ts';
 import { webauthn } from './webauthn.ts';
+import { writeProbe } from './write-probe.ts';
 
 /** What a hub is made of. */
 export interface HubOptions {
@@ -122,10 +121,6 @@ export interface Hub {
 /** A proxy in between drops silent connections after 60 s or later. */
 const HEARTBEAT_MS = 15_000;
 const HOUR_MS = 3_600_000;
-/** Nothing that ends by time needs to end to the second. */
-const EXPIRE_EVERY_MS = 30_000;
-/** A probe is an fsync; whoever asks for `/readyz` has no token. */
-const WRITE_PROBE_MS = 2_000;
 /** Counts of the store are asked for this often at most, however often somebody scrapes. */
 const LOOK_MS = 1_000;
 /** Answers that are on their way when the hub stops have this long, and whoever has connected and not yet asked. */
@@ -164,7 +159,7 @@ export function createHub(options: HubOptions): Hub {
     ...(options.policyStatus && { policyStatus: options.policyStatus }),
     clock,
     externalUrl: () => (options.externalUrl ?? listening).replace(/\/+$/, ''),
-    agentHosts: () => link.addresses(),
+    agentHosts: () => new Set([...link.addresses(), ...(far?.addresses() ?? [])]),
     tag: (projectId, name, text) => variableTag(variableKey, projectId, name, text),
     random: (bytes) => randomBytes(bytes),
     passkeys: webauthn(),
@@ -185,7 +180,11 @@ export function createHub(options: HubOptions): Hub {
     },
   };
   const audit = keepAudit(context, options.audit, log);
-  const logs = createLogs(context, (agent, hold, on) => link.watch(agent, hold, on));
+  const reach = createReach(
+    () => link,
+    () => far,
+  );
+  const logs = createLogs(context, reach.watch);
   const viewers = createViewers(context, heartbeatMs, log, logs, peers);
   const { signer } = options.audit;
   const tracer = options.tracer ?? silentTracer;
@@ -204,30 +203,41 @@ export function createHub(options: HubOptions): Hub {
     heartbeatMs,
     log,
     tracer,
-    logs,
+    onPiece(agent, piece) {
+      logs.take(agent, piece);
+      far?.piece(agent, piece);
+    },
+    onReady(agent) {
+      reach.rewatchAll(agent);
+      far?.linked(agent);
+    },
+    onTold: (agent, what) => (what === 'examined' ? far?.examined(agent) : far?.linked(agent)),
     snapshots,
     local: options.local ?? [],
     peers,
     plainHttp,
   });
-  let wasWritable = true;
-  const writable = recent(WRITE_PROBE_MS, () =>
-    store.probe().then(
-      () => {
-        if (!wasWritable) log.info({}, 'the store can be written again');
-        wasWritable = true;
-        return true;
-      },
-      (error) => {
-        if (wasWritable)
-          log.error({ error: String(error) }, 'the store cannot be written: nothing is decided until it can');
-        wasWritable = false;
-        return false;
-      },
-    ),
-  );
+  const far: FarHubs | null = options.hints
+    ? joinHubs(
+        { hints: options.hints, signer, verify: options.audit.verify, clock, log: log.child({ part: 'hubs' }) },
+        {
+          agents: link.linked,
+          lent: () => detached.lent(),
+          reveal: link.reveal,
+          watch: reach.rewatch,
+          examine: (agent) => link.connectedSince(agent) !== null && link.examine(agent),
+          takeBack: (person) => detached.takenBack(person),
+          piece: logs.take,
+          changed: () => viewers.publish({ type: 'agent', id: 0, state: 'connected', projectId: null }),
+        },
+      )
+    : null;
+  const writable = writeProbe(store, log);
   metrics.follow({
     agents: link.connected,
+    skew: () => greatest(link.linked().map(({ status }) => (status === null ? null : Math.abs(status.skewMs)))),
+    snapshotAge: () =>
+      greatest(link.linked().map(({ status }) => status?.snapshot && clock.now() - status.snapshot.heardAt)),
     viewers: viewers.count,
     policy: () => options.policyStatus?.() ?? null,
     overdue: recent(LOOK_MS, async () => (await overdueGlasses(context)).length),
@@ -241,12 +251,12 @@ export function createHub(options: HubOptions): Hub {
   });
   const autoApprovals = openAutoApprovals(context, options.ci ?? null, log);
   const retention = openRetention(context, log);
-  const detached = openDetached(context, options.ci ?? null, log);
+  const detached = openDetached(context, options.ci ?? null, far, log);
   const notifications = openNotifications(
     context,
     options.notify ?? { channels: [], senders: [] },
     options.ci ?? null,
-    link.connectedSince,
+    (agent) => reach.connected(agent)?.since ?? null,
     metrics.notification,
     log.child({ part: 'notifications' }),
   );
@@ -262,7 +272,7 @@ export function createHub(options: HubOptions): Hub {
         });
   const table: readonly Route[] = routes({
     hub: context,
-    agents: link,
+    reach,
     links: link,
     detached,
     notifications,
@@ -270,8 +280,6 @@ export function createHub(options: HubOptions): Hub {
     awaySince: link.awaySince,
     writable,
     problems: link.problems,
-    examined: link.examined,
-    examine: link.examine,
     local: options.local ?? [],
     gitlabTokens:
       options.ci === undefined ? async () => [] : gitlabTokens(options.ci.api, options.ci.tokens ?? [], clock),
@@ -284,9 +292,6 @@ export function createHub(options: HubOptions): Hub {
   let app: FastifyInstance | null = null;
   const sockets = new Set<Socket>();
   let asked = false;
-  let stopped = false;
-  let cancelExpire = (): void => {};
-  let expiring: Promise<void> = Promise.resolve();
   let checking: Promise<void> = Promise.resolve();
   /** Only ever asks more of a job, so it may act: an approval that the audit does not know is revoked (T28). */
   const checkApprovals = (): Promise<void> =>
@@ -311,40 +316,12 @@ export function createHub(options: HubOptions): Hub {
         detached.noticed(event);
         autoApprovals.noticed(event);
         snapshots.noticed(event);
-        if (event.type === 'agent' && event.state === 'revoked') void link.cutRevoked();
         viewers.publish(event);
       },
+      recheck: () => void link.cutStale(),
+      missed: () => far?.beat(),
     });
-  const recheck = watchDeployments(context);
-  const expireAndAgain = (): void => {
-    expiring = store
-      .alone('time', () =>
-        Promise.all([
-          expire(context),
-          followCalendar(context),
-          recheck(),
-          watchBreakGlass(context),
-          endIdleTokens(context),
-          expireAsks(context),
-        ]),
-      )
-      .then(
-        (moves) => {
-          // Null: another hub is at it.
-          if (moves === null) return;
-          const moved = moves.reduce((sum, each) => sum + each, 0);
-          if (moved > 0) log.info({ moved }, 'time has moved some');
-        },
-        (error) =>
-          log.error(
-            { error: error instanceof Error ? error.message : String(error) },
-            'expiring failed; it is tried again',
-          ),
-      )
-      .then(() => {
-        if (!stopped) cancelExpire = clock.after(EXPIRE_EVERY_MS, expireAndAgain);
-      });
-  };
+  const due = whatFallsDue(context, log);
 
   return {
     async listen(host, port, fd) {
@@ -392,19 +369,18 @@ export function createHub(options: HubOptions): Hub {
       const name = reached.includes(':') ? `[${reached}]` : reached;
       listening = `${scheme}://${name}:${taken}`;
       checking = audit.start().then(checkApprovals);
-      expireAndAgain();
+      due.start();
       detached.start();
       retention.start();
       notifications.start();
       return { host: address, port: taken };
     },
     async close() {
-      stopped = true;
-      cancelExpire();
       await Promise.all([
         others?.close(),
+        far?.close(),
         checking,
-        expiring,
+        due.close(),
         detached.close(),
         retention.close(),
         notifications.close(),
@@ -429,4 +405,10 @@ export function createHub(options: HubOptions): Hub {
       return (await issueBootstrapToken(context))?.text ?? null;
     },
   };
+}
+
+/** The greatest of what is known; null where nothing is. */
+function greatest(values: readonly (number | null | undefined)[]): number | null {
+  const known = values.filter((value) => value != null);
+  return known.length === 0 ? null : Math.max(...known);
 }

@@ -8,8 +8,8 @@ export interface KnownAgent {
   readonly name: string;
   readonly publicKey: Uint8Array;
 }
-/** The key that an agent has to prove, null for one that is not known or was revoked. */
-export type AgentKeys = (agent: string) => Promise<KeyObject | null>;
+/** The key that an agent has to prove (32 bytes), null for one that is not known or was revoked. */
+export type AgentKeys = (agent: string) => Promise<Uint8Array | null>;
 
 /** A raw Ed25519 public key as one that verifies. */
 export function publicKeyOf(raw: Uint8Array): KeyObject {
@@ -24,7 +24,7 @@ export function agentKeys(
   store: Pick<StoreReader, 'enrolled'>,
   agents: readonly KnownAgent[],
 ): { readonly keyOf: AgentKeys; readonly isFixed: (agent: string) => boolean } {
-  const fixed = new Map<string, KeyObject>();
+  const fixed = new Map<string, Uint8Array>();
   for (const { name, publicKey } of agents) {
     if (fixed.has(name)) throw new HoldpointError('bad_config', `agent ${name} stands twice: give each its own name`);
     if (publicKey.length !== 32)
@@ -32,7 +32,7 @@ export function agentKeys(
         'bad_config',
         `agent ${name}: an Ed25519 public key has 32 bytes, this has ${publicKey.length}`,
       );
-    fixed.set(name, publicKeyOf(publicKey));
+    fixed.set(name, publicKey);
   }
   return {
     isFixed: (agent) => fixed.has(agent),
@@ -41,7 +41,7 @@ export function agentKeys(
       if (own !== undefined) return own;
       // Asked for at each connection: one that is revoked is out from that moment on.
       const found = await store.enrolled(agent);
-      return found === null || found.revokedAt !== null ? null : publicKeyOf(found.publicKey);
+      return found === null || found.revokedAt !== null ? null : found.publicKey;
     },
   };
 }
@@ -56,10 +56,13 @@ export interface Proof {
   readonly signature: string;
 }
 
-/** True when the signature is this agent's, over this challenge of this hub; false for an agent that is not known (T27, T28, T29). */
-export async function proves(keys: AgentKeys, { nonce, agent, hub, protocol, signature }: Proof): Promise<boolean> {
+/** The key that has signed, where it is this agent's, over this challenge of this hub; null for any other, and for an agent that is not known (T27, T28, T29). */
+export async function proves(
+  keys: AgentKeys,
+  { nonce, agent, hub, protocol, signature }: Proof,
+): Promise<Uint8Array | null> {
   const key = await keys(agent);
   const bytes = Buffer.from(signature, 'base64url');
   const text = Buffer.from(proofText(nonce, agent, hub, protocol));
-  return key !== null && bytes.length === 64 && verify(null, text, key, bytes);
+  return key !== null && bytes.length === 64 && verify(null, text, publicKeyOf(key), bytes) ? key : null;
 }

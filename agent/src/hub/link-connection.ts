@@ -1,13 +1,9 @@
 import type { RawData, WebSocket } from 'ws';
-import { admit } from '../app/admit.ts';
 import { agentActor, type HubContext } from '../app/hub-context.ts';
-import { correlated } from '../app/measured-store.ts';
-import { report } from '../app/report.ts';
-import { sync } from '../app/sync.ts';
 import type { AgentProblem } from '../domain/agent-problem.ts';
 import type { Signer } from '../domain/dsse.ts';
 import { HoldpointError } from '../domain/errors.ts';
-import type { LogPiece, RevealedValue, RevealQuestion } from '../ports/agents.ts';
+import type { AgentStatus, LogPiece, RevealedValue, RevealQuestion } from '../ports/agents.ts';
 import type { Examined } from '../ports/gatekeeper.ts';
 import type { Log } from '../ports/log.ts';
 import type { StoreReader } from '../ports/store.ts';
@@ -19,10 +15,14 @@ import {
   commonProtocol,
   frameText,
   type HubFrame,
+  MAX_FRAME_BYTES,
   parseAgentFrame,
   SPEAKS,
 } from '../wire/link.ts';
 import { type AgentKeys, proves } from './link-auth.ts';
+import { type LinkOutbox, linkOutbox } from './link-outbox.ts';
+import { linkReveals } from './link-reveals.ts';
+import { answerWork } from './link-work.ts';
 
 /** What all connections share. */
 export interface LinkShared {
@@ -33,8 +33,8 @@ export interface LinkShared {
   readonly variableKey: Uint8Array;
   readonly heartbeatMs: number;
   readonly log: Log;
-  /** False for an agent that is revoked. */
-  mayConnect(tx: Pick<StoreReader, 'enrolled'>, agent: string): Promise<boolean>;
+  /** False for an agent that is revoked, or has enrolled with another key than this. */
+  mayConnect(store: Pick<StoreReader, 'enrolled'>, agent: string, key: Uint8Array): Promise<boolean>;
   readonly tracer: Tracer;
   /** A fresh challenge. */
   readonly nonce: () => string;
@@ -43,6 +43,10 @@ export interface LinkShared {
   gone(agent: string, connection: LinkConnection): void;
   /** It has told what it found on its host. */
   examined(agent: string): void;
+  /** It has told something else of itself. */
+  told(agent: string): void;
+  /** Somebody who calls itself this agent speaks no protocol that this hub knows; nothing of it is proved. */
+  refused(agent: string, words: string): void;
   /** Sends the agent what it may decide by while this hub is away; the answer ends it. */
   follow(agent: string, has: number, send: (frame: HubFrame) => void): () => void;
   /** A piece of a log that somebody asked to see. */
@@ -51,6 +55,8 @@ export interface LinkShared {
 /** One socket of an agent, as the link server sees it. */
 export interface LinkConnection {
   readonly since: number;
+  /** The key that its agent has proved; empty before. */
+  provedBy(): Uint8Array;
   /** The outbox has something new. */
   wake(): void;
   close(code: number, reason: string): void;
@@ -62,6 +68,8 @@ export interface LinkConnection {
   problems(): readonly AgentProblem[];
   /** What its agent found on its host; null while it has not looked. */
   examined(): Examined | null;
+  /** What its agent has told of its clock and its snapshot; null before it has, and for one that speaks protocol 1. */
+  status(): AgentStatus | null;
   /** Asks its agent to look. */
   examine(): void;
   /** Resolves when nothing of this connection is being worked on any more. */
@@ -72,29 +80,22 @@ export interface LinkConnection {
 const PROVE_MS = 10_000;
 /** `hello` and `prove` are small; who sends more before the proof is nobody of ours. */
 export const MAX_UNPROVED_BYTES = 256 * 1024;
-/** Frames read but not yet worked on; above the first no more are read, below the second again. */
+/** Frames read but not yet worked on, and their characters; above these no more are read, below the last again. */
 const MAX_QUEUED = 32;
+const MAX_QUEUED_CHARS = 2 * MAX_FRAME_BYTES;
 const RESUME_QUEUED = 8;
-/** Pushes sent and not acknowledged. */
-const MAX_UNACKED = 256;
-/** An agent that does not read: pushes stop at the first, the connection ends at the second. */
-const MAX_BUFFERED_BYTES = 8 * 1024 * 1024;
+/** Of an agent that does not read: the connection ends. */
 const MAX_SLOW_BYTES = 64 * 1024 * 1024;
-/** A person waits for the answer; an agent reads one payload for it. */
-const REVEAL_MS = 15_000;
-/** Questions for hidden values that wait at once on one agent; each is a person who looks. */
-const MAX_REVEALS = 32;
 /** After a close frame the peer gets this long to answer it. */
 const CLOSE_MS = 2_000;
 
 type Stage =
   | { readonly at: 'hello' }
   | { readonly at: 'prove'; readonly hello: Hello; readonly nonce: string; readonly protocol: number }
-  | { readonly at: 'ready'; readonly agent: string };
-type Answer = Extract<AgentFrame, { type: 'revealed' }>;
+  | { readonly at: 'ready'; readonly agent: string; readonly outbox: LinkOutbox };
 type Hello = Extract<AgentFrame, { type: 'hello' }>;
 
-/** An agent was revoked between its proof and its welcome. */
+/** An agent was revoked, or its key replaced, between its proof and its welcome. */
 class Revoked extends Error {}
 
 /** Serves one socket of an agent: frames strictly one after the other, in the order of the protocol, or the socket is closed. */
@@ -102,17 +103,14 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
   const { context, heartbeatMs, log } = shared;
   const { clock, store } = context;
   const queue: string[] = [];
-  const unacked = new Set<number>();
-  const reveals = new Map<string, (answer: Answer | null) => void>();
-  let requests = 0;
+  let queuedChars = 0;
   let problems: readonly AgentProblem[] = [];
   let examined: Examined | null = null;
+  let status: AgentStatus | null = null;
+  let provedBy: Uint8Array = new Uint8Array();
   let stage: Stage = { at: 'hello' };
   let open = true;
   let working: Promise<void> | null = null;
-  let flushing: Promise<void> | null = null;
-  let flushAgain = false;
-  let sentSeq = 0;
   let misses = 0;
   let unfollow = (): void => {};
 
@@ -121,6 +119,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
     if (socket.bufferedAmount > MAX_SLOW_BYTES) end(CLOSE.timeout, 'the agent does not read');
     else socket.send(frameText(frame));
   };
+  const reveals = linkReveals(clock, send);
   function end(code: number, reason: string): void {
     if (!open) return;
     over();
@@ -135,7 +134,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
     cancelProof();
     cancelBeat();
     unfollow();
-    for (const answered of [...reveals.values()]) answered(null);
+    reveals.end();
     if (stage.at === 'ready') shared.gone(stage.agent, connection);
   }
 
@@ -156,7 +155,8 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
 
   async function drain(): Promise<void> {
     for (let text = queue.shift(); text !== undefined; text = queue.shift()) {
-      if (queue.length <= RESUME_QUEUED && socket.isPaused) socket.resume();
+      queuedChars -= text.length;
+      if (queue.length <= RESUME_QUEUED && queuedChars <= MAX_FRAME_BYTES && socket.isPaused) socket.resume();
       const parsed = parseAgentFrame(text);
       if (!parsed.ok) return end(CLOSE.bad_frame, parsed.message);
       try {
@@ -182,8 +182,12 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
     const wrongOrder = (wanted: string) => end(CLOSE.wrong_order, `${frame.type} came where ${wanted} was due`);
     if (stage.at === 'hello') {
       if (frame.type !== 'hello') return wrongOrder('hello');
-      const protocol = commonProtocol({ oldest: frame.oldest ?? frame.protocol, newest: frame.protocol });
-      if (protocol === null) return end(CLOSE.unknown_protocol, protocolWords(frame.protocol));
+      const theirs = { oldest: frame.oldest ?? frame.protocol, newest: frame.protocol };
+      const protocol = commonProtocol(theirs);
+      if (protocol === null) {
+        shared.refused(frame.agent, protocolWords(theirs));
+        return end(CLOSE.unknown_protocol, protocolWords(theirs));
+      }
       const nonce = shared.nonce();
       stage = { at: 'prove', hello: frame, nonce, protocol };
       const { signer } = shared;
@@ -200,59 +204,29 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
       if (frame.type !== 'prove') return wrongOrder('prove');
       const { hello, nonce, protocol } = stage;
       const proof = { nonce, agent: hello.agent, hub: shared.signer.keyid, protocol, signature: frame.signature };
-      if (!(await proves(shared.keys, proof)))
-        return end(CLOSE.unauthenticated, 'the agent is not known, was revoked, or its proof is wrong');
-      return welcome(hello, protocol).catch((error) => {
+      const key = await proves(shared.keys, proof);
+      if (key === null) return end(CLOSE.unauthenticated, 'the agent is not known, was revoked, or its proof is wrong');
+      return welcome(hello, protocol, key).catch((error) => {
         if (!(error instanceof Revoked)) throw error;
-        end(CLOSE.revoked, 'this agent was revoked');
+        end(CLOSE.revoked, 'this agent was revoked, or has enrolled anew');
       });
     }
-    const { agent } = stage;
+    const { agent, outbox } = stage;
     switch (frame.type) {
       case 'hello':
       case 'prove':
         return wrongOrder('a frame of work');
-      case 'admit': {
-        const { ref, digest, configuration, facts, monitor = false, divert = [], offline } = frame;
-        const { request = null, trace } = frame;
-        const span = shared.tracer.start(
-          'give a verdict',
-          { request, digest, job: facts.job.id },
-          { parent: trace, kind: 'server' },
-        );
-        const asked = { ...context, store: correlated(store, request) };
-        try {
-          const verdict = await admit(asked, agent, {
-            digest,
-            configuration,
-            facts,
-            monitor,
-            divert,
-            ...(offline && { offline }),
-          });
-          span.end({ hold: verdict.hold, outcome: verdict.outcome });
-          return send({ type: 'verdict', ref, ...verdict });
-        } catch (error) {
-          span.end({ outcome: error instanceof HoldpointError ? error.code : 'internal' });
-          throw error;
-        }
-      }
-      case 'report': {
-        const { ref, hold, jobId, event, at, detail } = frame;
-        return send({
-          type: 'state',
-          ref,
-          holds: await report(context, agent, { hold, jobId, event, at, detail: given(detail) }),
-        });
-      }
+      case 'admit':
+      case 'report':
       case 'sync':
-        return send({ type: 'state', ref: frame.ref, holds: await sync(context, agent, frame.holds) });
+        return send(await answerWork(shared, agent, frame));
       case 'ack': {
-        if (!unacked.has(frame.seq))
-          return frame.seq > sentSeq ? end(CLOSE.bad_frame, 'ack of what was never sent') : undefined;
-        await store.write((tx) => tx.acknowledgeOne(agent, frame.seq));
-        unacked.delete(frame.seq);
-        return flush();
+        const { seq } = frame;
+        const awaited = outbox.awaits(seq);
+        if (awaited === null) return end(CLOSE.bad_frame, 'ack of what was never sent');
+        if (!awaited) return;
+        await store.write((tx) => tx.acknowledgeOne(agent, seq));
+        return outbox.acknowledged(seq);
       }
       case 'log': {
         const { hold, jobId, offset, chunk } = frame;
@@ -260,47 +234,35 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
       }
       case 'health':
         problems = frame.problems;
-        return;
+        return shared.told(agent);
       case 'examined':
         examined = { at: frame.at, findings: frame.findings };
         shared.examined(agent);
         return;
+      case 'status': {
+        const heardAt = clock.now();
+        const { snapshot } = frame;
+        status = {
+          skewMs: Date.parse(frame.at) - heardAt,
+          snapshot: snapshot && { seq: snapshot.seq, policy: snapshot.policy, heardAt: heardAt - snapshot.ageMs },
+        };
+        return shared.told(agent);
+      }
       case 'revealed':
-        // An answer that nobody waits for any more is dropped unread.
-        reveals.get(frame.request)?.(frame);
-        return;
+        return reveals.answered(frame);
       default:
         return frame satisfies never;
     }
   }
 
-  function reveal(question: RevealQuestion): Promise<readonly RevealedValue[]> {
-    const refuse = (why: string): HoldpointError =>
-      new HoldpointError('cannot_reveal', `hold ${question.hold}: ${why}`);
-    if (!open || reveals.size >= MAX_REVEALS) {
-      return Promise.reject(refuse('its agent has too many such questions at once: try again in a minute'));
-    }
-    const request = `${++requests}`;
-    return new Promise((resolve, reject) => {
-      const settle = (answer: Answer | null, why: string): void => {
-        cancel();
-        reveals.delete(request);
-        if (answer?.values) resolve(answer.values);
-        else reject(refuse(answer?.reason ?? why));
-      };
-      const cancel = clock.after(REVEAL_MS, () => settle(null, 'its agent did not answer in time: try again'));
-      reveals.set(request, (answer) => settle(answer, 'its agent went away: try again when it is back'));
-      send({ type: 'reveal', request, ...question, names: [...question.names] });
-    });
-  }
-
-  async function welcome(hello: Hello, protocol: number): Promise<void> {
+  async function welcome(hello: Hello, protocol: number, key: Uint8Array): Promise<void> {
     const { agent, version, runners, cursor } = hello;
     const now = clock.now();
     const { version: policy } = await context.policy();
     const isBehind = await store.write(async (tx) => {
-      // Once more, now that nothing can come between: who was revoked a moment ago is told nothing (T27).
-      if (!(await shared.mayConnect(tx, agent))) throw new Revoked();
+      // Once more, now that nothing can come between: who was revoked a moment ago is told nothing, nor is a key that another has taken
+      // the place of (T27).
+      if (!(await shared.mayConnect(tx, agent, key))) throw new Revoked();
       await tx.putAgent({ name: agent, version, runners, seenAt: now });
       if (!(await tx.acknowledge(agent, cursor))) return false;
       const about = { hold: null, review: null, approval: null, digest: null, policy };
@@ -315,8 +277,17 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
       log.error({ agent, cursor }, message);
     }
     if (!open) return;
-    sentSeq = cursor;
-    stage = { at: 'ready', agent };
+    const outbox = linkOutbox({
+      store,
+      agent,
+      cursor,
+      send,
+      buffered: () => socket.bufferedAmount,
+      isOpen: () => open,
+      log,
+    });
+    stage = { at: 'ready', agent, outbox };
+    provedBy = key;
     cancelProof();
     shared.ready(agent, connection);
     send({
@@ -328,34 +299,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
       policy,
     });
     unfollow = shared.follow(agent, hello.snapshot, send);
-    flush();
-  }
-
-  function flush(): void {
-    if (flushing !== null) {
-      flushAgain = true;
-      return;
-    }
-    flushing = sendPushes()
-      .catch((error) => log.error({ error: String(error) }, 'the outbox could not be read'))
-      .finally(() => {
-        flushing = null;
-        if (flushAgain && open) {
-          flushAgain = false;
-          flush();
-        }
-      });
-  }
-  async function sendPushes(): Promise<void> {
-    while (open && stage.at === 'ready' && unacked.size < MAX_UNACKED && socket.bufferedAmount < MAX_BUFFERED_BYTES) {
-      const pushes = await store.outbox(stage.agent, sentSeq, MAX_UNACKED - unacked.size);
-      if (pushes.length === 0) return;
-      for (const push of pushes) {
-        sentSeq = push.seq;
-        unacked.add(push.seq);
-        send(push);
-      }
-    }
+    outbox.flush();
   }
 
   socket.on('message', (data: RawData, binary: boolean) => {
@@ -365,7 +309,8 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
     if (stage.at !== 'ready' && text.length > MAX_UNPROVED_BYTES)
       return end(CLOSE.too_big, 'too much before the proof');
     queue.push(text);
-    if (queue.length >= MAX_QUEUED) socket.pause();
+    queuedChars += text.length;
+    if (queue.length >= MAX_QUEUED || queuedChars >= MAX_QUEUED_CHARS) socket.pause();
     working ??= drain().finally(() => {
       working = null;
     });
@@ -378,28 +323,30 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
 
   const connection: LinkConnection = {
     since: clock.now(),
-    wake: flush,
+    provedBy: () => provedBy,
+    wake: () => stage.at === 'ready' && stage.outbox.flush(),
     close: end,
     problems: () => problems,
     examined: () => examined,
+    status: () => status,
     examine: () => send({ type: 'examine' }),
-    reveal,
+    reveal: reveals.ask,
     watch: (hold, on) => send({ type: 'watch', hold, on }),
     async idle() {
-      while (working !== null || flushing !== null) await Promise.all([working, flushing]);
+      const sending = (): Promise<void> | null => (stage.at === 'ready' ? stage.outbox.working() : null);
+      while (working !== null || sending() !== null) await Promise.all([working, sending()]);
     },
   };
   return connection;
 }
 
 /** Who has to be brought up to date, in the few words that a close has room for. */
-function protocolWords(theirs: number): string {
-  const { oldest, newest } = SPEAKS;
-  const here = oldest === newest ? `${newest}` : `${oldest} to ${newest}`;
-  return `the agent speaks protocol ${theirs}, this hub ${here}: upgrade the ${theirs > newest ? 'hub' : 'agent'}`;
+function protocolWords(theirs: Span): string {
+  const older = theirs.newest < SPEAKS.oldest ? 'agent' : 'hub';
+  return `the agent speaks protocol ${spanWords(theirs)}, this hub ${spanWords(SPEAKS)}: upgrade the ${older}`;
 }
-
-/** Members that are there: an absent member and one that is undefined are two things to the compiler. */
-function given<T extends object>(detail: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(detail).filter(([, value]) => value !== undefined)) as never;
+interface Span {
+  readonly oldest: number;
+  readonly newest: number;
 }
+const spanWords = ({ oldest, newest }: Span): string => (oldest === newest ? `${newest}` : `${oldest} to ${newest}`);

@@ -6,15 +6,15 @@ import type { HubContext } from '../app/hub-context.ts';
 import type { AgentProblem } from '../domain/agent-problem.ts';
 import type { Signer } from '../domain/dsse.ts';
 import { HoldpointError } from '../domain/errors.ts';
-import type { Agents, LogPiece } from '../ports/agents.ts';
+import type { AgentStatus, Agents, LogPiece } from '../ports/agents.ts';
 import type { Examined } from '../ports/gatekeeper.ts';
 import type { Log } from '../ports/log.ts';
 import type { StoreReader } from '../ports/store.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import { CLOSE, type HubFrame, MAX_FRAME_BYTES } from '../wire/link.ts';
+import type { OwnAgent } from './between/far-hubs.ts';
 import { agentKeys, type KnownAgent } from './link-auth.ts';
 import { type LinkConnection, MAX_UNPROVED_BYTES, serveAgent } from './link-connection.ts';
-import type { Logs } from './logs.ts';
 import { inClear, type Peers } from './proxies.ts';
 import type { Snapshots } from './snapshots.ts';
 import { refuse } from './viewers.ts';
@@ -41,15 +41,30 @@ export interface LinkServer extends Agents {
   isFixed(agent: string): boolean;
   /** Ends the connection of an agent at once: what it sends from here on moves nothing. */
   cut(agent: string, reason: string): void;
-  /** The same for every agent that was revoked meanwhile, by another hub on the same store. */
-  cutRevoked(): Promise<void>;
+  /** The same for every agent that was revoked, or has enrolled anew, at another hub on the same store. */
+  cutStale(): Promise<void>;
   /** What a connected agent says is wrong on its side; nothing for one that is away. */
   problems(agent: string): readonly AgentProblem[];
   /** What a connected agent found on its host; null for one that is away or has not looked. */
   examined(agent: string): Examined | null;
+  /** What a connected agent has told of its clock and its snapshot; null for one that has not. */
+  status(agent: string): AgentStatus | null;
+  /** Why somebody who calls itself this agent was refused last, until the agent connects; nothing of it is proved. */
+  refusal(agent: string): Refusal | null;
   /** Asks an agent to look at its host now; throws `wrong_state` when it is away. */
   examine(agent: string): void;
+  /** All that are connected, as other hubs are told of them. */
+  linked(): readonly OwnAgent[];
   close(): Promise<void>;
+}
+
+/** Names of agents that were refused; anybody can say one. */
+const MAX_REFUSALS = 1_000;
+
+/** Somebody who calls itself an agent speaks no protocol that this hub knows. */
+export interface Refusal {
+  readonly at: number;
+  readonly words: string;
 }
 
 /** A socket of which nobody knows yet whose it is. */
@@ -76,8 +91,12 @@ export interface LinkServerOptions {
   /** Agents of other machines are served without TLS, too. */
   readonly plainHttp: boolean;
   readonly tracer: Tracer;
-  /** Told of pieces of logs, and of agents that have come back. */
-  readonly logs: Pick<Logs, 'take' | 'ready'>;
+  /** A piece of a log that somebody asked to see. */
+  onPiece(agent: string, piece: LogPiece): void;
+  /** An agent has come, and was welcomed. */
+  onReady(agent: string): void;
+  /** It has told something of itself, or is gone. */
+  onTold(agent: string, what: 'examined' | 'told' | 'gone'): void;
 }
 
 /** The hub's end of the link. One connection per agent: a newer one that has proved itself replaces the older. */
@@ -89,7 +108,9 @@ export function createLinkServer({
   heartbeatMs,
   log,
   tracer,
-  logs,
+  onPiece,
+  onReady,
+  onTold,
   snapshots,
   local,
   peers,
@@ -107,14 +128,25 @@ export function createLinkServer({
   const unproved = new Map<LinkConnection, Unproved>();
   const from = new WeakMap<LinkConnection, string>();
   const addresses = new Map<string, string>();
+  const refusals = new Map<string, Refusal>();
   const noting = new Set<Promise<unknown>>();
   const away = new Map<string, number>();
   const changed = (state: string) => context.push.changed({ type: 'agent', id: 0, state, projectId: null });
+  const mayConnect = async (store: Pick<StoreReader, 'enrolled'>, agent: string, key: Uint8Array): Promise<boolean> => {
+    if (isFixed(agent)) return true;
+    const known = await store.enrolled(agent);
+    return known !== null && known.revokedAt === null && Buffer.from(known.publicKey).equals(key);
+  };
+  let rechecking: Promise<void> | null = null;
+  async function recheck(): Promise<void> {
+    for (const [agent, connection] of [...byAgent])
+      if (!(await mayConnect(context.store, agent, connection.provedBy()).catch(() => true)))
+        connection.close(CLOSE.revoked, 'this agent was revoked, or has enrolled anew');
+  }
   const shared = {
     context,
     keys: keyOf,
-    mayConnect: async (tx: Pick<StoreReader, 'enrolled'>, agent: string) =>
-      isFixed(agent) || (await tx.enrolled(agent))?.revokedAt === null,
+    mayConnect,
     signer,
     variableKey,
     heartbeatMs,
@@ -126,23 +158,35 @@ export function createLinkServer({
       const older = byAgent.get(agent);
       byAgent.set(agent, connection);
       away.delete(agent);
+      refusals.delete(agent);
       addresses.set(agent, from.get(connection) ?? '');
       older?.close(CLOSE.going_away, 'a newer connection of this agent has taken over');
       log.info({ agent }, 'agent connected');
       changed('connected');
       // After the welcome, which is the first thing that an agent may be told.
-      queueMicrotask(() => logs.ready(agent));
+      queueMicrotask(() => onReady(agent));
     },
-    examined: () => changed('examined'),
+    examined(agent: string) {
+      changed('examined');
+      onTold(agent, 'examined');
+    },
+    told: (agent: string) => onTold(agent, 'told'),
+    refused(agent: string, words: string) {
+      log.warn({ agent, why: words }, 'somebody who calls itself this agent was refused');
+      const [oldest] = refusals.size >= MAX_REFUSALS ? refusals.keys() : [];
+      if (oldest !== undefined) refusals.delete(oldest);
+      refusals.set(agent, { at: context.clock.now(), words });
+    },
     // One in this very process is away when the hub is.
     follow: (agent: string, has: number, send: (frame: HubFrame) => void) =>
       local.includes(agent) ? () => {} : snapshots.follow({ agent, send }, has),
-    piece: (agent: string, piece: LogPiece) => logs.take(agent, piece),
+    piece: onPiece,
     gone(agent: string, connection: LinkConnection) {
       if (byAgent.get(agent) !== connection) return;
       byAgent.delete(agent);
       away.set(agent, context.clock.now());
       changed('disconnected');
+      onTold(agent, 'gone');
       const noted = context.store
         .write((tx) => tx.seenAgent(agent, context.clock.now()))
         .catch((error) => log.warn({ agent, error: String(error) }, 'when an agent went away could not be noted'))
@@ -208,14 +252,26 @@ export function createLinkServer({
     addresses: () => new Set(addresses.values()),
     isFixed,
     cut: (agent, reason) => byAgent.get(agent)?.close(CLOSE.revoked, reason),
-    async cutRevoked() {
-      for (const [agent, connection] of [...byAgent]) {
-        const known = isFixed(agent) ? null : await context.store.enrolled(agent).catch(() => null);
-        if (known !== null && known.revokedAt !== null) connection.close(CLOSE.revoked, 'this agent was revoked');
-      }
+    cutStale() {
+      // However often somebody says that there is something to look at: one look at a time.
+      rechecking ??= recheck().finally(() => {
+        rechecking = null;
+      });
+      return rechecking;
     },
     problems: (agent) => byAgent.get(agent)?.problems() ?? [],
     examined: (agent) => byAgent.get(agent)?.examined() ?? null,
+    status: (agent) => byAgent.get(agent)?.status() ?? null,
+    refusal: (agent) => refusals.get(agent) ?? null,
+    linked: () =>
+      [...byAgent].map(([name, connection]) => ({
+        name,
+        since: connection.since,
+        address: addresses.get(name) ?? null,
+        problems: connection.problems(),
+        status: connection.status(),
+        examined: connection.examined(),
+      })),
     examine(agent) {
       const connection = byAgent.get(agent);
       if (connection === undefined)

@@ -24,8 +24,6 @@ export interface Logs {
   recheck(looker: Looker): Promise<void>;
   /** A piece that an agent sent; only of jobs of its own that somebody looks at. */
   take(agent: string, piece: LogPiece): void;
-  /** An agent has come back, and knows nothing of who looks. */
-  ready(agent: string): void;
 }
 
 interface Watched {
@@ -101,9 +99,6 @@ export function createLogs(context: HubContext, watch: (agent: string, hold: num
       const chunk = Buffer.from(bytes).toString('base64');
       const text = JSON.stringify({ type: 'log', hold, job_id: jobId, offset, chunk } satisfies LogPieceEvent);
       for (const looker of found.lookers) looker.send(text);
-    },
-    ready(agent) {
-      for (const [id, each] of watched) if (each.agent === agent) watch(agent, id, true);
     },
   };
 }

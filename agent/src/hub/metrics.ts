@@ -25,6 +25,9 @@ export interface HubMetrics extends StoreMeter {
 /** What is looked at when somebody asks for the metrics. */
 export interface HubLook {
   agents(): number;
+  /** How far the clock of the agent that is off most is off, and the age of the oldest snapshot, ms; null where none tells. */
+  skew(): number | null;
+  snapshotAge(): number | null;
   viewers(): number;
   /** Null: what is shipped holds. */
   policy(): PolicyStatus | null;
@@ -130,6 +133,13 @@ function followHub(registers: Registry[], look: HubLook): void {
   const add = (name: string, help: string, read: () => number | null | Promise<number | null>): void =>
     gauge(registers, `holdpoint_hub_${name}`, help, read);
   add('agents_connected', 'Agents whose link stands', look.agents);
+  const seconds = (ms: number | null): number | null => (ms === null ? null : ms / 1_000);
+  add('agent_clock_skew_seconds', 'How far the clock of a linked agent is off at most, ahead or behind', () =>
+    seconds(look.skew()),
+  );
+  add('agent_snapshot_age_seconds', 'Age of the oldest snapshot that a linked agent goes by without the hub', () =>
+    seconds(look.snapshotAge()),
+  );
   add('viewers', 'Viewers that follow', look.viewers);
   add('policy_problem', '1 while the policy file cannot be read as it is and the last good one is in force', () =>
     look.policy()?.problem == null ? 0 : 1,

@@ -16,16 +16,21 @@ export interface OtherHubsOptions {
   /** The outbox of an agent has something, which may be connected here. */
   wake(agent: string): void;
   changed(event: ChangedEvent): void;
+  /** Agents may have been revoked, or enrolled anew, elsewhere. */
+  recheck(): void;
+  /** Others may not have been heard, and this hub not by them. */
+  missed(): void;
 }
 
 /** Listens to the other hubs on the store, and looks at the outboxes now and then, since what they say may be lost. */
-export function joinOtherHubs({ hints, store, clock, log, wake, changed }: OtherHubsOptions): {
+export function joinOtherHubs({ hints, store, clock, log, wake, changed, recheck, missed }: OtherHubsOptions): {
   close(): Promise<void>;
 } {
   let stopped = false;
   let looking: Promise<void> | null = null;
   let cancel = (): void => {};
   const look = (): void => {
+    recheck();
     looking ??= store
       .agentsToWake()
       .then(
@@ -43,9 +48,14 @@ export function joinOtherHubs({ hints, store, clock, log, wake, changed }: Other
   };
   hints.listen((hint: Hint | 'missed') => {
     if (stopped) return;
-    if (hint === 'missed') look();
-    else if ('wake' in hint) wake(hint.wake);
-    else changed(hint.changed);
+    if (hint === 'missed') {
+      look();
+      missed();
+    } else if ('wake' in hint) wake(hint.wake);
+    else {
+      if (hint.changed.type === 'agent') recheck();
+      changed(hint.changed);
+    }
   });
   cancel = clock.after(LOOK_EVERY_MS, lookAndAgain);
   return {

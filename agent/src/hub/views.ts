@@ -1,7 +1,6 @@
 /** Domain values as the API shows them: the one place where times become text and keys snake_case. */
 import type { SignedHead } from '../app/checkpoint.ts';
 import type { ApprovalInspection, HoldInspection, ReviewInspection } from '../app/inspect.ts';
-import type { AgentProblem } from '../domain/agent-problem.ts';
 import { type Approval, isValid, usesLeft } from '../domain/approval.ts';
 import { auditText, type ChainReport, type AuditRow as DomainRow } from '../domain/audit.ts';
 import { titleOf } from '../domain/doctor/examine.ts';
@@ -24,6 +23,7 @@ import type { AuditRow } from '../wire/audit.ts';
 import { toSnake } from '../wire/case.ts';
 import type { ExaminedView } from '../wire/doctor.ts';
 import { breakGlassView } from './policy-views.ts';
+import type { Connected } from './reach.ts';
 
 const time = (at: number): string => new Date(at).toISOString();
 const timeOrNull = (at: number | null): string | null => (at === null ? null : time(at));
@@ -275,24 +275,32 @@ export function auditReport(report: ChainReport) {
     : { ok: false, seq: report.seq, hash: null, fault: report.fault, message: report.message };
 }
 
-/** An agent; `connectedSince` is epoch ms, null when it is away. */
+/** An agent; `seen` is null when it is away, `scopes` are those of who looks. */
 export function agentView(
   agent: AgentRecord,
-  connectedSince: number | null,
-  problems: readonly AgentProblem[] = [],
-  examined: ExaminedView | null = null,
+  seen: Connected | null,
+  { scopes, warnings, policy }: { scopes: readonly TokenScope[]; warnings: readonly string[]; policy: string },
 ) {
+  const snapshot = seen?.status?.snapshot ?? null;
   return {
     name: agent.name,
-    connected: connectedSince !== null,
-    since: timeOrNull(connectedSince ?? agent.seenAt),
+    connected: seen !== null,
+    since: timeOrNull(seen?.since ?? agent.seenAt),
     version: agent.version,
     runners: agent.runners.map(({ name, protected: isProtected }) => ({ name, protected: isProtected })),
     parked: agent.parked,
     enrolled_at: timeOrNull(agent.enrolledAt),
     revoked_at: timeOrNull(agent.revokedAt),
-    problems: problems.map((problem) => ({ ...problem })),
-    examined,
+    problems: (seen?.problems ?? []).map((problem) => ({ ...problem })),
+    warnings: [...warnings],
+    clock_skew_ms: seen?.status == null ? null : Math.round(seen.status.skewMs),
+    snapshot: snapshot && {
+      seq: snapshot.seq,
+      heard_at: time(snapshot.heardAt),
+      policy: snapshot.policy,
+      policy_in_force: snapshot.policy === policy,
+    },
+    examined: examinedView(seen?.examined ?? null, scopes),
   };
 }
 

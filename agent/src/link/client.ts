@@ -1,6 +1,6 @@
 import type { AgentProblem } from '../domain/agent-problem.ts';
 import { HoldpointError } from '../domain/errors.ts';
-import type { SignedSnapshot } from '../domain/snapshot.ts';
+import type { HeldSnapshot, SignedSnapshot } from '../domain/snapshot.ts';
 import type { RevealedValue, RevealQuestion } from '../ports/agents.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Examined, Gatekeeper, HubPush } from '../ports/gatekeeper.ts';
@@ -13,6 +13,8 @@ import { type LinkTrust, openSession, type Session } from './session.ts';
 const ANSWER_MS = 10_000;
 /** A clock that is further off makes times on the page and in the audit hard to compare. */
 const MAX_SKEW_MS = 60_000;
+/** How old a snapshot is, and what the clock says, is told again after this. */
+const STATUS_MS = 60_000;
 
 export interface LinkClientOptions {
   /** `ws://…/api/v1/link` or `wss://…`; the `http(s)://` address of the hub is understood too. */
@@ -32,8 +34,8 @@ export interface LinkClientOptions {
   /** Absent or null: what the system trusts. */
   readonly trust?: LinkTrust | null;
   readonly meter?: Pick<AgentMeter, 'link'>;
-  /** Number of the newest snapshot that the agent has; absent: none. */
-  readonly snapshot?: () => number;
+  /** The newest snapshot that the agent has; absent: it has none, ever. */
+  readonly snapshot?: () => HeldSnapshot | null;
   /** How long an answer may take before the call rejects; default 10,000. */
   readonly answerMs?: number | undefined;
   /** 0 to 1, for jitter; default Math.random. */
@@ -87,6 +89,14 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
     cancelRetry = clock.after(reconnectDelayMs(failures++, random()), connect);
   };
 
+  let cancelStatus: () => void = () => {};
+  function tellStatus(): void {
+    cancelStatus();
+    if (!welcomed) return;
+    session?.status(options.snapshot?.() ?? null);
+    cancelStatus = clock.after(STATUS_MS, tellStatus);
+  }
+
   function takeWelcome(welcome: Extract<HubFrame, { type: 'welcome' }>, stay: () => boolean): void {
     const bytes = Buffer.from(welcome.variableKey, 'base64url');
     key = new Uint8Array(bytes);
@@ -102,6 +112,7 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
     options.meter?.link('welcome');
     session?.health(health);
     if (examined !== null) session?.examined(examined);
+    tellStatus();
     for (const each of connects) each();
   }
 
@@ -133,12 +144,16 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
       onReveal: (question) => revealing(question),
       onWatch: (hold, on) => watching(hold, on),
       onExamine: () => examining(),
-      snapshot: options.snapshot?.() ?? 0,
-      onSnapshot: (snapshot) => snapshots(snapshot),
+      snapshot: options.snapshot?.()?.seq ?? 0,
+      onSnapshot: (snapshot) => {
+        snapshots(snapshot);
+        tellStatus();
+      },
       onEnd: (why) => {
         if (welcomed) options.meter?.link('drop');
         welcomed = false;
         session = null;
+        cancelStatus();
         // Who looks is told again by the hub that comes back.
         watching(null, false);
         if (!closed) log.warn({ url: new URL(url).host, why }, 'no link to the hub: what is parked stays parked');
@@ -221,6 +236,7 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
     async close() {
       closed = true;
       cancelRetry();
+      cancelStatus();
       session?.close();
       session = null;
       welcomed = false;

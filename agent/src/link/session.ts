@@ -4,7 +4,7 @@ import { WebSocket } from 'ws';
 import type { AgentProblem } from '../domain/agent-problem.ts';
 import { ERRORS, type ErrorCode, HoldpointError } from '../domain/errors.ts';
 import { keyidOf, pemOf } from '../domain/hub-key.ts';
-import type { SignedSnapshot } from '../domain/snapshot.ts';
+import type { HeldSnapshot, SignedSnapshot } from '../domain/snapshot.ts';
 import type { LogPiece, RevealedValue, RevealQuestion } from '../ports/agents.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Examined } from '../ports/gatekeeper.ts';
@@ -31,6 +31,9 @@ import {
 const WELCOME_MS = 15_000;
 /** Logs wait behind nothing: a verdict must not wait behind a log. */
 const MAX_LOG_BUFFERED_BYTES = 512 * 1024;
+
+/** The protocol that an agent's `status` came with. */
+const STATUS_SINCE = 2;
 
 /** What is trusted as the hub's certificate instead of what the system trusts. */
 export interface LinkTrust {
@@ -80,6 +83,8 @@ export interface Session {
   health(problems: readonly AgentProblem[]): void;
   /** What was found on the host. */
   examined(report: Examined): void;
+  /** What the agent holds; a hub that speaks a protocol without it is told nothing. */
+  status(holds: HeldSnapshot | null): void;
   /** A piece of a log that is watched; dropped while the hub does not read. */
   log(piece: LogPiece): void;
   close(): void;
@@ -95,6 +100,7 @@ export function openSession(options: SessionOptions): Session {
   const { clock, log } = options;
   const waiting = new Map<string, Waiting>();
   let phase: 'hello' | 'proved' | 'welcomed' | 'over' = 'hello';
+  let spoken = 0;
   let missed = 0;
   let pushes: Promise<void> = Promise.resolve();
   let cancelBeat: () => void = () => {};
@@ -214,6 +220,7 @@ export function openSession(options: SessionOptions): Session {
         return;
       }
       phase = 'proved';
+      spoken = protocol;
       const proof = Buffer.from(proofText(frame.nonce, options.agent, hub, protocol));
       write({ type: 'prove', signature: Buffer.from(options.sign(proof)).toString('base64url') });
       return;
@@ -321,6 +328,14 @@ export function openSession(options: SessionOptions): Session {
     },
     health(problems) {
       if (phase === 'welcomed') write({ type: 'health', problems: problems.map((problem) => ({ ...problem })) });
+    },
+    status(snapshot) {
+      if (phase !== 'welcomed' || spoken < STATUS_SINCE) return;
+      write({
+        type: 'status',
+        at: new Date(clock.now()).toISOString(),
+        snapshot: snapshot && { ...snapshot, ageMs: Math.round(snapshot.ageMs) },
+      });
     },
     examined({ at, findings }) {
       const short = (text: string): string => text.slice(0, MAX_FINDING_CHARS);

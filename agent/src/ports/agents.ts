@@ -24,6 +24,14 @@ export interface LogPiece {
   readonly bytes: Uint8Array;
 }
 
+/** What a connected agent has told of itself. */
+export interface AgentStatus {
+  /** How much its clock is ahead of the hub's. */
+  readonly skewMs: number;
+  /** The newest snapshot that it has; null for none. `heardAt` by the hub's clock. */
+  readonly snapshot: { readonly seq: number; readonly policy: string; readonly heardAt: number } | null;
+}
+
 /** Agents as the hub asks them while they are connected. */
 export interface Agents {
   /** The values, for one answer to one person and nothing else. Rejects with `cannot_reveal` when the agent is away or has the payload no more. */

@@ -11,5 +11,9 @@ export interface Hints {
   publish(hint: Hint): void;
   /** Takes what other hubs publish; `missed` whenever some may have been lost on the way. */
   listen(take: (hint: Hint | 'missed') => void): void;
+  /** Sends bytes to all other hubs, whole or not at all; too many at once are lost. */
+  send(bytes: Uint8Array): void;
+  /** Takes what is sent. Whoever may connect to the database may send: what it is worth is for the taker to find out. */
+  receive(take: (bytes: Uint8Array) => void): void;
   close(): Promise<void>;
 }

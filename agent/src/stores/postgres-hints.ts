@@ -4,8 +4,11 @@ import type { Clock } from '../ports/clock.ts';
 import type { Hint, Hints } from '../ports/hints.ts';
 import type { Log } from '../ports/log.ts';
 import type { ChangedEvent } from '../ports/push.ts';
+import { gatherParts, MAX_MESSAGE_BYTES, partsOf } from './notify-parts.ts';
 
 const CHANNEL = 'holdpoint';
+/** What is more than a hint; a hub of a version before does not listen there. */
+const HUBS = 'holdpoint_hubs';
 /** Between two tries to reach the server again. */
 const AGAIN_MS = 1_000;
 /** PostgreSQL takes 8,000 bytes; a hint has some 150. */
@@ -13,12 +16,18 @@ const MAX_HINT_BYTES = 4_000;
 const CONNECT_MS = 5_000;
 /** Hints of a server that stands still are dropped: everybody looks at the store again. */
 const MAX_WAITING = 1_000;
+/** The same of what is more than a hint. */
+const MAX_WAITING_BYTES = 2 * MAX_MESSAGE_BYTES;
 
 /** Hints by NOTIFY, on a connection of its own that is made again when it breaks. */
 export function openPostgresHints({ url, clock, log }: { url: string; clock: Clock; log: Log }): Hints {
   const self = randomBytes(9).toString('base64url');
   let client: pg.Client | null = null;
   let take: (hint: Hint | 'missed') => void = () => {};
+  let receive: (bytes: Uint8Array) => void = () => {};
+  const gather = gatherParts(self);
+  let messages = 0;
+  let waitingBytes = 0;
   let closed = false;
   let said: Promise<void> = Promise.resolve();
   let waiting = 0;
@@ -45,12 +54,17 @@ export function openPostgresHints({ url, clock, log }: { url: string; clock: Clo
     fresh.on('error', (error) => lost(fresh, error));
     fresh.on('end', () => lost(fresh));
     fresh.on('notification', ({ channel, payload }) => {
+      if (channel === HUBS) {
+        const message = gather(payload ?? '');
+        if (message !== null) receive(message);
+        return;
+      }
       const read = channel === CHANNEL ? readHint(payload ?? '') : null;
       if (read !== null && read.from !== self) take(read.hint);
     });
     connecting = fresh
       .connect()
-      .then(() => fresh.query(`listen ${CHANNEL}`))
+      .then(() => fresh.query(`listen ${CHANNEL}; listen ${HUBS}`))
       .then(async () => {
         if (closed) {
           await fresh.end();
@@ -79,6 +93,21 @@ export function openPostgresHints({ url, clock, log }: { url: string; clock: Clo
     listen(taker) {
       take = taker;
     },
+    send(bytes) {
+      if (client === null || waitingBytes + bytes.length > MAX_WAITING_BYTES) return;
+      const parts = partsOf(self, ++messages, bytes);
+      if (parts.length === 0) return;
+      waitingBytes += bytes.length;
+      said = said.then(async () => {
+        waitingBytes -= bytes.length;
+        // One statement, so that the parts of two messages of one hub are never mixed.
+        const text = 'select count(pg_notify($1, part)) from unnest($2::text[]) with ordinality as t (part, n)';
+        await client?.query(text, [HUBS, parts]).catch(() => {});
+      });
+    },
+    receive(taker) {
+      receive = taker;
+    },
     async close() {
       closed = true;
       cancel();
@@ -89,15 +118,29 @@ export function openPostgresHints({ url, clock, log }: { url: string; clock: Clo
   };
 }
 
-/** Null for whatever another program says on this channel. */
+const CHANGES: Readonly<Record<ChangedEvent['type'], true>> = {
+  hold: true,
+  review: true,
+  approval: true,
+  deployment: true,
+  break_glass: true,
+  agent: true,
+};
+/** A name of an agent, a state: no text that somebody made up. */
+const WORD = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+
+/** Null for whatever another program says on this channel: anybody who may connect to the database can. */
 function readHint(payload: string): { readonly from: string; readonly hint: Hint } | null {
   try {
     const { from, wake, changed } = JSON.parse(payload) as { from?: unknown; wake?: unknown; changed?: ChangedEvent };
     if (typeof from !== 'string') return null;
-    if (typeof wake === 'string') return { from, hint: { wake } };
-    const event = typeof changed === 'object' && changed !== null ? changed : null;
-    if (event === null || typeof event.id !== 'number' || typeof event.state !== 'string') return null;
-    return { from, hint: { changed: event } };
+    if (typeof wake === 'string') return WORD.test(wake) ? { from, hint: { wake } } : null;
+    if (typeof changed !== 'object' || changed === null) return null;
+    const { type, id, state, projectId } = changed;
+    const isNumber = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+    if (!Object.hasOwn(CHANGES, type) || !isNumber(id) || typeof state !== 'string' || !WORD.test(state)) return null;
+    if (projectId !== null && !isNumber(projectId)) return null;
+    return { from, hint: { changed: { type, id, state, projectId } } };
   } catch {
     return null;
   }

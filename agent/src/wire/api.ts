@@ -276,6 +276,15 @@ export const agentSchema = z.strictObject({
   revoked_at: time.nullable().default(null),
   /** What the agent says is wrong on its side; empty while it is away. */
   problems: z.array(z.strictObject({ code: z.enum(AGENT_PROBLEMS), blocks: z.boolean(), message: text })).default([]),
+  /** What is not as it should be: its clock, its snapshot, or the version of whoever calls itself so. */
+  warnings: z.array(text).default([]),
+  /** How much its clock is ahead of the hub's; null while it is away, or does not tell. */
+  clock_skew_ms: z.number().int().nullable().default(null),
+  /** What it goes by while the hub is away, and when the hub said so last; null for none, and while it is away. */
+  snapshot: z
+    .strictObject({ seq: id, heard_at: time, policy: text, policy_in_force: z.boolean() })
+    .nullable()
+    .default(null),
   /** What the agent found on its host; null while it is away or has not looked. */
   examined: examinedSchema.nullable().default(null),
 });

@@ -10,6 +10,8 @@
  *   snapshot                            what an agent may let run while its hub is away; after the welcome, whenever it changes,
  *                                       and now and then; not answered, an old one never replaces a newer one
  *   health                              what is wrong on the agent's side; not answered
+ *   status                              what the agent holds and what its clock says, after each welcome, after each snapshot
+ *                                       and now and then; not answered; protocol 2 and later
  *   examine → examined                  what the agent found on its host: asked, each hour, after each welcome; not answered
  *   push{seq}   → ack{seq}              release, reject, expire, revoke, cancel: at least once, ordered, kept in the
  *                                       hub's outbox until acknowledged; sent again after a drop from `cursor`
@@ -25,7 +27,10 @@ import { type Camel, toCamel, toSnake } from './case.ts';
 import { findingSchema, MAX_FINDINGS } from './doctor.ts';
 import { factsSchema } from './facts.ts';
 
-export const PROTOCOL = 1;
+/** 1: the first. 2: an agent tells its `status`. */
+export const PROTOCOL = 2;
+/** The oldest that is still spoken. */
+const OLDEST_PROTOCOL = 1;
 /** 10 MiB: a canonical form of 6 MiB with its envelope and Facts. */
 export const MAX_FRAME_BYTES = 10 * 1024 * 1024;
 /** All values of one `revealed` together fit a frame, whatever characters they are made of: JSON writes one with six at most. */
@@ -37,7 +42,7 @@ export const PROVE_CONTEXT = 'holdpoint.link/v1';
 export const CHALLENGE_CONTEXT = 'holdpoint.link/v1 hub';
 export const ENROL_CONTEXT = 'holdpoint.enrol/v1';
 /** Versions of the link that this program speaks. A neighbour that is one version apart speaks one of them as well. */
-export const SPEAKS = { oldest: PROTOCOL, newest: PROTOCOL } as const;
+export const SPEAKS = { oldest: OLDEST_PROTOCOL, newest: PROTOCOL } as const;
 
 /** What an agent signs: for this protocol, this one challenge, its own name, and the one hub that it has enrolled with (T27, T28). */
 export function proofText(nonce: string, agent: string, hub: string, protocol: number): string {
@@ -183,6 +188,16 @@ const agentFrames = [
   z.strictObject({
     type: z.literal('health'),
     problems: z.array(z.strictObject({ code: z.enum(AGENT_PROBLEMS), blocks: z.boolean(), message: text })).max(1_100),
+  }),
+  /** What the agent goes by; not answered. A hub that speaks protocol 1 closes the link on it. */
+  z.strictObject({
+    type: z.literal('status'),
+    /** The agent's clock, for how far it is off. */
+    at: z.iso.datetime(),
+    /** The newest snapshot that it has, null for none: its number, the version of the policy in it, and its age by the agent's own time. */
+    snapshot: z
+      .strictObject({ seq: id, policy: z.string().max(200), age_ms: z.number().int().nonnegative() })
+      .nullable(),
   }),
   /** The newest look at the agent's host, whole; not answered. */
   z.strictObject({

@@ -22,6 +22,8 @@ export interface LentCredentials {
   of(person: number): string | null;
   /** Epoch ms of its end, null when nothing is lent. */
   until(person: number): number | null;
+  /** Whose there are, each with the epoch ms of its end. */
+  all(): readonly { readonly person: number; readonly until: number }[];
   /** Forgets it; with `text` only if it is still that one. */
   forget(person: number, text?: string): void;
   clear(): void;
@@ -80,6 +82,11 @@ export function lentCredentials(ci: CiApi, clock: Clock): LentCredentials {
     },
     of: (person) => current(person)?.text ?? null,
     until: (person) => current(person)?.until ?? null,
+    all: () =>
+      [...lent.keys()].flatMap((person) => {
+        const found = current(person);
+        return found === null ? [] : [{ person, until: found.until }];
+      }),
     forget,
     clear() {
       for (const person of [...lent.keys()]) forget(person);

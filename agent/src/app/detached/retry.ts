@@ -12,6 +12,8 @@ export interface DetachedDeps {
   readonly hub: HubContext;
   readonly ci: CiApi;
   readonly lent: LentCredentials;
+  /** Until when another hub on the store has one of this person; null where none says so. What it has it uses itself. */
+  readonly lentElsewhere: (person: number) => number | null;
   /** The project bot's token as it is in its file now; null when the operator gave none. */
   readonly botToken: () => string | null;
   readonly log: Log;
@@ -87,6 +89,8 @@ export async function tryRetry(deps: DetachedDeps, id: number, own: string | nul
     await settleDetached(deps, id, (s, now) => cancelHold(s, now, 'superseded'));
     return { at: 'over' };
   }
+  if (own === null && isElsewhere(deps, hold))
+    return { at: 'again', reason: 'the hub that the credential was lent to retries it' };
   const refusals: string[] = [];
   for await (const offer of offersFor(deps, hold, own)) {
     if ('refused' in offer) {
@@ -102,6 +106,11 @@ export async function tryRetry(deps: DetachedDeps, id: number, own: string | nul
   }
   const reason = refusals.length === 0 ? 'it was lent no credential' : refusals.join(', ');
   return { at: 'person', reason };
+}
+
+/** The trigger's own credential goes before a bot's, and only the hub that it was lent to has it. */
+function isElsewhere({ lent, lentElsewhere }: DetachedDeps, { trigger: { id, verified } }: Hold): boolean {
+  return id !== null && verified !== 'unverified' && lent.of(id) === null && lentElsewhere(id) !== null;
 }
 
 async function tryWith(deps: DetachedDeps, hold: Hold, offer: Offer): Promise<CiAnswer<Tried>> {

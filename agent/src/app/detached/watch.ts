@@ -10,6 +10,8 @@ import { tellStatuses } from './tell-status.ts';
 
 /** Events come in crowds; one look at the store serves them all. */
 const GATHER_MS = 500;
+/** After another hub was at it. */
+const SECOND_MS = 2_000;
 /** A look though nothing was heard: what another process changed, what GitLab canceled. */
 const IDLE_MS = 60_000;
 /** A job that waits in GitLab's queue, and a Hold that waits for people: has somebody canceled it there? */
@@ -63,6 +65,7 @@ export function watchDetached(deps: DetachedDeps): Detached {
   let awayUntil = 0;
   let awayFailures = 0;
   let sweeping: Promise<void> | null = null;
+  let soon = false;
   let nextAt = Number.POSITIVE_INFINITY;
   let cancelTimer = (): void => {};
 
@@ -76,10 +79,16 @@ export function watchDetached(deps: DetachedDeps): Detached {
     cancelTimer = clock.after(Math.max(0, at - clock.now()), () => {
       nextAt = Number.POSITIVE_INFINITY;
       if (sweeping !== null) return sweepAt(clock.now() + GATHER_MS);
-      // One hub at a time: two would ask GitLab for the same job twice.
+      // One hub at a time: two would ask GitLab for the same job twice. Whoever comes second looks again soon: it may have
+      // what the first has not, a credential that somebody lent to it.
       sweeping = store
-        .alone('detached', sweep)
-        .then(() => {})
+        .alone('detached', async () => {
+          await sweep();
+          return true;
+        })
+        .then((mine) => {
+          if (mine === null) soon = true;
+        })
         .catch((error: unknown) =>
           log.error(
             { reason: error instanceof Error ? error.message : String(error) },
@@ -88,6 +97,10 @@ export function watchDetached(deps: DetachedDeps): Detached {
         )
         .finally(() => {
           sweeping = null;
+          if (soon) {
+            soon = false;
+            return sweepAt(clock.now() + SECOND_MS);
+          }
           const due = [...entries.values()].map((entry) => entry.dueAt);
           sweepAt(Math.max(clock.now() + GATHER_MS, awayUntil, Math.min(clock.now() + IDLE_MS, ...due)));
         });
@@ -236,7 +249,9 @@ export function watchDetached(deps: DetachedDeps): Detached {
     },
     advice(hold) {
       const { id, verified } = hold.trigger;
-      const alone = deps.botToken() !== null || (id !== null && verified !== 'unverified' && deps.lent.of(id) !== null);
+      const alone =
+        deps.botToken() !== null ||
+        (id !== null && verified !== 'unverified' && (deps.lent.of(id) ?? deps.lentElsewhere(id)) !== null);
       return retryAdvice(hold, entries.get(hold.id)?.progress ?? null, alone);
     },
     async retryNow(caller, id, own) {

@@ -1,6 +1,7 @@
 import type { Verify } from '../../domain/audit-head.ts';
 import {
   bodyDigest,
+  type HeldSnapshot,
   type SignedSnapshot,
   SNAPSHOT_FORM,
   type SnapshotBody,
@@ -41,6 +42,8 @@ export interface SnapshotKeeper {
   current(): InForce | null;
   /** Number of the newest, 0 for none. */
   seq(): number;
+  /** The newest as the hub is told of it; null for none. */
+  held(): HeldSnapshot | null;
   variableKey(): Uint8Array | null;
   /** Time as this agent counts it: that of the clock, never less than it once was. */
   now(): number;
@@ -110,6 +113,12 @@ export function openSnapshotKeeper(options: SnapshotKeeperOptions): SnapshotKeep
   };
   cancelNote = clock.after(NOTE_TIME_MS, noteAgain);
 
+  const current = (): InForce | null => {
+    if (known === null) return null;
+    const { seq, graceProtectedMs, graceMs } = known.head;
+    return { seq, body: known.body, ageMs: now() - known.kept.receivedAt, graceProtectedMs, graceMs };
+  };
+
   return {
     take({ head: text, body, signature }, variableKey) {
       const head = headOf(text, signature);
@@ -135,12 +144,12 @@ export function openSnapshotKeeper(options: SnapshotKeeperOptions): SnapshotKeep
       for (const resolve of waiting) resolve();
       waiting = [];
     },
-    current() {
-      if (known === null) return null;
-      const { seq, graceProtectedMs, graceMs } = known.head;
-      return { seq, body: known.body, ageMs: now() - known.kept.receivedAt, graceProtectedMs, graceMs };
-    },
+    current,
     seq: () => known?.head.seq ?? 0,
+    held() {
+      const inForce = current();
+      return inForce && { seq: inForce.seq, policy: inForce.body.policy.version, ageMs: inForce.ageMs };
+    },
     variableKey: () => (known === null ? null : Uint8Array.from(Buffer.from(known.kept.variableKey, 'base64url'))),
     now,
     first(withinMs) {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { printable } from '../../domain/printable.ts';
 import { invitationSchema } from '../../wire/agents.ts';
-import { agentSchema } from '../../wire/api.ts';
+import { type AgentView, agentSchema } from '../../wire/api.ts';
 import { askForSecret } from '../ask-for-secret.ts';
 import { connectHub, withHub } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
@@ -31,6 +31,11 @@ async function list(command: Command, { io, json }: CommandContext): Promise<voi
   const problems = agents.flatMap(({ name, problems: list }) =>
     list.map(({ message }) => `${name}: ${printable(message)}\n`),
   );
+  const held = agents.flatMap((agent) => {
+    const parts = heldWords(agent, io.now());
+    return parts.length === 0 ? [] : [`${agent.name}: ${parts.join(', ')}\n`];
+  });
+  const warnings = agents.flatMap(({ name, warnings: list }) => list.map((words) => `${name}: ${printable(words)}\n`));
   const hosts = agents.flatMap(({ name, examined }) => {
     if (examined === null || examined.fail + examined.warn === 0) return [];
     const told = `${name}: its host has ${examined.fail} to mend and ${examined.warn} to look at`;
@@ -40,7 +45,18 @@ async function list(command: Command, { io, json }: CommandContext): Promise<voi
       ...bad.map(({ title, message, mend }) => `  ${printable(`${title}: ${message}; ${mend ?? ''}`)}\n`),
     ];
   });
-  return io.out(`${table(heads, rows, io.columns)}${problems.join('')}${hosts.join('')}`);
+  return io.out(`${table(heads, rows, io.columns)}${[held, problems, warnings, hosts].flat().join('')}`);
+}
+
+/** What it goes by without the hub, and its clock where that is worth a word. */
+function heldWords({ snapshot, clock_skew_ms: skew }: AgentView, now: number): readonly string[] {
+  const ahead =
+    skew === null || Math.abs(skew) < 1_000
+      ? []
+      : [`clock ${Math.round(Math.abs(skew) / 1_000)}s ${skew > 0 ? 'ahead' : 'behind'}`];
+  if (snapshot === null) return ahead;
+  const policy = `policy ${printable(snapshot.policy).slice(0, 15)}${snapshot.policy_in_force ? '' : ' (not the one in force)'}`;
+  return [`snapshot ${snapshot.seq}, ${age(now - Date.parse(snapshot.heard_at))} old`, policy, ...ahead];
 }
 
 async function enroll(name: string, command: Command, context: CommandContext): Promise<void> {

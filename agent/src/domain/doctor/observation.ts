@@ -154,7 +154,13 @@ export interface HubLook {
   readonly version: string | null;
   readonly skewMs: number | null;
   readonly agents: Seen<
-    readonly { readonly name: string; readonly connected: boolean; readonly version: string | null }[]
+    readonly {
+      readonly name: string;
+      readonly connected: boolean;
+      readonly version: string | null;
+      /** What the hub says is not as it should be with it. */
+      readonly warnings: readonly string[];
+    }[]
   >;
 }
 

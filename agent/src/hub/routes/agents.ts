@@ -1,6 +1,9 @@
 import { verify } from 'node:crypto';
 import { enrol, invite, revokeAgent } from '../../app/enrol.ts';
+import { agentWarnings } from '../../domain/agent-warnings.ts';
 import { HoldpointError } from '../../domain/errors.ts';
+import type { Token } from '../../domain/token.ts';
+import type { AgentRecord } from '../../ports/store.ts';
 import * as wire from '../../wire/agents.ts';
 import * as api from '../../wire/api.ts';
 import { enrolText } from '../../wire/link.ts';
@@ -14,16 +17,24 @@ import type { RouteContext } from './context.ts';
 const ENROLS: Demand = { scope: ['admin', 'agent'] };
 
 /** Agents: list, invite, revoke; and the one thing that a host without a key may ask. */
-export function agentRoutes({
-  hub,
-  links,
-  keeper,
-  connectedSince,
-  problems,
-  examined,
-  examine,
-}: RouteContext): readonly Route[] {
-  const { store } = hub;
+export function agentRoutes({ hub, links, keeper, reach, local }: RouteContext): readonly Route[] {
+  const { store, clock } = hub;
+  const shown = async (agents: readonly AgentRecord[], { scopes }: Pick<Token, 'scopes'>) => {
+    const policy = { version: (await hub.policy()).version, loadedAt: hub.policyStatus?.().loadedAt ?? null };
+    return agents.map((agent) => {
+      const seen = reach.connected(agent.name);
+      const isLocal = local.includes(agent.name);
+      const warnings =
+        seen === null ? refusedWords(agent.name) : agentWarnings({ ...seen, isLocal }, policy, clock.now());
+      return views.agentView(agent, seen, { scopes, warnings, policy: policy.version });
+    });
+  };
+  const refusedWords = (name: string): readonly string[] => {
+    const refusal = links.refusal(name);
+    if (refusal === null) return [];
+    const at = new Date(refusal.at).toISOString();
+    return [`who calls itself ${name} was refused at ${at}, and has proved nothing: ${refusal.words}`];
+  };
   const refuseFixed = (name: string): void => {
     if (!links.isFixed(name)) return;
     const way = 'its key is made at each start and needs no enrolment; give the other host another name';
@@ -34,14 +45,7 @@ export function agentRoutes({
       query: page,
       reply: api.pageOf(api.agentSchema),
       handle: async ({ identity }) => ({
-        items: (await store.agents()).map((agent) =>
-          views.agentView(
-            agent,
-            connectedSince(agent.name),
-            problems(agent.name),
-            views.examinedView(examined(agent.name), identity.token.scopes),
-          ),
-        ),
+        items: await shown(await store.agents(), identity.token),
         next_cursor: null,
       }),
     }),
@@ -57,7 +61,7 @@ export function agentRoutes({
         handle: async ({ params }) => {
           if (!(await store.agents()).some(({ name }) => name === params.name))
             throw new HoldpointError('not_found', `there is no agent ${params.name}: "holdpoint agents" lists them`);
-          examine(params.name);
+          reach.examine(params.name);
           return { status: 'ok' as const };
         },
       },
@@ -76,12 +80,12 @@ export function agentRoutes({
       params: wire.agentParam,
       body: wire.revokeAgentBody,
       reply: api.agentSchema,
-      handle: async ({ params, body, caller }) => {
+      handle: async ({ params, body, caller, identity }) => {
         refuseFixed(params.name);
         await revokeAgent(hub, caller, params.name, body?.reason ?? null);
         links.cut(params.name, 'this agent was revoked');
         const agent = (await store.agents()).find(({ name }) => name === params.name)!;
-        return views.agentView(agent, connectedSince(agent.name), problems(agent.name));
+        return (await shown([agent], identity.token))[0]!;
       },
     }),
     route('POST', '/api/v1/enrolments', 'Become the agent that a one-time token names, with a key of its own', null, {

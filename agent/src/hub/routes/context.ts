@@ -4,30 +4,26 @@ import type { Caller, HubContext } from '../../app/hub-context.ts';
 import type { AgentProblem } from '../../domain/agent-problem.ts';
 import type { Hold } from '../../domain/hold.ts';
 import type { RetryAdvice } from '../../domain/retrying.ts';
-import type { Agents } from '../../ports/agents.ts';
-import type { Examined } from '../../ports/gatekeeper.ts';
 import type { Demand } from '../auth.ts';
 import type { LinkServer } from '../link-server.ts';
 import type { Notifications } from '../notifications.ts';
+import type { Reach } from '../reach.ts';
 import type { Retention } from '../retention.ts';
 import type { SignIn } from '../sign-in.ts';
 
 /** What routes need besides the verbs. */
 export interface RouteContext {
   readonly hub: HubContext;
-  readonly agents: Agents;
-  /** Connections of agents. */
-  readonly links: Pick<LinkServer, 'isFixed' | 'cut'>;
-  /** Since when an agent is connected (epoch ms), null when it is not. */
+  /** Agents wherever they are connected. */
+  readonly reach: Pick<Reach, 'reveal' | 'connected' | 'examine'>;
+  /** Connections of agents to this hub. */
+  readonly links: Pick<LinkServer, 'isFixed' | 'cut' | 'refusal'>;
+  /** Since when an agent is connected to this hub (epoch ms), null when it is not. */
   readonly connectedSince: (agent: string) => number | null;
   /** Since when an agent is away that was here before (epoch ms); null for any other. */
   readonly awaySince: (agent: string) => number | null;
   /** What a connected agent says is wrong on its side. */
   readonly problems: (agent: string) => readonly AgentProblem[];
-  /** What a connected agent found on its host. */
-  readonly examined: (agent: string) => Examined | null;
-  /** Asks an agent to look at its host; throws `wrong_state` when it is away. */
-  readonly examine: (agent: string) => void;
   /** Agents of this very process: it is not ready while one of them is not. */
   readonly local: readonly string[];
   /** What signs the audit. */

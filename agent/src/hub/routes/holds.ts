@@ -51,7 +51,7 @@ export function decisionOf(
 }
 
 /** Holds: look, decide, reveal, retry. */
-export function holdRoutes({ hub, agents, detached }: RouteContext): readonly Route[] {
+export function holdRoutes({ hub, reach, detached }: RouteContext): readonly Route[] {
   const { store } = hub;
   const view = (hold: Hold) => views.holdView(hold, holdUrl(hub, hold.id));
   return [
@@ -106,7 +106,7 @@ export function holdRoutes({ hub, agents, detached }: RouteContext): readonly Ro
       reply: api.revealedSchema,
       handle: async ({ params, body, caller }) => {
         const wished = { hold: params.id, digest: body.digest, names: body.names ?? null };
-        const values = await reveal(hub, agents, caller, wished);
+        const values = await reveal(hub, reach, caller, wished);
         return {
           hold: params.id,
           digest: body.digest,

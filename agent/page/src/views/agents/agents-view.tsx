@@ -26,7 +26,7 @@ function Overview({ agents }: { readonly agents: readonly AgentView[] }) {
   const away = agents.filter(({ connected }) => !connected).length;
   const parked = agents.reduce((sum, one) => sum + one.parked, 0);
   const open = agents.flatMap(({ runners }) => runners.filter((runner) => !runner.protected)).length;
-  const blocked = agents.filter(({ problems }) => problems.length > 0).length;
+  const blocked = agents.filter(({ problems, warnings }) => problems.length + warnings.length > 0).length;
   const parts = [
     `${agents.length} ${agents.length === 1 ? 'agent' : 'agents'}`,
     ...(away === 0 ? [] : [`${away} away`]),
@@ -35,6 +35,13 @@ function Overview({ agents }: { readonly agents: readonly AgentView[] }) {
     `${open} ${open === 1 ? 'runner' : 'runners'} not gated`,
   ];
   return <p>{parts.join(', ')}</p>;
+}
+
+/** How far a clock is off; below a second it is the way that the word took. */
+function skewWords(ms: number): string {
+  const seconds = Math.round(Math.abs(ms) / 1_000);
+  if (seconds === 0) return "the hub's time";
+  return `${seconds} ${seconds === 1 ? 'second' : 'seconds'} ${ms > 0 ? 'ahead of' : 'behind'} the hub`;
 }
 
 function Agent({ agent, lax }: { readonly agent: AgentView; readonly lax: ReadonlySet<string> }) {
@@ -63,6 +70,18 @@ function Agent({ agent, lax }: { readonly agent: AgentView; readonly lax: Readon
             <Shown text={version} />
           </Fact>
         )}
+        {agent.snapshot !== null && (
+          <Fact words="Goes by, without the hub">
+            snapshot {agent.snapshot.seq}, heard <Time at={agent.snapshot.heard_at} />
+          </Fact>
+        )}
+        {agent.snapshot !== null && (
+          <Fact words="Its policy">
+            <Shown text={agent.snapshot.policy.slice(0, 15)} />
+            {agent.snapshot.policy_in_force ? ', in force here' : ', not the one in force here'}
+          </Fact>
+        )}
+        {agent.clock_skew_ms !== null && <Fact words="Its clock">{skewWords(agent.clock_skew_ms)}</Fact>}
         <Fact words="Jobs parked">{parked}</Fact>
         <Fact words="Runners">
           {runners.length - open.length} gated, {open.length} not
@@ -71,6 +90,11 @@ function Agent({ agent, lax }: { readonly agent: AgentView; readonly lax: Readon
       {problems.map((problem) => (
         <Notice key={problem.message} tone={problem.blocks ? 'bad' : 'warn'}>
           <Shown text={problem.message} />
+        </Notice>
+      ))}
+      {agent.warnings.map((words) => (
+        <Notice key={words} tone="warn">
+          <Shown text={words} />
         </Notice>
       ))}
       <ul class="plain-list">

@@ -24,6 +24,9 @@ export const hub: Check = {
               'see the log of that agent; it connects again by itself',
             ),
           );
+        for (const { name, warnings } of agents.value)
+          for (const words of warnings)
+            found.push(warn(`agent ${name}: ${words}`, 'mend what it names; "holdpoint agents" says it too'));
         if (agents.value.length === 0)
           found.push(fail(`${url} knows no agent: nothing is guarded`, 'start "holdpoint agent"'));
       } else found.push(notSeen(agents));

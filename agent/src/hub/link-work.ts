@@ -1,0 +1,54 @@
+import { admit } from '../app/admit.ts';
+import type { HubContext } from '../app/hub-context.ts';
+import { correlated } from '../app/measured-store.ts';
+import { report } from '../app/report.ts';
+import { sync } from '../app/sync.ts';
+import { HoldpointError } from '../domain/errors.ts';
+import type { Tracer } from '../ports/tracer.ts';
+import type { AgentFrame, HubFrame } from '../wire/link.ts';
+
+/** Questions of an agent that the store answers. */
+export type WorkFrame = Extract<AgentFrame, { type: 'admit' | 'report' | 'sync' }>;
+
+/** Answers one question of an agent that has proved itself: of its own Holds, whatever it names (T27). */
+export async function answerWork(
+  { context, tracer }: { readonly context: HubContext; readonly tracer: Tracer },
+  agent: string,
+  frame: WorkFrame,
+): Promise<HubFrame> {
+  const { ref } = frame;
+  switch (frame.type) {
+    case 'admit': {
+      const { digest, configuration, facts, monitor = false, divert = [], offline, request = null, trace } = frame;
+      const span = tracer.start(
+        'give a verdict',
+        { request, digest, job: facts.job.id },
+        { parent: trace, kind: 'server' },
+      );
+      const asked = { ...context, store: correlated(context.store, request) };
+      const more = { monitor, divert, ...(offline && { offline }) };
+      try {
+        const verdict = await admit(asked, agent, { digest, configuration, facts, ...more });
+        span.end({ hold: verdict.hold, outcome: verdict.outcome });
+        return { type: 'verdict', ref, ...verdict };
+      } catch (error) {
+        span.end({ outcome: error instanceof HoldpointError ? error.code : 'internal' });
+        throw error;
+      }
+    }
+    case 'report': {
+      const { hold, jobId, event, at, detail } = frame;
+      const holds = await report(context, agent, { hold, jobId, event, at, detail: given(detail) });
+      return { type: 'state', ref, holds };
+    }
+    case 'sync':
+      return { type: 'state', ref, holds: await sync(context, agent, frame.holds) };
+    default:
+      return frame satisfies never;
+  }
+}
+
+/** Members that are there: an absent member and one that is undefined are two things to the compiler. */
+function given<T extends object>(detail: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(detail).filter(([, value]) => value !== undefined)) as never;
+}
