@@ -17,6 +17,7 @@ import type { Log } from './ports/log.ts';
 import type { Store } from './ports/store.ts';
 import { openParkingLot } from './stores/parking-lot.ts';
 import { openStoreAt } from './stores/places.ts';
+import { openReceiptKeep } from './stores/receipts.ts';
 import { openRunnerTokens } from './stores/runner-tokens.ts';
 import { auditWitness } from './system/audit-witness.ts';
 import { hubKeyOf, openHubKey, verifySignature } from './system/hub-key.ts';
@@ -215,8 +216,8 @@ async function handOver({ config, now, step }: Rotation, store: Store, next: Aud
 }
 
 const sealedFiles = ({ stateDir }: AgentConfig): readonly string[] =>
-  ['parking', 'runner-tokens'].flatMap((folder) =>
-    namesIn(join(stateDir, folder)).filter((name) => /\.(?:job|token)$/.test(name)),
+  ['parking', 'runner-tokens', 'receipts'].flatMap((folder) =>
+    namesIn(join(stateDir, folder)).filter((name) => /\.(?:job|token|receipt)$/.test(name)),
   );
 
 /**
@@ -252,6 +253,15 @@ export async function finishSealRotation({ config, now, step }: Rotation): Promi
       );
     }
     sealed += named;
+    if (namesIn(join(stateDir, 'receipts')).length > 0) {
+      const receipts = openReceiptKeep({ dir: join(stateDir, 'receipts'), seal });
+      for (const jobId of await receipts.ids()) {
+        step(`receipt of ${jobId}`);
+        const receipt = await receipts.get(jobId);
+        if (receipt !== null) await receipts.put(receipt);
+        sealed += 1;
+      }
+    }
     step('audit');
     // An agent whose hub is elsewhere has no store to write it into.
     if (config.remote === null)

@@ -47,6 +47,7 @@ import {
   tokenOf,
   tracerOf,
 } from './wiring-hub.ts';
+import { openReceipts } from './wiring-receipts.ts';
 
 /** The one agent of an embedded hub; its key is made at each start and never leaves the process. */
 const EMBEDDED_AGENT = 'embedded';
@@ -138,7 +139,24 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
     await snapshots?.first(FIRST_SNAPSHOT_MS);
     const parkingLot = await openParkingLot({ dir: lotDir, seal, log });
     stops.push(() => parkingLot.close());
+    const receipts =
+      config.receipts === null
+        ? undefined
+        : await openReceipts(
+            {
+              config: config.receipts,
+              stateDir: config.stateDir,
+              seal,
+              gatekeeper,
+              meter: metrics,
+              clock,
+              log: log.child({ part: 'receipts' }),
+              restored: restored?.giveUp != null,
+            },
+            stops,
+          );
     const agent = createAgent({
+      receipts,
       gitlabUrl: config.gitlab.url,
       gitlabToken: tokenOf(config.gitlab.tokenFile, 'gitlab.token_file', log),
       ...(config.gitlab.ca === null ? {} : { gitlabCa: config.gitlab.ca }),

@@ -31,6 +31,7 @@ const MAY: Record<string, readonly string[] | 'anything'> = {
   'setup.ts': 'anything',
   'wiring.ts': 'anything',
   'wiring-hub.ts': 'anything',
+  'wiring-receipts.ts': 'anything',
   'care.ts': 'anything',
   'care-keys.ts': 'anything',
   'demo.ts': 'anything',

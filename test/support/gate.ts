@@ -1,7 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { silentMeter } from '../../agent/src/app/silent.ts';
+import type { ReceiptsConfig } from '../../agent/src/config/receipts.ts';
 import type { ParkingLimits } from '../../agent/src/domain/parking.ts';
 import type { Clock } from '../../agent/src/ports/clock.ts';
 import type { Log } from '../../agent/src/ports/log.ts';
@@ -12,6 +14,7 @@ import { openParkingLot } from '../../agent/src/stores/parking-lot.ts';
 import { openRunnerTokens } from '../../agent/src/stores/runner-tokens.ts';
 import { openKeyFile } from '../../agent/src/system/key-file.ts';
 import { sealUnder } from '../../agent/src/system/seal.ts';
+import { openReceipts } from '../../agent/src/wiring-receipts.ts';
 import { type MemoryGatekeeper, memoryGatekeeper } from './memory-gatekeeper.ts';
 
 export interface LogLine {
@@ -100,6 +103,8 @@ export interface GateOptions {
   readonly keep?: (keep: RunnerTokenKeep) => RunnerTokenKeep;
   /** Wraps the lot, to make it fail. */
   readonly lot?: (lot: ParkingLot) => ParkingLot;
+  /** Receipts, asked for on this socket. */
+  readonly receipts?: ReceiptsConfig;
 }
 
 /** An agent with a hub in memory, on a folder of its own, in front of the GitLab at `gitlabUrl`. */
@@ -111,7 +116,20 @@ export async function startGate(options: GateOptions): Promise<Gate> {
   const seal = sealUnder(openKeyFile(join(dir, 'seal.key'), 'seal key', 'keys.seal'));
   const lot = await openParkingLot({ dir: join(dir, 'lot'), seal, log });
   const keep = openRunnerTokens({ dir: join(dir, 'runner-tokens'), seal });
+  const stops: (() => Promise<void>)[] = [];
+  const { receipts: config } = options;
+  const desk = {
+    stateDir: dir,
+    seal,
+    gatekeeper,
+    meter: silentMeter,
+    clock,
+    log,
+    restored: existsSync(join(dir, 'restored')),
+  };
+  const receipts = config === undefined ? undefined : await openReceipts({ ...desk, config }, stops);
   const agent = createAgent({
+    receipts,
     gitlabUrl: options.gitlabUrl,
     gitlabCa: options.gitlabCa,
     tls: options.tls,
@@ -127,6 +145,7 @@ export async function startGate(options: GateOptions): Promise<Gate> {
   const { port } = await agent.listen('127.0.0.1', options.port ?? 0);
   const stop = async (): Promise<void> => {
     await agent.close({ drainMs: 200 });
+    for (const stop of stops.reverse()) await stop();
     await lot.close();
   };
   return {

@@ -28,6 +28,10 @@ async function take(
   gate: DeploymentGate | null,
 ): Promise<readonly HoldStatus[]> {
   const { jobId, event, detail } = said;
+  if (event === 'receipt_refused') {
+    await noteReceipt(s, agent, said);
+    return [];
+  }
   // The verdict that told the agent of its Hold was lost, and GitLab ended the job before it asked again.
   const meant = said.hold ?? (event === 'refused' ? null : ((await s.tx.liveHoldOf(agent, jobId))?.id ?? null));
   if (meant === null && event !== 'refused') return [];
@@ -62,6 +66,14 @@ async function take(
     await s.audit('report_refused', { hold }, { job_id: jobId, event, state: hold.state });
     return [statusOf(hold, jobId)];
   }
+}
+
+/** What was refused on the host moves nothing here: it may be a job that the hub never heard of (T39). */
+async function noteReceipt(s: Settlement, agent: string, { hold: id, jobId, detail }: HoldReport): Promise<void> {
+  const hold = id === null ? null : await s.tx.hold(id);
+  const own = hold?.attempts.some((attempt) => attempt.jobId === jobId && attempt.agent === agent) === true;
+  const { refusal = null, reason = null } = detail;
+  await s.audit('receipt_refused', hold !== null && own ? { hold } : {}, { job_id: jobId, refusal, reason });
 }
 
 /** The Hold as both its gates leave it at the moment of its hand-over (T19). */
@@ -129,6 +141,7 @@ function commandFor(hold: Hold, { event, jobId, detail }: HoldReport): HoldComma
       return ending(hold, jobId, 'canceled', reason ?? 'canceled in GitLab');
     case 'ended':
       return ending(hold, jobId, detail.status ?? 'failed', reason);
+    case 'receipt_refused':
     case 'refused':
       throw new HoldpointError(
         'wrong_state',

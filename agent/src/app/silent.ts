@@ -14,6 +14,7 @@ export const silentMeter: AgentMeter = {
   heartbeat: nothing,
   stored: nothing,
   damaged: nothing,
+  receipt: nothing,
   link: nothing,
 };
 

@@ -8,6 +8,7 @@ import { notifyChannels, secretsOf } from './notify.ts';
 import { type OidcConfig, oidcConfig } from './oidc.ts';
 import { OPTIONS } from './options.ts';
 import { ConfigError, type ConfigProblem } from './problems.ts';
+import { type ReceiptsConfig, receiptsConfig } from './receipts.ts';
 import { type LoadedRunners, loadRunners, type RunnerConfig } from './runners.ts';
 import { quotablePath, readSecretFile } from './secret-file.ts';
 import { readSettings, type Settings } from './settings.ts';
@@ -74,6 +75,8 @@ export interface HubConfig {
 /** Everything `holdpoint agent` is told; what is of a hub is used only where `remote` is null. */
 export interface AgentConfig extends HubConfig {
   readonly gateway: { readonly listen: ListenAddress; readonly drainMs: number };
+  /** Null: nobody on this host asks for receipts, and none are written. */
+  readonly receipts: ReceiptsConfig | null;
   /** Null: the agent has no address of its own for whoever watches it. */
   readonly metrics: { readonly listen: ListenAddress } | null;
   /** The hub elsewhere; null: the agent has one of its own. */
@@ -214,10 +217,12 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
   }
   const hubInClear = remote === null && shared.hub.tls === null;
   const listening = { 'gateway.listen': gateway, ...(hubInClear ? { 'hub.listen': hub } : {}) };
+  const receipts = receiptsConfig(read);
   throwThem(problems, AGENT_FILE);
   return {
     ...shared,
     gateway: { listen: gateway, drainMs: number('gateway.drain') },
+    receipts,
     metrics: settings.has('metrics.listen') ? { listen: listen('metrics.listen') } : null,
     remote,
     runners: runners.runners,

@@ -207,6 +207,30 @@ export const OPTIONS: readonly ConfigOption[] = [
     range: [SECOND, HOUR],
   }),
   option(
+    'receipts.socket',
+    'path',
+    "unix socket on which the executor of this host asks for a job's receipt; without it none are written",
+    { unit: 'socket' },
+  ),
+  option('receipts.users', 'text', 'who may ask for receipts: users, and groups as @group, with blanks between', {
+    default: 'root',
+  }),
+  option(
+    'receipts.check_users',
+    'text',
+    'who may only check one, as "holdpoint receipt check" in a hook does: users that jobs run as',
+  ),
+  option('receipts.mode', 'choice', 'mode of the socket; whoever connects is asked about at the kernel besides', {
+    default: '0660',
+    choices: ['0600', '0660', '0666'],
+  }),
+  option('receipts.group', 'text', 'group of the socket, of which the agent is a member'),
+  // From the hand-over to the first stage: seconds, or minutes where a machine is started for the job.
+  option('receipts.valid', 'duration', 'how long after the hand-over a receipt can be spent', {
+    default: '10m',
+    range: [10 * SECOND, 24 * HOUR],
+  }),
+  option(
     'metrics.listen',
     'listen',
     "where /metrics, /readyz and /healthz of the agent itself are found; without it the embedded hub's tell them",

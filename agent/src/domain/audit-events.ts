@@ -82,6 +82,7 @@ export const AUDIT_EVENTS = {
   job_refused: event('refused', 'was refused: this configuration is denied'),
   payload_refused: event('refused', 'was refused: its payload cannot be read'),
   report_refused: event('refused', 'said something that does not fit, and changed nothing'),
+  receipt_refused: event('refused', 'refused a job on its host: it has no receipt of having come through the gate'),
   approval_revoked: event('revoked', 'revoked an approval'),
   approval_over: event('revoked', 'an approval came to its end'),
   values_revealed: event('revealed', 'looked at hidden values'),

@@ -43,10 +43,16 @@ export interface HoldStatus {
   readonly state: HoldState | 'unknown';
   readonly current: boolean;
 }
-/** What a hold's agent tells of it: of which hold (null: the hub has none yet), of which GitLab job. */
-export interface HoldReport extends OwedReport {
+/** What an agent tells of a job: what is owed of it, or that an executor asked for it in vain. */
+export interface HoldReport extends Pick<OwedReport, 'at'> {
+  /** Null: the hub has none yet, or the agent was not told. */
   readonly hold: number | null;
   readonly jobId: number;
+  readonly event: OwedReport['event'] | 'receipt_refused';
+  readonly detail: OwedReport['detail'] & {
+    /** Why a receipt was refused, in a word. */
+    readonly refusal?: string;
+  };
 }
 export interface ParkedHold {
   readonly hold: number;

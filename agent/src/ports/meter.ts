@@ -1,7 +1,11 @@
 import type { OwedReport } from '../domain/parked-job.ts';
+import type { ReceiptRefusal } from './receipts.ts';
 
 /** What one call to GitLab, or one request of a runner, is counted under: a word of the closed list of routes, or one of these. */
 export type CallName = string;
+
+/** What became of a receipt, or of a question for one. */
+export type ReceiptOutcome = 'issued' | 'spent' | ReceiptRefusal;
 
 /** How a job came to the poll that got it. */
 export type HandOverWay = 'passed' | 'released' | 'diverted';
@@ -29,6 +33,8 @@ export interface AgentMeter {
   stored(ok: boolean, seconds: number): void;
   /** A file of the parking lot cannot be trusted and was set aside. */
   damaged(): void;
+  /** A receipt was written or spent, or whoever asked for one was refused. */
+  receipt(outcome: ReceiptOutcome): void;
   /** The hub has welcomed this agent, or the link has ended. */
   link(event: 'welcome' | 'drop'): void;
 }

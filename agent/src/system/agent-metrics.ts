@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { AGENT_PROBLEMS, type AgentProblem } from '../domain/agent-problem.ts';
 import { type OwedReport, PARKED_JOB_STATES } from '../domain/parked-job.ts';
-import type { AgentMeter } from '../ports/meter.ts';
+import type { AgentMeter, ReceiptOutcome } from '../ports/meter.ts';
 
 /** What is looked at when somebody asks for the metrics. */
 export interface AgentLook {
@@ -47,6 +47,18 @@ const EVENTS = {
   ended: true,
   refused: true,
 } satisfies Record<OwedReport['event'], true>;
+
+/** What can become of a receipt, so that each has a series from the start. */
+const RECEIPT_OUTCOMES = {
+  issued: true,
+  spent: true,
+  no_receipt: true,
+  used: true,
+  expired: true,
+  mismatch: true,
+  unreachable: true,
+  not_allowed: true,
+} satisfies Record<ReceiptOutcome, true>;
 
 /** An answer's class: GitLab, and whoever stands in its place, may send any of five hundred numbers. */
 function classOf(status: number | null, none: string): string {
@@ -108,6 +120,13 @@ export function createAgentMetrics(registry: Registry): AgentMetrics {
     buckets: WRITE_SECONDS,
     registers,
   });
+  const receipts = new Counter({
+    name: 'holdpoint_agent_receipts_total',
+    help: 'Receipts of jobs: issued at hand-over, spent by the executor; any other outcome is a job that was refused on the host',
+    labelNames: ['outcome'],
+    registers,
+  });
+  for (const outcome of Object.keys(RECEIPT_OUTCOMES)) receipts.inc({ outcome }, 0);
   const damaged = new Counter({
     name: 'holdpoint_agent_damaged_files_total',
     help: 'Files of the parking lot that could not be trusted and were set aside',
@@ -138,6 +157,7 @@ export function createAgentMetrics(registry: Registry): AgentMetrics {
     heartbeat: (ok) => heartbeats.inc({ outcome: ok ? 'ok' : 'failed' }),
     stored: (ok, seconds) => writes.observe({ outcome: ok ? 'ok' : 'failed' }, seconds),
     damaged: () => damaged.inc(),
+    receipt: (outcome) => receipts.inc({ outcome }),
     link: (event) => link.inc({ event }),
     follow: (look) => followAgent(registers, look),
   };

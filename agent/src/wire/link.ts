@@ -98,6 +98,7 @@ export const REPORT_EVENTS = [
   'canceled', // GitLab says canceled or canceling
   'ended', // as GitLab reports it; detail: {status: success|failed|canceled}
   'refused', // hold null; detail: {reason, path}
+  'receipt_refused', // hold null or the one it was handed out under; detail: {reason, refusal}
 ] as const;
 
 const agentFrames = [
@@ -156,7 +157,8 @@ const agentFrames = [
     type: z.literal('report'),
     ref,
     hold: id.nullable(),
-    job_id: id,
+    /** 0 where not even that can be told, as of a receipt that is asked for with what is no job. */
+    job_id: z.number().int().nonnegative(),
     event: z.enum(REPORT_EVENTS),
     /** When it happened, RFC 3339. */
     at: z.iso.datetime(),
@@ -165,6 +167,7 @@ const agentFrames = [
       status: z.enum(['success', 'failed', 'canceled']).optional(),
       reason: text.optional(),
       path: text.optional(),
+      refusal: z.string().max(40).optional(),
       facts: factsSchema.optional(),
     }),
   }),

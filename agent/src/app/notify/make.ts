@@ -186,6 +186,11 @@ async function make(context: HubContext, row: AuditRow, event: NoticeEvent): Pro
     }
     case 'policy_changed':
       return { ...nobody, notice: noticeOf(key, event, row.at, { by: null, path: PAGES.policy }) };
+    case 'receipt_refused': {
+      const about = hold === null ? {} : aboutHold(hold);
+      const notice = noticeOf(key, event, row.at, { ...about, by: null, reason, path: PAGES.audit });
+      return { ...nobody, notice };
+    }
     case 'audit_broken':
       return { ...nobody, notice: noticeOf(key, event, row.at, { reason, path: PAGES.audit }) };
     case 'hold_expiring':

@@ -1,5 +1,6 @@
 import type { ParkedJob } from '../../domain/parked-job.ts';
 import { timeoutLeftS } from '../../domain/parking.ts';
+import type { ReceiptWay } from '../../domain/receipt.ts';
 import { change, type Entry, type Parking, reasonOf, stamp } from './parking.ts';
 import { flushReports } from './report.ts';
 import { Altered, giveUp, storedPayload } from './stored.ts';
@@ -88,6 +89,31 @@ async function hubAgrees(parking: Parking, entry: Entry): Promise<boolean> {
   );
 }
 
+/** Why the job goes out, as its receipt says it. */
+function wayOf({ divertedTo, offline }: ParkedJob): ReceiptWay {
+  if (divertedTo != null) return 'diverted';
+  if (offline == null) return 'gate';
+  return offline.run.kind === 'break_glass' ? 'break_glass' : 'offline';
+}
+
+/** On the disk before the first byte: without its receipt the executor would refuse the job, so it stays here (T39). */
+async function writeReceipt(parking: Parking, entry: Entry, bytes: Uint8Array): Promise<boolean> {
+  if (parking.receipts === undefined) return true;
+  const { digest, hold, divertedTo, runner } = entry.job;
+  try {
+    const issued = { runner: divertedTo ?? runner, digest, hold, through: wayOf(entry.job), images: {} };
+    await parking.receipts.issue(bytes, issued);
+    return true;
+  } catch (error) {
+    parking.log.error(
+      { job: entry.job.jobId, reason: reasonOf(error) },
+      'no receipt could be written: the job waits on',
+    );
+    await takeBack(parking, entry, 'its receipt could not be written');
+    return false;
+  }
+}
+
 /**
  * Hands a claimed job to the poll behind `deliver`: exactly the bytes that have the digest, their timeout lowered by the
  * time parked. `fresh` are bytes that were read for the pass a moment ago; null reads them back and asks the hub first.
@@ -119,7 +145,11 @@ export async function handOut(
       await takeBack(parking, entry, reasonOf(error));
       return false;
     }
+    if (!(await writeReceipt(parking, entry, bytes))) return false;
     if ((await deliver(bytes)) === 'gone') {
+      await parking.receipts?.withdraw(jobId).catch((error: unknown) => {
+        parking.log.warn({ job: jobId, reason: reasonOf(error) }, 'the receipt of a job that did not go out is left');
+      });
       await takeBack(parking, entry, 'the runner was gone');
       return false;
     }

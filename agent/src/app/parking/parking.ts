@@ -1,5 +1,6 @@
 import type { ParkedJob } from '../../domain/parked-job.ts';
 import { needsPayload, type ParkingLimits } from '../../domain/parking.ts';
+import type { ReceiptWay } from '../../domain/receipt.ts';
 import type { CiServer } from '../../ports/ci-server.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Gatekeeper, HoldStatus } from '../../ports/gatekeeper.ts';
@@ -41,6 +42,23 @@ export interface Entry {
 /** What is done for a job outside its queue. */
 export type Task = 'seal' | 'admit' | 'heartbeat' | 'note' | 'fail' | 'look' | 'report' | 'remove';
 
+/** What is written of a job that is about to go out. */
+export interface HandOverReceipts {
+  /** Durable when it resolves; rejects when there is none, and the job must not go out then. */
+  issue(
+    payload: Uint8Array,
+    issued: {
+      readonly runner: string;
+      readonly digest: string | null;
+      readonly hold: number | null;
+      readonly through: ReceiptWay;
+      readonly images: Readonly<Record<string, string>>;
+    },
+  ): Promise<void>;
+  /** The job provably did not reach the runner. */
+  withdraw(jobId: number): Promise<void>;
+}
+
 export interface ParkingDeps {
   readonly gatekeeper: Gatekeeper;
   readonly lot: ParkingLot;
@@ -54,6 +72,8 @@ export interface ParkingDeps {
   readonly divertTo?: readonly string[];
   /** Why what lies in the lot must not be handed out, in words; absent or null: nothing is known against it. */
   readonly giveUp?: string | null;
+  /** Where a receipt is written before a job goes out; absent where this host asks for none. */
+  readonly receipts?: HandOverReceipts | undefined;
   /** 0 to 1, for jitter. */
   readonly random: () => number;
 }

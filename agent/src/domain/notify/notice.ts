@@ -62,6 +62,12 @@ export const NOTICES = {
     'nobody has looked in time at what was run without its approval',
     'break_glass_overdue',
   ),
+  receipt_refused: kind(
+    'critical',
+    [],
+    'a job was refused on its host: it did not come through the gate, or not as it was let through',
+    'receipt_refused',
+  ),
   token_elsewhere: kind('info', ['owner'], 'a token was used from a new place', 'token_used'),
   token_misused: kind('critical', ['owner'], 'a token was used where none of a person belongs', 'token_flagged'),
   policy_changed: kind('info', [], 'another version of the policy is in force', 'policy_changed'),

@@ -1,5 +1,6 @@
 import type { AddressInfo, Socket } from 'node:net';
 import { measuredLot } from '../../app/parking/measured-lot.ts';
+import type { HandOverReceipts } from '../../app/parking/parking.ts';
 import { lotProblems } from '../../app/parking/problems.ts';
 import { followHub, resume } from '../../app/parking/resume.ts';
 import { createParking, stopParking } from '../../app/parking/tend.ts';
@@ -51,6 +52,8 @@ export interface AgentOptions {
   readonly tracer?: Tracer;
   /** How payloads are read; another one than the real in tests only. */
   readonly payloads?: PayloadReader;
+  /** Where a receipt is written of each job that goes out; absent where this host asks for none. */
+  readonly receipts?: HandOverReceipts | undefined;
 }
 
 /** The agent: gateway, parked jobs and what keeps them alive. */
@@ -107,6 +110,7 @@ export function createAgent(options: AgentOptions): Agent {
     log,
     limits: options.parking,
     divertTo: options.runners.filter((runner) => !runner.protected).map((runner) => runner.name),
+    receipts: options.receipts,
     random: Math.random,
     giveUp: options.giveUp ?? null,
   });

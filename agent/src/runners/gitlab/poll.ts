@@ -151,6 +151,24 @@ async function takeJob(deps: PollDeps, poller: Poller, answer: Answer, res: Serv
   if (!(await handOut(parking, received.entry, received.payload, (bytes) => deliver(res, bytes)))) answerNothing(res);
 }
 
+/** A job that nobody gates is not kept from its runner by a receipt; without one its executor refuses it, if it asks. */
+async function writeReceipt(deps: PollDeps, poller: Poller, answer: Answer, gate: RunnerMode): Promise<void> {
+  const { receipts, ci, log } = deps.parking;
+  const payload = receipts === undefined ? null : bodyOf(answer);
+  if (receipts === undefined || payload === null) return;
+  try {
+    const read = await ci.read(payload, poller.name);
+    const through = gate === 'monitor' ? 'monitor' : 'unprotected';
+    const digest = read.ok ? read.digest : null;
+    await receipts.issue(payload, { runner: poller.name, digest, hold: null, through, images: {} });
+  } catch (error) {
+    log.error(
+      { runner: poller.name, reason: reasonOf(error) },
+      'no receipt could be written for a job that is not gated',
+    );
+  }
+}
+
 async function takeAnswer(deps: PollDeps, poller: Poller, answer: Answer, res: ServerResponse | null): Promise<void> {
   const isJob = answer.status >= 200 && answer.status < 300 && answer.status !== 204;
   if (poller.runner !== null && (isJob || answer.status === 204)) deps.tokens.works(poller.runner);
@@ -161,6 +179,7 @@ async function takeAnswer(deps: PollDeps, poller: Poller, answer: Answer, res: S
   else if (isJob && !answer.whole && res !== null)
     answerMessage(res, 502, '502 Bad Gateway: the answer of GitLab broke off');
   else if (res !== null && (isJob || poller.runner === null)) {
+    if (isJob && gate !== 'enforce') await writeReceipt(deps, poller, answer, gate);
     passOn(res, answer);
     const payload = isJob && gate === 'monitor' ? bodyOf(answer) : null;
     if (payload !== null) monitor(deps.parking, payload, poller.name);
