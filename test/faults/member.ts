@@ -38,10 +38,18 @@ export async function memberOf<P extends HubProcess>(
   const env = { NODE_OPTIONS: `--import ${warpModule}`, FAULTS_WARP: file };
   let said = '';
   let busy = false;
+  let expected = true;
   let over = false;
   let newest: ChildProcess | null = null;
-  const begun = () => start(env, (child) => (newest = child));
+  const begun = () =>
+    start(env, (child) => {
+      newest = child;
+      child.once('close', (code, signal) => {
+        if (!expected) onFailure(`${name} ended by itself, with ${code ?? signal}: ${current?.output().slice(-1_500)}`);
+      });
+    });
   let current: P | null = await begun();
+  expected = false;
   const first = current;
   const stands = new Set<symbol>();
   const fulls = new Set<symbol>();
@@ -60,6 +68,7 @@ export async function memberOf<P extends HubProcess>(
     for (let tries = 0; !over; tries++) {
       try {
         current = await begun();
+        expected = over;
         return;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
@@ -78,6 +87,7 @@ export async function memberOf<P extends HubProcess>(
       const ending = up();
       if (ending === null || stands.size > 0) return false;
       busy = true;
+      expected = true;
       fulls.clear();
       if (signal === 'SIGTERM') {
         // What does not stop in time is killed, as service managers do.
@@ -123,6 +133,7 @@ export async function memberOf<P extends HubProcess>(
     output: () => said + (current?.output() ?? ''),
     async end() {
       over = true;
+      expected = true;
       const child = newest as ChildProcess | null;
       if (child === null || child.exitCode !== null || child.signalCode !== null) return;
       const gone = new Promise((resolve) => child.once('close', resolve));

@@ -3,7 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { eventually } from '../support/hub-server.ts';
-import { type Proxy, startProxy } from './proxy.ts';
+import { startProxy, type Wire } from './proxy.ts';
 import { randomFrom } from './random.ts';
 import { kindsFor, stormOf } from './schedule.ts';
 
@@ -12,7 +12,7 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-async function echo(): Promise<Proxy> {
+async function echo(): Promise<Wire> {
   const server: Server = createServer((socket: Socket) => {
     socket.on('error', () => {});
     socket.pipe(socket);
@@ -129,7 +129,9 @@ describe('a seed', () => {
     const storm = (seed: number) => stormOf(randomFrom(seed), shape, { forMs: 20_000, faults: 40 });
     expect(storm(1)).toEqual(storm(1));
     expect(storm(1)).not.toEqual(storm(2));
-    const seen = new Set(Array.from({ length: 40 }, (_, seed) => storm(seed)).flatMap((s) => s.map(({ kind }) => kind)));
+    const seen = new Set(
+      Array.from({ length: 40 }, (_, seed) => storm(seed)).flatMap((s) => s.map(({ kind }) => kind)),
+    );
     expect([...seen].sort()).toEqual([...kindsFor(shape)].sort());
   });
 });

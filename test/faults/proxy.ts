@@ -7,7 +7,7 @@ import type { Random } from './random.ts';
 export type Way = 'up' | 'down';
 
 /** A wire between two processes that can be pulled, bent and cut. Every fault answers with what heals it. */
-export interface Proxy {
+export interface Wire {
   readonly port: number;
   /** Where new connections lead from now on; those that are open stay. */
   retarget(port: number): void;
@@ -44,7 +44,7 @@ const OVERTAKE_MS = 150;
 const MAX_QUEUED_BYTES = 256 * 1024;
 
 /** Starts a wire on a free port of loopback. */
-export async function startProxy({ target: first, frames = false, tls }: ProxyOptions): Promise<Proxy> {
+export async function startProxy({ target: first, frames = false, tls }: ProxyOptions): Promise<Wire> {
   let target = first;
   const stalled: Record<Way, number> = { up: 0, down: 0 };
   const delays: Record<Way, number[]> = { up: [], down: [] };

@@ -24,6 +24,8 @@ export interface RoundOptions {
   readonly program?: string;
   /** A folder that gets what was said and done, where a rule was broken. */
   readonly evidence?: string;
+  /** Told what happens when. */
+  readonly tell?: (line: string) => void;
 }
 /** What came of it. */
 export interface Round {
@@ -54,16 +56,22 @@ export async function runRound(options: RoundOptions): Promise<Round> {
     const people = startPeople(world, random.fork('people'));
     const disturbed: Disturbed[] = [];
     const injected: Partial<Record<FaultKind, number>> = {};
-    await rage(world, steps, stormMs, disturbed, injected);
+    const tell = options.tell ?? (() => {});
+    tell('the storm begins');
+    await rage(world, steps, stormMs, disturbed, injected, tell);
+    tell('the storm is over');
     await people.stop();
     for (const { rest, killRunner } of world.hosts) {
       rest(false);
       killRunner();
     }
     const { restMs, restless } = await settle(world, people, disturbed);
+    tell(`at rest after ${restMs} ms ${restless.join('; ')}`);
     const before = new Set(restMs === null ? [] : await waitingJobs(people));
     if (restMs !== null) await people.approveAll(20_000);
+    tell('all is approved');
     const after = restMs === null ? { restMs: null, restless: [] } : await settle(world, people, disturbed);
+    tell(`at rest again after ${after.restMs} ms ${after.restless.join('; ')}`);
     const history = await gather(world, people, disturbed, { restMs, restless });
     const dead = stillWaiting(history, before);
     const found = [
@@ -94,18 +102,22 @@ async function rage(
   stormMs: number,
   disturbed: Disturbed[],
   injected: Partial<Record<FaultKind, number>>,
+  tell: (line: string) => void,
 ): Promise<void> {
   const start = Date.now();
   const all = steps.map(async (step) => {
     await pause(Math.max(0, start + step.at - Date.now()));
     const from = Date.now();
     const raging: Raging | null = begin(world, step);
-    if (raging === null) return;
+    const words = `${step.kind} (${step.target}, ${step.amount}) for ${step.forMs} ms`;
+    if (raging === null) return tell(`no ${words}`);
+    tell(words);
     injected[step.kind] = (injected[step.kind] ?? 0) + 1;
     const mine = raging.touches.map((touched) => ({ ...touched, from, to: Number.POSITIVE_INFINITY }));
     disturbed.push(...mine);
     await pause(step.forMs);
     await raging.heal();
+    tell(`healed: ${step.kind} (${step.target})`);
     for (const one of mine) one.to = Date.now();
   });
   const late = new AbortController();

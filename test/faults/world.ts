@@ -10,7 +10,7 @@ import { type ScriptedRunner, startScriptedRunner } from '../support/scripted-ru
 import { ROOT } from '../support/source-files.ts';
 import type { Started } from './history.ts';
 import { type Member, memberOf } from './member.ts';
-import { type Proxy, startProxy } from './proxy.ts';
+import { startProxy, type Wire } from './proxy.ts';
 import type { Shape } from './schedule.ts';
 
 /** Who is who: Maria, Jonas and Lena maintain both projects, the others do not. */
@@ -54,9 +54,9 @@ export interface Host {
   readonly name: string;
   readonly token: string;
   readonly agent: Member;
-  readonly toGitlab: Proxy;
-  readonly toHub: Proxy;
-  readonly toAgent: Proxy;
+  readonly toGitlab: Wire;
+  readonly toHub: Wire;
+  readonly toAgent: Wire;
   /** Ends the runner with all that it runs and starts another. */
   killRunner(): void;
   rest(on: boolean): void;
@@ -65,7 +65,7 @@ export interface Host {
 export interface Hub {
   readonly member: Member;
   readonly url: string;
-  readonly toStore: Proxy | null;
+  readonly toStore: Wire | null;
 }
 /** Everything that a storm rages over. */
 export interface World {
