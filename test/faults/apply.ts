@@ -134,7 +134,6 @@ export function begin(world: World, step: Step): Raging | null {
       return { heal: () => member.flush(0), touches: touchesMember };
     case 'database killed':
     case 'database stopped':
-    case 'database failover':
     case 'database partition':
     case 'database slow':
       return postgres === null ? null : database(world, step);

@@ -34,7 +34,6 @@ export const FAULTS = {
   'database stopped': 'PostgreSQL is restarted in order',
   'database partition': 'nothing passes between a hub and PostgreSQL',
   'database slow': 'every commit takes longer',
-  'database failover': 'the primary dies for good, its replica takes over',
 } as const;
 export type FaultKind = keyof typeof FAULTS;
 
@@ -92,7 +91,6 @@ const WEIGHTS: Record<FaultKind, number> = {
   'database stopped': 2,
   'database partition': 4,
   'database slow': 4,
-  'database failover': 1,
 };
 
 /** Kinds that can happen to such a world. */
@@ -120,13 +118,9 @@ export function stormOf(
 ): readonly Step[] {
   const kinds = kindsFor(shape).filter((kind) => only === undefined || only.includes(kind));
   const deck = kinds.flatMap((kind) => Array.from({ length: WEIGHTS[kind] }, () => kind));
-  let failedOver = false;
   const steps: Step[] = [];
   while (steps.length < faults) {
     const kind = random.pick(deck);
-    // One replica, one failover.
-    if (kind === 'database failover' && failedOver) continue;
-    failedOver ||= kind === 'database failover';
     steps.push({
       at: random.between(0, forMs),
       kind,
