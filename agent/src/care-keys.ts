@@ -1,20 +1,22 @@
 /** Composition of `holdpoint keys`: which keys there are, and how each is put in the place of another. */
-import { createHmac } from 'node:crypto';
 import { existsSync, readFileSync, statSync, unlinkSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { type AuditKeeper, checkpoint } from './app/checkpoint.ts';
 import { variableKeyImpact } from './app/variable-key-rotation.ts';
+import { type Kept, keyFilesOf, lockOf, remoteOf } from './care.ts';
 import type { KeyKind, KeyReport, KeyView } from './cli/parts.ts';
-import type { AgentConfig } from './config/load.ts';
+import type { AgentConfig, HubConfig } from './config/load.ts';
 import { readPolicy } from './directories/policy-file.ts';
 import { HoldpointError } from './domain/errors.ts';
 import { pemOf } from './domain/hub-key.ts';
 import type { JsonObject } from './domain/json.ts';
 import { signRotation } from './domain/key-rotation.ts';
 import { DEFAULT_POLICY } from './domain/policy.ts';
+import { variableKeyId } from './domain/variable-tag.ts';
 import type { Log } from './ports/log.ts';
-import type { Store } from './ports/store.ts';
+import type { KeyOfStore, Store } from './ports/store.ts';
+import { placeOf } from './store-place.ts';
 import { openParkingLot } from './stores/parking-lot.ts';
 import { openStoreAt } from './stores/places.ts';
 import { openReceiptKeep } from './stores/receipts.ts';
@@ -24,7 +26,6 @@ import { hubKeyOf, openHubKey, verifySignature } from './system/hub-key.ts';
 import { makeNextKey, nextKeyFile, openKeyFile, takeNextKey } from './system/key-file.ts';
 import { eitherSeal, sealUnder } from './system/seal.ts';
 import { namesIn, requireOwner } from './system/state-files.ts';
-import { addressOf } from './wiring-hub.ts';
 
 /** Called before each step of a rotation, by its name; tests stop there as a crash would. */
 export type OnStep = (step: string) => void;
@@ -34,19 +35,17 @@ const QUIET: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => 
 
 /** Something that tells two keys apart and says nothing of them. */
 function fingerprint(kind: KeyKind, key: Uint8Array): string {
-  if (kind === 'hub') return hubKeyOf(key).keyid;
-  return createHmac('sha256', key).update('holdpoint.key-id/v1').digest('hex').slice(0, 16);
+  return kind === 'hub' ? hubKeyOf(key).keyid : variableKeyId(key);
 }
 
-/** The keys of an agent; never their text. */
-export function listKeys(config: AgentConfig): readonly KeyView[] {
+/** The keys of an agent, or of a hub alone; never their text. */
+export function listKeys(config: Kept): readonly KeyView[] {
   requireOwner(config.stateDir);
   // With a hub elsewhere this one has the seal key alone.
-  const kinds = config.remote === null ? (['hub', 'seal', 'variable'] as const) : (['seal'] as const);
-  return kinds.map((kind) => {
-    const path = config.keys[kind];
+  const files = keyFilesOf(config).filter(([kind]) => remoteOf(config) === null || kind === 'seal');
+  return [...files].sort().map(([kind, path]) => {
     if (!existsSync(path))
-      throw new HoldpointError('not_found', `${kind} key ${path} is not there: has an agent been started?`);
+      throw new HoldpointError('not_found', `${kind} key ${path} is not there: has it been started?`);
     const key = openKeyFile(path, `${kind} key`, `keys.${kind}`);
     return {
       kind,
@@ -59,41 +58,71 @@ export function listKeys(config: AgentConfig): readonly KeyView[] {
   });
 }
 
-/** Puts a new key in the place of an old one, while no agent runs; `dryRun` only says what it would do. */
+/** Puts a new key in the place of an old one, while no agent or hub runs; `dryRun` only says what it would do. */
 export async function rotateKey(
-  config: AgentConfig,
+  config: Kept,
   kind: KeyKind,
   options: { readonly dryRun: boolean; readonly now: number; readonly onStep?: OnStep },
 ): Promise<KeyReport> {
   requireOwner(config.stateDir);
   const before = listKeys(config).find((key) => key.kind === kind);
-  if (before === undefined)
+  if (before === undefined) {
+    const remote = remoteOf(config);
     throw new HoldpointError(
       'wrong_state',
-      `the ${kind} key is the hub's, at ${config.remote?.url}: this agent has none`,
-    );
-  if (kind !== 'seal' && !options.dryRun && config.hub.store.kind !== 'sqlite') {
-    throw new HoldpointError(
-      'wrong_state',
-      `the store is in PostgreSQL, where other hubs may use the same ${kind} key, and this command cannot see whether they run: it is not rotated`,
+      remote === null
+        ? `a hub alone has no ${kind} key: agents have one each`
+        : `the ${kind} key is the hub's, at ${remote.url}: this agent has none`,
     );
   }
   const rotation = { config, now: options.now, step: options.onStep ?? NO_STEPS };
-  const lot = await lockedLot(config, options.dryRun);
+  const lot = isAgent(config) ? await lockedLot(config, options.dryRun) : null;
+  const release = isAgent(config) || options.dryRun ? null : await lockedHub(config);
   try {
+    const isShared = kind !== 'seal' && !options.dryRun;
+    if (isShared)
+      await withStore(config, (store) => requireNoHub(store, 'stop it first, and all others on this store'));
     const done = await ROTATE[kind](rotation, options.dryRun, lot);
+    if (isShared)
+      await withStore(config, (store) =>
+        requireNoHub(
+          store,
+          `the ${kind} key is rotated, and that one began with the old one: stop it, and start it with the new one`,
+        ),
+      );
     const after = options.dryRun ? null : listKeys(config).find((key) => key.kind === kind)!;
     return { kind, dryRun: options.dryRun, from: before.id, to: after?.id ?? null, ...done };
   } finally {
     await lot?.close();
+    await release?.();
   }
 }
+
+/** The lock of a hub alone. Throws `wrong_state` while it runs. */
+async function lockedHub(config: HubConfig): Promise<() => Promise<void>> {
+  const release = await lockOf(config);
+  if (release !== null) return release;
+  throw new HoldpointError(
+    'wrong_state',
+    `the hub of ${config.stateDir} runs: stop it first ("systemctl stop holdpoint-hub"); what agents have parked stays parked`,
+  );
+}
+
+/** Throws `wrong_state` while a hub uses the store: it would go on with the old key. */
+async function requireNoHub(store: Store, way: string): Promise<void> {
+  const others = await store.others();
+  if (others.length === 0) return;
+  throw new HoldpointError('wrong_state', `a hub runs on this store, at ${others.join(' and ')}: ${way}`);
+}
+
+const isAgent = (config: Kept): config is AgentConfig => 'runners' in config;
 
 type Lot = Awaited<ReturnType<typeof openParkingLot>>;
 
 /** The parking lot, so that no agent starts meanwhile. Throws `wrong_state` while one runs; a dry run does not mind. */
 async function lockedLot(config: AgentConfig, dryRun: boolean): Promise<Lot | null> {
   if (dryRun) return null;
+
   try {
     return await openParkingLot({ dir: join(config.stateDir, 'parking'), seal: sealOf(config), log: QUIET });
   } catch (error) {
@@ -115,7 +144,7 @@ function sealOf(config: AgentConfig) {
 }
 
 interface Rotation {
-  readonly config: AgentConfig;
+  readonly config: Kept;
   readonly now: number;
   readonly step: OnStep;
 }
@@ -123,8 +152,10 @@ type Rotated = Pick<KeyReport, 'sealed' | 'impact' | 'publicKey'>;
 const NOTHING: Rotated = { sealed: null, impact: null, publicKey: null };
 
 const ROTATE: Readonly<Record<KeyKind, (of: Rotation, dryRun: boolean, lot: Lot | null) => Promise<Rotated>>> = {
-  async seal(of, dryRun, lot) {
-    const sealed = sealedFiles(of.config).length;
+  async seal({ config, ...more }, dryRun, lot) {
+    if (!isAgent(config)) throw new HoldpointError('internal', 'a hub alone seals nothing');
+    const of = { ...more, config };
+    const sealed = sealedFiles(config).length;
     if (dryRun) return { ...NOTHING, sealed };
     // Closed at once: from here on it is opened with both keys.
     await lot?.close();
@@ -158,13 +189,15 @@ const ROTATE: Readonly<Record<KeyKind, (of: Rotation, dryRun: boolean, lot: Lot 
       const next = makeNextKey(of.config.keys.variable, 'variable key', 'keys.variable');
       of.step('audit');
       const ids = (list: readonly { readonly id: number }[]) => list.map(({ id }) => id).slice(0, 1_000);
-      await note(store, of.now, 'variable_key_rotated', {
-        to: fingerprint('variable', next),
+      const to = fingerprint('variable', next);
+      const detail = {
+        to,
         kept: impact.kept,
         tolerated: ids(impact.tolerated),
         asked_again: ids(impact.lost),
         denials: impact.denials.slice(0, 1_000),
-      });
+      };
+      await note(store, of.now, 'variable_key_rotated', detail, { kind: 'variable', fingerprint: to });
       of.step('take');
       takeNextKey(of.config.keys.variable);
       return { ...NOTHING, impact };
@@ -172,9 +205,8 @@ const ROTATE: Readonly<Record<KeyKind, (of: Rotation, dryRun: boolean, lot: Lot 
   },
 };
 
-async function withStore<T>(config: AgentConfig, work: (store: Store) => Promise<T>): Promise<T> {
-  const place = config.hub.store;
-  const store = await openStoreAt(place.kind === 'sqlite' ? place : { kind: 'postgres', url: addressOf(place) });
+async function withStore<T>(config: Kept, work: (store: Store) => Promise<T>): Promise<T> {
+  const store = await openStoreAt(placeOf(config.hub.store));
   try {
     return await work(store);
   } finally {
@@ -182,10 +214,21 @@ async function withStore<T>(config: AgentConfig, work: (store: Store) => Promise
   }
 }
 
-async function note(store: Store, at: number, event: string, detail: JsonObject): Promise<void> {
+async function note(
+  store: Store,
+  at: number,
+  event: string,
+  detail: JsonObject,
+  /** The key that the store is written with from this row on. */
+  next: { readonly kind: KeyOfStore; readonly fingerprint: string } | null = null,
+): Promise<void> {
   const none = { hold: null, review: null, approval: null, digest: null, policy: null };
   const said = { ...detail, by: userInfo().username };
-  await store.write((tx) => tx.audit({ at, actor: 'system', address: null, event, ...none, detail: said }));
+  await store.write(async (tx) => {
+    await tx.audit({ at, actor: 'system', address: null, event, ...none, detail: said });
+    // Hubs that have the old one are refused from here on.
+    if (next !== null) await tx.putKeyCheck(next.kind, next.fingerprint);
+  });
 }
 
 /** Agents of other machines know the hub by its key: they would take it for another one. Throws `wrong_state`. */
@@ -209,7 +252,10 @@ async function handOver({ config, now, step }: Rotation, store: Store, next: Aud
     { after: 0, limit: 1, newest: true },
   );
   if ((last?.detail as { to?: unknown } | undefined)?.to !== next.keyid)
-    await note(store, now, 'hub_key_rotated', signRotation(signer, next, now));
+    await note(store, now, 'hub_key_rotated', signRotation(signer, next, now), {
+      kind: 'hub',
+      fingerprint: next.keyid,
+    });
   step('head');
   const witness = auditWitness(join(config.stateDir, 'audit-head.json'));
   await checkpoint({ store, clock: { now: () => now } }, { signer, verify: verifySignature, witness }, true);
@@ -224,7 +270,11 @@ const sealedFiles = ({ stateDir }: AgentConfig): readonly string[] =>
  * Seals everything with the next key, then makes that the key. Whatever interrupts it, each file is whole under one of the
  * two, and both are there until the last file is under the next: begun again it ends as if nothing had been.
  */
-export async function finishSealRotation({ config, now, step }: Rotation): Promise<number> {
+export async function finishSealRotation({
+  config,
+  now,
+  step,
+}: Rotation & { readonly config: AgentConfig }): Promise<number> {
   const { stateDir, keys } = config;
   const seal = sealOf(config);
   const lot = await openParkingLot({ dir: join(stateDir, 'parking'), seal, log: QUIET });
@@ -278,15 +328,15 @@ export async function finishSealRotation({ config, now, step }: Rotation): Promi
  * What an interrupted rotation left, brought to its end before an agent starts: the seal key's is finished, the hub key's is
  * finished where the audit has it, and a variable key that was not taken yet is forgotten.
  */
-export async function finishRotations(config: AgentConfig, now: number): Promise<readonly string[]> {
+export async function finishRotations(config: Kept, now: number): Promise<readonly string[]> {
   const { keys } = config;
   const finished: string[] = [];
   const of = { config, now, step: NO_STEPS };
-  if (existsSync(nextKeyFile(keys.seal)) && existsSync(keys.seal)) {
-    await finishSealRotation(of);
+  if (isAgent(config) && existsSync(nextKeyFile(config.keys.seal)) && existsSync(config.keys.seal)) {
+    await finishSealRotation({ ...of, config });
     finished.push('the rotation of the seal key was interrupted: it is finished');
   }
-  const own = config.remote === null && config.hub.store.kind === 'sqlite';
+  const own = remoteOf(config) === null;
   for (const kind of own ? (['hub', 'variable'] as const) : []) {
     const path = nextKeyFile(keys[kind]);
     if (!existsSync(path) || !existsSync(keys[kind])) continue;

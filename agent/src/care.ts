@@ -1,16 +1,18 @@
-/** Composition of the commands that take care of an agent's state: backup, restore. */
+/** Composition of the commands that take care of the state of an agent, or of a hub alone: backup, restore. */
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { type AuditKeeper, verifyStore, witnessedHead } from './app/checkpoint.ts';
 import { noteRestored } from './app/restored.ts';
 import type { BackupReport, RestoreReport } from './cli/parts.ts';
-import type { AgentConfig } from './config/load.ts';
+import type { AgentConfig, HubConfig } from './config/load.ts';
 import { BACKUP_FORM, type BackupManifest, type LastBackup, readManifest } from './domain/backup.ts';
 import { HoldpointError } from './domain/errors.ts';
+import { placeOf } from './store-place.ts';
 import { takeLock } from './stores/folder-lock.ts';
 import { SCHEMA_VERSION } from './stores/migrate.ts';
-import { openStore, snapshot } from './stores/store.ts';
+import { copyStore, openStoreAt, type StorePlace, snapshotOf } from './stores/places.ts';
+import { openStore } from './stores/store.ts';
 import { auditWitness } from './system/audit-witness.ts';
 import { openHubKey, verifySignature } from './system/hub-key.ts';
 import { beginRestore, endRestore } from './system/restored-state.ts';
@@ -31,34 +33,44 @@ const STORE = 'hub.sqlite';
 const HEAD = 'audit-head.json';
 const CURSOR = 'link-cursor';
 const KEYS = ['variable', 'seal', 'hub'] as const;
+/** What only an agent has. */
+const OF_AN_AGENT = /^(?:parking|runner-tokens)\/|^keys\/seal\.key$/;
 
-/** Path of the store. Throws `wrong_state` for an agent whose hub or whose store is elsewhere: what matters is there. */
-function storeOf({ remote, stateDir, hub }: AgentConfig): string {
-  if (remote === null && hub.store.kind === 'sqlite') return hub.store.path;
-  if (remote === null) {
-    throw new HoldpointError(
-      'wrong_state',
-      'the store is in PostgreSQL: back that up with pg_dump, and the keys of this host beside it',
-    );
-  }
+/** Whose state it is: an agent's with its own hub, or that of a hub alone. */
+export type Kept = AgentConfig | HubConfig;
+
+/** The hub elsewhere that decides for it; null for whoever has one. */
+export const remoteOf = (config: Kept): AgentConfig['remote'] => ('remote' in config ? config.remote : null);
+
+/** Paths of the keys that it has, by kind. */
+export function keyFilesOf(config: Kept): readonly (readonly [(typeof KEYS)[number], string])[] {
+  const files: Partial<Record<(typeof KEYS)[number], string>> = config.keys;
+  return KEYS.flatMap((kind) => (files[kind] === undefined ? [] : [[kind, files[kind]] as const]));
+}
+
+/** Where the store is. Throws `wrong_state` for an agent whose hub is elsewhere: what matters is there. */
+function storeOf(config: Kept): StorePlace {
+  const remote = remoteOf(config);
+  if (remote === null) return placeOf(config.hub.store);
   throw new HoldpointError(
     'wrong_state',
-    `the hub of this agent is at ${remote.url}: that one is to be backed up. What lies in ${stateDir} is worth as long as its jobs wait; an agent that lost it enrols again`,
+    `the hub of this agent is at ${remote.url}: that one is to be backed up. What lies in ${config.stateDir} is worth as long as its jobs wait; an agent that lost it enrols again`,
   );
 }
 
-/** Takes the lock of the agent; null while one runs. */
-async function lockOf({ stateDir }: AgentConfig): Promise<(() => Promise<void>) | null> {
-  if (!existsSync(join(stateDir, 'parking'))) return async () => {};
+/** Takes the lock of the agent, or of the hub alone; null while it runs. */
+export async function lockOf(config: Kept): Promise<(() => Promise<void>) | null> {
+  const folder = 'runners' in config ? join(config.stateDir, 'parking') : config.stateDir;
+  if (!existsSync(folder)) return async () => {};
   try {
-    return await takeLock(join(stateDir, 'parking', 'lock'));
+    return await takeLock(join(folder, 'lock'));
   } catch (error) {
     if (error instanceof HoldpointError && error.code === 'bad_config') return null;
     throw error;
   }
 }
 
-const keeperOf = (config: AgentConfig, witness: string): AuditKeeper => ({
+const keeperOf = (config: Kept, witness: string): AuditKeeper => ({
   signer: openHubKey(config.keys.hub),
   verify: verifySignature,
   witness: auditWitness(witness),
@@ -80,10 +92,10 @@ function filesIn(folder: string): readonly string[] {
  * store: nothing in the copy is newer than what the store knows of it. The copy is then read again and its audit verified.
  */
 export async function backup(
-  config: AgentConfig,
+  config: Kept,
   options: { readonly out: string; readonly keys: boolean; readonly now: number },
 ): Promise<BackupReport> {
-  const storePath = storeOf(config);
+  const place = storeOf(config);
   const { stateDir } = config;
   requireOwner(stateDir);
   if (existsSync(options.out))
@@ -101,7 +113,7 @@ export async function backup(
           copyFile(join(stateDir, folder, name), join(partial, folder, name));
         }
       }
-      schema = await snapshot(storePath, join(partial, STORE));
+      schema = await snapshotOf(place, join(partial, STORE));
     } finally {
       await release?.();
     }
@@ -113,11 +125,11 @@ export async function backup(
     }
     const verified = await verifiedCopy(config, partial);
     if (options.keys) {
-      for (const key of KEYS) {
-        if (!copyFile(config.keys[key], join(partial, 'keys', `${key}.key`)))
+      for (const [key, path] of keyFilesOf(config)) {
+        if (!copyFile(path, join(partial, 'keys', `${key}.key`)))
           throw new HoldpointError(
             'bad_config',
-            `the ${key} key ${config.keys[key]} is not there: nothing can be restored without`,
+            `the ${key} key ${path} is not there: nothing can be restored without`,
           );
       }
     }
@@ -147,7 +159,7 @@ export async function backup(
 }
 
 /** The audit in the copy, read from its first row to its last and held against what the hub has signed (T28). */
-async function verifiedCopy(config: AgentConfig, folder: string) {
+async function verifiedCopy(config: Kept, folder: string) {
   const store = await openStore({ path: join(folder, STORE) });
   try {
     const report = await verifyStore({ store }, keeperOf(config, join(folder, HEAD)));
@@ -157,9 +169,10 @@ async function verifiedCopy(config: AgentConfig, folder: string) {
   }
 }
 
-function requireEmpty(config: AgentConfig, storePath: string, withKeys: boolean): void {
-  const { stateDir, keys } = config;
-  const isKey = (path: string): boolean => Object.values(keys).includes(path);
+function requireEmpty(config: Kept, place: StorePlace, withKeys: boolean): void {
+  const { stateDir } = config;
+  const keys = keyFilesOf(config);
+  const isKey = (path: string): boolean => keys.some(([, file]) => file === path);
   const there = namesIn(stateDir)
     .map((name) => join(stateDir, name))
     .filter((path) => !isKey(path));
@@ -169,15 +182,27 @@ function requireEmpty(config: AgentConfig, storePath: string, withKeys: boolean)
       `state_dir ${stateDir} is not empty (${there[0]}): move it away first, its audit-head.json is worth keeping`,
     );
   }
-  if (existsSync(storePath))
-    throw new HoldpointError('wrong_state', `store ${storePath} is there already: move it away first`);
-  for (const key of KEYS) {
-    if (withKeys === existsSync(keys[key])) {
+  if (place.kind === 'sqlite' && existsSync(place.path))
+    throw new HoldpointError('wrong_state', `store ${place.path} is there already: move it away first`);
+  for (const [key, path] of keys) {
+    if (withKeys === existsSync(path)) {
       const why = withKeys
         ? 'is there, and the backup has one of its own: move it away'
         : 'is missing, and the backup has none: put it there';
-      throw new HoldpointError('wrong_state', `the ${key} key ${keys[key]} ${why} first`);
+      throw new HoldpointError('wrong_state', `the ${key} key ${path} ${why} first`);
     }
+  }
+}
+
+/** Fills an empty database with the store of a backup, by a copy of it: a backup is never written to. */
+async function fillDatabase(from: string, place: StorePlace, beside: string): Promise<void> {
+  const folder = folderBeside(beside);
+  try {
+    const path = join(folder, STORE);
+    copyFile(join(from, STORE), path);
+    await copyStore({ kind: 'sqlite', path }, place);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
@@ -204,7 +229,7 @@ function readBackup(from: string): BackupManifest {
 
 /** Puts a backup into an empty state_dir, verifies its audit and writes into it what happened. */
 export async function restore(
-  config: AgentConfig,
+  config: Kept,
   options: {
     readonly from: string;
     /** A newer signed head of the same audit: what was lost since is told from it. */
@@ -214,20 +239,30 @@ export async function restore(
     readonly now: number;
   },
 ): Promise<RestoreReport> {
-  const storePath = storeOf(config);
+  const place = storeOf(config);
   const { stateDir } = config;
   const manifest = readBackup(options.from);
+  if (!('runners' in config) && manifest.files.some(({ path }) => OF_AN_AGENT.test(path)))
+    throw new HoldpointError(
+      'bad_input',
+      `${options.from} is the backup of an agent with parked jobs: restore it without --hub, or move its store with "holdpoint store copy"`,
+    );
   openStateDir(stateDir);
   requireOwner(stateDir);
-  requireEmpty(config, storePath, manifest.keys);
+  requireEmpty(config, place, manifest.keys);
+  // First the database, which may refuse: then nothing was begun here.
+  if (place.kind === 'postgres') await fillDatabase(options.from, place, stateDir);
   beginRestore(stateDir);
-  const places: Readonly<Record<string, string>> = {
-    [STORE]: storePath,
-    ...Object.fromEntries(KEYS.map((key) => [`keys/${key}.key`, config.keys[key]])),
+  const places: Readonly<Record<string, string | null>> = {
+    [STORE]: place.kind === 'sqlite' ? place.path : null,
+    ...Object.fromEntries(keyFilesOf(config).map(([key, path]) => [`keys/${key}.key`, path])),
   };
-  for (const { path } of manifest.files) copyFile(join(options.from, path), places[path] ?? join(stateDir, path));
+  for (const { path } of manifest.files) {
+    const to = path in places ? places[path] : join(stateDir, path);
+    if (to !== null && to !== undefined) copyFile(join(options.from, path), to);
+  }
   const keeper = keeperOf(config, join(stateDir, HEAD));
-  const store = await openStore({ path: storePath });
+  const store = await openStoreAt(place);
   try {
     const report = await verifyStore({ store }, keeper);
     const end = await store.auditHead();
@@ -264,7 +299,7 @@ export async function restore(
   }
 }
 
-function laterHead(config: AgentConfig, path: string) {
+function laterHead(config: Kept, path: string) {
   const head = witnessedHead(keeperOf(config, path));
   if (head !== null) return head;
   throw new HoldpointError(

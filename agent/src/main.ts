@@ -74,7 +74,10 @@ function processParts(): Parts {
       return startHub(config, options);
     },
     copyStore: async (from, to) => {
-      const [{ copyStore }, { placeOf }] = await Promise.all([import('./stores/places.ts'), import('./wiring-hub.ts')]);
+      const [{ copyStore }, { placeOf }] = await Promise.all([
+        import('./stores/places.ts'),
+        import('./store-place.ts'),
+      ]);
       return copyStore(placeOf(from), placeOf(to));
     },
     payloads: async () => {

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Registry } from 'prom-client';
 import { claimedPeople } from './app/claimed-people.ts';
+import { requireSameKeys } from './app/same-keys.ts';
 import { silentTracer } from './app/silent.ts';
+import { finishRotations } from './care-keys.ts';
 import type { HubConfig } from './config/load.ts';
 import { readSecretFile } from './config/secret-file.ts';
 import { combined } from './directories/combined.ts';
@@ -14,6 +16,7 @@ import { openDirectory } from './directories/principals-file.ts';
 import type { Signer } from './domain/dsse.ts';
 import { HoldpointError } from './domain/errors.ts';
 import { DEFAULT_POLICY, type Policy } from './domain/policy.ts';
+import { variableKeyId } from './domain/variable-tag.ts';
 import { createHub, type Hub } from './hub/hub.ts';
 import { openChannels } from './notify/open.ts';
 import type { Clock } from './ports/clock.ts';
@@ -23,12 +26,15 @@ import type { Tracer } from './ports/tracer.ts';
 import { gitlabDirectory } from './runners/gitlab/directory.ts';
 import { createMembersApi } from './runners/gitlab/members-api.ts';
 import { createPeopleApi } from './runners/gitlab/people-api.ts';
-import { openStoreAt, type StorePlace } from './stores/places.ts';
+import { addressOf, placeOf } from './store-place.ts';
+import { takeLock } from './stores/folder-lock.ts';
+import { openStoreAt } from './stores/places.ts';
 import { openPostgresHints } from './stores/postgres-hints.ts';
 import { auditWitness } from './system/audit-witness.ts';
 import { openHubKey, verifySignature } from './system/hub-key.ts';
 import { openKeyFile, refuseNewKey } from './system/key-file.ts';
 import { type PassedSockets, requireSamePlace } from './system/passed-sockets.ts';
+import { restoredState } from './system/restored-state.ts';
 import { openStateDir } from './system/state-dir.ts';
 import { VERSION } from './version.ts';
 import { firstLink } from './wire/page-paths.ts';
@@ -78,6 +84,11 @@ export async function startHub(config: HubConfig, options: StartOptions): Promis
   const stops: Stops = [];
   try {
     openStateDir(config.stateDir);
+    // Two hubs on one folder would write one witness; and no key is rotated under one that runs.
+    stops.push(await takeLock(join(config.stateDir, 'lock')));
+    for (const said of await finishRotations(config, options.clock.now())) options.log.warn({}, said);
+    // Half a restore is refused; of a whole one a hub has nothing to give up, since jobs are with the agents.
+    restoredState(config.stateDir)?.takenUp();
     if (options.sockets?.has('gateway') === true)
       options.log.warn(
         {},
@@ -133,6 +144,11 @@ export async function openHub(
   stops.push(() => opened.close());
   const variableKey = openKeyFile(config.keys.variable, 'variable key', 'keys.variable');
   const key = openHubKey(config.keys.hub);
+  const own = {
+    variable: { fingerprint: variableKeyId(variableKey), path: config.keys.variable },
+    hub: { fingerprint: key.keyid, path: config.keys.hub },
+  };
+  await requireSameKeys(opened, own, place.kind === 'postgres');
   const { oidc } = config.hub;
   const written =
     config.principals === null
@@ -272,21 +288,6 @@ async function openHubStore(config: HubConfig, log: Log): Promise<Store> {
     'bad_config',
     `there is no variable key at ${config.keys.variable}, but the store was written with one: copy it from another hub, or from your backup`,
   );
-}
-
-/** Where a store is, as the stores take it. */
-export function placeOf(store: HubConfig['hub']['store']): StorePlace {
-  return store.kind === 'sqlite' ? store : { kind: 'postgres', url: addressOf(store) };
-}
-
-/** The address with the password that its file has. */
-export function addressOf({ url, passwordFile }: Extract<HubConfig['hub']['store'], { kind: 'postgres' }>): string {
-  if (passwordFile === null) return url;
-  const reading = readSecretFile(passwordFile, passwordFile);
-  if (!reading.ok) throw new HoldpointError('bad_config', `hub.store_password_file: ${reading.message}`);
-  const full = new URL(url);
-  full.password = encodeURIComponent(reading.value);
-  return full.href;
 }
 
 /** A token as its file has it at each use: it is rotated once a year, and the process runs on. */

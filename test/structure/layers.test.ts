@@ -32,6 +32,7 @@ const MAY: Record<string, readonly string[] | 'anything'> = {
   'wiring.ts': 'anything',
   'wiring-hub.ts': 'anything',
   'wiring-receipts.ts': 'anything',
+  'store-place.ts': 'anything',
   'care.ts': 'anything',
   'care-keys.ts': 'anything',
   'demo.ts': 'anything',

@@ -177,7 +177,7 @@ describe('the parking lot', () => {
 
   it('T41: is one process’s at a time, and a lock whose process is gone holds nobody up', async () => {
     const lot = await open();
-    await expect(open()).rejects.toThrow(/held by process \d+: one agent per state_dir/);
+    await expect(open()).rejects.toThrow(/held by process \d+: one agent or hub per state_dir/);
     await lot.close();
     const child = spawn(process.execPath, ['-e', '']);
     await new Promise((resolve) => child.on('exit', resolve));

@@ -27,7 +27,7 @@ export function measuredStore(store: Store, meter: StoreMeter): Store {
       throw error;
     }
   };
-  const { write, probe, close, alone, agentsToWake, giveBack, ...reads } = store;
+  const { write, probe, close, alone, agentsToWake, giveBack, others, ...reads } = store;
   const measured: Record<string, unknown> = {};
   for (const [name, read] of Object.entries(reads) as [string, (...args: unknown[]) => Promise<unknown>][])
     measured[name] = (...args: unknown[]) => measure('read', () => read(...args));
@@ -48,6 +48,7 @@ export function measuredStore(store: Store, meter: StoreMeter): Store {
     // How long the work of one hub takes says nothing of the store.
     alone,
     agentsToWake: () => measure('read', () => agentsToWake()),
+    others: () => measure('read', () => others()),
     giveBack: () => measure('write', () => giveBack()),
     probe: () => measure('write', () => probe()),
     close: () => close(),

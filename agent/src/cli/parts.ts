@@ -142,17 +142,17 @@ export interface TouchedApproval {
 /** Care of an agent's state, on its own machine. */
 export interface CareParts {
   backup(
-    config: AgentConfig,
+    config: AgentConfig | HubConfig,
     options: { readonly out: string; readonly keys: boolean; readonly now: number },
   ): Promise<BackupReport>;
-  listKeys(config: AgentConfig): readonly KeyView[];
+  listKeys(config: AgentConfig | HubConfig): readonly KeyView[];
   rotateKey(
-    config: AgentConfig,
+    config: AgentConfig | HubConfig,
     kind: KeyKind,
     options: { readonly dryRun: boolean; readonly now: number },
   ): Promise<KeyReport>;
   restore(
-    config: AgentConfig,
+    config: AgentConfig | HubConfig,
     options: {
       readonly from: string;
       readonly witness: string | null;

@@ -253,6 +253,8 @@ export interface StoreReader extends DeploymentReads, PasskeyReads, AgentReads, 
   /** Rows that meet all of the filter; with `sight` those of its projects, of own Holds, and own deeds about no project. */
   auditRows(filter: AuditFilter, page: OrderedPage): Promise<readonly AuditRow[]>;
   auditHead(): Promise<AuditHead>;
+  /** What tells the key of this kind that the store was written with from another; null before the first hub that says so. */
+  keyCheck(kind: KeyOfStore): Promise<string | null>;
   /** Hashes of the rows `from` to `from + count - 1`, as far as there are any. */
   auditHashes(from: number, count: number): Promise<readonly string[]>;
   /** Hash of a complete subtree over the rows (`sha256:…`), null where it was not computed yet. */
@@ -335,6 +337,7 @@ export interface StoreWriter
   updateToken(token: Token): Promise<void>;
   /** Appends to the chain. */
   audit(entry: AuditEntry): Promise<AuditRow>;
+  putKeyCheck(kind: KeyOfStore, fingerprint: string): Promise<void>;
   putTreeHash(level: number, position: number, hash: string): Promise<void>;
   putCheckpoint(checkpoint: Checkpoint): Promise<void>;
   /** Notes where a token is used from; true for a place and a client that it was not used from before. */
@@ -345,6 +348,9 @@ export interface StoreWriter
     readonly at: number;
   }): Promise<boolean>;
 }
+
+/** Keys that all hubs of a store must have alike. */
+export type KeyOfStore = 'variable' | 'hub';
 
 /** The place where decisions are kept. */
 export interface Store extends StoreReader {
@@ -357,6 +363,8 @@ export interface Store extends StoreReader {
   alone<T>(name: string, work: () => Promise<T>): Promise<T | null>;
   /** Agents that have pushes to take: what a hub asks now and then, since hints may be lost. */
   agentsToWake(): Promise<readonly string[]>;
+  /** Where hubs run at this moment that use this store, as far as the database tells; a file of SQLite is used by one, which has a lock. */
+  others(): Promise<readonly string[]>;
   /** Gives space that nothing uses any more back to the disk, in small steps; what a database does by itself it is not asked for. */
   giveBack(): Promise<void>;
   /** Writes something of no consequence to the disk; rejects with `store_unavailable` when that does not go. */

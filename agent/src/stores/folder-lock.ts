@@ -56,7 +56,7 @@ export async function takeLock(path: string): Promise<() => Promise<void>> {
       const held = await readFile(path, 'utf8').catch(() => '');
       if (await isHeld(held)) {
         const holder = held.split(' ')[0];
-        throw new HoldpointError('bad_config', `${path} is held by process ${holder}: one agent per state_dir`);
+        throw new HoldpointError('bad_config', `${path} is held by process ${holder}: one agent or hub per state_dir`);
       }
       await unlink(path).catch(() => {});
     }

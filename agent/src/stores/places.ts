@@ -3,9 +3,11 @@ import { verifyAudit } from '../app/verify-audit.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Store } from '../ports/store.ts';
 import { copyRows, type RawStore } from './copy.ts';
-import { openPostgres, openPostgresStore, postgresName } from './postgres.ts';
+import { SCHEMA_VERSION } from './migrate.ts';
+import { openPostgres, openPostgresAsItIs, openPostgresStore, postgresName } from './postgres.ts';
 import { reader } from './reader.ts';
-import { openSqlite, openStore } from './store.ts';
+import { openSqlite, openStore, snapshot } from './store.ts';
+import { translated } from './store-errors.ts';
 
 /** Where a store is: a file of SQLite, or a database of PostgreSQL. */
 export type StorePlace =
@@ -62,6 +64,43 @@ export async function copyStore(from: StorePlace, to: StorePlace): Promise<Store
     }
   } finally {
     await source.db.destroy();
+  }
+}
+
+/**
+ * Writes the store as it is at one moment into a new file of SQLite (mode 0600), while hubs go on writing to it. Answers its schema;
+ * nothing was copied from a database where that is not this program's. Rejects with `store_unavailable` in words.
+ */
+export async function snapshotOf(place: StorePlace, to: string): Promise<number> {
+  if (place.kind === 'sqlite') return snapshot(place.path, to);
+  const { db, faults } = openPostgresAsItIs({ url: place.url, connections: 1 });
+  try {
+    // All that it reads is of the moment of its first question.
+    return await db
+      .transaction()
+      .setIsolationLevel('repeatable read')
+      .execute(async (tx) => {
+        const row = await tx
+          .selectFrom('schema_version')
+          .select((eb) => eb.fn.max('version').as('version'))
+          .executeTakeFirst();
+        const schema = Number(row?.version ?? 0);
+        if (schema !== SCHEMA_VERSION) return schema;
+        const target = await openSqlite(to);
+        try {
+          await copyRows(
+            { dialect: 'postgres', name: faults.name, db: tx },
+            { dialect: 'sqlite', name: to, db: target.db },
+          );
+        } finally {
+          await target.db.destroy();
+        }
+        return schema;
+      });
+  } catch (cause) {
+    throw translated(faults, cause);
+  } finally {
+    await db.destroy();
   }
 }
 

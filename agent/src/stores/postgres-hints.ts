@@ -9,6 +9,8 @@ import { gatherParts, MAX_MESSAGE_BYTES, partsOf } from './notify-parts.ts';
 const CHANNEL = 'holdpoint';
 /** What is more than a hint; a hub of a version before does not listen there. */
 const HUBS = 'holdpoint_hubs';
+/** What the server calls the connection of a hub that listens. */
+export const HINTS_NAME = 'holdpoint hints';
 /** Between two tries to reach the server again. */
 const AGAIN_MS = 1_000;
 /** PostgreSQL takes 8,000 bytes; a hint has some 150. */
@@ -49,7 +51,7 @@ export function openPostgresHints({ url, clock, log }: { url: string; clock: Clo
       connectionString: url,
       connectionTimeoutMillis: CONNECT_MS,
       keepAlive: true,
-      application_name: 'holdpoint hints',
+      application_name: HINTS_NAME,
     });
     fresh.on('error', (error) => lost(fresh, error));
     fresh.on('end', () => lost(fresh));

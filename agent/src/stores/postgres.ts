@@ -4,6 +4,7 @@ import { HoldpointError } from '../domain/errors.ts';
 import type { Store, StoreWriter } from '../ports/store.ts';
 import { migrate } from './migrate.ts';
 import { ListsAsArrays } from './postgres-dialect.ts';
+import { HINTS_NAME } from './postgres-hints.ts';
 import { reader } from './reader.ts';
 import type { Schema } from './schema.ts';
 import { type Faults, translated, translating } from './store-errors.ts';
@@ -86,6 +87,17 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
         throw translated(faults, cause);
       }
     },
+    async others() {
+      try {
+        // Each hub that runs listens for the others, on one connection from its start to its end.
+        const { rows } = await sql<{ who: string }>`
+          select distinct coalesce(host(client_addr), 'this machine') as who from pg_stat_activity
+          where datname = current_database() and application_name = ${HINTS_NAME} order by 1`.execute(db);
+        return rows.map(({ who }) => who);
+      } catch (cause) {
+        throw translated(faults, cause);
+      }
+    },
     // PostgreSQL's own autovacuum does.
     giveBack: async () => {},
     async probe() {
@@ -117,9 +129,7 @@ async function requireRoom(db: Kysely<Schema>): Promise<void> {
 
 /** The database itself, its schema up to date. Rejects with `store_unavailable` in words. */
 export async function openPostgres(options: PostgresOptions) {
-  const faults = faultsOf(postgresName(options.url));
-  const pool = openPool(options);
-  const db = new Kysely<Schema>({ dialect: new ListsAsArrays({ pool }) });
+  const { db, faults } = openPostgresAsItIs(options);
   try {
     await db.connection().execute(async (connection) => {
       await atOnce(connection, MIGRATE_MS, (tx) => migrate(tx, 'postgres', faults.name));
@@ -129,6 +139,12 @@ export async function openPostgres(options: PostgresOptions) {
     throw translated(faults, cause);
   }
   return { db, faults };
+}
+
+/** The database itself, whatever is in it. */
+export function openPostgresAsItIs(options: PostgresOptions) {
+  const faults = faultsOf(postgresName(options.url));
+  return { db: new Kysely<Schema>({ dialect: new ListsAsArrays({ pool: openPool(options) }) }), faults };
 }
 
 /** Runs the work in a transaction of its own that begins when all others that write have ended. */

@@ -9,6 +9,7 @@ import { deploymentReads } from './deployments.ts';
 import { detachedReads } from './detached-reads.ts';
 import { holdReads, withAttemptsOf } from './hold-reads.ts';
 import { pushOf } from './hold-rows.ts';
+import { keyCheckReads } from './key-checks.ts';
 import { noticeReads } from './notices.ts';
 import { passkeyReads } from './passkeys.ts';
 import { protectedReads } from './protected-environments.ts';
@@ -197,5 +198,6 @@ export function reader(db: Kysely<Schema>): StoreReader {
     ...auditReads(db),
     ...noticeReads(db),
     ...retentionReads(db),
+    ...keyCheckReads(db),
   };
 }

@@ -38,6 +38,7 @@ export async function openStore({ path }: StoreOptions): Promise<Store> {
     ...translating(faultsOf(path), reader(db)),
     alone,
     agentsToWake: async () => [],
+    others: async () => [],
     async write(work) {
       const until = performance.now() + BUSY_MS;
       for (;;) {
@@ -121,10 +122,9 @@ export async function snapshot(path: string, to: string): Promise<number> {
     database = new Database(path, { readonly: true, timeout: 10_000 });
     const [row] = rowsOf<{ version: number }>(database, 'select max(version) as version from schema_version');
     // One read transaction of SQLite's: no page of it is of another moment.
-    // A copy of a store from before retention can give space back as well.
-    database.exec('pragma auto_vacuum = INCREMENTAL');
     database.exec(`vacuum into '${to.replaceAll("'", "''")}'`);
     chmodSync(to, 0o600);
+    ableToGiveBack(to);
     return Number(row?.version ?? 0);
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown reason';
@@ -133,6 +133,17 @@ export async function snapshot(path: string, to: string): Promise<number> {
     });
   } finally {
     database?.close();
+  }
+}
+
+/** Makes the copy of a store that is older than retention one that can give space back: only an empty file takes that by a word. */
+function ableToGiveBack(path: string): void {
+  const copy = new Database(path);
+  try {
+    const [row] = rowsOf<{ auto_vacuum: number }>(copy, 'pragma auto_vacuum');
+    if (row?.auto_vacuum === 0) copy.exec('pragma auto_vacuum = INCREMENTAL; vacuum');
+  } finally {
+    copy.close();
   }
 }
 

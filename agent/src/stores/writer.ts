@@ -9,6 +9,7 @@ import { auditWrites } from './audit-writes.ts';
 import { breakGlassWrites } from './break-glass.ts';
 import { deploymentWrites } from './deployments.ts';
 import { attemptColumns, holdChanges, holdColumns, retryColumns } from './hold-rows.ts';
+import { keyCheckWrites } from './key-checks.ts';
 import { noticeWrites } from './notices.ts';
 import { passkeyWrites } from './passkeys.ts';
 import { protectedWrites } from './protected-environments.ts';
@@ -69,6 +70,7 @@ export function writer(db: Kysely<Schema>): StoreWriter {
     ...deploymentWrites(db),
     ...protectedWrites(db),
     ...retentionWrites(db),
+    ...keyCheckWrites(db),
     async insertHold(hold, facts) {
       const { id } = await db.insertInto('holds').values(holdColumns(hold)).returning('id').executeTakeFirstOrThrow();
       const stored = { ...hold, id };

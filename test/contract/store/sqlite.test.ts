@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { verifyAudit } from '../../../agent/src/app/verify-audit.ts';
-import { openStore } from '../../../agent/src/stores/store.ts';
+import { openStore, snapshot } from '../../../agent/src/stores/store.ts';
 import { hubWorld } from '../../support/hub-world.ts';
 import { rawDatabase } from '../../support/raw-database.ts';
 import { retentionContract } from './retention-contract.ts';
@@ -132,5 +132,22 @@ describe('a SQLite file that was tampered with', () => {
     const raw = rawDatabase(path);
     expect(raw.value('pragma journal_mode')).toBe('wal');
     raw.close();
+  });
+});
+
+describe('a SQLite file from before space was given back', () => {
+  it('gives it back from the day that it was copied', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'holdpoint-store-'));
+    const [path, copy] = [join(folder, 'hub.db'), join(folder, 'copy.db')];
+    await (await openStore({ path })).close();
+    const raw = rawDatabase(path);
+    raw.exec('pragma journal_mode = DELETE; pragma auto_vacuum = NONE; vacuum');
+    expect(raw.value('pragma auto_vacuum')).toBe(0);
+    raw.close();
+    await snapshot(path, copy);
+    const copied = rawDatabase(copy);
+    expect(copied.value('pragma auto_vacuum')).toBe(2);
+    copied.close();
+    rmSync(folder, { recursive: true });
   });
 });

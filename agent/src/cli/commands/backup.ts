@@ -1,13 +1,11 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { loadConfig } from '../../config/load.ts';
-import { DEFAULT_CONFIG_FILE } from '../../config/options.ts';
 import { HoldpointError } from '../../domain/errors.ts';
 import type { CommandContext } from '../context.ts';
+import { type KeptFlags, keptConfig, withKept } from '../kept-config.ts';
 import { fields, minute } from '../render.ts';
 
-interface Flags {
-  readonly config?: string;
+interface Flags extends KeptFlags {
   readonly out: string;
   readonly withoutKeys?: boolean;
 }
@@ -16,12 +14,11 @@ const time = (ms: number): string => minute(new Date(ms).toISOString());
 
 /** `holdpoint backup --out DIR`. */
 export function define(command: Command, { io, json, parts, exitWith }: CommandContext): void {
-  command
-    .option('--config <file>', `agent.yml (HOLDPOINT_CONFIG, default ${DEFAULT_CONFIG_FILE})`)
+  withKept(command)
     .requiredOption('--out <folder>', 'a new folder to write it to')
     .option('--without-keys', 'leave the keys out: without them nothing of it can be used')
     .action(async (flags: Flags) => {
-      const config = loadConfig({ flags: { config: flags.config }, env: io.env, cwd: io.cwd });
+      const config = keptConfig(flags, io);
       const { backup } = await parts.care();
       const done = await backup(config, {
         out: resolve(io.cwd, flags.out),
@@ -33,7 +30,10 @@ export function define(command: Command, { io, json, parts, exitWith }: CommandC
         await io.out(
           fields([
             ['written to', done.out],
-            ['of', `${time(done.at)}, the agent ${done.running ? 'running' : 'stopped'}`],
+            [
+              'of',
+              `${time(done.at)}, the ${flags.hub === true ? 'hub' : 'agent'} ${done.running ? 'running' : 'stopped'}`,
+            ],
             ['audit', `${done.audit.seq} rows, up to ${done.audit.hash}`],
             ['parked jobs', String(done.parked)],
             ['keys', done.keys ? 'in it: whoever has it has everything; encrypt it' : 'left out: keep them elsewhere'],

@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
-import { loadConfig } from '../../config/load.ts';
-import { DEFAULT_CONFIG_FILE } from '../../config/options.ts';
 import { HoldpointError } from '../../domain/errors.ts';
 import { printable } from '../../domain/printable.ts';
 import type { CommandContext } from '../context.ts';
+import { type KeptFlags, keptConfig, withKept } from '../kept-config.ts';
 import type { KeyKind, KeyReport, KeyView, TouchedApproval } from '../parts.ts';
 import { minute, table } from '../render.ts';
 
@@ -70,31 +69,31 @@ function rotatePage({ kind, dryRun, from, to, sealed, publicKey, impact }: KeyRe
     ...(publicKey === null
       ? []
       : ['What the old key has signed goes on being verified. Its public key, for auditors:', publicKey.trimEnd()]),
-    ...(dryRun ? [] : ['Make a backup: older ones have the old key. Then start the agent.']),
+    ...(dryRun
+      ? []
+      : [
+          'Make a backup: older ones have the old key. Then start it; other hubs on this store need the new file first.',
+        ]),
   ];
   return `${lines.join('\n')}\n`;
 }
 
 /** `holdpoint keys [list|rotate KIND]`. */
 export function define(command: Command, { io, json, parts }: CommandContext): void {
-  const config = (flags: { readonly config?: string }) =>
-    loadConfig({ flags: { config: flags.config }, env: io.env, cwd: io.cwd });
-  const withConfig = (own: Command): Command =>
-    own
-      .option('--config <file>', `agent.yml (HOLDPOINT_CONFIG, default ${DEFAULT_CONFIG_FILE})`)
-      .option('--json', 'answer as JSON');
+  const config = (flags: KeptFlags) => keptConfig(flags, io);
+  const withConfig = (own: Command): Command => withKept(own).option('--json', 'answer as JSON');
   withConfig(command.command('list', { isDefault: true }))
     .description('which keys there are, never their text')
-    .action(async (flags: { readonly config?: string }) => {
+    .action(async (flags: KeptFlags) => {
       const keys = (await parts.care()).listKeys(config(flags));
       const items = keys.map((key) => ({ ...key, since: iso(key.since) }));
       return io.out(json ? `${JSON.stringify({ items })}\n` : listPage(keys, io.columns));
     });
   withConfig(command.command('rotate'))
-    .description('put a new key in the place of an old one, while the agent is stopped')
+    .description('put a new key in the place of an old one, while the agent or the hubs are stopped')
     .argument('<kind>', KINDS.join(', '))
-    .option('--dry-run', 'only say what it would do; the agent may run')
-    .action(async (text: string, flags: { readonly config?: string; readonly dryRun?: boolean }) => {
+    .option('--dry-run', 'only say what it would do; they may run')
+    .action(async (text: string, flags: KeptFlags & { readonly dryRun?: boolean }) => {
       const kind = KINDS.find((each) => each === text);
       if (kind === undefined)
         throw new HoldpointError(

@@ -1,13 +1,11 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { loadConfig } from '../../config/load.ts';
-import { DEFAULT_CONFIG_FILE } from '../../config/options.ts';
 import type { CommandContext } from '../context.ts';
+import { type KeptFlags, keptConfig, withKept } from '../kept-config.ts';
 import type { RestoreReport } from '../parts.ts';
 import { minute } from '../render.ts';
 
-interface Flags {
-  readonly config?: string;
+interface Flags extends KeptFlags {
   readonly witness?: string;
   readonly revokeAllTokens?: boolean;
   readonly giveUpParkedJobs?: boolean;
@@ -45,17 +43,13 @@ function page({ at, audit, lostRows, revoked, valid, parked, givenUp }: RestoreR
 
 /** `holdpoint restore DIR`. */
 export function define(command: Command, { io, json, parts }: CommandContext): void {
-  command
-    .argument('<folder>', 'what "holdpoint backup" wrote')
-    .option(
-      '--config <file>',
-      `agent.yml (HOLDPOINT_CONFIG, default ${DEFAULT_CONFIG_FILE}); its state_dir must be empty`,
-    )
+  withKept(command)
+    .argument('<folder>', 'what "holdpoint backup" wrote; the state_dir must be empty, and so must a database')
     .option('--witness <file>', 'audit-head.json of the state that was lost: says how much was lost since')
     .option('--revoke-all-tokens', 'no token counts any more: those revoked since the backup would')
     .option('--give-up-parked-jobs', 'hand none of its parked jobs out: for a backup of a stopped agent that ran again')
     .action(async (folder: string, flags: Flags) => {
-      const config = loadConfig({ flags: { config: flags.config }, env: io.env, cwd: io.cwd });
+      const config = keptConfig(flags, io);
       const { restore } = await parts.care();
       const done = await restore(config, {
         from: resolve(io.cwd, folder),
