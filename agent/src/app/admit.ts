@@ -11,7 +11,7 @@ import { type Requirement, requirementFor } from '../domain/requirement.ts';
 import { isDetached } from '../domain/retrying.ts';
 import type { Denial } from '../domain/review.ts';
 import { type Inputs, inputsOf } from '../domain/scope.ts';
-import { placeOf, type Subject, subjectOf } from '../domain/subject.ts';
+import { namesProblem, placeOf, type Subject, subjectOf } from '../domain/subject.ts';
 import type { AdmitAnswer, AdmitRequest } from '../ports/gatekeeper.ts';
 import { coverOf, stillCovers } from './covering.ts';
 import { admissionGate } from './deployments/admission.ts';
@@ -56,6 +56,8 @@ export async function admit(context: HubContext, agent: string, request: AdmitRe
       `configuration of job ${request.facts.job.id} is larger than ${MAX_FORM_BYTES} bytes: make its script or variables shorter`,
     );
   }
+  const names = namesProblem(request.facts);
+  if (names !== null) throw new HoldpointError('bad_input', `job ${request.facts.job.id}: ${names}: shorten them`);
   if (request.configuration.form !== FORM) {
     throw new HoldpointError(
       'bad_input',

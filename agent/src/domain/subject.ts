@@ -23,6 +23,24 @@ export function subjectOf(facts: Facts): Subject {
   return { instance: facts.instance, projectId: facts.project.id, job: facts.job.name };
 }
 
+/**
+ * Bytes of instance, job, ref and environment together, and of a project's path: a database finds rows by them, and PostgreSQL by no
+ * more than 2,704. GitLab has at most 255 characters for each name.
+ */
+const MAX_NAMES_BYTES = 2_400;
+const MAX_PATH_BYTES = 2_400;
+
+/** What is too long of these names for a store to find anything by, in words; null where nothing is. */
+export function namesProblem({ instance, job, ref, environment, project }: Facts): string | null {
+  const bytes = (...texts: (string | null)[]): number =>
+    texts.reduce((sum, text) => sum + new TextEncoder().encode(text ?? '').length, 0);
+  const names = bytes(instance, job.name, ref.full, environment?.name ?? null);
+  if (names > MAX_NAMES_BYTES)
+    return `names of job, ref and environment have ${names} bytes together, ${MAX_NAMES_BYTES} are the most`;
+  const path = bytes(project.path);
+  return path > MAX_PATH_BYTES ? `the path of the project has ${path} bytes, ${MAX_PATH_BYTES} are the most` : null;
+}
+
 /** The Place of a run. */
 export function placeOf(facts: Facts): Place {
   return { ref: facts.ref.full, refProtected: facts.ref.protected, environment: facts.environment?.name ?? null };

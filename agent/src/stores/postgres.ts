@@ -7,6 +7,7 @@ import { ListsAsArrays } from './postgres-dialect.ts';
 import { HINTS_NAME } from './postgres-hints.ts';
 import { reader } from './reader.ts';
 import type { Schema } from './schema.ts';
+import { requireNoNul } from './statements.ts';
 import { type Faults, translated, translating } from './store-errors.ts';
 import { writer } from './writer.ts';
 
@@ -198,8 +199,10 @@ function openPool({ url, connections }: PostgresOptions) {
     async connect() {
       const client = await pool.connect().catch(faulty);
       return {
-        query: (...args: unknown[]) =>
-          (client.query as (...args: unknown[]) => Promise<unknown>)(...args).catch(faulty),
+        query: async (...args: unknown[]) => {
+          if (Array.isArray(args[1])) requireNoNul(args[1]);
+          return (client.query as (...args: unknown[]) => Promise<unknown>)(...args).catch(faulty);
+        },
         release: () => client.release(),
       } as never;
     },

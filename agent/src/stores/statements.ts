@@ -1,5 +1,6 @@
 import type Database from 'better-sqlite3';
 import { type RawBuilder, type SelectQueryBuilder, type SqlBool, type SqliteDatabase, sql } from 'kysely';
+import { HoldpointError } from '../domain/errors.ts';
 import type { Subject } from '../domain/subject.ts';
 import type { OrderedPage } from '../ports/listing.ts';
 
@@ -12,19 +13,46 @@ const KEPT_FOR_EVER: unknown[] = [];
 
 /** The same database, which prepares each statement once: preparing takes longer than running most of them. */
 export function remembering(database: Database.Database): SqliteDatabase {
-  const statements = new Map<string, Database.Statement>();
+  const statements = new Map<string, ReturnType<SqliteDatabase['prepare']>>();
   KEPT_FOR_EVER.push(database, statements);
   return {
     prepare(text) {
       let statement = statements.get(text);
       if (statement === undefined) {
-        statement = database.prepare(text);
+        statement = refusingNul(database.prepare(text));
         statements.set(text, statement);
       }
-      return statement as ReturnType<SqliteDatabase['prepare']>;
+      return statement;
     },
     close: () => void database.close(),
   };
+}
+
+/** Asks the statement only what both databases can keep. */
+function refusingNul(native: Database.Statement): ReturnType<SqliteDatabase['prepare']> {
+  KEPT_FOR_EVER.push(native);
+  const asked = (parameters: readonly unknown[]): unknown[] => {
+    requireNoNul(parameters);
+    return [...parameters];
+  };
+  return {
+    reader: native.reader,
+    all: (parameters) => native.all(asked(parameters)),
+    run: (parameters) => native.run(asked(parameters)),
+    iterate: (parameters) => native.iterate(asked(parameters)),
+  };
+}
+
+/**
+ * Throws `bad_input` for a text with U+0000: PostgreSQL, which GitLab keeps its own in, refuses it, and SQLite takes it for the end of
+ * the text where it compares. One store must not take what another refuses.
+ */
+export function requireNoNul(parameters: readonly unknown[]): void {
+  if (parameters.some((value) => typeof value === 'string' && value.includes('\0')))
+    throw new HoldpointError(
+      'bad_input',
+      'a text has the character U+0000 in it, which no database keeps: leave it out',
+    );
 }
 
 /** The rows of one statement that is asked for once. */

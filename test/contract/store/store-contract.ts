@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { breakGlass } from '../../../agent/src/app/break-glass.ts';
 import { revoke } from '../../../agent/src/app/revoke.ts';
@@ -378,6 +379,39 @@ export function storeContract({ name, create }: StoreUnderTest): void {
       expect((await store.holdsOfPipeline('https://gitlab.example.com', 4242, 100)).map((hold) => hold.id)).toEqual([
         1,
       ]);
+    });
+
+    it('T49 takes U+0000 inside a configuration as it is, and refuses it in a name, a ref or a comment, in words', async () => {
+      await world.admit({ id: 1, script: ['printf "\0"'] });
+      expect(await store.configuration((await store.hold(1))!.digest)).toContain('printf \\"\\u0000\\"');
+      const refused = async (promise: Promise<unknown>) => expect(await code(promise)).toBe('bad_input');
+      await refused(world.admit({ id: 2, pipeline: 2, name: 'bui\0ld' }));
+      await refused(world.admit({ id: 3, pipeline: 3, ref: 'refs/heads/ma\0in' }));
+      await refused(world.approve('maria', 1, { comment: 'fine\0' }));
+      expect([await world.state(1), await store.votes(1)]).toEqual(['waiting_for_approval', []]);
+      expect(await store.holdOfJob('https://gitlab.example.com', 4242, 2)).toBeNull();
+      expect((await verifyAudit(store)).ok).toBe(true);
+    });
+
+    it('T30 finds names, refs and environments that are far longer than GitLab has them, and refuses what no index can hold', async () => {
+      const long = (seed: string, length: number): string =>
+        Array.from({ length: 40 }, (_, n) => createHash('sha256').update(`${seed} ${n}`).digest('hex'))
+          .join('')
+          .slice(0, length);
+      const job = {
+        name: long('job', 780),
+        ref: `refs/heads/${long('ref', 780)}`,
+        environment: long('environment', 780),
+      };
+      await world.admit({ id: 1, pipeline: 1, ...job });
+      await world.admit({ id: 2, pipeline: 2, ...job, name: `${job.name.slice(0, -1)}x` });
+      const [one, two] = [(await store.hold(1))!, (await store.hold(2))!];
+      expect(one.review).not.toBe(two.review);
+      await world.approve('maria', 1);
+      expect([await world.state(1), await world.state(2)]).toEqual(['pending', 'waiting_for_approval']);
+      expect(await store.approvalsOf(one.subject, one.digest, 10)).toHaveLength(1);
+      for (const much of [{ name: long('job', 2_400) }, { ref: `refs/heads/${'ü'.repeat(1_200)}` }])
+        expect(await code(world.admit({ id: 3, pipeline: 3, ...much }))).toBe('bad_input');
     });
 
     it('keeps tokens by hash, once', async () => {
