@@ -9,6 +9,7 @@ import { silentTracer } from './app/silent.ts';
 import { finishRotations } from './care-keys.ts';
 import type { HubConfig } from './config/load.ts';
 import { readSecretFile } from './config/secret-file.ts';
+import { readTls, type TlsConfig } from './config/tls.ts';
 import { combined } from './directories/combined.ts';
 import { openidProvider } from './directories/openid-provider.ts';
 import { openPolicy } from './directories/policy-file.ts';
@@ -34,6 +35,7 @@ import { auditWitness } from './system/audit-witness.ts';
 import { openHubKey, verifySignature } from './system/hub-key.ts';
 import { openKeyFile, refuseNewKey } from './system/key-file.ts';
 import { type PassedSockets, requireSamePlace } from './system/passed-sockets.ts';
+import { followFiles } from './system/renewed.ts';
 import { restoredState } from './system/restored-state.ts';
 import { openStateDir } from './system/state-dir.ts';
 import { VERSION } from './version.ts';
@@ -122,6 +124,8 @@ export interface OpenedHub {
   readonly reachedAt: string;
   readonly policy: () => Policy;
   readonly alive: () => Promise<void>;
+  /** What it serves at this moment, PEM; null without TLS. */
+  readonly certificate: () => string | null;
 }
 
 /** The agent of the same process: it proves itself with a key that never leaves it. */
@@ -174,6 +178,7 @@ export async function openHub(
   stops.push(() => peopleApi.close());
   const hints = place.kind === 'sqlite' ? null : openPostgresHints({ url: addressOf(place), clock, log });
   if (hints !== null) stops.push(() => hints.close());
+  let tlsProblem = (): string | null => null;
   const hub = createHub({
     store: opened,
     ...(hints === null ? {} : { hints }),
@@ -217,6 +222,7 @@ export async function openHub(
       senders: openChannels(config.hub.notify, (path) => tokenOf(path, 'a secret of hub.notify', log), clock),
     },
     tls: config.hub.tls,
+    tlsProblem: () => tlsProblem(),
     trustedProxies: config.hub.trustedProxies,
     plainHttp: config.hub.plainHttp,
     offlineGrace: config.hub.offlineGrace,
@@ -229,6 +235,9 @@ export async function openHub(
     page: page === undefined ? builtPage() : page,
   });
   stops.push(() => hub.close());
+  const certificate = followCertificate(config, hub, clock, log);
+  if (certificate !== null) stops.push(async () => certificate.close());
+  tlsProblem = () => certificate?.problem() ?? null;
   const { host } = config.hub.listen;
   const socket = sockets?.get('hub');
   const taken = await hub.listen(host, config.hub.listen.port, socket);
@@ -242,7 +251,25 @@ export async function openHub(
       () => {},
       () => {},
     );
-  return { hub, key, url, reachedAt, policy, alive };
+  return { hub, key, url, reachedAt, policy, alive, certificate: () => certificate?.current().cert ?? null };
+}
+
+/** The hub's certificate and key, as often as they are renewed. */
+function followCertificate({ hub: { tls } }: HubConfig, hub: Hub, clock: Clock, log: Log) {
+  if (tls === null) return null;
+  const textOf = ({ cert, key }: TlsConfig): string => `${cert}\0${key}`;
+  return followFiles({
+    first: tls,
+    firstText: textOf(tls),
+    read() {
+      const found = readTls(tls.files);
+      return found.ok ? { ...found, text: textOf(found.value) } : found;
+    },
+    what: 'the certificate of the hub',
+    renewed: hub.renewTls,
+    clock,
+    log,
+  });
 }
 
 /** The one-time token of an empty store, and the link with it. */

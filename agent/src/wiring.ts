@@ -1,6 +1,7 @@
 /** Composition root of `holdpoint agent`: configuration → objects, started in order, stopped in reverse. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import { Registry } from 'prom-client';
 import { examineSelf } from './app/examine-self.ts';
 import { offlineGatekeeper } from './app/offline/gatekeeper.ts';
@@ -8,6 +9,7 @@ import { openSnapshotKeeper } from './app/offline/snapshot-keeper.ts';
 import { finishRotations } from './care-keys.ts';
 import type { AgentConfig } from './config/load.ts';
 import { readSecretFile } from './config/secret-file.ts';
+import { type CaConfig, readCertificates } from './config/tls.ts';
 import { policyParts } from './directories/policy-parts.ts';
 import { observe } from './doctor.ts';
 import type { Signer } from './domain/dsse.ts';
@@ -18,6 +20,7 @@ import { type Readiness, readinessOf } from './domain/readiness.ts';
 import { createLinkClient } from './link/client.ts';
 import { enrolAgent } from './link/enrol.ts';
 import type { LinkTrust } from './link/session.ts';
+import type { Clock } from './ports/clock.ts';
 import type { Log } from './ports/log.ts';
 import type { Seal } from './ports/seal.ts';
 import type { Tracer } from './ports/tracer.ts';
@@ -31,6 +34,7 @@ import { hostBreakGlass } from './system/host-break-glass.ts';
 import { freshKey, verifySignature } from './system/hub-key.ts';
 import { openKeyFile, refuseNewKey } from './system/key-file.ts';
 import { requireSamePlace } from './system/passed-sockets.ts';
+import { followFiles } from './system/renewed.ts';
 import { restoredState } from './system/restored-state.ts';
 import { sealUnder } from './system/seal.ts';
 import { snapshotFile } from './system/snapshot-file.ts';
@@ -74,7 +78,7 @@ interface Reached {
   readonly hubKey: Uint8Array;
   readonly key: Signer;
   /** What the hub's certificate has to come from; null: from whatever the system trusts. */
-  readonly trust: LinkTrust | null;
+  readonly trust: () => LinkTrust | null;
   /** What the policy wants of runners; null: it stands in the hub's snapshot. */
   readonly demands: (() => readonly RunnerDemand[]) | null;
   readonly alive: () => Promise<void>;
@@ -96,7 +100,7 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
     const tracer = await tracerOf(config, stops);
     const reached = await (config.remote === null
       ? ownHub(config, { ...options, registry }, tracer, stops)
-      : hubElsewhere(config, log));
+      : hubElsewhere(config, options, stops));
     if (config.remote !== null && options.sockets?.has('hub') === true)
       log.warn(
         {},
@@ -260,7 +264,8 @@ function wantedMode(known: readonly RunnerDemand[] | null, runner: string) {
 async function ownHub(config: AgentConfig, options: StartOptions, tracer: Tracer, stops: Stops): Promise<Reached> {
   const key = freshKey();
   const embedded = { name: EMBEDDED_AGENT, publicKey: key.publicKey };
-  const { hub, key: hubKey, url, reachedAt, policy, alive } = await openHub(config, options, tracer, stops, embedded);
+  const opened = await openHub(config, options, tracer, stops, embedded);
+  const { hub, key: hubKey, url, reachedAt, policy, alive, certificate } = opened;
   return {
     hubUrl: url,
     linkUrl: reachedAt,
@@ -268,7 +273,10 @@ async function ownHub(config: AgentConfig, options: StartOptions, tracer: Tracer
     hubKey: hubKey.publicKey,
     key,
     // Its own certificate and no other, whatever name stands in it.
-    trust: config.hub.tls === null ? null : { ca: config.hub.tls.cert, exact: true },
+    trust() {
+      const ca = certificate();
+      return ca === null ? null : { ca, exact: true };
+    },
     demands: () => policy().runners,
     alive,
     first: () => firstStep(config, hub, reachedAt),
@@ -276,7 +284,7 @@ async function ownHub(config: AgentConfig, options: StartOptions, tracer: Tracer
 }
 
 /** The hub that `hub.url` names: the agent enrols with it once, with the key that it has made itself. */
-async function hubElsewhere(config: AgentConfig, log: Log): Promise<Reached> {
+async function hubElsewhere(config: AgentConfig, { log, clock }: StartOptions, stops: Stops): Promise<Reached> {
   const { url, ca, enrolmentTokenFile } = config.remote!;
   const { stateDir } = config;
   if (config.hub.store.kind === 'sqlite' && existsSync(config.hub.store.path))
@@ -291,23 +299,42 @@ async function hubElsewhere(config: AgentConfig, log: Log): Promise<Reached> {
       url,
       token: enrolmentToken(enrolmentTokenFile),
       key,
-      ...(ca === null ? {} : { ca }),
+      ...(ca === null ? {} : { ca: ca.text }),
     });
     writeIdentity(stateDir, identity);
     log.info({ agent: identity.name, hub: url }, 'enrolled with the hub; the enrolment token is used up');
   }
+  const authority = ca === null ? null : followAuthority(ca, clock, log);
+  if (authority !== null) stops.push(async () => authority.close());
   return {
     hubUrl: url,
     linkUrl: url,
     name: identity.name,
     hubKey: identity.hubKey,
     key,
-    trust: ca === null ? null : { ca, exact: false },
+    trust: authority === null ? () => null : () => ({ ca: authority.current(), exact: false }),
     demands: null,
     // That the event loop turns is all there is to say: the store is the hub's.
     alive: async () => {},
     first: async () => ({ bootstrapToken: null, firstLink: null }),
   };
+}
+
+/** The authority that this agent trusts for its hub, as often as its file changes. */
+function followAuthority({ text, file }: CaConfig, clock: Clock, log: Log) {
+  return followFiles({
+    first: text,
+    firstText: text,
+    read() {
+      const found = readCertificates(file);
+      return found.ok ? { ...found, text: found.value } : found;
+    },
+    what: 'the authority of the hub (tls.ca)',
+    // Said here and not at the next connection, at which it would be too late.
+    renewed: (ca) => void createSecureContext({ ca }),
+    clock,
+    log,
+  });
 }
 
 function enrolmentToken(path: string | null): string {

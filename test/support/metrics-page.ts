@@ -13,6 +13,7 @@ export function everyMetric(): Registry {
   const nothing = async () => 0;
   createMetrics(registry).follow({
     agents: () => 0,
+    tlsProblem: () => null,
     skew: () => 0,
     snapshotAge: () => 0,
     viewers: () => 0,

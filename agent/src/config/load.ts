@@ -14,7 +14,7 @@ import { quotablePath, readSecretFile } from './secret-file.ts';
 import { readSettings, type Settings } from './settings.ts';
 import type { ConfigSources, Setting } from './sources.ts';
 import { systemErrorWords } from './system-error.ts';
-import { besideUsual, certificates, type TlsConfig, tlsConfig } from './tls.ts';
+import { besideUsual, type CaConfig, certificates, type TlsConfig, tlsConfig } from './tls.ts';
 
 /** Where the hub's store is. */
 export type StoreConfig =
@@ -83,7 +83,7 @@ export interface AgentConfig extends HubConfig {
   readonly remote: {
     readonly url: string;
     /** PEM of the one authority that is trusted for it; null: those that the system knows. */
-    readonly ca: string | null;
+    readonly ca: CaConfig | null;
     /** Path of the file with a one-time token; its content is looked at only by an agent that is not enrolled. */
     readonly enrolmentTokenFile: string | null;
   } | null;
@@ -151,7 +151,7 @@ function readShared(
     const message = `missing: channel ${noted.name} writes notes of merge requests with that token`;
     problems.push({ where: file ?? kind.defaultFile, path: 'hub.gitlab_token_file', message });
   }
-  const gitlabCa = certificates(read, 'gitlab.ca');
+  const gitlabCa = certificates(read, 'gitlab.ca')?.text ?? null;
   return {
     file,
     gitlab: {

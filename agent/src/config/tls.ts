@@ -5,11 +5,21 @@ import { quotablePath } from './secret-file.ts';
 import type { Settings } from './settings.ts';
 import { systemErrorWords } from './system-error.ts';
 
-/** A certificate with its key, both PEM. */
+/** A certificate with its key, both PEM, and the files that they are from. */
 export interface TlsConfig {
   readonly cert: string;
   readonly key: string;
+  readonly files: { readonly cert: string; readonly key: string };
 }
+/** PEM certificates of a file. */
+export interface CaConfig {
+  readonly text: string;
+  readonly file: string;
+}
+/** What was read of files, or what is wrong with which of them. */
+export type TlsReading<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly path: 'cert' | 'key'; readonly message: string };
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
@@ -22,23 +32,14 @@ function isCertificate(pem: string): boolean {
   }
 }
 
-/** Text of PEM certificates; null where none are named or they are no good, which goes to `problems`. */
-export function certificates({ settings, path, problems }: Settings, key: string): string | null {
-  const setting = settings.get(key);
-  if (setting === undefined) return null;
-  const name = quotablePath(path(key));
-  const refuse = (message: string): null => {
-    problems.push({ where: setting.where, path: key, message });
-    return null;
-  };
+function reading<T>(path: 'cert' | 'key', file: string, read: () => TlsReading<T>): TlsReading<T> {
   try {
-    const text = readFileSync(path(key), 'utf8');
-    const all = text.match(CERTIFICATE) ?? [];
-    if (all.length === 0) return refuse(`${name} has no PEM certificate in it`);
-    const spoilt = all.findIndex((one) => !isCertificate(one));
-    return spoilt < 0 ? text : refuse(`the PEM certificate number ${spoilt + 1} in ${name} cannot be read`);
+    return read();
   } catch (error) {
-    return refuse(`cannot read ${name}: ${systemErrorWords(error)}`);
+    const name = quotablePath(file);
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    const why = /^E[A-Z]+$/.test(code) ? `cannot read ${name}: ${systemErrorWords(error)}` : null;
+    return { ok: false, path, message: why ?? `${name} is no PEM ${path === 'key' ? 'key' : 'certificate'}` };
   }
 }
 
@@ -61,9 +62,48 @@ function extra(): readonly string[] {
   }
 }
 
+/** Certificates as their file has them now. */
+export function readCertificates(file: string): TlsReading<string> {
+  return reading('cert', file, () => {
+    const text = readFileSync(file, 'utf8');
+    const all = text.match(CERTIFICATE) ?? [];
+    const refuse = (message: string) => ({ ok: false, path: 'cert', message }) as const;
+    if (all.length === 0) return refuse(`${quotablePath(file)} has no PEM certificate in it`);
+    const spoilt = all.findIndex((one) => !isCertificate(one));
+    if (spoilt < 0) return { ok: true, value: text };
+    return refuse(`the PEM certificate number ${spoilt + 1} in ${quotablePath(file)} cannot be read`);
+  });
+}
+
+/** A certificate and its key as their files have them now: at the start, and whenever they are renewed. */
+export function readTls(files: TlsConfig['files']): TlsReading<TlsConfig> {
+  const cert = readCertificates(files.cert);
+  if (!cert.ok) return cert;
+  return reading('key', files.key, () => {
+    const name = quotablePath(files.key);
+    const refuse = (message: string) => ({ ok: false, path: 'key', message }) as const;
+    const mode = statSync(files.key).mode & 0o777;
+    if ((mode & 0o027) !== 0)
+      return refuse(`${name} has mode ${mode.toString(8).padStart(4, '0')}: others could read the key; chmod 600 it`);
+    const key = readFileSync(files.key, 'utf8');
+    if (!new X509Certificate(cert.value).checkPrivateKey(createPrivateKey(key)))
+      return refuse(`${name} is not the key of tls.cert`);
+    return { ok: true, value: { cert: cert.value, key, files } };
+  });
+}
+
+/** PEM certificates; null where none are named or they are no good, which goes to `problems`. */
+export function certificates({ settings, path, problems }: Settings, key: string): CaConfig | null {
+  const setting = settings.get(key);
+  if (setting === undefined) return null;
+  const found = readCertificates(path(key));
+  if (found.ok) return { text: found.value, file: path(key) };
+  problems.push({ where: setting.where, path: key, message: found.message });
+  return null;
+}
+
 /** The hub's certificate and its key; null for a hub without TLS. A key that others can read, or that is another's, is refused. */
-export function tlsConfig(read: Settings): TlsConfig | null {
-  const { settings, path, problems } = read;
+export function tlsConfig({ settings, path, problems }: Settings): TlsConfig | null {
   const [certFrom, keyFrom] = [settings.get('tls.cert'), settings.get('tls.key')];
   if (certFrom === undefined && keyFrom === undefined) return null;
   if (certFrom === undefined || keyFrom === undefined) {
@@ -72,23 +112,9 @@ export function tlsConfig(read: Settings): TlsConfig | null {
     problems.push({ where, path: there, message: `is of no use without ${lacks}: set both, or take it out` });
     return null;
   }
-  const refuse = (message: string): null => {
-    problems.push({ where: keyFrom.where, path: 'tls.key', message });
-    return null;
-  };
-  const cert = certificates(read, 'tls.cert');
-  if (cert === null) return null;
-  const name = quotablePath(path('tls.key'));
-  try {
-    const mode = statSync(path('tls.key')).mode & 0o777;
-    if ((mode & 0o027) !== 0)
-      return refuse(`${name} has mode ${mode.toString(8).padStart(4, '0')}: others could read the key; chmod 600 it`);
-    const key = readFileSync(path('tls.key'), 'utf8');
-    if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)))
-      return refuse(`${name} is not the key of tls.cert`);
-    return { cert, key };
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? '';
-    return refuse(/^E[A-Z]+$/.test(code) ? `cannot read ${name}: ${systemErrorWords(error)}` : `${name} is no PEM key`);
-  }
+  const found = readTls({ cert: path('tls.cert'), key: path('tls.key') });
+  if (found.ok) return found.value;
+  const { where } = found.path === 'cert' ? certFrom : keyFrom;
+  problems.push({ where, path: `tls.${found.path}`, message: found.message });
+  return null;
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import { hostname } from 'node:os';
+import { createSecureContext, type SecureContext, type Server as TlsServer } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import { overdueGlasses } from '../app/break-glass.ts';
@@ -88,6 +89,8 @@ export interface HubOptions {
   readonly identity?: { readonly provider: IdentityProvider; readonly admins: readonly number[] };
   /** Certificate and key, PEM; without them plain HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string } | null;
+  /** Why the renewed certificate cannot be used; null while the newest is in use. */
+  readonly tlsProblem?: () => string | null;
   /** Addresses and networks of proxies whose word on where a request comes from is believed. */
   readonly trustedProxies?: readonly string[];
   /** Agents of other machines are served without TLS, too. */
@@ -113,6 +116,8 @@ export interface Hub {
    * Resolves with where it really listens.
    */
   listen(host: string, port: number, fd?: number): Promise<{ readonly host: string; readonly port: number }>;
+  /** Serves another certificate from here on; connections that stand go on. Throws for a pair that TLS does not take. */
+  renewTls(tls: { readonly cert: string; readonly key: string }): void;
   close(): Promise<void>;
   /** Text of the one-time bootstrap token, once: null when asked again or when the store has a token already. */
   bootstrapToken(): Promise<string | null>;
@@ -235,6 +240,7 @@ export function createHub(options: HubOptions): Hub {
   const writable = writeProbe(store, log);
   metrics.follow({
     agents: link.connected,
+    tlsProblem: options.tlsProblem ?? (() => null),
     skew: () => greatest(link.linked().map(({ status }) => (status === null ? null : Math.abs(status.skewMs)))),
     snapshotAge: () =>
       greatest(link.linked().map(({ status }) => status?.snapshot && clock.now() - status.snapshot.heardAt)),
@@ -290,6 +296,7 @@ export function createHub(options: HubOptions): Hub {
   });
 
   let app: FastifyInstance | null = null;
+  let renewed: SecureContext | undefined;
   const sockets = new Set<Socket>();
   let asked = false;
   let checking: Promise<void> = Promise.resolve();
@@ -335,6 +342,7 @@ export function createHub(options: HubOptions): Hub {
         version: options.version,
         page: options.page ?? null,
         tls,
+        renewed: () => renewed,
         peers,
         plainHttp,
       });
@@ -374,6 +382,11 @@ export function createHub(options: HubOptions): Hub {
       retention.start();
       notifications.start();
       return { host: address, port: taken };
+    },
+    renewTls({ cert, key }) {
+      // What it does not take is found out on a context that nobody uses.
+      renewed = createSecureContext({ cert, key });
+      (app?.server as TlsServer | undefined)?.setSecureContext({ cert, key });
     },
     async close() {
       await Promise.all([

@@ -27,6 +27,8 @@ export interface HubLook {
   agents(): number;
   /** How far the clock of the agent that is off most is off, and the age of the oldest snapshot, ms; null where none tells. */
   skew(): number | null;
+  /** Why the renewed certificate cannot be used; null while the newest is in use. */
+  tlsProblem(): string | null;
   snapshotAge(): number | null;
   viewers(): number;
   /** Null: what is shipped holds. */
@@ -139,6 +141,9 @@ function followHub(registers: Registry[], look: HubLook): void {
   );
   add('agent_snapshot_age_seconds', 'Age of the oldest snapshot that a linked agent goes by without the hub', () =>
     seconds(look.snapshotAge()),
+  );
+  add('tls_problem', '1 while the certificate was renewed and cannot be used, and the last good one is served', () =>
+    look.tlsProblem() === null ? 0 : 1,
   );
   add('viewers', 'Viewers that follow', look.viewers);
   add('policy_problem', '1 while the policy file cannot be read as it is and the last good one is in force', () =>

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { SecureContext } from 'node:tls';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
@@ -46,10 +47,17 @@ export interface ServerOptions {
   readonly page: string | null;
   /** Certificate and key, PEM; null: plain HTTP. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
+  /**
+   * What is served to whoever names the host, once it was renewed: the sockets that fastify opens beside the first, for a host that is
+   * a name, are nobody's to set.
+   */
+  readonly renewed: () => SecureContext | undefined;
   readonly peers: Peers;
   /** What may be asked without TLS from another machine is asked so all the same. */
   readonly plainHttp: boolean;
 }
+
+type Named = (error: null, context: SecureContext | undefined) => void;
 
 /** The HTTP server with all its routes; not yet listening. */
 export async function buildServer({
@@ -62,12 +70,15 @@ export async function buildServer({
   version,
   page,
   tls,
+  renewed,
   peers,
   plainHttp,
 }: ServerOptions): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
     // The kind of server does not show in the types of what is built on it.
-    ...((tls === null ? {} : { https: tls }) as object),
+    ...((tls === null
+      ? {}
+      : { https: { ...tls, SNICallback: (_: string, done: Named) => done(null, renewed()) } }) as object),
     trustProxy: peers.isTrusted,
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,

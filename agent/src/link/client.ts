@@ -31,8 +31,8 @@ export interface LinkClientOptions {
   readonly cursor: { load(): Promise<number>; save(seq: number): Promise<void> };
   readonly clock: Clock;
   readonly log: Log;
-  /** Absent or null: what the system trusts. */
-  readonly trust?: LinkTrust | null;
+  /** As it is at each connection; absent or null: what the system trusts. */
+  readonly trust?: () => LinkTrust | null;
   readonly meter?: Pick<AgentMeter, 'link'>;
   /** The newest snapshot that the agent has; absent: it has none, ever. */
   readonly snapshot?: () => HeldSnapshot | null;
@@ -133,7 +133,7 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
       version: options.version,
       runners: options.runners,
       cursor: acted,
-      trust: options.trust ?? null,
+      trust: options.trust?.() ?? null,
       hubKey: options.hubKey,
       sign: options.sign,
       clock,
