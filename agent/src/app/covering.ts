@@ -89,6 +89,16 @@ export async function coveredBy(s: Comparing, approval: Approval, asking: Asking
   return counts ? { approval, tolerated: null } : null;
 }
 
+/**
+ * Whether this Approval covered a run that an agent let go by itself, as it stood before anybody revoked it and as the policy is
+ * now: an agent's word for it is not taken (T27).
+ */
+export async function coveredThen(s: Comparing, approval: Approval, asking: Asking): Promise<Cover | null> {
+  const before = { ...approval, revoked: null };
+  if (approval.digest !== asking.question.digest) return alike(s, asking, [before]);
+  return matches(before, asking.question, s.now) && countsNow(s, asking)(before) ? { approval, tolerated: null } : null;
+}
+
 /** True while this Approval still covers the job, as the policy is now. */
 export async function stillCovers(s: Comparing, approval: Approval, asking: Asking): Promise<boolean> {
   return (await coveredBy(s, approval, asking)) !== null;

@@ -5,8 +5,10 @@ import type { OfflineRun } from '../domain/parked-job.ts';
 import { inputsOf } from '../domain/scope.ts';
 import { placeOf, subjectOf } from '../domain/subject.ts';
 import type { AdmitRequest } from '../ports/gatekeeper.ts';
+import { coveredThen } from './covering.ts';
 import { policyFor } from './governing.ts';
 import { agentActor, type HubContext, retrying } from './hub-context.ts';
+import { toleratedDetail } from './release.ts';
 import { noteUse, reviewFor, type Settlement, settle } from './settle.ts';
 
 /** Of the system: nobody of the house let it go, the file of a host did. */
@@ -40,15 +42,19 @@ async function record(
   run: OfflineRun,
 ): Promise<Hold> {
   const [subject, place] = [subjectOf(facts), placeOf(facts)];
-  const known = await s.tx.holdOfJob(subject.instance, subject.projectId, facts.job.id);
-  if (known !== null) return known;
+  const told = await s.tx.holdOfJob(subject.instance, subject.projectId, facts.job.id);
+  if (told !== null) return told;
   await s.tx.putConfiguration(digest, canonical);
   // An agent says what it did, never more than it could have seen: an Approval of something else stands for nothing.
   const named = run.approval === null ? null : await s.tx.approval(run.approval);
-  const approval = named !== null && couldLet(named, facts, digest, run.kind) ? named : null;
+  const known = named !== null && couldLet(named, facts, digest, run.kind) ? named : null;
   const jobs = facts.dependencies.flatMap(({ jobId }) => (jobId === null ? [] : [jobId]));
   const inputs = inputsOf(facts.dependencies, await s.tx.admittedJobs(facts.instance, facts.project.id, jobs));
   const at = Math.min(s.now, Date.parse(run.at));
+  const question = { subject, digest, place, inputs, runner: facts.runner, hold: null };
+  const asking = { question, projectPath: facts.project.path, facts };
+  const cover = known === null ? null : await coveredThen({ ...s, now: at }, known, asking);
+  const approval = cover === null ? null : known;
   const attempt: Attempt = {
     jobId: facts.job.id,
     agent,
@@ -100,11 +106,14 @@ async function record(
     reason: run.reason,
     // Nobody could have told the agent; whoever looks at the audit has to see it (T29).
     revoked_meanwhile: named?.revoked != null,
+    // What it differed in and still was let go; where there is nothing that lets it go, what it was said to be.
+    ...toleratedDetail(cover),
+    ...(known !== null && cover === null ? { not_covered_by: known.id } : {}),
     trigger: facts.trigger.verified === 'unverified' ? null : facts.trigger.id,
   };
   await s.audit('job_passed_offline', { hold, approval: approval?.id ?? null }, detail);
   if (approval !== null && approval.revoked === null) await noteUse(s, approval, 1);
-  if (isBroken) await openRecord(s, hold, review, run);
+  if (isBroken) await openRecord(s, hold, review, run, known);
   s.changed({ type: 'hold', id: hold.id, state: hold.state, projectId: subject.projectId });
   return hold;
 }
@@ -119,9 +128,19 @@ function couldLet(approval: Approval, facts: Facts, digest: string, kind: Offlin
 }
 
 /** A record that is open until somebody who may approve the job has looked at it. */
-async function openRecord(s: Settlement, hold: Hold, review: number, run: OfflineRun): Promise<void> {
+async function openRecord(
+  s: Settlement,
+  hold: Hold,
+  review: number,
+  run: OfflineRun,
+  named: Approval | null,
+): Promise<void> {
   const { breakGlass } = policyFor(s.policy, hold);
-  const reason = run.reason ?? 'an agent let it run on an approval that this hub does not have';
+  const reason =
+    run.reason ??
+    (named === null
+      ? 'an agent let it run on an approval that this hub does not have'
+      : `an agent let it run as ${run.kind} by approval ${named.id}, and compared here that approval does not cover it: the policy has changed since, or the agent is not to be trusted`);
   const scope = { ref: { kind: 'exact' }, inputs: hold.inputs, runners: null } as const;
   // What stands for it is an Approval of this one run that nobody of the house voted for: it lets nothing else go.
   const approval = await s.tx.insertApproval({
