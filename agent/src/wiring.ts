@@ -29,6 +29,7 @@ import { openParkingLot } from './stores/parking-lot.ts';
 import { openRunnerTokens } from './stores/runner-tokens.ts';
 import { openAgentKey, readIdentity, writeIdentity } from './system/agent-identity.ts';
 import { createAgentMetrics } from './system/agent-metrics.ts';
+import { gitRepository } from './system/git/repository.ts';
 import { createHealthServer } from './system/health-server.ts';
 import { hostBreakGlass } from './system/host-break-glass.ts';
 import { freshKey, verifySignature } from './system/hub-key.ts';
@@ -173,6 +174,7 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
       runnerTokens: openRunnerTokens({ dir: tokensDir, seal }),
       parking: { ...config.parking, heartbeatMs: HEARTBEAT_MS },
       gatekeeper,
+      repository: gitRepository({ folder: join(config.stateDir, 'repositories') }),
       parkingLot,
       giveUp: restored?.giveUp ?? null,
       clock,

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { objectStorage } from './fake-gitlab/artifacts.ts';
 import { createFaults, deliver } from './fake-gitlab/faults.ts';
+import { jobOfToken } from './fake-gitlab/job-auth.ts';
 import { addGenerated, cancel, enqueue, play, retry } from './fake-gitlab/jobs.ts';
 import { NO_PEOPLE } from './fake-gitlab/member-routes.ts';
 import { erase } from './fake-gitlab/people-routes.ts';
@@ -24,7 +25,11 @@ export async function startFakeGitlab(options: FakeGitlabOptions = {}): Promise<
   const { world, advance } = createWorld(options);
   const faults = createFaults();
   const host = options.host ?? '127.0.0.1';
+  const { git } = options;
+  if (git !== undefined)
+    git.mayRead = (user, password) => user === 'gitlab-ci-token' && jobOfToken(world, password) !== null;
   const main = createServer((request, response) => {
+    if (git?.handle(request, response) === true) return;
     serve(world, faults, request, response).catch((error: unknown) => {
       // A fault of the fake itself must be seen by the test that met it, not only by the client.
       if (!response.headersSent) response.writeHead(500, { 'X-Fake-Error': 'yes' });
@@ -122,7 +127,7 @@ export async function startFakeGitlab(options: FakeGitlabOptions = {}): Promise<
 
 function createWorld(options: FakeGitlabOptions): { world: World; advance: (ms: number) => void } {
   let offset = options.now === undefined ? 0 : options.now - Date.now();
-  const { now: _now, host: _host, port: _port, ...given } = options;
+  const { now: _now, host: _host, port: _port, git: _git, ...given } = options;
   const world: World = {
     options: {
       longPollMs: 0,

@@ -63,7 +63,11 @@ Rules
   You may vote on it: an approve would count for maintainers.
 
 Not covered by the digest
-  files of the repository that the scripts run, images behind tags, what is fetched at run time
+  files of the repository that the scripts run, submodules and LFS objects
+  images and steps behind tags and other names that can move
+  packages and anything else that is fetched while the job runs
+  what is in artifacts and caches that are unpacked over the sources (where they come from is part of the scope)
+  when the job runs: rules, needs, manual, retry, tags
   git_info.sha = 8f14e45fceea (every push has another)
 
 History

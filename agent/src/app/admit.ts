@@ -1,16 +1,19 @@
 import { canonicalJson } from '../domain/canonical-json.ts';
 import { identified } from '../domain/commit-people.ts';
+import { COVERED_FILES } from '../domain/covered-files.ts';
 import { digestOfText } from '../domain/digest.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Facts } from '../domain/facts.ts';
 import { frozenWords } from '../domain/freeze.ts';
 import { type Attempt, type Hold, isFinal, liveAttempt } from '../domain/hold.ts';
-import { rulesIn } from '../domain/policy.ts';
+import { PINNED_IMAGES } from '../domain/pinned-images.ts';
+import { effectivePolicy, type Policy, rulesIn } from '../domain/policy.ts';
 import { printable } from '../domain/printable.ts';
 import { type Requirement, requirementFor } from '../domain/requirement.ts';
 import { isDetached } from '../domain/retrying.ts';
 import type { Denial } from '../domain/review.ts';
 import { type Inputs, inputsOf } from '../domain/scope.ts';
+import { hasSections, type SectionsWanted, sectionsWanted } from '../domain/sections.ts';
 import { namesProblem, placeOf, type Subject, subjectOf } from '../domain/subject.ts';
 import type { AdmitAnswer, AdmitRequest } from '../ports/gatekeeper.ts';
 import { coverOf, stillCovers } from './covering.ts';
@@ -36,10 +39,13 @@ import { type Diverted, diverted, divertTarget, type Monitored, monitored } from
 const FORM = 'holdpoint.configuration/v1';
 /** 6 MiB: what a payload of 4 MiB can become; more is not a form of ours. */
 const MAX_FORM_BYTES = 6 * 1024 * 1024;
+/** 2 MiB: what files of the repository and images add to it. */
+const MAX_SECTIONS_BYTES = 2 * 1024 * 1024;
 
 type Decision =
   | { readonly outcome: 'pass' | 'hold'; readonly hold: Hold; readonly requirement: Requirement | null }
   | { readonly outcome: 'refuse'; readonly hold: Hold | null; readonly reason: string }
+  | { readonly outcome: 'sections'; readonly hold: null; readonly sections: SectionsWanted }
   | Diverted
   | Monitored;
 
@@ -50,10 +56,12 @@ type Decision =
  */
 export async function admit(context: HubContext, agent: string, request: AdmitRequest): Promise<AdmitAnswer> {
   const canonical = canonicalJson(request.configuration);
-  if (new TextEncoder().encode(canonical).length > MAX_FORM_BYTES) {
+  const hasAny = COVERED_FILES in request.configuration || PINNED_IMAGES in request.configuration;
+  const most = MAX_FORM_BYTES + (hasAny ? MAX_SECTIONS_BYTES : 0);
+  if (new TextEncoder().encode(canonical).length > most) {
     throw new HoldpointError(
       'too_large',
-      `configuration of job ${request.facts.job.id} is larger than ${MAX_FORM_BYTES} bytes: make its script or variables shorter`,
+      `configuration of job ${request.facts.job.id} is larger than ${most} bytes: make its script or variables shorter`,
     );
   }
   const names = namesProblem(request.facts);
@@ -83,10 +91,25 @@ export async function admit(context: HubContext, agent: string, request: AdmitRe
   const decision = await retrying(async () => {
     const policy = await context.policy();
     const deciding = { actor: agentActor(agent), address: null, now: context.clock.now(), policy };
+    // Before anything is read or written of it: without its sections it is another Configuration.
+    const wanted = wantedOf(policy, named.facts);
+    if (named.covers === true && !hasSections(named.configuration, wanted))
+      return { outcome: 'sections', hold: null, sections: wanted } as const;
     const gate = await admissionGate(context, policy, named);
     return settle(context, deciding, (s) => decide(s, agent, named, canonical, gate));
   });
   return answer(context, named, decision);
+}
+
+/** What the policy wants covered of the job beside its payload. */
+function wantedOf(policy: Policy, facts: Facts): SectionsWanted {
+  const target = {
+    ...placeOf(facts),
+    projectId: facts.project.id,
+    projectPath: facts.project.path,
+    job: facts.job.name,
+  };
+  return sectionsWanted(effectivePolicy(policy, target));
 }
 
 /** The request with the path of its project: an older server does not send it, and rules that go by it must not be missed (T20). */
@@ -397,6 +420,8 @@ async function answer(
   if (decision.outcome === 'monitored') {
     return { ...none, outcome: decision.would, reason: decision.reason && printable(decision.reason) };
   }
+  if (decision.outcome === 'sections')
+    return { ...none, outcome: 'sections', reason: null, sections: decision.sections };
   if (decision.outcome === 'divert') return { ...none, outcome: 'divert', reason: null, runner: decision.runner };
   const { hold } = decision;
   const common = { hold: hold.id, approval: hold.approval, url, reason: hold.reason };
@@ -412,7 +437,15 @@ async function answer(
   const members = await membersFor(context.directory, projectId, [requirement, current], voters);
   const quorum = await quorumView(context.directory, { projectId, frozen: requirement, current, votes, members });
   const diff = await nearestDiff(context.store, hold.subject, configuration, context.clock.now());
-  const note = holdNote(hold, requirement, members, diff, url ?? '', quorum, keepsOf(whole, hold, context.clock.now()));
+  const note = holdNote(
+    hold,
+    requirement,
+    members,
+    diff,
+    url ?? '',
+    quorum,
+    keepsOf(whole, hold, context.clock.now(), configuration),
+  );
   const wait = await deploymentWait(context, hold, note, url ?? '');
   return { ...common, outcome: 'hold', expires: new Date(hold.expiresAt).toISOString(), ...wait };
 }

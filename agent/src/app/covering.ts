@@ -4,6 +4,7 @@ import { freezeAt } from '../domain/freeze.ts';
 import { type EffectivePolicy, timeoutProblem } from '../domain/policy.ts';
 import { isRunOnly } from '../domain/run-only.ts';
 import { type RunValues, runValuesOf } from '../domain/run-values.ts';
+import { missingSections, sectionsWanted } from '../domain/sections.ts';
 import { type Relaxed, relax, toleratedBetween, tolerates } from '../domain/tolerate.ts';
 import type { StoreReader } from '../ports/store.ts';
 import { policyFor, targetOf } from './governing.ts';
@@ -52,6 +53,7 @@ export function countsNow(s: Comparing, { question, projectPath, facts }: Asking
 export async function coverOf(s: Comparing, asking: Asking): Promise<Cover | null> {
   const { question } = asking;
   if (await isDenied(s, question)) return null;
+  if (!(await saysEnough(s, asking))) return brokenCover(s, question);
   const counts = countsNow(s, asking);
   const matching = (await s.tx.approvalsOf(question.subject, question.digest, MAX_EXACT)).filter(
     (approval) => matches(approval, question, s.now) && counts(approval),
@@ -59,14 +61,30 @@ export async function coverOf(s: Comparing, asking: Asking): Promise<Cover | nul
   // Where uses are counted one is taken only if nothing else covers the job.
   const exact = matching.find(({ lifetime }) => lifetime.kind !== 'uses') ?? matching[0];
   if (exact !== undefined) return { approval: exact, tolerated: null };
-  const broken = await brokenGlass(s, question);
-  if (broken !== null) return { approval: broken, tolerated: null };
+  const broken = await brokenCover(s, question);
+  if (broken !== null) return broken;
   return alike(s, asking, await s.tx.approvalsOf(question.subject, null, MAX_EXACT));
 }
 
 /** What somebody has said no to waits, whatever was approved before or is approved elsewhere: no decision overtakes a denial (T15). */
 async function isDenied(s: Comparing, { subject, digest }: Question): Promise<boolean> {
   return (await s.tx.denial(subject, digest, s.now)) !== null;
+}
+
+/**
+ * Whether the Configuration says all that the policy of this moment wants said of the job's files and images: one from
+ * before the policy asked was approved without them.
+ */
+async function saysEnough(s: Comparing, { question, projectPath }: Asking): Promise<boolean> {
+  const wanted = sectionsWanted(policyFor(s.policy, { ...question, projectPath }));
+  if (wanted.files.length === 0 && wanted.images !== 'enforce') return true;
+  const configuration = await readConfiguration(s.tx, question.digest);
+  return configuration !== null && missingSections(configuration, wanted) === null;
+}
+
+async function brokenCover(s: Comparing, question: Question): Promise<Cover | null> {
+  const approval = await brokenGlass(s, question);
+  return approval && { approval, tolerated: null };
 }
 
 /** What lets this very run go although nobody approved it, while its time lasts. */
@@ -84,6 +102,7 @@ export async function coveredBy(s: Comparing, approval: Approval, asking: Asking
     const still = (await brokenGlass(s, asking.question))?.id === approval.id;
     return still ? { approval, tolerated: null } : null;
   }
+  if (!(await saysEnough(s, asking))) return null;
   if (approval.digest !== asking.question.digest) return alike(s, asking, [approval]);
   const counts = matches(approval, asking.question, s.now) && countsNow(s, asking)(approval);
   return counts ? { approval, tolerated: null } : null;

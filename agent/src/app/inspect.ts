@@ -190,7 +190,7 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
       summary: diff.summary,
       changes: sees ? diff.changes : diff.changes.map(hideTagsOfChange),
     },
-    keeps: keepsOf(whole, hold, now),
+    keeps: keepsOf(whole, hold, now, configuration),
     breakGlass: await store.breakGlassOf(id),
     history,
     people,

@@ -4,6 +4,7 @@ import { waitsFor } from './deployments/look.ts';
 import type { HubContext } from './hub-context.ts';
 import { inspectReview } from './inspect.ts';
 import { keepsOf } from './keeps.ts';
+import { readConfiguration } from './nearest.ts';
 
 /** What a Hold still waits for after a vote, and whom, in words; null for one that waits no more. */
 export async function stillWaits(context: HubContext, hold: Hold): Promise<string | null> {
@@ -21,7 +22,9 @@ export async function stillWaits(context: HubContext, hold: Hold): Promise<strin
         ]
       : []),
     ...(missing.includes('start') ? ['Somebody who may deploy has to run it.'] : []),
-    ...keepsOf(await context.policy(), hold, context.clock.now()).map((words) => `Besides: ${words}.`),
+    ...keepsOf(await context.policy(), hold, context.clock.now(), await readConfiguration(store, hold.digest)).map(
+      (words) => `Besides: ${words}.`,
+    ),
   ];
   return sentences.join(' ');
 }

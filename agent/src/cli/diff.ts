@@ -20,6 +20,7 @@ import {
 
 const TITLES: Readonly<Record<(typeof SECTIONS)[number], string>> = {
   script: 'Script',
+  files: 'Files of the repository',
   image: 'Image',
   services: 'Services',
   variables: 'Variables',

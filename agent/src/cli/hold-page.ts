@@ -1,8 +1,10 @@
 import { overWords } from '../domain/approval-over.ts';
 import { summarizeChanges } from '../domain/change-summary.ts';
 import { type Change, diffConfigurations, SECTIONS } from '../domain/configuration-diff.ts';
+import type { JsonObject } from '../domain/json.ts';
 import { printable } from '../domain/printable.ts';
 import { configurationOf, shownAs } from '../domain/shown-configuration.ts';
+import { uncoveredWords } from '../domain/uncovered.ts';
 import type { HoldDetail } from '../wire/api.ts';
 import { hiddenText, shownValue, takenInText, writersText } from './hold-facts.ts';
 import { rulesText } from './hold-rules.ts';
@@ -161,7 +163,7 @@ function warningsText(hold: HoldDetail, paint: Paint): string {
   return `\nWarnings\n${lines.map((line) => `${paint.warn(`  ! ${printable(line)}`)}\n`).join('')}`;
 }
 
-function notCoveredText(hold: HoldDetail, all: boolean): string {
+function notCoveredText(hold: HoldDetail, configuration: JsonObject | null, all: boolean): string {
   const rows = hold.facts.not_covered;
   const shown = all ? rows : rows.slice(0, NOT_COVERED_ROWS);
   const lines = shown.map(
@@ -171,7 +173,8 @@ function notCoveredText(hold: HoldDetail, all: boolean): string {
     rows.length > shown.length
       ? `  and ${rows.length - shown.length} more: "holdpoint holds show ${hold.id} --all"\n`
       : '';
-  return `\nNot covered by the digest\n  files of the repository that the scripts run, images behind tags, what is fetched at run time\n${lines.join('')}${rest}`;
+  const never = uncoveredWords(configuration ?? {}).map((words) => `  ${printable(words)}\n`);
+  return `\nNot covered by the digest\n${never.join('')}${lines.join('')}${rest}`;
 }
 
 function historyText(hold: HoldDetail): string {
@@ -256,7 +259,7 @@ export function holdPage(
     warningsText(hold, paint),
     takenInText(hold),
     `\n${rulesText(hold)}`,
-    notCoveredText(hold, all),
+    notCoveredText(hold, configurationOf(hold.configuration), all),
     historyText(hold),
     `\n${decisionText(hold)}`,
   ].join('');

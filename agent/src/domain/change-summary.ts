@@ -11,10 +11,27 @@ const MAX_SAID_CHARACTERS = 120;
 function sectionWords(section: Section, own: readonly Change[]): string {
   const kinds = new Set(own.map((change) => change.kind));
   const verb = kinds.size === 1 ? own[0]!.kind : 'changed';
+  if (section === 'files') return fileWords(own);
   if (section === 'rest') return `${plural(own.length, 'other value')} ${verb}`;
   const [only] = own;
   const named = own.length === 1 && only!.kind === 'changed' && /^(?:image|services\[\d+\])\.name$/.test(only!.path);
   return named ? `${section} changed to ${cut(only!.after ?? '', MAX_SAID_CHARACTERS)}` : `${section} ${verb}`;
+}
+
+/** Covered files by what became of them; of one, which one. */
+function fileWords(own: readonly Change[]): string {
+  const names = new Set(own.flatMap(({ path }) => fileOf(path) ?? []));
+  if (names.size === 0) return 'what is covered of the repository changed';
+  const [only] = names;
+  return names.size === 1
+    ? `${cut(only!, MAX_SAID_CHARACTERS)} changed`
+    : `${plural(names.size, 'covered file')} changed`;
+}
+
+/** The file that a path of a change is about. */
+function fileOf(path: string): string | null {
+  const [, plain, quoted] = /^covered_files\.files(?:\.([A-Za-z_][\w-]*)|\[("(?:[^"\\]|\\.)*")\])/.exec(path) ?? [];
+  return plain ?? quoted?.slice(1, -1) ?? null;
 }
 
 /** Lines of the script, or variables, by what became of them. */

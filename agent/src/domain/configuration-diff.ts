@@ -1,11 +1,23 @@
 import { caseFold } from './case-fold.ts';
 import { below, cut, isLeaf, MAX_PATH_CHARACTERS } from './configuration-leaves.ts';
+import { COVERED_FILES } from './covered-files.ts';
 import { isJsonList, isJsonObject, type Json, type JsonList, type JsonObject } from './json.ts';
 import { type DiffBudget, diffLines, wholeDiffBudget } from './line-diff.ts';
+import { PINNED_IMAGES } from './pinned-images.ts';
 import { readable } from './segments.ts';
 import { ValueNumbers } from './value-numbers.ts';
 
-export const SECTIONS = ['script', 'image', 'services', 'variables', 'artifacts', 'cache', 'secrets', 'rest'] as const;
+export const SECTIONS = [
+  'script',
+  'files',
+  'image',
+  'services',
+  'variables',
+  'artifacts',
+  'cache',
+  'secrets',
+  'rest',
+] as const;
 export type Section = (typeof SECTIONS)[number];
 
 /** One difference between two Configurations, as data and in words. */
@@ -33,7 +45,9 @@ const SECTION_OF: ReadonlyMap<string, Section> = new Map<string, Section>([
   ['steps', 'script'],
   ['hooks', 'script'],
   ['run', 'script'],
+  ['covered_files', 'files'],
   ['image', 'image'],
+  ['pinned_images', 'image'],
   ['services', 'services'],
   ['variables', 'variables'],
   ['artifacts', 'artifacts'],
@@ -212,6 +226,31 @@ class Differ {
     }
   }
 
+  /** Covered files by path, and images by reference: line by line where the lines are known. */
+  elements(path: string, by: 'path' | 'reference', before: JsonList, after: JsonList): void {
+    const [was, is] = [byMember(before, by), byMember(after, by)];
+    for (const key of [...new Set([...was.keys(), ...is.keys()])].sort()) {
+      const [old, now] = [was.get(key), is.get(key)];
+      const at = below(path, key);
+      for (const name of namesOf(old ?? EMPTY, now ?? EMPTY)) {
+        const [a, b] = [memberOf(old ?? EMPTY, name), memberOf(now ?? EMPTY, name)];
+        if (name === 'lines') this.lines(`${at}.lines`, key, a, b);
+        else this.value(below(at, name), a, b);
+      }
+    }
+  }
+
+  /** A section that a policy asks for: its list by name, all else as it is. */
+  ofPolicy(name: string, list: string, by: 'path' | 'reference', before: JsonObject, after: JsonObject): void {
+    for (const member of namesOf(before, after)) {
+      const [old, now] = [memberOf(before, member), memberOf(after, member)];
+      const count = this.changes.length;
+      if (member === list) this.elements(below(name, member), by, listOr(old), listOr(now));
+      else this.value(below(name, member), old, now);
+      if (this.changes.length === count) this.rest(below(name, member), old, now);
+    }
+  }
+
   variables(before: JsonList, after: JsonList): void {
     const [was, is] = [keyed(before), keyed(after)];
     for (const key of [...new Set([...was.keys(), ...is.keys()])].sort()) {
@@ -269,6 +308,16 @@ function named(list: JsonList): ReadonlyMap<string, readonly [Json, number]> {
   });
   return map;
 }
+
+/** Elements by what names them, the first of each name: the form has each once. */
+function byMember(list: JsonList, by: string): ReadonlyMap<string, JsonObject> {
+  const map = new Map<string, JsonObject>();
+  for (const element of list)
+    if (isJsonObject(element) && !map.has(String(element[by]))) map.set(String(element[by]), element);
+  return map;
+}
+
+const objectOr = (value: Json | undefined): JsonObject => (isJsonObject(value) ? value : EMPTY);
 
 /** Variables by key, in the order of the list. */
 export function keyed(list: JsonList): ReadonlyMap<string, readonly JsonObject[]> {
@@ -328,6 +377,8 @@ export function diffValues(before: JsonObject | null, after: JsonObject): readon
     const count = differ.changes.length;
     if (name === 'steps' || name === 'hooks') differ.steps(name, listOr(old), listOr(now));
     else if (name === 'variables') differ.variables(listOr(old), listOr(now));
+    else if (name === COVERED_FILES) differ.ofPolicy(name, 'files', 'path', objectOr(old), objectOr(now));
+    else if (name === PINNED_IMAGES) differ.ofPolicy(name, 'images', 'reference', objectOr(old), objectOr(now));
     else differ.value(name, old, now);
     // Whatever the rules above do not look at: a difference is never silent (T33).
     if (differ.changes.length === count) differ.rest(name, old, now);

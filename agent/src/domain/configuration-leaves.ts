@@ -36,9 +36,13 @@ export function below(path: string, whole: string): string {
   return `${path}[${JSON.stringify(name)}]`;
 }
 
-/** The name a variable has in paths; its flags are leaves of their own. */
+/** The name that a variable, a covered file or a pinned image has in paths; what belongs to it are leaves of their own. */
 function elementPath(path: string, element: Json, index: number): string {
   if (path === 'variables' && isJsonObject(element) && typeof element.key === 'string') return below(path, element.key);
+  if (path === 'covered_files.files' && isJsonObject(element) && typeof element.path === 'string')
+    return below(path, element.path);
+  if (path === 'pinned_images.images' && isJsonObject(element) && typeof element.reference === 'string')
+    return below(path, element.reference);
   return `${path}[${index}]`;
 }
 

@@ -3,7 +3,7 @@
  * tolerate as a whole, since each has a meaning. Compared with the reader's own table by a test.
  */
 export const KNOWN_FIELDS: readonly string[] = `
-form id token allow_git_fetch job_info.id job_info.name job_info.stage job_info.pipeline_id job_info.project_id
+form covered_files pinned_images id token allow_git_fetch job_info.id job_info.name job_info.stage job_info.pipeline_id job_info.project_id
 job_info.project_name job_info.project_full_path job_info.namespace_id job_info.root_namespace_id
 job_info.organization_id job_info.instance_id job_info.instance_uuid job_info.user_id job_info.scoped_user_id
 job_info.time_in_queue_seconds job_info.project_jobs_running_on_instance_runners_count job_info.queue_size

@@ -1,5 +1,6 @@
 import type { Facts } from './facts.ts';
 import type { JsonObject } from './json.ts';
+import type { Sections } from './sections.ts';
 
 /** What let a job through while the hub was away. */
 export interface OfflineRun {
@@ -71,6 +72,8 @@ export interface ParkedJob {
   readonly runner: string;
   /** Null until the payload has been read, and for one that was refused. */
   readonly digest: string | null;
+  /** What the policy wanted covered beside the payload, as it stands in the Configuration that has the digest. */
+  readonly sections?: Sections;
   /** SHA-256 of the payload's bytes, hex. */
   readonly payloadSha256: string;
   readonly hold: number | null;

@@ -1,3 +1,4 @@
+import { PIN_MODES } from './pinned-images.ts';
 import { type Policy, type PolicySettings, SELF_APPROVAL } from './policy.ts';
 import type { PolicyPath } from './policy-explain.ts';
 import type { PolicyMatch } from './policy-match.ts';
@@ -98,6 +99,10 @@ function looser(settings: Partial<PolicySettings>, base: PolicySettings): readon
       days(max) > days(base.lifetimes.max) || days(environments) > days(base.lifetimes.environments),
     // Which tolerance holds more than another nobody can tell in general: any that is not the one for all jobs is looked at.
     tolerance: (tolerance) => tolerates(tolerance) && JSON.stringify(tolerance) !== JSON.stringify(base.tolerance),
+    coveredFiles: (patterns) => base.coveredFiles.some((pattern) => !patterns.includes(pattern)),
+    pinImages: (mode) => wider(PIN_MODES, base.pinImages, mode),
+    registries: (hosts) =>
+      base.registries !== null && (hosts === null || hosts.some((host) => !base.registries!.includes(host))),
     opaque: (names) => names.some((name) => !base.opaque.includes(name)),
     timeout: ({ minS, maxS }) =>
       (base.timeout.maxS !== null && (maxS === null || maxS > base.timeout.maxS)) ||

@@ -42,6 +42,15 @@ function settingsProblems(policy: Policy, { has }: PolicyCheck): readonly Policy
           above(['scopes', 'inputs', key], ['scopes', 'inputs', 'max']);
       }
     }
+    const covers = (settings.coveredFiles ?? []).length > 0;
+    if (covers && has([...at, 'scopes', 'inputs', 'max']) && scopes?.inputs.max !== 'admitted')
+      found.push(
+        problem(
+          'error',
+          [...at, 'scopes', 'inputs', 'max'],
+          'is wider than covered_files allows: an artifact of a job that nobody approved could lie over what was hashed; write admitted, or take it out',
+        ),
+      );
     return found;
   });
 }

@@ -22,6 +22,9 @@ export const SETTING_PATHS = {
   lifetimes: ['lifetimes'],
   tolerance: ['tolerate'],
   opaque: ['variables', 'opaque'],
+  coveredFiles: ['covered_files'],
+  pinImages: ['pin_images'],
+  registries: ['registries'],
   timeout: ['timeout'],
   requestTtlMs: ['request_ttl'],
   rememberMs: ['remember'],
@@ -82,6 +85,12 @@ export function settingWords<K extends SettingName>(name: K, settings: PolicySet
       return tolerates(settings.tolerance) ? toleranceWords(settings.tolerance) : 'nothing';
     case 'opaque':
       return settings.opaque.join(', ') || 'none';
+    case 'coveredFiles':
+      return settings.coveredFiles.join(', ') || 'none';
+    case 'pinImages':
+      return settings.pinImages;
+    case 'registries':
+      return settings.registries === null ? 'those that images name' : settings.registries.join(', ') || 'none';
     case 'timeout':
       return `${timeout.minS === null ? 'any' : durationWords(timeout.minS * 1_000)} to ${timeout.maxS === null ? 'any' : durationWords(timeout.maxS * 1_000)}`;
     case 'requestTtlMs':

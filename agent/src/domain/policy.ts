@@ -4,6 +4,7 @@ import { digestOfText } from './digest.ts';
 import type { FreezeWindow } from './freeze.ts';
 import { DAY_MS, type Lifetime, type LifetimeLimit, longest } from './lifetime.ts';
 import type { NotifyPolicy } from './notify/notify-policy.ts';
+import type { PinMode } from './pinned-images.ts';
 import { entryFits, type PolicyMatch, type PolicyTarget } from './policy-match.ts';
 import { ACCESS_LEVELS } from './principal.ts';
 import {
@@ -73,6 +74,12 @@ export interface PolicySettings {
   readonly tolerance: Tolerance;
   /** Names of variables that may be approved although nobody has seen their value. */
   readonly opaque: readonly string[];
+  /** Patterns of files of the repository whose content is part of what is approved; none: no file is looked at. */
+  readonly coveredFiles: readonly string[];
+  /** Whether names of images are resolved to what they stand for, and whether that is part of what is approved. */
+  readonly pinImages: PinMode;
+  /** Hosts (with their port where it is not 443) of registries that may be asked; null: those that a job's images name. */
+  readonly registries: readonly string[] | null;
   /** How long a Hold waits before it expires. */
   readonly requestTtlMs: number;
   readonly lifetimes: {
@@ -143,6 +150,9 @@ const SHIPPED: PolicySettings = {
   scopes: { inputs: { default: 'same_pipeline', environments: 'admitted', max: 'any' }, refs: 'exact' },
   tolerance: SHIPPED_TOLERANCE,
   opaque: [],
+  coveredFiles: [],
+  pinImages: 'off',
+  registries: null,
   requestTtlMs: 30 * DAY_MS,
   lifetimes: { default: { kind: 'standing' }, max: { kind: 'standing' }, environments: { kind: 'days', days: 30 } },
   rememberMs: DAY_MS,
@@ -165,12 +175,17 @@ export const DEFAULT_POLICY: Policy = {
 /** What holds for one job: each setting from the first entry that fits and speaks of it, else from the base. */
 export function effectivePolicy(policy: Policy, target: PolicyTarget): EffectivePolicy {
   const fitting = policy.entries.filter((entry) => entryFits(entry.match, target)).reverse();
-  return Object.assign(
-    {},
+  const found = Object.assign(
+    // A snapshot of an older hub says nothing of these.
+    { coveredFiles: [], pinImages: 'off', registries: null },
     policy.base,
     { version: policy.version },
     ...fitting.map((entry) => entry.settings),
   ) as EffectivePolicy;
+  if (found.coveredFiles.length === 0) return found;
+  // What an ungated job made could lie over what was hashed before the script begins (T48).
+  const inputs = { default: 'admitted', environments: 'admitted', max: 'admitted' } as const;
+  return { ...found, scopes: { ...found.scopes, inputs } };
 }
 
 const rulesOf = (settings: Partial<PolicySettings>): readonly ApprovalRule[] => [

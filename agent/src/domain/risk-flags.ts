@@ -1,6 +1,8 @@
 import { changesBehaviour } from './behaviour.ts';
 import type { Section, ValueChange } from './configuration-diff.ts';
 import { diffValues } from './configuration-diff.ts';
+import { below } from './configuration-leaves.ts';
+import { filesSectionOf } from './covered-files.ts';
 import type { Facts } from './facts.ts';
 import { fetchesAndRuns } from './fetch-and-run.ts';
 import { imageNames, isPinned, registryOf } from './image-names.ts';
@@ -17,6 +19,8 @@ export const RISKS = [
   'privileged',
   'pipe_to_shell',
   'runs_before_checkout',
+  'files_unread',
+  'file_leads_elsewhere',
   'behaviour_variable',
   'new_variable',
   'new_id_token',
@@ -83,7 +87,7 @@ function variableKeys(configuration: JsonObject | null): ReadonlySet<string> {
 const brought = (changes: readonly ValueChange[]) =>
   changes.flatMap((change) => (change.is === undefined ? [] : [{ ...change, text: readable(change.is) }]));
 
-const isScriptLine = (path: string): boolean => /\.script\[\d+\]$/.test(path);
+const isScriptLine = (path: string): boolean => /\.(?:script|lines)\[\d+\]$/.test(path);
 
 function hasIdToken(value: Json | undefined): boolean {
   return isJsonList(value) && value.some((one) => isJsonObject(one) && one.jwt !== undefined);
@@ -171,13 +175,15 @@ function privilegeFlags(changes: readonly ValueChange[]): RiskFlag[] {
 /** What stands in script lines that came. */
 function scriptFlags(changes: readonly ValueChange[]): RiskFlag[] {
   const flags: RiskFlag[] = [];
-  const lines = brought(changes).filter(({ section }) => section === 'script');
+  const lines = brought(changes).filter(
+    ({ section, path }) => section === 'script' || (section === 'files' && isScriptLine(path)),
+  );
   const piped = lines.filter(({ text }) => fetchesAndRuns(text));
   if (piped.length > 0) {
     flags.push({
       risk: 'pipe_to_shell',
       weight: 'stop',
-      section: 'script',
+      section: piped[0]!.section,
       words: `${piped.length === 1 ? 'a line runs' : `${piped.length} lines run`} what was just fetched from the network`,
       why: 'What is fetched can be another thing for every caller and at every moment; nobody can have read it before it runs.',
       paths: piped.map(({ path }) => path),
@@ -195,6 +201,54 @@ function scriptFlags(changes: readonly ValueChange[]): RiskFlag[] {
     });
   }
   return flags;
+}
+
+/** What the policy wants covered of the repository and is not, all the same. */
+function fileFlags({ before, after }: RiskInput): RiskFlag[] {
+  const section = filesSectionOf(after);
+  if (section === null) return [];
+  if (section.files === null) {
+    return [
+      {
+        risk: 'files_unread',
+        weight: 'stop',
+        section: 'files',
+        words: `the files that the policy covers could not be read: ${section.unread}`,
+        why: 'Nobody can say what the scripts behind the script lines do. An approve is for this run alone.',
+        paths: ['covered_files.unread'],
+      },
+    ];
+  }
+  const known = new Set(
+    (before === null ? [] : (filesSectionOf(before)?.files ?? [])).map((file) => JSON.stringify(file)),
+  );
+  const covered = new Set(section.files.map(({ path }) => path));
+  const leads = section.files.filter(
+    ({ path, target, commit }) =>
+      commit !== undefined || (typeof target === 'string' && !covered.has(joined(String(path), target))),
+  );
+  if (leads.length === 0) return [];
+  return [
+    {
+      risk: 'file_leads_elsewhere',
+      weight: leads.some((file) => !known.has(JSON.stringify(file))) ? 'look' : 'know',
+      section: 'files',
+      words: `${listed(leads.map(({ path }) => String(path)))} leads to something that no pattern covers`,
+      why: 'Of a link the target is covered, and of a submodule the commit: not what is there when the job runs.',
+      paths: leads.map(({ path }) => below('covered_files.files', String(path))),
+    },
+  ];
+}
+
+/** Where a link leads, from the root of the repository; a path that leaves it is none of its own. */
+function joined(path: string, target: string): string {
+  if (target.startsWith('/')) return target;
+  const parts = path.split('/').slice(0, -1);
+  for (const part of target.split('/')) {
+    if (part === '..' && parts.length > 0) parts.pop();
+    else if (part !== '.' && part !== '') parts.push(part);
+  }
+  return parts.join('/');
 }
 
 /** What stands in variables that came or changed. */
@@ -264,7 +318,7 @@ function textFlags(changes: readonly ValueChange[]): RiskFlag[] {
     flags.push({
       risk: 'long_line',
       weight: 'look',
-      section: 'script',
+      section: long[0]!.section,
       words: `${long.length === 1 ? 'a line is' : `${long.length} lines are`} longer than ${LONG_LINE_CHARACTERS} characters, up to ${most}`,
       why: 'The end of a long line stands where nobody looks. Here it is shown to its end.',
       paths: long.map(({ path }) => path),
@@ -358,6 +412,7 @@ export function riskFlags(input: RiskInput): readonly RiskFlag[] {
   const flags = [
     ...privilegeFlags(changes),
     ...scriptFlags(changes),
+    ...fileFlags(input),
     ...textFlags(changes),
     ...imageFlags(input),
     ...variableFlags(input, changes),

@@ -9,6 +9,7 @@ import type { PolicyTarget } from './policy-match.ts';
 import { isRunOnly } from './run-only.ts';
 import { runValuesOf } from './run-values.ts';
 import { inputsOf } from './scope.ts';
+import { missingSections, sectionsWanted } from './sections.ts';
 import { placeOf, type Subject, subjectOf } from './subject.ts';
 import { relax, tolerates } from './tolerate.ts';
 
@@ -131,6 +132,8 @@ export function offlineVerdict(
   const projectPath = facts.project.path ?? own[0]?.approval.projectPath ?? null;
   const target: PolicyTarget = { projectId: subject.projectId, projectPath, job: subject.job, ...place };
   const effective = effectivePolicy(policy, target);
+  const missing = missingSections(configuration, sectionsWanted(effective));
+  if (missing !== null) return waits(missing);
   // An approval of that very run is needed, which no agent can tell from any other.
   const timeout = timeoutProblem(effective.timeout, facts.timeoutS);
   if (timeout !== null) return waits(timeout);

@@ -92,7 +92,7 @@ const CLOSE_MS = 2_000;
 type Stage =
   | { readonly at: 'hello' }
   | { readonly at: 'prove'; readonly hello: Hello; readonly nonce: string; readonly protocol: number }
-  | { readonly at: 'ready'; readonly agent: string; readonly outbox: LinkOutbox };
+  | { readonly at: 'ready'; readonly agent: string; readonly outbox: LinkOutbox; readonly covers: boolean };
 type Hello = Extract<AgentFrame, { type: 'hello' }>;
 
 /** An agent was revoked, or its key replaced, between its proof and its welcome. */
@@ -211,7 +211,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
         end(CLOSE.revoked, 'this agent was revoked, or has enrolled anew');
       });
     }
-    const { agent, outbox } = stage;
+    const { agent, outbox, covers } = stage;
     switch (frame.type) {
       case 'hello':
       case 'prove':
@@ -219,7 +219,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
       case 'admit':
       case 'report':
       case 'sync':
-        return send(await answerWork(shared, agent, frame));
+        return send(await answerWork(shared, agent, frame, covers));
       case 'ack': {
         const { seq } = frame;
         const awaited = outbox.awaits(seq);
@@ -286,7 +286,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
       isOpen: () => open,
       log,
     });
-    stage = { at: 'ready', agent, outbox };
+    stage = { at: 'ready', agent, outbox, covers: hello.features?.includes('sections') === true };
     provedBy = key;
     cancelProof();
     shared.ready(agent, connection);

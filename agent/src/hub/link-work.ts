@@ -10,11 +10,15 @@ import type { AgentFrame, HubFrame } from '../wire/link.ts';
 /** Questions of an agent that the store answers. */
 export type WorkFrame = Extract<AgentFrame, { type: 'admit' | 'report' | 'sync' }>;
 
-/** Answers one question of an agent that has proved itself: of its own Holds, whatever it names (T27). */
+/**
+ * Answers one question of an agent that has proved itself: of its own Holds, whatever it names (T27). `covers`: it can be told
+ * what else to cover.
+ */
 export async function answerWork(
   { context, tracer }: { readonly context: HubContext; readonly tracer: Tracer },
   agent: string,
   frame: WorkFrame,
+  covers: boolean,
 ): Promise<HubFrame> {
   const { ref } = frame;
   switch (frame.type) {
@@ -26,11 +30,12 @@ export async function answerWork(
         { parent: trace, kind: 'server' },
       );
       const asked = { ...context, store: correlated(context.store, request) };
-      const more = { monitor, divert, ...(offline && { offline }) };
+      const more = { monitor, divert, covers, ...(offline && { offline }) };
       try {
         const verdict = await admit(asked, agent, { digest, configuration, facts, ...more });
         span.end({ hold: verdict.hold, outcome: verdict.outcome });
-        return { type: 'verdict', ref, ...verdict };
+        const { sections, ...said } = verdict;
+        return { type: 'verdict', ref, ...said, ...(sections == null ? {} : { sections }) };
       } catch (error) {
         span.end({ outcome: error instanceof HoldpointError ? error.code : 'internal' });
         throw error;

@@ -190,8 +190,12 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
       const frame = { type: 'admit', ref: nextRef(), digest, configuration, facts, policy, ...more } as const;
       const answer = await ask(frame as unknown as Parameters<Session['ask']>[0]);
       if (answer.type !== 'verdict') throw wrongAnswer(answer);
-      const { outcome, hold, approval, expires, reason, note, url: link, runner, liveMs } = answer;
-      const said = { ...(runner == null ? {} : { runner }), ...(liveMs == null ? {} : { liveMs }) };
+      const { outcome, hold, approval, expires, reason, note, url: link, runner, liveMs, sections } = answer;
+      const said = {
+        ...(runner == null ? {} : { runner }),
+        ...(liveMs == null ? {} : { liveMs }),
+        ...(sections == null ? {} : { sections }),
+      };
       return { outcome, hold, approval, expires, reason, note, url: link, ...said };
     },
     async report({ hold, jobId, event, at, detail }) {

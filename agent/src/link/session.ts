@@ -275,7 +275,18 @@ export function openSession(options: SessionOptions): Session {
     const { agent, version, runners, cursor, snapshot } = options;
     const named = runners.map(({ name, protected: guarded }) => ({ name, protected: guarded }));
     const { newest: protocol, oldest } = SPEAKS;
-    write({ type: 'hello', protocol, oldest, agent, version, runners: named, cursor, snapshot, nonce });
+    write({
+      type: 'hello',
+      protocol,
+      oldest,
+      agent,
+      version,
+      runners: named,
+      cursor,
+      snapshot,
+      nonce,
+      features: ['sections'],
+    });
   });
   socket.on('message', (data, binary) => {
     missed = 0;

@@ -1,3 +1,4 @@
+import type { FilesRead } from '../domain/covered-files.ts';
 import type { Facts } from '../domain/facts.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { RevealedValue } from './agents.ts';
@@ -23,12 +24,32 @@ export type PayloadReading =
       };
       /** Whether nothing in the payload was made for a protected runner; absent is no. */
       readonly divertible?: () => boolean;
+      /** Where the job takes its sources from; absent: nothing of it can be covered. */
+      readonly sources?: JobSources;
       /** Hidden values of the payload by name; names without one are left out. */
       readonly reveal: (names: readonly string[]) => readonly RevealedValue[];
     }
   | { readonly ok: false; readonly retry: false; readonly path: string; readonly reason: string }
   /** Something that reading needs is not there yet (the variable key, the key set of id tokens): try again. */
   | { readonly ok: false; readonly retry: true; readonly reason: string };
+
+/** Where a job takes what it runs with from, as its payload says. */
+export interface JobSources {
+  /** Path of the repository under the server's origin, as in `/acme/api.git`; null where the payload names none. */
+  readonly repository: string | null;
+  readonly commit: string;
+  /** Why what is hashed would not be what runs, in words; null where the job checks its commit out. */
+  readonly checkoutProblem: string | null;
+  /** References of image and services with the job's variables in them replaced; who may pull where. */
+  readonly images: readonly string[];
+  readonly registries: readonly {
+    readonly registry: string;
+    readonly username: string;
+    readonly password: string;
+  }[];
+  /** True for a text that holds a secret of the payload. */
+  readonly holdsSecret: (text: string) => boolean;
+}
 
 /** Facts with what the server itself confirmed, or why the job must not run. */
 export type VerifiedFacts =
@@ -47,6 +68,8 @@ export interface CiServer {
   lowerTimeout(payload: Uint8Array, timeoutS: number): Uint8Array;
   /** Asks with the job's own token who triggered it and where it deploys; what cannot be asked stays unverified. */
   verify(job: CiJob, facts: Facts): Promise<VerifiedFacts>;
+  /** The files of the repository at the job's commit that the patterns mean; rejects for nothing. */
+  coveredFiles?(job: CiJob, sources: JobSources, patterns: readonly string[]): Promise<FilesRead>;
   /** Tells the server that the job lives; the answer is how the server has it. */
   keepAlive(job: CiJob): Promise<CiJobStatus>;
   /** Asks how the job stands without keeping it alive. */

@@ -4,6 +4,8 @@ import type { Facts } from '../domain/facts.ts';
 import type { HoldState } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { OfflineRun, OwedReport } from '../domain/parked-job.ts';
+import type { PinnedImage } from '../domain/pinned-images.ts';
+import type { SectionsWanted } from '../domain/sections.ts';
 import type { SignedSnapshot } from '../domain/snapshot.ts';
 import type { LogPiece, RevealedValue, RevealQuestion } from './agents.ts';
 
@@ -15,6 +17,10 @@ export interface AdmitRequest {
   readonly monitor?: boolean;
   /** The job runs, or ran, already: it was let through while the hub was away, and is told now. */
   readonly offline?: OfflineRun;
+  /** The agent can cover what the policy wants beside the payload; absent: it is of an older version, and its jobs wait. */
+  readonly covers?: boolean;
+  /** What images stood for where that is only noted. */
+  readonly images?: readonly PinnedImage[];
   /** Names of unprotected runners that may be given the job instead of parking it; absent where it must not be diverted. */
   readonly divert?: readonly string[];
   /** The runner's request that the job came with, for the hub's log. */
@@ -23,7 +29,10 @@ export interface AdmitRequest {
   readonly trace?: string;
 }
 export interface AdmitAnswer {
-  readonly outcome: 'pass' | 'hold' | 'refuse' | 'divert';
+  /** `sections`: nothing is decided; ask again with these sections in the Configuration. */
+  readonly outcome: 'pass' | 'hold' | 'refuse' | 'divert' | 'sections';
+  /** With `sections`: what the policy wants covered of this job, and nothing else. */
+  readonly sections?: SectionsWanted | null;
   /** With `divert` the runner that gets it: one of those offered. */
   readonly runner?: string | null;
   readonly hold: number | null;

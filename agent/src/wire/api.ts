@@ -100,7 +100,7 @@ export const retryBody = z.strictObject({
 
 /** One line of a diff, in words and as data. `kind` says what happened to `path`. */
 export const changeSchema = z.strictObject({
-  section: z.enum(['script', 'image', 'services', 'variables', 'artifacts', 'cache', 'secrets', 'rest']),
+  section: z.enum(['script', 'files', 'image', 'services', 'variables', 'artifacts', 'cache', 'secrets', 'rest']),
   path: text,
   kind: z.enum(['added', 'removed', 'changed']),
   /** Text of the value before and after; null where there is none. Secrets are tags like `hmac:1f0c…`. */

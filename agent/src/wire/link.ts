@@ -2,7 +2,8 @@
  * The link: websocket `/api/v1/link` between agent and hub, JSON frames, protocol 1.
  *
  * Order: agent `hello` → hub `challenge` → agent `prove` → hub `welcome`; then, in any order,
- *   admit{ref}  → verdict{ref}          asked again with another ref after a drop; idempotent per (agent, job_id)
+ *   admit{ref}  → verdict{ref}          asked again with another ref after a drop; idempotent per (agent, job_id); an agent
+ *                                       with the feature `sections` may be told what else to cover, and asks again with it
  *   report{ref} → state{ref, holds}     the answer acknowledges it; idempotent per (hold, job_id, event)
  *   sync{ref}   → state{ref, holds}     all that the agent holds, after each welcome
  *   reveal{request} → revealed{request} hub to agent, answered once or not at all
@@ -20,8 +21,10 @@
  */
 import { z } from 'zod';
 import { AGENT_PROBLEMS } from '../domain/agent-problem.ts';
+import { MAX_FILE_PATTERNS } from '../domain/file-patterns.ts';
 import { HOLD_STATES } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
+import { PIN_MODES } from '../domain/pinned-images.ts';
 import { requestIdOf } from '../domain/request-id.ts';
 import { type Camel, toCamel, toSnake } from './case.ts';
 import { findingSchema, MAX_FINDINGS } from './doctor.ts';
@@ -117,6 +120,8 @@ const agentFrames = [
     nonce: z.string().min(16).max(200),
     /** The highest seq the agent has acted on, 0 for none. */
     cursor: seq,
+    /** What else the agent can do; an older hub leaves it unread. `sections`: cover files and images that the policy names. */
+    features: z.array(z.string().max(100)).max(100).optional(),
   }),
   /** Ed25519 over `proofText`, base64url. */
   z.strictObject({ type: z.literal('prove'), signature: z.string().max(200) }),
@@ -259,7 +264,11 @@ const hubFrames = [
   z.strictObject({
     type: z.literal('verdict'),
     ref,
-    outcome: z.enum(['pass', 'hold', 'refuse', 'divert']),
+    outcome: z.enum(['pass', 'hold', 'refuse', 'divert', 'sections']),
+    /** With `sections`, to an agent that said it can: nothing is decided, ask again with these in the configuration. */
+    sections: z
+      .strictObject({ files: z.array(z.string().max(255)).max(MAX_FILE_PATTERNS), images: z.enum(PIN_MODES) })
+      .optional(),
     /** With `divert`: the runner that gets the job, one of those offered. */
     runner: text.nullable().optional(),
     /** The Hold the job hangs on; every job that reached a gate has one. Null only when refused, diverted or monitored. */

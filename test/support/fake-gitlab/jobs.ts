@@ -27,7 +27,7 @@ function pipelineOf(world: World, payload: Payload, options: EnqueueOptions, pro
     id,
     iid: 1000 + world.pipelines.size,
     projectId,
-    sha: hex40(`commit of pipeline ${id}`),
+    sha: options.sha ?? hex40(`commit of pipeline ${id}`),
     beforeSha: hex40(`commit before pipeline ${id}`),
     ref: String(payload.git_info?.ref ?? 'main'),
     tag: payload.git_info?.ref_type === 'tag',

@@ -100,7 +100,7 @@ export interface Job {
 
 /** All that the fake knows; the modules beside this one act on it. */
 export interface World {
-  readonly options: Required<Omit<FakeGitlabOptions, 'now' | 'host' | 'port'>>;
+  readonly options: Required<Omit<FakeGitlabOptions, 'now' | 'host' | 'port' | 'git'>>;
   readonly signer: Signer;
   readonly now: () => number;
   readonly runners: Runner[];

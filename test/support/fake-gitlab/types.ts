@@ -1,3 +1,4 @@
+import type { GitRepositories } from '../git-server.ts';
 /** Statuses of a GitLab job that the runner API can meet. */
 export type JobStatus = 'manual' | 'pending' | 'running' | 'canceling' | 'canceled' | 'success' | 'failed';
 
@@ -17,6 +18,8 @@ export interface EnqueueOptions {
   readonly user?: FakeUser;
   /** Jobs of one pipeline share id, iid, sha, source and creation time; default a new pipeline. */
   readonly pipeline?: number;
+  /** Commit of a new pipeline; default one that no repository has. */
+  readonly sha?: string;
   /** CI_PIPELINE_SOURCE; default the fixture's. */
   readonly source?: string;
   /** Default: what the fixture's CI_ENVIRONMENT_* variables say, null where it has none. */
@@ -178,6 +181,8 @@ export interface FaultRule {
 /** How the fake behaves from the start; everything that GitLab does only sometimes is off. */
 export interface FakeGitlabOptions {
   readonly host?: string;
+  /** Repositories that are served as GitLab does: to the tokens of jobs that run. */
+  readonly git?: GitRepositories;
   /** Default 0: a free one. */
   readonly port?: number;
   /** Epoch milliseconds at start; default the real time. It runs on with the real clock. */

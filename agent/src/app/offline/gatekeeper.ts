@@ -1,7 +1,10 @@
 import { HoldpointError } from '../../domain/errors.ts';
 import type { HostBreakGlass } from '../../domain/host-break-glass.ts';
 import type { OfflineRun } from '../../domain/parked-job.ts';
+import { effectivePolicy } from '../../domain/policy.ts';
+import { hasSections, type SectionsWanted, sectionsWanted } from '../../domain/sections.ts';
 import { offlineVerdict } from '../../domain/snapshot.ts';
+import { placeOf } from '../../domain/subject.ts';
 import { variableTag } from '../../domain/variable-tag.ts';
 import type { AdmitAnswer, AdmitRequest, Gatekeeper } from '../../ports/gatekeeper.ts';
 import type { Log } from '../../ports/log.ts';
@@ -49,6 +52,8 @@ export function offlineGatekeeper({ link, snapshots, breakGlass, log }: OfflineO
       } catch (error) {
         const isAway = error instanceof HoldpointError && error.code === 'hub_unreachable';
         if (!isAway || request.monitor === true || request.offline !== undefined) throw error;
+        const wanted = wantedNow(snapshots, request);
+        if (wanted !== null) return { ...NOTHING, outcome: 'sections', sections: wanted };
         const decided = decide(request);
         if (typeof decided === 'string')
           throw new HoldpointError('hub_unreachable', `the hub is away, and ${decided}`, { cause: error });
@@ -59,6 +64,18 @@ export function offlineGatekeeper({ link, snapshots, breakGlass, log }: OfflineO
     },
     variableKey: () => link.variableKey() ?? snapshots.variableKey(),
   };
+}
+
+const NOTHING = { hold: null, approval: null, expires: null, reason: null, note: null, url: null };
+
+/** What the policy of the snapshot wants covered and the Configuration does not say yet; null where it says all of it. */
+function wantedNow(snapshots: SnapshotKeeper, { covers, configuration, facts }: AdmitRequest): SectionsWanted | null {
+  const known = snapshots.current();
+  if (known === null || covers !== true) return null;
+  const { project, job } = facts;
+  const target = { ...placeOf(facts), projectId: project.id, projectPath: project.path, job: job.name };
+  const wanted = sectionsWanted(effectivePolicy(known.body.policy, target));
+  return hasSections(configuration, wanted) ? null : wanted;
 }
 
 function passed(offline: OfflineRun): AdmitAnswer {

@@ -13,8 +13,8 @@ import {
   surplusReason,
 } from '../../domain/parking.ts';
 import type { PayloadReading } from '../../ports/ci-server.ts';
-import type { AdmitAnswer } from '../../ports/gatekeeper.ts';
 import { change, type Entry, later, type Parking, reasonOf, stamp } from './parking.ts';
+import { type Asked, askWithSections } from './sections.ts';
 import { Altered, giveUp, storedPayload } from './stored.ts';
 
 type Read = Extract<PayloadReading, { ok: true }>;
@@ -57,7 +57,7 @@ function afterVerdict(
   read: Read,
   facts: Facts,
   offered: readonly string[],
-  answer: AdmitAnswer,
+  { answer, digest, configuration, sections }: Asked,
 ): ParkedJob {
   const at = stamp(parking);
   // The hub may only shorten it: GitLab's time is the agent's to keep.
@@ -65,7 +65,8 @@ function afterVerdict(
   const parkedUntil = liveUntil(job.receivedAt, read.job.timeoutS, { ...parking.limits, liveMs });
   const known: ParkedJob = {
     ...job,
-    digest: read.digest,
+    digest,
+    ...(Object.keys(sections).length === 0 ? {} : { sections }),
     timeoutS: read.job.timeoutS,
     failureReasons: read.job.failureReasons,
     person: personOf(facts),
@@ -81,7 +82,6 @@ function afterVerdict(
     }
     case 'pass':
       if (answer.offline !== undefined) {
-        const { configuration } = read;
         return { ...known, state: 'released', offline: { run: answer.offline, configuration, facts } };
       }
       if (answer.hold === null) throw new Error('the hub passed a job without naming its hold');
@@ -178,12 +178,21 @@ async function takeVerdict(parking: Parking, entry: Entry, trace: string | null)
     const offered = divertOffer(parking, entry.job, read, facts);
     const divert = offered.length === 0 ? {} : { divert: offered };
     const origin = { ...(from === null ? {} : { request: from }), ...(trace === null ? {} : { trace }) };
-    const request = { digest: read.digest, configuration: read.configuration, facts, ...divert, ...origin };
-    const answer = await parking.gatekeeper.admit(request);
+    const failures = entry.due.get('admit')?.failures ?? 0;
+    const own = { jobId, token: entry.job.token };
+    const asked = await askWithSections(
+      parking,
+      own,
+      read,
+      { facts, ...divert, ...origin },
+      entry.job.sections ?? {},
+      failures,
+    );
+    const { answer } = asked;
     // A hold is on the disk before anybody is told; a pass needs no write: the hand-out is one.
     const durability = answer.outcome === 'pass' ? 'memory' : 'soon';
     const after = await change(parking, entry, durability, (job) =>
-      job.state === 'received' ? afterVerdict(parking, job, read, facts, offered, answer) : job,
+      job.state === 'received' ? afterVerdict(parking, job, read, facts, offered, asked) : job,
     );
     entry.due.delete('admit');
     verdict(parking, entry, answer.outcome);
@@ -212,7 +221,7 @@ async function takeVerdict(parking: Parking, entry: Entry, trace: string | null)
   }
 }
 
-function verdict({ meter, clock }: Parking, { job }: Entry, outcome: AdmitAnswer['outcome'] | 'none'): void {
+function verdict({ meter, clock }: Parking, { job }: Entry, outcome: Asked['answer']['outcome'] | 'none'): void {
   meter.verdict(outcome, Math.max(0, clock.now() - job.receivedAt) / 1_000);
 }
 

@@ -1,6 +1,7 @@
 import type { ParkedJob } from '../../domain/parked-job.ts';
 import { timeoutLeftS } from '../../domain/parking.ts';
 import type { ReceiptWay } from '../../domain/receipt.ts';
+import { withSections } from '../../domain/sections.ts';
 import { change, type Entry, type Parking, reasonOf, stamp } from './parking.ts';
 import { flushReports } from './report.ts';
 import { Altered, giveUp, storedPayload } from './stored.ts';
@@ -47,7 +48,7 @@ async function readBack(parking: Parking, job: ParkedJob): Promise<Uint8Array> {
   const payload = await storedPayload(parking, job);
   const read = await parking.ci.read(payload, job.runner);
   if (!read.ok && read.retry) throw new Error(read.reason);
-  if (!read.ok || read.digest !== job.digest || read.job.id !== job.jobId) {
+  if (!read.ok || withSections(read, job.sections ?? {}).digest !== job.digest || read.job.id !== job.jobId) {
     throw new Altered('not the digest that was approved');
   }
   return payload;

@@ -1,5 +1,7 @@
+import type { CiJob, PayloadReading } from '../../ports/ci-server.ts';
 import type { AdmitRequest } from '../../ports/gatekeeper.ts';
 import { type Parking, reasonOf, stamp } from './parking.ts';
+import { askWithSections } from './sections.ts';
 
 /** Records that wait for a hub that is away; each can be megabytes, and none of them stops a job. */
 const MAX_WAITING = 50;
@@ -33,30 +35,35 @@ async function record(parking: Parking, payload: Uint8Array, runner: string): Pr
   const { id: jobId, token } = read.job;
   const verified = await parking.ci.verify({ jobId, token }, read.facts);
   const facts = verified.ok ? verified.facts : read.facts;
-  tell(parking, { digest: read.digest, configuration: read.configuration, facts, monitor: true }, 0);
+  tell(parking, { jobId, token }, read, { facts, monitor: true }, 0);
 }
 
 /** Tells the hub, again and again while it is away. */
-function tell(parking: Parking, request: AdmitRequest, tries: number): void {
+function tell(
+  parking: Parking,
+  of: CiJob,
+  read: Extract<PayloadReading, { ok: true }>,
+  request: Omit<AdmitRequest, 'digest' | 'configuration'>,
+  tries: number,
+): void {
   const { id: job } = request.facts.job;
   const { runner } = request.facts;
   const mine = parking.unrecorded;
-  const task = parking.gatekeeper
-    .admit(request)
-    .then(({ outcome, reason }) => {
+  const task = askWithSections(parking, of, read, request, {}, tries)
+    .then(({ answer: { outcome, reason }, digest }) => {
       mine.delete(job);
-      parking.log.info({ job, runner, digest: request.digest, outcome, reason }, 'monitor: not gated');
+      parking.log.info({ job, runner, digest, outcome, reason }, 'monitor: not gated');
     })
     .catch((error: unknown) => {
       const over = parking.stopped || tries >= MAX_TRIES || (!mine.has(job) && mine.size >= MAX_WAITING);
       if (over) {
         mine.delete(job);
-        const fields = { job, runner, digest: request.digest, reason: reasonOf(error) };
+        const fields = { job, runner, digest: read.digest, reason: reasonOf(error) };
         parking.log.warn(fields, 'a job ran unrecorded on a runner in mode monitor');
         return;
       }
       mine.add(job);
-      parking.clock.after(RETRY_MS, () => tell(parking, request, tries + 1));
+      parking.clock.after(RETRY_MS, () => tell(parking, of, read, request, tries + 1));
     })
     .finally(() => parking.tasks.delete(task));
   parking.tasks.add(task);

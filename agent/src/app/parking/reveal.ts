@@ -1,4 +1,5 @@
 import { HoldpointError } from '../../domain/errors.ts';
+import { withSections } from '../../domain/sections.ts';
 import type { RevealedValue, RevealQuestion } from '../../ports/agents.ts';
 import type { Parking } from './parking.ts';
 import { Altered, storedPayload } from './stored.ts';
@@ -22,7 +23,8 @@ export async function revealValues(parking: Parking, question: RevealQuestion): 
     const payload = entry?.payload ?? (await storedPayload(parking, job));
     const read = await parking.ci.read(payload, job.runner);
     if (!read.ok) throw refuse('its payload could not be read again: try again in a minute');
-    if (read.digest !== digest || read.job.id !== jobId) throw new Altered('not the digest that is asked about');
+    if (withSections(read, job.sections ?? {}).digest !== digest || read.job.id !== jobId)
+      throw new Altered('not the digest that is asked about');
     parking.log.info({ job: jobId, hold, names: names.length }, 'hidden values are shown to an approver');
     return read.reveal(names);
   } catch (error) {

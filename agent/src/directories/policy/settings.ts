@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { PolicySettings } from '../../domain/policy.ts';
 import { approvingOf, approvingShape, type Saying } from './approving.ts';
 import { breakGlassOf, breakGlassShape } from './break-glass.ts';
+import { contentsOf, contentsShape } from './contents.ts';
 import { coveringOf, coveringShape } from './covering.ts';
 import { timeoutsOf, timeoutsShape } from './timeouts.ts';
 import { tolerateOf, tolerateShape } from './tolerate.ts';
@@ -12,6 +13,7 @@ export const settingsShape = {
   ...approvingShape,
   ...coveringShape,
   ...variablesShape,
+  ...contentsShape,
   ...tolerateShape,
   ...timeoutsShape,
   ...breakGlassShape,
@@ -26,6 +28,7 @@ export function settingsOf(
     ...approvingOf(read),
     ...coveringOf(read, base),
     ...variablesOf(read),
+    ...contentsOf(read),
     ...tolerateOf(read),
     ...timeoutsOf(read, base),
     ...breakGlassOf(read, base),

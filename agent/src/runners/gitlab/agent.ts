@@ -14,6 +14,7 @@ import type { Gatekeeper } from '../../ports/gatekeeper.ts';
 import type { Log } from '../../ports/log.ts';
 import type { AgentMeter } from '../../ports/meter.ts';
 import type { ParkingLot } from '../../ports/parking-lot.ts';
+import type { Repository } from '../../ports/repository.ts';
 import type { RunnerTokenKeep } from '../../ports/runner-tokens.ts';
 import type { Tracer } from '../../ports/tracer.ts';
 import { createCiServer } from './ci-server.ts';
@@ -50,6 +51,8 @@ export interface AgentOptions {
   readonly giveUp?: string | null;
   readonly meter?: AgentMeter;
   readonly tracer?: Tracer;
+  /** Reads files of repositories that the policy covers; absent: what it covers waits for people. */
+  readonly repository?: Repository;
   /** How payloads are read; another one than the real in tests only. */
   readonly payloads?: PayloadReader;
   /** Where a receipt is written of each job that goes out; absent where this host asks for none. */
@@ -105,7 +108,12 @@ export function createAgent(options: AgentOptions): Agent {
     lot: measuredLot(options.parkingLot, meter),
     meter,
     tracer: options.tracer ?? silentTracer,
-    ci: createCiServer({ upstream, keySet, payloads, variableKey, log, token: options.gitlabToken ?? (() => null) }),
+    ci: createCiServer({
+      ...{ upstream, keySet, payloads, variableKey, log },
+      token: options.gitlabToken ?? (() => null),
+      repository: options.repository ?? null,
+      ca: options.gitlabCa ?? null,
+    }),
     clock,
     log,
     limits: options.parking,

@@ -1,6 +1,7 @@
 import { HoldpointError } from '../../domain/errors.ts';
 import type { CiJob, CiJobStatus, CiServer, PayloadReading } from '../../ports/ci-server.ts';
 import type { Log } from '../../ports/log.ts';
+import type { Repository } from '../../ports/repository.ts';
 import { headerIn } from './headers.ts';
 import type { KeySet } from './key-set.ts';
 import { commitsOfPipeline, jobsOfPipeline, pipelineIn } from './origins.ts';
@@ -49,10 +50,15 @@ export interface CiServerOptions {
   /** The operator's token for what a job's own may not ask; null where there is none. It only ever reads. */
   readonly token: () => string | null;
   readonly log: Log;
+  /** Reads files of repositories; null where nothing does. */
+  readonly repository: Repository | null;
+  /** PEM of the authority of GitLab's certificate. */
+  readonly ca: string | null;
 }
 
 /** GitLab as the parking of jobs needs it; with the job's own token, and only what that may not ask with the operator's. */
-export function createCiServer({ upstream, keySet, payloads, variableKey, token, log }: CiServerOptions): CiServer {
+export function createCiServer(options: CiServerOptions): CiServer {
+  const { upstream, keySet, payloads, variableKey, token, log, repository, ca } = options;
   const put = (job: CiJob, body: Record<string, unknown>): Promise<Answer> =>
     upstream.call({
       method: 'PUT',
@@ -151,6 +157,18 @@ export function createCiServer({ upstream, keySet, payloads, variableKey, token,
         askMore && commitsOfPipeline(facts, pipeline, askMore),
       ]);
       return verifiedFacts(facts, { job: about, agents, pipelineJobs, commits });
+    },
+    async coveredFiles(job, { repository: path, commit, holdsSecret }, patterns) {
+      if (repository === null) return { ok: false, retry: false, reason: 'this agent reads no repositories' };
+      if (path === null) return { ok: false, retry: false, reason: 'the job names no repository' };
+      const credential = { username: 'gitlab-ci-token', password: job.token };
+      const found = await repository.read({ url: `${upstream.origin}${path}`, ...credential, ca, commit, patterns });
+      if (!found.ok) return found;
+      // A file that repeats a secret of the job is covered, and not shown (T32).
+      const files = found.files.map((file) =>
+        file.kind === 'file' && file.text !== null && holdsSecret(file.text) ? { ...file, text: null } : file,
+      );
+      return { ok: true, files };
     },
     keepAlive,
     async status(job) {

@@ -7,6 +7,7 @@ import { isJsonList, isJsonObject, type Json, type JsonObject } from '../../doma
 import { walkJsonText } from '../../domain/json-text.ts';
 import { readStrictJson } from '../../domain/strict-json.ts';
 import type { RevealedValue } from '../../ports/agents.ts';
+import type { JobSources } from '../../ports/ci-server.ts';
 import { isDivertible } from './divertible.ts';
 import { type ExplainRow, explainForm } from './explain.ts';
 import { PAYLOAD } from './fields.ts';
@@ -15,6 +16,7 @@ import { factsOf, hasSuspendKey } from './payload-facts.ts';
 import { PayloadRefusal } from './refusal.ts';
 import { revealFrom } from './reveal.ts';
 import { createScrub } from './scrub.ts';
+import { sourcesOf } from './sources.ts';
 
 /** What a reader of payloads must be told; the form depends on none of it but `variableKey` and the verifier. */
 export interface ReadOptions {
@@ -51,6 +53,8 @@ export type Reading =
       readonly explain: () => readonly ExplainRow[];
       /** Takes the payload's secrets out of a text. */
       readonly scrub: (text: string) => string;
+      /** Where the job takes what it runs with from. */
+      readonly sources: JobSources;
       /** Whether nothing in it was made for a protected runner. */
       readonly divertible: () => boolean;
       /** Hidden values by name, for an approver alone. */
@@ -103,6 +107,7 @@ export function readPayload(bytes: Uint8Array, options: ReadOptions): Reading {
       },
       explain: () => explainForm(form, scrub),
       scrub: scrub.text,
+      sources: sourcesOf(form, scrub.name),
       reveal: (names) => revealFrom(form, names),
       divertible: () => isDivertible(form.payload, form.fields.token),
     };

@@ -82,6 +82,8 @@ const secret = object({
 /** What gitlab-runner decodes of a job (its `spec.Job`), and the few fields that only GitLab names; all else is unknown and covered. */
 export const PAYLOAD: Shape = object({
   form: reserved,
+  covered_files: reserved,
+  pinned_images: reserved,
   id: 'integer',
   token: 'string',
   allow_git_fetch: 'boolean',

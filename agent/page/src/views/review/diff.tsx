@@ -107,6 +107,7 @@ function Rows({
 /** Names of sections for people. */
 const NAMES: Readonly<Record<SectionRows['section'], string>> = {
   script: 'Script',
+  files: 'Files of the repository',
   image: 'Image',
   services: 'Services',
   variables: 'Variables',

@@ -1,5 +1,7 @@
+import { filesSectionOf } from '../../../../src/domain/covered-files.ts';
 import { interpolations } from '../../../../src/domain/interpolations.ts';
 import type { JsonObject } from '../../../../src/domain/json.ts';
+import { uncoveredWords } from '../../../../src/domain/uncovered.ts';
 import type { HoldDetail } from '../../../../src/wire/api.ts';
 import { Shown } from '../../ui/shown.tsx';
 
@@ -58,14 +60,6 @@ function Table({
   );
 }
 
-const COVERED_NEVER = [
-  'files of the repository that the scripts run, submodules and LFS objects',
-  'images and steps behind tags and other names that can move',
-  'packages and anything else that is fetched while the job runs',
-  'what is in artifacts and caches that are unpacked over the sources (where they come from is part of the scope)',
-  'when the job runs: rules, needs, manual, retry, tags',
-];
-
 /** What an approval says nothing about: first what covered texts take in all the same, then the rest. */
 export function NotCovered({ hold, configuration }: { readonly hold: HoldDetail; readonly configuration: JsonObject }) {
   const rows = hold.facts.not_covered;
@@ -77,11 +71,12 @@ export function NotCovered({ hold, configuration }: { readonly hold: HoldDetail;
   const taken = rows.filter(({ path }) => uses.has(path));
   const rest = rows.filter(({ path }) => !uses.has(path));
   const { commit } = hold.facts;
+  const covers = (filesSectionOf(configuration)?.files ?? null) !== null;
   return (
     <section aria-labelledby="not-covered-title" class="box">
       <h2 id="not-covered-title">Not covered by the approval</h2>
       <ul>
-        {COVERED_NEVER.map((words) => (
+        {uncoveredWords(configuration).map((words) => (
           <li key={words}>{words}</li>
         ))}
       </ul>
@@ -90,7 +85,9 @@ export function NotCovered({ hold, configuration }: { readonly hold: HoldDetail;
         <code>
           <Shown text={commit.sha.slice(0, 12)} />
         </code>
-        ; another commit of this ref runs with other files under the same approval.
+        {covers
+          ? '; another commit of this ref runs with other files under the same approval, but for those that are covered.'
+          : '; another commit of this ref runs with other files under the same approval.'}
       </p>
       {taken.length > 0 && (
         <Table
