@@ -87,6 +87,7 @@ function processParts(): Parts {
       ]);
       return { readPayload, jwksVerifier };
     },
+    clones: async () => import('./system/git/clone.ts'),
     care: async () => ({ ...(await import('./care.ts')), ...(await import('./care-keys.ts')) }),
     ciYaml: async () => (await import('./runners/gitlab/yaml/yaml-parts.ts')).yamlParts,
     policies: async () => (await import('./directories/policy-parts.ts')).policyParts,

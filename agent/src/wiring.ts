@@ -35,6 +35,7 @@ import { hostBreakGlass } from './system/host-break-glass.ts';
 import { freshKey, verifySignature } from './system/hub-key.ts';
 import { openKeyFile, refuseNewKey } from './system/key-file.ts';
 import { requireSamePlace } from './system/passed-sockets.ts';
+import { httpRegistries } from './system/registry.ts';
 import { followFiles } from './system/renewed.ts';
 import { restoredState } from './system/restored-state.ts';
 import { sealUnder } from './system/seal.ts';
@@ -160,6 +161,8 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
             },
             stops,
           );
+    const registries = httpRegistries({ ca: config.gitlab.ca });
+    stops.push(() => registries.close());
     const agent = createAgent({
       receipts,
       gitlabUrl: config.gitlab.url,
@@ -175,6 +178,7 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
       parking: { ...config.parking, heartbeatMs: HEARTBEAT_MS },
       gatekeeper,
       repository: gitRepository({ folder: join(config.stateDir, 'repositories') }),
+      registries,
       parkingLot,
       giveUp: restored?.giveUp ?? null,
       clock,

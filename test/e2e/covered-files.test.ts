@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { runCli } from '../support/cli.ts';
+import { startFakeRegistry } from '../support/fake-registry.ts';
 import { type GitRepositories, gitRepositories } from '../support/git-server.ts';
 import { openScene, type Scene } from '../support/scene.ts';
 import { ROOT } from '../support/source-files.ts';
@@ -12,6 +13,8 @@ const PATH = 'acme/payments/api.git';
 const POLICY = 'covered_files: [deploy.sh, "ansible/**"]\n';
 const SCRIPT = '#!/bin/sh\nset -eu\nkubectl apply -f app.yml\n';
 
+/** What GitLab answered to jobs/request, by job. */
+const sent = new Map<number, string>();
 let git: GitRepositories;
 let scene: Scene;
 beforeAll(() => {
@@ -32,6 +35,10 @@ function deploy(sha: string, variables: readonly { key: string; value: string }[
     runner: scene.protectedToken,
     user: zoe,
     sha,
+    render({ id, text }) {
+      sent.set(id, text);
+      return text;
+    },
     mutate(job) {
       (job.steps as { script: string[] }[])[0]!.script = ['sh deploy.sh'];
       const own = (job.variables as { key: string }[]).filter(({ key }) => !variables.some((one) => one.key === key));
@@ -87,6 +94,15 @@ describe('covered files, from a commit to the page of a hold', () => {
     expect(shown.out).toContain('files of the repository other than ansible/**, deploy.sh');
     expect(scene.gitlab.job(changed).status).toBe('running');
 
+    // Anybody with the payload, the policy and a clone computes the same digest.
+    const own = join(scene.folder, 'payload.json');
+    writeFileSync(own, sent.get(changed)!);
+    const digest = (more: string[]) =>
+      runCli(['digest', own, '--variable-key-file', join(scene.folder, 'state', 'variable.key'), ...more]);
+    const policy = ['--policy', join(scene.folder, 'policy.yaml')];
+    expect((await digest([...policy, '--files-from', git.folderOf(PATH)])).out).toContain(held.digest);
+    expect(await digest(policy)).toMatchObject({ exit: 2, err: expect.stringContaining('--files-from DIR') });
+
     // A file that is gone, and one that became a link, are changes as well.
     const gone = await scene.hold(deploy(git.commit(PATH, { 'README.md': 'x' })), 'waiting_for_approval');
     expect(covered(gone)).toMatchObject({ files: [] });
@@ -94,9 +110,11 @@ describe('covered files, from a commit to the page of a hold', () => {
     expect(link.diff.changes.map(({ after }) => after)).toContain('/tmp');
     // Nothing but the tokens of the jobs went over the wire, and none of them into a log.
     expect(git.asked.every(({ url }) => !url.includes('glcbt'))).toBe(true);
-    const sent = git.asked.flatMap(({ authorization }) => (authorization === null ? [] : [authorization.slice(6)]));
-    expect(sent.length).toBeGreaterThan(0);
-    for (const secret of new Set(sent)) {
+    const credentials = git.asked.flatMap(({ authorization }) =>
+      authorization === null ? [] : [authorization.slice(6)],
+    );
+    expect(credentials.length).toBeGreaterThan(0);
+    for (const secret of new Set(credentials)) {
       const password = Buffer.from(secret, 'base64').toString().split(':')[1]!;
       expect(scene.log.lines.some((line) => line.includes(password) || line.includes(secret))).toBe(false);
     }
@@ -172,5 +190,54 @@ describe('covered files, from a commit to the page of a hold', () => {
     expect((await scene.hold(job, 'success')).digest).toBe(held.digest);
     // The content of a commit does not change: it is not fetched once more.
     expect(git.asked.length).toBe(before);
+  });
+});
+
+describe('pinned images, from a registry to a job', () => {
+  it('T5 a tag that moved holds an approved job and shows both digests; what is only noted holds nothing', async () => {
+    const registry = await startFakeRegistry();
+    try {
+      const name = `${registry.host}/base/app:1`;
+      const first = registry.tag('base/app:1', 'monday');
+      scene = await open(`pin_images: enforce\nregistries: ["${registry.host}"]\n`);
+      scene.runner();
+      const run = () =>
+        scene.gitlab.enqueue(payload, {
+          runner: scene.protectedToken,
+          user: zoe,
+          mutate(job) {
+            Object.assign(job, { image: { name }, services: [], dependencies: [] });
+          },
+        });
+      const job = run();
+      const approved = await scene.approve(job);
+      expect(approved.configuration).toMatchObject({
+        pinned_images: { form: 'holdpoint.pinned-images/v1', images: [{ reference: name, digest: first }] },
+      });
+      await ended(job, 'success');
+      await ended(run(), 'success');
+
+      const second = registry.tag('base/app:1', 'tuesday');
+      const moved = await scene.hold(run(), 'waiting_for_approval');
+      expect(moved.diff.changes).toMatchObject([{ section: 'image', kind: 'changed', before: first, after: second }]);
+
+      write(
+        `pin_images: enforce\nregistries: ["${registry.host}"]\ntolerate: { images: ["${registry.host}/base/*"] }\n`,
+      );
+      await ended(run(), 'success');
+
+      registry.broken = 404;
+      const unknown = await scene.hold(run(), 'waiting_for_approval');
+      expect(unknown.keeps.join()).toContain(`nobody could tell what ${name} stands for`);
+
+      registry.broken = null;
+      write(`pin_images: record\nregistries: ["${registry.host}"]\n`);
+      const noted = await scene.hold(run(), 'waiting_for_approval');
+      expect(noted.configuration).not.toHaveProperty('pinned_images');
+      expect(noted.facts.images).toEqual([{ reference: name, digest: second }]);
+      expect(noted.facts.not_covered).toContainEqual(expect.objectContaining({ value: second }));
+    } finally {
+      await registry.close();
+    }
   });
 });

@@ -59,6 +59,7 @@ export async function runCli(argv: readonly string[], world: CliWorld = {}): Pro
     startAgent: refuse,
     startHub: refuse,
     copyStore: refuse,
+    clones: () => import('../../agent/src/system/git/clone.ts'),
     payloads: async () => ({ readPayload, jwksVerifier }),
     care: async () => ({ ...care, ...careKeys }),
     ciYaml: async () => yamlParts,

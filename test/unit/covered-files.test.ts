@@ -23,7 +23,7 @@ const target = {
   ...{ projectId: 1, projectPath: 'acme/api', job: 'deploy', ref: 'refs/heads/main' },
   ...{ refProtected: true, environment: null },
 };
-const covers = (patterns: readonly string[]) => ({ files: patterns, images: 'off' as const });
+const covers = (patterns: readonly string[]) => ({ files: patterns, images: 'off' as const, registries: [] });
 const base = configurationFor(['sh deploy.sh']);
 const plain = { configuration: base, digest: digestOf(base) };
 const withFiles = (patterns: readonly string[], files: readonly CoveredFile[]) =>
@@ -199,7 +199,10 @@ describe('the policy and covered files', () => {
       const { admit } = await import('../../agent/src/app/admit.ts');
       const request = requestFor({ id: 3, pipeline: 3 });
       const told = await admit(world.context, 'agent-a', { ...request, covers: true });
-      expect(told).toMatchObject({ outcome: 'sections', sections: { files: ['deploy.sh'], images: 'off' } });
+      expect(told).toMatchObject({
+        outcome: 'sections',
+        sections: { files: ['deploy.sh'], images: 'off', registries: [] },
+      });
       expect(await world.store.holdOfJob('https://gitlab.example.com', 4242, 3)).toBeNull();
       const configuration = {
         ...request.configuration,

@@ -13,7 +13,7 @@ import { type Requirement, requirementFor } from '../domain/requirement.ts';
 import { isDetached } from '../domain/retrying.ts';
 import type { Denial } from '../domain/review.ts';
 import { type Inputs, inputsOf } from '../domain/scope.ts';
-import { hasSections, type SectionsWanted, sectionsWanted } from '../domain/sections.ts';
+import { type SectionsWanted, saysAll, sectionsWanted } from '../domain/sections.ts';
 import { namesProblem, placeOf, type Subject, subjectOf } from '../domain/subject.ts';
 import type { AdmitAnswer, AdmitRequest } from '../ports/gatekeeper.ts';
 import { coverOf, stillCovers } from './covering.ts';
@@ -93,7 +93,7 @@ export async function admit(context: HubContext, agent: string, request: AdmitRe
     const deciding = { actor: agentActor(agent), address: null, now: context.clock.now(), policy };
     // Before anything is read or written of it: without its sections it is another Configuration.
     const wanted = wantedOf(policy, named.facts);
-    if (named.covers === true && !hasSections(named.configuration, wanted))
+    if (named.covers === true && !saysAll(named, wanted))
       return { outcome: 'sections', hold: null, sections: wanted } as const;
     const gate = await admissionGate(context, policy, named);
     return settle(context, deciding, (s) => decide(s, agent, named, canonical, gate));

@@ -117,7 +117,8 @@ export function holdNote(
     lines.push('It takes in artifacts of jobs that GitLab did not confirm to be of the same pipeline.');
   }
   lines.push(`Decide: ${url} or "holdpoint holds show ${hold.id}"`);
-  lines.push(`Digest: ${hold.digest}; reproduce it with "holdpoint digest PAYLOAD.json".`);
+  const more = diff.hasSections ? ' --policy policy.yaml --files-from CLONE' : '';
+  lines.push(`Digest: ${hold.digest}; reproduce it with "holdpoint digest PAYLOAD.json${more}".`);
   lines.push(`Without a decision it expires at ${time(hold.expiresAt)}; run the job again to ask again.`);
   return lines.map((line) => cut(printable(line))).join('\n');
 }

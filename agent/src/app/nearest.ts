@@ -3,7 +3,9 @@ import { type Over, overInUtc, overOf } from '../domain/approval-over.ts';
 import { summarizeChanges } from '../domain/change-summary.ts';
 import { type Change, diffConfigurations } from '../domain/configuration-diff.ts';
 import { distance } from '../domain/configuration-distance.ts';
+import { COVERED_FILES } from '../domain/covered-files.ts';
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
+import { PINNED_IMAGES } from '../domain/pinned-images.ts';
 import type { Subject } from '../domain/subject.ts';
 import type { StoreReader } from '../ports/store.ts';
 
@@ -15,6 +17,8 @@ export interface NearestDiff {
   readonly over: Over | null;
   readonly baseline: JsonObject | null;
   readonly summary: string;
+  /** True where a policy has files or images covered in it. */
+  readonly hasSections: boolean;
   readonly changes: readonly Change[];
 }
 
@@ -113,6 +117,7 @@ export async function nearestDiff(
     over,
     baseline,
     summary: summaryOf(changes, baseline, configuration, over),
+    hasSections: COVERED_FILES in configuration || PINNED_IMAGES in configuration,
     changes,
   };
 }

@@ -1,6 +1,9 @@
+import { canonicalJson } from '../domain/canonical-json.ts';
 import type { Facts } from '../domain/facts.ts';
 import type { Json } from '../domain/json.ts';
 import { printable } from '../domain/printable.ts';
+import { withSections } from '../domain/sections.ts';
+import { type SectionOptions, type SectionParts, type SectionReading, sectionsOfPayload } from './digest-sections.ts';
 import {
   exitOf,
   type FileIo,
@@ -29,6 +32,7 @@ export type PayloadReader = (
       readonly canonical: string;
       readonly digest: string;
       readonly facts: Facts;
+      readonly sources: SectionReading['sources'];
       readonly explain: () => readonly {
         readonly path: string;
         readonly outcome: string;
@@ -44,7 +48,7 @@ export type PayloadReader = (
     };
 
 /** Options of `holdpoint digest`. */
-export interface DigestOptions extends PayloadFileOptions {
+export interface DigestOptions extends PayloadFileOptions, SectionOptions {
   /** Print the canonical text instead: its SHA-256 is the digest. */
   readonly canonical?: boolean;
   /** Print what became of each leaf. */
@@ -58,6 +62,7 @@ export async function digestCommand(
   io: FileIo,
   reader: PayloadReader,
   verifierOf: VerifierOf,
+  sectionParts: SectionParts | null = null,
 ): Promise<number> {
   let exit = 0;
   const problem = (error: unknown): void => {
@@ -101,18 +106,28 @@ export async function digestCommand(
       rows.push({ file, digest: null, code: reading.code, path: reading.path, reason: reading.reason });
       continue;
     }
+    let whole: ReturnType<typeof withSections>;
+    try {
+      const sections = sectionParts === null ? {} : await sectionsOfPayload(file, reading, options, io, sectionParts);
+      whole = withSections(reading, sections);
+    } catch (error) {
+      problem(error);
+      rows.push({ file, digest: null, code: 'bad_input', path: null, reason: (error as Error).message });
+      continue;
+    }
+    const canonical = canonicalJson(whole.configuration);
     if (options.json === true) {
       rows.push({
         file,
-        digest: reading.digest,
-        ...(options.canonical === true ? { canonical: reading.canonical } : {}),
+        digest: whole.digest,
+        ...(options.canonical === true ? { canonical } : {}),
         ...(options.explain === true ? { explain: reading.explain() } : {}),
       });
     } else if (options.canonical === true) {
       // As it is: the text is what is hashed. JCS escapes the control characters.
-      io.out(`${reading.canonical}\n`);
+      io.out(`${canonical}\n`);
     } else {
-      io.out(`${reading.digest}  ${printable(file)}\n`);
+      io.out(`${whole.digest}  ${printable(file)}\n`);
       if (options.explain === true) for (const row of reading.explain()) io.out(`${explainLine(row)}\n`);
     }
   }

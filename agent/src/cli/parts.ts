@@ -7,6 +7,7 @@ import type { PolicyCaseFile } from '../domain/policy-case.ts';
 import type { PolicyPath } from '../domain/policy-explain.ts';
 import type { Principals } from '../domain/principal.ts';
 import type { PayloadReader } from './digest.ts';
+import type { SectionParts } from './digest-sections.ts';
 import type { HubToAsk } from './hub-look.ts';
 import type { FoundRunner } from './init/plan.ts';
 import type { VerifierOf } from './payload-files.ts';
@@ -201,6 +202,8 @@ export interface Parts {
   copyStore(from: StoreConfig, to: StoreConfig): Promise<StoreCopied>;
   /** How payloads are read, for `digest` and `diff`. */
   payloads(): Promise<{ readonly readPayload: PayloadReader; readonly jwksVerifier: VerifierOf }>;
+  /** Reads files of a clone on this host, without running anything of it. */
+  clones(): Promise<{ readonly filesIn: SectionParts['filesIn'] }>;
   /** Backup and restore. */
   care(): Promise<CareParts>;
   /** How a `.gitlab-ci.yml` is read, for `check`. */

@@ -76,6 +76,8 @@ export interface Facts {
   readonly blind: readonly string[];
   /** Words for what each of those looks like, never the value; absent for jobs of older agents. */
   readonly shapes?: readonly { readonly name: string; readonly shapes: readonly ValueShape[] }[] | undefined;
+  /** What its images stood for where the policy has that noted (`pin_images: record`); absent where it has not. */
+  readonly images?: readonly { readonly reference: string; readonly digest: string | null }[] | undefined;
   /** Covered variables that change how a runner or a shell behaves: name only. */
   readonly behaviour: readonly string[];
   /** What the digest leaves out, with the value of this run where it is no secret (else null) and the reason. */

@@ -44,6 +44,14 @@ export function imagesSectionOf(configuration: JsonObject): readonly PinnedImage
   return read.some(({ reference }, i) => i > 0 && byText(read[i - 1]!.reference, reference) >= 0) ? null : read;
 }
 
+/** Digest by reference, of all that could be resolved: what a driver that runs images by their content is given. */
+export function digestsOf(section: JsonObject | undefined): Readonly<Record<string, string>> {
+  const images = section === undefined ? null : imagesSectionOf({ [PINNED_IMAGES]: section });
+  return Object.fromEntries(
+    (images ?? []).flatMap((image) => ('digest' in image ? [[image.reference, image.digest]] : [])),
+  );
+}
+
 /** References of which nobody could tell what they stand for. */
 export function unresolvedImages(configuration: JsonObject): readonly string[] {
   return (imagesSectionOf(configuration) ?? []).flatMap((image) => ('unresolved' in image ? [image.reference] : []));

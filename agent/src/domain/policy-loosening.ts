@@ -101,8 +101,7 @@ function looser(settings: Partial<PolicySettings>, base: PolicySettings): readon
     tolerance: (tolerance) => tolerates(tolerance) && JSON.stringify(tolerance) !== JSON.stringify(base.tolerance),
     coveredFiles: (patterns) => base.coveredFiles.some((pattern) => !patterns.includes(pattern)),
     pinImages: (mode) => wider(PIN_MODES, base.pinImages, mode),
-    registries: (hosts) =>
-      base.registries !== null && (hosts === null || hosts.some((host) => !base.registries!.includes(host))),
+    registries: (hosts) => hosts.some((host) => !base.registries.includes(host)),
     opaque: (names) => names.some((name) => !base.opaque.includes(name)),
     timeout: ({ minS, maxS }) =>
       (base.timeout.maxS !== null && (maxS === null || maxS > base.timeout.maxS)) ||

@@ -51,6 +51,15 @@ function settingsProblems(policy: Policy, { has }: PolicyCheck): readonly Policy
           'is wider than covered_files allows: an artifact of a job that nobody approved could lie over what was hashed; write admitted, or take it out',
         ),
       );
+    const { pinImages = 'off', registries = policy.base.registries } = settings;
+    if (pinImages !== 'off' && registries.length === 0)
+      found.push(
+        problem(
+          pinImages === 'enforce' ? 'error' : 'warning',
+          [...at, 'pin_images'],
+          'has no registry that may be asked: nobody could tell what an image stands for; name them under registries',
+        ),
+      );
     return found;
   });
 }

@@ -90,7 +90,7 @@ export function settingWords<K extends SettingName>(name: K, settings: PolicySet
     case 'pinImages':
       return settings.pinImages;
     case 'registries':
-      return settings.registries === null ? 'those that images name' : settings.registries.join(', ') || 'none';
+      return settings.registries.join(', ') || 'none';
     case 'timeout':
       return `${timeout.minS === null ? 'any' : durationWords(timeout.minS * 1_000)} to ${timeout.maxS === null ? 'any' : durationWords(timeout.maxS * 1_000)}`;
     case 'requestTtlMs':

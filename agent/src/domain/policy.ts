@@ -78,8 +78,8 @@ export interface PolicySettings {
   readonly coveredFiles: readonly string[];
   /** Whether names of images are resolved to what they stand for, and whether that is part of what is approved. */
   readonly pinImages: PinMode;
-  /** Hosts (with their port where it is not 443) of registries that may be asked; null: those that a job's images name. */
-  readonly registries: readonly string[] | null;
+  /** Hosts, with a port or without, that may be asked what an image stands for: whoever writes a job names any. */
+  readonly registries: readonly string[];
   /** How long a Hold waits before it expires. */
   readonly requestTtlMs: number;
   readonly lifetimes: {
@@ -152,7 +152,7 @@ const SHIPPED: PolicySettings = {
   opaque: [],
   coveredFiles: [],
   pinImages: 'off',
-  registries: null,
+  registries: [],
   requestTtlMs: 30 * DAY_MS,
   lifetimes: { default: { kind: 'standing' }, max: { kind: 'standing' }, environments: { kind: 'days', days: 30 } },
   rememberMs: DAY_MS,
@@ -177,7 +177,7 @@ export function effectivePolicy(policy: Policy, target: PolicyTarget): Effective
   const fitting = policy.entries.filter((entry) => entryFits(entry.match, target)).reverse();
   const found = Object.assign(
     // A snapshot of an older hub says nothing of these.
-    { coveredFiles: [], pinImages: 'off', registries: null },
+    { coveredFiles: [], pinImages: 'off', registries: [] },
     policy.base,
     { version: policy.version },
     ...fitting.map((entry) => entry.settings),

@@ -1,6 +1,7 @@
 import { COVERED_FILES, falseLines, filesSectionOf, sortedPatterns } from './covered-files.ts';
 import { digestOf } from './digest.ts';
 import { emptyObject } from './empty-object.ts';
+import type { Facts } from './facts.ts';
 import type { JsonObject } from './json.ts';
 import { imagesSectionOf, PINNED_IMAGES, type PinMode } from './pinned-images.ts';
 import type { EffectivePolicy } from './policy.ts';
@@ -10,6 +11,8 @@ export interface SectionsWanted {
   /** Patterns of files of the repository; empty: none are covered. */
   readonly files: readonly string[];
   readonly images: PinMode;
+  /** Hosts that may be asked what an image stands for. */
+  readonly registries: readonly string[];
 }
 /** Sections of one job, as they stand in its Configuration; absent where the policy does not ask. */
 export interface Sections {
@@ -18,8 +21,8 @@ export interface Sections {
 }
 
 /** What the policy wants covered of a job. */
-export function sectionsWanted({ coveredFiles, pinImages }: EffectivePolicy): SectionsWanted {
-  return { files: sortedPatterns(coveredFiles), images: pinImages };
+export function sectionsWanted({ coveredFiles, pinImages, registries }: EffectivePolicy): SectionsWanted {
+  return { files: sortedPatterns(coveredFiles), images: pinImages, registries: pinImages === 'off' ? [] : registries };
 }
 
 /** A Configuration with its sections, and its Digest. Without sections it is the same, and so is its Digest. */
@@ -49,6 +52,14 @@ export function hasSections(configuration: JsonObject, wanted: SectionsWanted): 
   const images = imagesSectionOf(configuration);
   const imagesFit = wanted.images === 'enforce' ? images !== null : !Object.hasOwn(configuration, PINNED_IMAGES);
   return filesFit && imagesFit;
+}
+
+/** The same, and what is only noted of images stands in the facts. */
+export function saysAll(
+  { configuration, facts }: { readonly configuration: JsonObject; readonly facts: Pick<Facts, 'images'> },
+  wanted: SectionsWanted,
+): boolean {
+  return hasSections(configuration, wanted) && (wanted.images !== 'record' || facts.images !== undefined);
 }
 
 const samePatterns = (a: readonly string[], b: readonly string[]): boolean =>

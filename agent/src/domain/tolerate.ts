@@ -4,6 +4,7 @@ import { caseFold } from './case-fold.ts';
 import { emptyObject } from './empty-object.ts';
 import { isJsonList, isJsonObject, type Json, type JsonObject } from './json.ts';
 import { KNOWN_FIELDS } from './known-fields.ts';
+import { PINNED_IMAGES } from './pinned-images.ts';
 import type { RunValues } from './run-values.ts';
 import { globMatches } from './scope.ts';
 import { templateHolds } from './tolerated-template.ts';
@@ -153,6 +154,8 @@ function relaxMember(name: string, value: Json, tolerance: Tolerance, run: RunVa
       return isJsonList(value)
         ? value.map((service, i) => relaxImage(service, `services[${i}].name`, tolerance.images, note))
         : value;
+    case PINNED_IMAGES:
+      return relaxPins(value, tolerance.images, note);
     case 'cache':
       return tolerance.cacheIndex && isJsonList(value) ? relaxCache(value, note) : value;
     default:
@@ -249,6 +252,20 @@ function relaxImage(image: Json, path: string, globs: readonly string[], note: N
   if (glob === undefined) return image;
   note(path, `an image like ${glob}`, name);
   return withMember(image, 'name', marker(`image ${glob}`));
+}
+
+/** A base image that is built anew every night has another digest each morning: the same images by name are alike. */
+function relaxPins(section: Json, globs: readonly string[], note: Note): Json {
+  if (!isJsonObject(section) || !isJsonList(section.images)) return section;
+  const images = section.images.map((image) => {
+    if (!isJsonObject(image) || typeof image.reference !== 'string' || typeof image.digest !== 'string') return image;
+    const { reference, digest } = image;
+    const glob = globs.find((each) => globMatches(each, reference));
+    if (glob === undefined) return image;
+    note(`pinned_images.images[${JSON.stringify(reference)}]`, `an image like ${glob}`, digest);
+    return marker(`image ${glob}`);
+  });
+  return withMember(section, 'images', images);
 }
 
 const INDEX = /^(.*)-\d+((?:-(?:non_)?protected)?)$/s;

@@ -1,6 +1,7 @@
 import type { FilesRead } from '../domain/covered-files.ts';
 import type { Facts } from '../domain/facts.ts';
 import type { JsonObject } from '../domain/json.ts';
+import type { PinnedImage } from '../domain/pinned-images.ts';
 import type { RevealedValue } from './agents.ts';
 
 /** What it takes to speak to the CI server for one job. */
@@ -40,8 +41,9 @@ export interface JobSources {
   readonly commit: string;
   /** Why what is hashed would not be what runs, in words; null where the job checks its commit out. */
   readonly checkoutProblem: string | null;
-  /** References of image and services with the job's variables in them replaced; who may pull where. */
-  readonly images: readonly string[];
+  /** Image and services, with the job's variables replaced; null where a hidden value would stand in it. */
+  readonly images: readonly { readonly name: string; readonly reference: string | null }[];
+  /** Who may pull where. */
   readonly registries: readonly {
     readonly registry: string;
     readonly username: string;
@@ -70,6 +72,8 @@ export interface CiServer {
   verify(job: CiJob, facts: Facts): Promise<VerifiedFacts>;
   /** The files of the repository at the job's commit that the patterns mean; rejects for nothing. */
   coveredFiles?(job: CiJob, sources: JobSources, patterns: readonly string[]): Promise<FilesRead>;
+  /** What the job's images stand for, asking these registries alone; rejects where it is worth another try. */
+  pinnedImages?(sources: JobSources, registries: readonly string[], mayRetry: boolean): Promise<readonly PinnedImage[]>;
   /** Tells the server that the job lives; the answer is how the server has it. */
   keepAlive(job: CiJob): Promise<CiJobStatus>;
   /** Asks how the job stands without keeping it alive. */

@@ -4,7 +4,6 @@ import type { Facts } from '../domain/facts.ts';
 import type { HoldState } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { OfflineRun, OwedReport } from '../domain/parked-job.ts';
-import type { PinnedImage } from '../domain/pinned-images.ts';
 import type { SectionsWanted } from '../domain/sections.ts';
 import type { SignedSnapshot } from '../domain/snapshot.ts';
 import type { LogPiece, RevealedValue, RevealQuestion } from './agents.ts';
@@ -19,8 +18,6 @@ export interface AdmitRequest {
   readonly offline?: OfflineRun;
   /** The agent can cover what the policy wants beside the payload; absent: it is of an older version, and its jobs wait. */
   readonly covers?: boolean;
-  /** What images stood for where that is only noted. */
-  readonly images?: readonly PinnedImage[];
   /** Names of unprotected runners that may be given the job instead of parking it; absent where it must not be diverted. */
   readonly divert?: readonly string[];
   /** The runner's request that the job came with, for the hub's log. */

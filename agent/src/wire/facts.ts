@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MAX_PINNED_IMAGES } from '../domain/pinned-images.ts';
 import { VALUE_SHAPES } from '../domain/value-shapes.ts';
 
 const text = z.string().max(65_536);
@@ -63,6 +64,10 @@ export const factsSchema = z.strictObject({
   shapes: z
     .array(z.strictObject({ name: text, shapes: z.array(z.enum(VALUE_SHAPES)) }))
     .max(100_000)
+    .optional(),
+  images: z
+    .array(z.strictObject({ reference: text, digest: z.string().max(100).nullable() }))
+    .max(MAX_PINNED_IMAGES)
     .optional(),
   behaviour: z.array(text).max(100_000),
   not_covered: z.array(z.strictObject({ path: text, value: text.nullable(), reason: text })).max(200_000),

@@ -267,7 +267,11 @@ const hubFrames = [
     outcome: z.enum(['pass', 'hold', 'refuse', 'divert', 'sections']),
     /** With `sections`, to an agent that said it can: nothing is decided, ask again with these in the configuration. */
     sections: z
-      .strictObject({ files: z.array(z.string().max(255)).max(MAX_FILE_PATTERNS), images: z.enum(PIN_MODES) })
+      .strictObject({
+        files: z.array(z.string().max(255)).max(MAX_FILE_PATTERNS),
+        images: z.enum(PIN_MODES),
+        registries: z.array(z.string().max(255)).max(100),
+      })
       .optional(),
     /** With `divert`: the runner that gets the job, one of those offered. */
     runner: text.nullable().optional(),

@@ -2,7 +2,7 @@ import { HoldpointError } from '../../domain/errors.ts';
 import type { HostBreakGlass } from '../../domain/host-break-glass.ts';
 import type { OfflineRun } from '../../domain/parked-job.ts';
 import { effectivePolicy } from '../../domain/policy.ts';
-import { hasSections, type SectionsWanted, sectionsWanted } from '../../domain/sections.ts';
+import { type SectionsWanted, saysAll, sectionsWanted } from '../../domain/sections.ts';
 import { offlineVerdict } from '../../domain/snapshot.ts';
 import { placeOf } from '../../domain/subject.ts';
 import { variableTag } from '../../domain/variable-tag.ts';
@@ -75,7 +75,7 @@ function wantedNow(snapshots: SnapshotKeeper, { covers, configuration, facts }: 
   const { project, job } = facts;
   const target = { ...placeOf(facts), projectId: project.id, projectPath: project.path, job: job.name };
   const wanted = sectionsWanted(effectivePolicy(known.body.policy, target));
-  return hasSections(configuration, wanted) ? null : wanted;
+  return saysAll({ configuration, facts }, wanted) ? null : wanted;
 }
 
 function passed(offline: OfflineRun): AdmitAnswer {

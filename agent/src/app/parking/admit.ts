@@ -192,7 +192,7 @@ async function takeVerdict(parking: Parking, entry: Entry, trace: string | null)
     // A hold is on the disk before anybody is told; a pass needs no write: the hand-out is one.
     const durability = answer.outcome === 'pass' ? 'memory' : 'soon';
     const after = await change(parking, entry, durability, (job) =>
-      job.state === 'received' ? afterVerdict(parking, job, read, facts, offered, asked) : job,
+      job.state === 'received' ? afterVerdict(parking, job, read, asked.facts, offered, asked) : job,
     );
     entry.due.delete('admit');
     verdict(parking, entry, answer.outcome);

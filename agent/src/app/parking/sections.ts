@@ -1,5 +1,7 @@
 import { filesSection } from '../../domain/covered-files.ts';
-import { hasSections, type Sections, type SectionsWanted, withSections } from '../../domain/sections.ts';
+import type { Facts } from '../../domain/facts.ts';
+import { imagesSection, type PinMode, type PinnedImage } from '../../domain/pinned-images.ts';
+import { type Sections, type SectionsWanted, saysAll, withSections } from '../../domain/sections.ts';
 import type { CiJob, PayloadReading } from '../../ports/ci-server.ts';
 import type { AdmitAnswer, AdmitRequest } from '../../ports/gatekeeper.ts';
 import type { Parking } from './parking.ts';
@@ -20,6 +22,7 @@ export interface Asked {
   readonly sections: Sections;
   readonly digest: string;
   readonly configuration: Read['configuration'];
+  readonly facts: Facts;
 }
 
 /**
@@ -36,28 +39,51 @@ export async function askWithSections(
   failures: number,
 ): Promise<Asked> {
   let sections = known;
+  let { facts } = request;
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const { configuration, digest } = withSections(read, sections);
-    const answer = await parking.gatekeeper.admit({ ...request, digest, configuration, covers: true });
-    if (isDecided(answer)) return { answer, sections, digest, configuration };
-    if (answer.sections == null) throw new Error('the hub wants sections and does not say which');
-    sections = await sectionsFor(parking, job, read, answer.sections, failures);
+    const answer = await parking.gatekeeper.admit({ ...request, facts, digest, configuration, covers: true });
+    if (isDecided(answer)) return { answer, sections, digest, configuration, facts };
+    const { sections: wanted } = answer;
+    if (wanted == null) throw new Error('the hub wants sections and does not say which');
+    const files = await filesOf(parking, job, read, wanted, failures);
+    const images = wanted.images === 'off' ? null : await imagesOf(parking, read, wanted, failures);
+    sections = {
+      ...files,
+      ...(wanted.images === 'enforce' && images !== null ? { images: imagesSection(images) } : {}),
+    };
+    facts = images === null ? request.facts : withImages(request.facts, images, wanted.images);
+    if (!saysAll({ configuration: withSections(read, sections).configuration, facts }, wanted))
+      throw new Error('this agent cannot cover what the policy wants');
   }
   throw new Error('the hub wants other sections each time it is asked: is its policy changing?');
 }
 
-/** Everything that the policy wants covered of a job. */
-async function sectionsFor(
+/** The facts with what images stood for; where that is only noted, people see it among what their approval does not cover. */
+function withImages(facts: Facts, images: readonly PinnedImage[], mode: PinMode): Facts {
+  const noted = images.map((image) => ({
+    reference: image.reference,
+    digest: 'digest' in image ? image.digest : null,
+  }));
+  if (mode === 'enforce') return { ...facts, images: noted };
+  const rows = noted.map(({ reference, digest }) => ({
+    path: `images[${JSON.stringify(reference)}]`,
+    value: digest,
+    reason: digest === null ? 'nobody could tell what it stands for' : 'what it stood for: noted, and not approved',
+  }));
+  return { ...facts, images: noted, notCovered: [...facts.notCovered, ...rows] };
+}
+
+async function imagesOf(
   parking: Parking,
-  job: CiJob,
-  read: Read,
-  wanted: SectionsWanted,
+  { sources }: Read,
+  { registries, images: mode }: SectionsWanted,
   failures: number,
-): Promise<Sections> {
-  const sections = { ...(await filesOf(parking, job, read, wanted, failures)) };
-  const { configuration } = withSections(read, sections);
-  if (!hasSections(configuration, wanted)) throw new Error('this agent cannot cover what the policy wants');
-  return sections;
+): Promise<readonly PinnedImage[]> {
+  if (sources === undefined || parking.ci.pinnedImages === undefined)
+    throw new Error('this agent cannot tell what images stand for');
+  // What is only noted keeps no job waiting.
+  return parking.ci.pinnedImages(sources, registries, mode === 'enforce' && failures < MAX_TRIES);
 }
 
 async function filesOf(

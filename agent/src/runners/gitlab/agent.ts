@@ -14,6 +14,7 @@ import type { Gatekeeper } from '../../ports/gatekeeper.ts';
 import type { Log } from '../../ports/log.ts';
 import type { AgentMeter } from '../../ports/meter.ts';
 import type { ParkingLot } from '../../ports/parking-lot.ts';
+import type { Registries } from '../../ports/registry.ts';
 import type { Repository } from '../../ports/repository.ts';
 import type { RunnerTokenKeep } from '../../ports/runner-tokens.ts';
 import type { Tracer } from '../../ports/tracer.ts';
@@ -53,6 +54,8 @@ export interface AgentOptions {
   readonly tracer?: Tracer;
   /** Reads files of repositories that the policy covers; absent: what it covers waits for people. */
   readonly repository?: Repository;
+  /** Asks registries what images stand for; absent: what the policy pins waits for people. */
+  readonly registries?: Registries;
   /** How payloads are read; another one than the real in tests only. */
   readonly payloads?: PayloadReader;
   /** Where a receipt is written of each job that goes out; absent where this host asks for none. */
@@ -112,6 +115,7 @@ export function createAgent(options: AgentOptions): Agent {
       ...{ upstream, keySet, payloads, variableKey, log },
       token: options.gitlabToken ?? (() => null),
       repository: options.repository ?? null,
+      registries: options.registries ?? null,
       ca: options.gitlabCa ?? null,
     }),
     clock,

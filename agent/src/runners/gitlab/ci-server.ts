@@ -1,11 +1,13 @@
 import { HoldpointError } from '../../domain/errors.ts';
 import type { CiJob, CiJobStatus, CiServer, PayloadReading } from '../../ports/ci-server.ts';
 import type { Log } from '../../ports/log.ts';
+import type { Registries } from '../../ports/registry.ts';
 import type { Repository } from '../../ports/repository.ts';
 import { headerIn } from './headers.ts';
 import type { KeySet } from './key-set.ts';
 import { commitsOfPipeline, jobsOfPipeline, pipelineIn } from './origins.ts';
 import type { PayloadReader } from './payload-reader.ts';
+import { pinnedImages } from './pinned-images.ts';
 import { sizeInRange } from './trace.ts';
 import type { Answer, Upstream } from './upstream.ts';
 import { verifiedFacts } from './verified-facts.ts';
@@ -52,13 +54,15 @@ export interface CiServerOptions {
   readonly log: Log;
   /** Reads files of repositories; null where nothing does. */
   readonly repository: Repository | null;
+  /** Asks registries what images stand for; null where nothing does. */
+  readonly registries: Registries | null;
   /** PEM of the authority of GitLab's certificate. */
   readonly ca: string | null;
 }
 
 /** GitLab as the parking of jobs needs it; with the job's own token, and only what that may not ask with the operator's. */
 export function createCiServer(options: CiServerOptions): CiServer {
-  const { upstream, keySet, payloads, variableKey, token, log, repository, ca } = options;
+  const { upstream, keySet, payloads, variableKey, token, log, repository, registries, ca } = options;
   const put = (job: CiJob, body: Record<string, unknown>): Promise<Answer> =>
     upstream.call({
       method: 'PUT',
@@ -170,6 +174,7 @@ export function createCiServer(options: CiServerOptions): CiServer {
       );
       return { ok: true, files };
     },
+    pinnedImages: (sources, allowed, mayRetry) => pinnedImages(registries, sources, allowed, mayRetry),
     keepAlive,
     async status(job) {
       const answer = await get(job, '/api/v4/job', CALL_MS);

@@ -1,6 +1,9 @@
+import { isJsonObject } from '../../domain/json.ts';
 import type { JobSources } from '../../ports/ci-server.ts';
 import { checkoutProblem } from './checkout.ts';
 import { type Form, withoutUserInfo } from './form.ts';
+import { namedImages } from './image-references.ts';
+import { elements } from './payload.ts';
 
 /** Path of the repository's address: which host it is on is the agent's own setting, and no payload's (T47). */
 function repositoryPath(repoUrl: string): string | null {
@@ -13,25 +16,47 @@ function repositoryPath(repoUrl: string): string | null {
   }
 }
 
+/** Credentials of registries that GitLab sends with the job. */
+function credentialsOf({ payload }: Form): JobSources['registries'] {
+  return elements(payload, 'credentials').flatMap((credential) => {
+    if (!isJsonObject(credential) || credential.type !== 'registry') return [];
+    const { url, username, password } = credential;
+    if (typeof url !== 'string' || typeof username !== 'string' || typeof password !== 'string') return [];
+    return [
+      {
+        registry: url
+          .replace(/^https?:\/\//, '')
+          .replace(/\/.*$/, '')
+          .toLowerCase(),
+        username,
+        password,
+      },
+    ];
+  });
+}
+
 /**
  * Where a job takes what it runs with from. `clean`: takes out of a text what is secret for certain, and nothing that whoever
  * starts a pipeline may have typed: a line of a script must not vanish behind a variable (T57).
  */
 export function sourcesOf(form: Form, clean: (text: string) => string): JobSources {
   const { fields, groups } = form;
+  const holdsSecret = (text: string): boolean => {
+    try {
+      return clean(text) !== text;
+    } catch {
+      // Too long to be searched.
+      return true;
+    }
+  };
   return {
     repository: repositoryPath(fields.repoUrl),
     commit: fields.sha,
     checkoutProblem: checkoutProblem(groups),
-    images: [],
-    registries: [],
-    holdsSecret: (text) => {
-      try {
-        return clean(text) !== text;
-      } catch {
-        // Too long to be searched.
-        return true;
-      }
-    },
+    images: namedImages(form.payload, groups).map((image) =>
+      image.reference !== null && holdsSecret(image.reference) ? { ...image, reference: null } : image,
+    ),
+    registries: credentialsOf(form),
+    holdsSecret,
   };
 }

@@ -56,22 +56,36 @@ export function gitRepository({ folder, timeoutMs = READ_MS }: { folder: string;
 
 async function readOnce(folder: string, question: RepositoryQuestion, timeoutMs: number): Promise<FilesRead> {
   const { url, commit } = question;
+  if (!/^https?:\/\/[^\s@]+$/.test(url))
+    return { ok: false, retry: false, reason: 'the job names no repository that is read over HTTP' };
+  const limit = AbortSignal.timeout(timeoutMs);
+  return answered(commit, limit, timeoutMs, async () => {
+    const place = await mkdtemp(join(folder, 'read-'));
+    try {
+      return await filesIn(place, question, limit);
+    } finally {
+      await rm(place, { recursive: true, force: true, maxRetries: 3 });
+    }
+  });
+}
+
+/** What reading came to, in words where it came to nothing. */
+export async function answered(
+  commit: string,
+  limit: AbortSignal,
+  timeoutMs: number,
+  read: () => Promise<readonly CoveredFile[]>,
+): Promise<FilesRead> {
   const no = (reason: string, retry = false): FilesRead => ({ ok: false, retry, reason });
   if (!/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(commit)) return no('the job names no commit');
-  if (!/^https?:\/\/[^\s@]+$/.test(url)) return no('the job names no repository that is read over HTTP');
-  const limit = AbortSignal.timeout(timeoutMs);
-  let place: string | null = null;
   try {
-    place = await mkdtemp(join(folder, 'read-'));
-    return { ok: true, files: await filesIn(place, question, limit) };
+    return { ok: true, files: await read() };
   } catch (error) {
     if (error instanceof Unreadable) return no(error.message);
     if (limit.aborted) return no(`it took longer than ${timeoutMs / 1_000} seconds`, true);
     if (error instanceof GitFailed) return failed(error);
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown reason';
     return no(`this host cannot run git (${code})`, true);
-  } finally {
-    if (place !== null) await rm(place, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 
@@ -109,6 +123,17 @@ async function filesIn(
   const format = commit.length === 64 ? 'sha256' : 'sha1';
   await git(here, ['init', '--quiet', '--bare', '--template=', `--object-format=${format}`, here.folder], { signal });
   await git(away, FETCH, { signal, input: `${commit}\n` });
+  return meantFiles(here, commit, patterns, signal, (list) => git(away, FETCH, { signal, input: list }));
+}
+
+/** Files of a commit that is there; `fetch` gets the contents that are not, by a list of ids. */
+export async function meantFiles(
+  here: GitPlace,
+  commit: string,
+  patterns: readonly string[],
+  signal: AbortSignal,
+  fetch: (list: string) => Promise<void> = async () => {},
+): Promise<readonly CoveredFile[]> {
   let entries: readonly TreeEntry[] = [];
   await git(here, ['ls-tree', '-r', '-z', '--full-tree', `${commit}^{tree}`], {
     signal,
@@ -120,7 +145,7 @@ async function filesIn(
   let contents: ReadonlyMap<string, Content> = new Map();
   if (objects.length > 0) {
     const list = `${objects.join('\n')}\n`;
-    await git(away, FETCH, { signal, input: list });
+    await fetch(list);
     await git(here, ['cat-file', '--batch', '--buffer'], {
       signal,
       input: list,
