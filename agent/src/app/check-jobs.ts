@@ -1,10 +1,12 @@
 import { type Approval, isValid } from '../domain/approval.ts';
 import { summarizeChanges } from '../domain/change-summary.ts';
 import { type Change, diffConfigurations } from '../domain/configuration-diff.ts';
+import { COVERED_FILES } from '../domain/covered-files.ts';
 import type { DeclaredJob } from '../domain/declared-job.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { hideTagsOfChange } from '../domain/hidden-values.ts';
 import type { JsonObject } from '../domain/json.ts';
+import { PINNED_IMAGES } from '../domain/pinned-images.ts';
 import { type EffectivePolicy, type Policy, rulesIn } from '../domain/policy.ts';
 import { explainPolicy } from '../domain/policy-explain.ts';
 import { predictConfiguration } from '../domain/predict.ts';
@@ -182,7 +184,13 @@ async function nearest(
     seen.add(approval.digest);
     const baseline = await readConfiguration(context.store, approval.digest);
     if (baseline === null) continue;
-    const { configuration: predicted, unknown } = predictConfiguration(baseline, job, place);
+    const { configuration: predicted, unknown: unsaid } = predictConfiguration(baseline, job, place);
+    // Of these the YAML says nothing: the prediction has them as they were approved.
+    const unknown = [
+      ...unsaid,
+      ...(COVERED_FILES in baseline ? ['whether files that the policy covers have changed'] : []),
+      ...(PINNED_IMAGES in baseline ? ['whether images have moved'] : []),
+    ];
     const changes = diffConfigurations(baseline, predicted);
     const lasting = approval.lifetime.kind === 'standing' || approval.lifetime.kind === 'until';
     const tolerated = changes.length > 0 && lasting && approval.votes.length > 0 && alike(policy, baseline, predicted);
