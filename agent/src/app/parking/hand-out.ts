@@ -1,5 +1,6 @@
 import type { ParkedJob } from '../../domain/parked-job.ts';
 import { timeoutLeftS } from '../../domain/parking.ts';
+import { digestsOf } from '../../domain/pinned-images.ts';
 import type { ReceiptWay } from '../../domain/receipt.ts';
 import { withSections } from '../../domain/sections.ts';
 import { change, type Entry, type Parking, reasonOf, stamp } from './parking.ts';
@@ -100,9 +101,15 @@ function wayOf({ divertedTo, offline }: ParkedJob): ReceiptWay {
 /** On the disk before the first byte: without its receipt the executor would refuse the job, so it stays here (T39). */
 async function writeReceipt(parking: Parking, entry: Entry, bytes: Uint8Array): Promise<boolean> {
   if (parking.receipts === undefined) return true;
-  const { digest, hold, divertedTo, runner } = entry.job;
+  const { digest, hold, divertedTo, runner, sections } = entry.job;
   try {
-    const issued = { runner: divertedTo ?? runner, digest, hold, through: wayOf(entry.job), images: {} };
+    const issued = {
+      runner: divertedTo ?? runner,
+      digest,
+      hold,
+      through: wayOf(entry.job),
+      images: digestsOf(sections?.images),
+    };
     await parking.receipts.issue(bytes, issued);
     return true;
   } catch (error) {

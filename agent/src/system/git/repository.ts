@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import type { CoveredFile, FilesRead } from '../../domain/covered-files.ts';
 import type { Repository, RepositoryQuestion } from '../../ports/repository.ts';
 import { type Content, contentsOf } from './contents.ts';
@@ -116,7 +117,7 @@ async function filesIn(
   signal: AbortSignal,
 ): Promise<readonly CoveredFile[]> {
   const caFile = ca === null ? null : join(folder, 'ca.pem');
-  if (caFile !== null && ca !== null) writeFileSync(caFile, ca, { mode: 0o600 });
+  if (caFile !== null && ca !== null) writeFileSync(caFile, [...rootCertificates, ca].join('\n'), { mode: 0o600 });
   const away: GitPlace = { folder: join(folder, 'git'), remote: { url, username, password, caFile } };
   const here: GitPlace = { ...away, remote: null };
   mkdirSync(here.folder, { mode: 0o700 });
