@@ -166,7 +166,7 @@ export function startPeople(world: World, random: Random): People {
     if (job === undefined) return;
     const about = { key: job.key, id: hold.id, job: hold.job_id };
     const person = random.pick(['maria', 'jonas', 'lena', 'maria', 'jonas', 'lena', 'zoe'] as const);
-    if (random.chance(0.1)) {
+    if (random.chance(0.15)) {
       const remember = random.chance(0.3);
       await ask(remember ? 'deny' : 'reject', person, about, `holds/${hold.id}/reject`, {
         digest: hold.digest,
@@ -208,19 +208,19 @@ export function startPeople(world: World, random: Random): People {
     gitlab.cancel(id, { graceful: random.chance(0.5) });
   }
 
-  const again_ = async (everyMs: number, act: () => unknown): Promise<void> => {
+  const habit = async (everyMs: number, act: () => unknown): Promise<void> => {
     while (!stopping.signal.aborted) {
       await pause(everyMs * (0.5 + random.next()), undefined, { signal: stopping.signal }).catch(() => {});
       if (!stopping.signal.aborted) await act();
     }
   };
   const habits = [
-    again_(350, push),
-    again_(500, decide),
-    again_(700, decide),
-    again_(4_000, takeBack),
-    again_(2_500, again),
-    again_(6_000, cancel),
+    habit(350, push),
+    habit(500, decide),
+    habit(700, decide),
+    habit(2_000, takeBack),
+    habit(2_500, again),
+    habit(6_000, cancel),
   ];
   return {
     queued,
