@@ -7,11 +7,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CHECKS } from '../../agent/src/domain/doctor/examine.ts';
 import type { Finding } from '../../agent/src/domain/doctor/finding.ts';
 import { AGENT_UID, type DoctorHost, openDoctorHost, RUNNER_UID } from '../support/doctor-host.ts';
-import { holdpoint } from '../support/holdpoint-process.ts';
 import { ROOT } from '../support/source-files.ts';
 
-const fixturePem = (name: string): string => join(ROOT, 'test/fixtures/tls', `${name}.pem`);
-const pem = (name: string): string => readFileSync(fixturePem(name), 'utf8');
+const pem = (name: string): string => readFileSync(join(ROOT, 'test/fixtures/tls', `${name}.pem`), 'utf8');
 
 let host: DoctorHost;
 const closing: (() => Promise<unknown>)[] = [];
@@ -478,23 +476,6 @@ describe('doctor finds what is planted', () => {
     for (const secret of [host.realToken, host.gatewayToken, host.readToken, 'hunter2hunter2', 'pa55word'])
       expect(text.includes(secret), secret).toBe(false);
     expect(text).toContain('gitlab.example.com');
-  });
-});
-
-describe('doctor, with a GitLab behind TLS', () => {
-  it('trusts the authority of gitlab.ca beside the usual ones, as gitlab-runner does with the same file', async () => {
-    await tls(pem('cert'));
-    const look = async (of: string, env: Record<string, string> = {}) => {
-      const args = ['doctor', '--json', '--config', host.at('agent/agent.yml'), '--gitlab-ca', fixturePem(of)];
-      const { out, err } = await holdpoint(args, env);
-      const found = JSON.parse(out || err).findings as readonly Finding[];
-      return found.find(({ check }) => check === 'gitlab');
-    };
-    // It is reached, and takes no token.
-    const reached = { status: 'warn', message: expect.stringContaining('token') };
-    expect(await look('cert')).toMatchObject(reached);
-    expect(await look('expired')).toMatchObject({ status: 'fail', message: expect.stringContaining('certificate') });
-    expect(await look('expired', { NODE_EXTRA_CA_CERTS: fixturePem('cert') })).toMatchObject(reached);
   });
 });
 
