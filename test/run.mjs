@@ -79,6 +79,14 @@ const NEEDS = [
     root: true,
   },
   {
+    suite: 'test/packages/docker',
+    what: 'docker-compose',
+    debian: 'docker-compose',
+    variable: 'DOCKER_COMPOSE_PATH',
+    paths: ['/usr/bin/docker-compose', '/usr/libexec/docker/cli-plugins/docker-compose'],
+    root: true,
+  },
+  {
     suite: 'test/scenarios/curl',
     what: 'curl',
     debian: 'curl',

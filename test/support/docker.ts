@@ -6,12 +6,18 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { runProgram } from './programs.ts';
 
 const LOOK_MS = 200;
-const START_MS = 60_000;
+const START_MS = 90_000;
 
 /** A Docker engine of the test's own: it sees no image and no container of anybody else, and takes all of its own with it. */
 export interface Docker {
   /** Runs `docker …` and gives what it printed. */
   run(...args: string[]): Promise<string>;
+  /** Makes an image of the files below a folder. */
+  importTree(tree: string, image: string): Promise<void>;
+  /** Lets the containers of a network talk where the machine's own rules drop what crosses a bridge; the engine itself sets none. */
+  open(network: string): Promise<void>;
+  /** Runs `docker-compose …` on the project in this folder. */
+  compose(folder: string, env: Record<string, string>, ...args: string[]): Promise<string>;
   /** Waits until the command prints something that matches. */
   until(wanted: RegExp, ...args: string[]): Promise<string>;
   stop(): Promise<void>;
@@ -45,10 +51,28 @@ export async function startDocker(): Promise<Docker> {
       await pause(LOOK_MS);
     }
   };
+  const importTree: Docker['importTree'] = async (tree, image) => {
+    const file = at('tree.tar');
+    await runProgram('tar', ['-C', tree, '--exclude=./proc/*', '--exclude=./sys/*', '-cf', file, '.']);
+    await run('import', file, image);
+    rmSync(file);
+  };
+  const rules: string[][] = [];
+  const open: Docker['open'] = async (network) => {
+    const id = await run('network', 'inspect', '--format', '{{.Id}}', network);
+    const bridge = `br-${id.slice(0, 12)}`;
+    const rule = ['FORWARD', '-i', bridge, '-o', bridge, '-j', 'ACCEPT'];
+    await runProgram('iptables', ['-w', '-I', ...rule]);
+    rules.push(rule);
+  };
+  const compose: Docker['compose'] = (cwd, more, ...args) =>
+    runProgram(process.env.DOCKER_COMPOSE_PATH ?? 'docker-compose', args, { cwd, env: { ...env, ...more } });
   const stop = async () => {
     const all = (await runProgram('docker', ['ps', '-aq'], { env, anyway: true })).trim();
     if (/^[0-9a-f\s]+$/.test(all))
       await runProgram('docker', ['rm', '-fv', ...all.split(/\s+/)], { env, anyway: true });
+    for (const rule of rules) await runProgram('iptables', ['-w', '-D', ...rule], { anyway: true });
+    await runProgram('docker', ['network', 'prune', '-f'], { env, anyway: true });
     engine.kill('SIGTERM');
     await ended;
     // The engine leaves its network namespace mounted.
@@ -61,5 +85,5 @@ export async function startDocker(): Promise<Docker> {
     await stop();
     throw error;
   }
-  return { run, until, stop };
+  return { run, importTree, open, compose, until, stop };
 }

@@ -38,10 +38,14 @@ export async function builtPackages(): Promise<Packages> {
 }
 
 /** A small Debian of the release that these tests run on, made once; copy it before you change it. */
-export async function debianTree(): Promise<string> {
-  const given = process.env.DEBIAN_TREE_PATH;
+export const debianTree = () => treeWith('debian', 'systemd,systemd-sysv', process.env.DEBIAN_TREE_PATH);
+
+/** The same with PostgreSQL in place of systemd. */
+export const postgresTree = () => treeWith('debian-postgres', 'postgresql', process.env.POSTGRES_TREE_PATH);
+
+async function treeWith(name: string, packages: string, given: string | undefined): Promise<string> {
   if (given !== undefined) return given;
-  const folder = join(PACKAGES, 'debian');
+  const folder = join(PACKAGES, name);
   await once(folder, async () => {
     const release = await runProgram('sh', ['-c', '. /etc/os-release && echo "$VERSION_CODENAME"']);
     // Wherever this machine gets its packages from.
@@ -50,10 +54,9 @@ export async function debianTree(): Promise<string> {
       .trim()
       .split('\n')
       .find((uri) => !uri.includes('security'));
-    const packages = '--include=systemd,systemd-sysv';
     await runProgram(process.env.DEBOOTSTRAP_PATH ?? 'debootstrap', [
       '--variant=minbase',
-      packages,
+      `--include=${packages}`,
       release.trim(),
       folder,
       mirror ?? '',

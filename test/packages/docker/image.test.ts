@@ -1,13 +1,11 @@
-import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Docker, startDocker } from '../../support/docker.ts';
 import { freePort } from '../../support/free-port.ts';
-import { builtPackages, debianTree } from '../../support/packages.ts';
-import { runProgram } from '../../support/programs.ts';
+import { holdpointImage } from '../../support/holdpoint-image.ts';
 import { PRINCIPALS } from '../../support/scene.ts';
-import { ROOT } from '../../support/source-files.ts';
 
 const MINUTE = 60_000;
 /** The image's user, whatever names the base has. */
@@ -16,24 +14,9 @@ let folder: string;
 let docker: Docker;
 
 beforeAll(async () => {
-  const [{ deb }, tree] = [await builtPackages(), await debianTree()];
   folder = mkdtempSync(join(tmpdir(), 'holdpoint-image-'));
   docker = await startDocker();
-  await runProgram('tar', [
-    '-C',
-    tree,
-    '--exclude=./proc/*',
-    '--exclude=./sys/*',
-    '-cf',
-    join(folder, 'base.tar'),
-    '.',
-  ]);
-  await docker.run('import', join(folder, 'base.tar'), 'base:test');
-  const context = join(folder, 'context');
-  mkdirSync(join(context, 'packages'), { recursive: true });
-  copyFileSync(deb, join(context, 'packages', basename(deb)));
-  copyFileSync(join(ROOT, 'Dockerfile'), join(context, 'Dockerfile'));
-  await docker.run('build', '--network=none', '--build-arg', 'BASE=base:test', '-t', 'holdpoint:test', context);
+  await holdpointImage(docker, folder, 'holdpoint:test');
 }, 10 * MINUTE);
 afterAll(async () => {
   await docker?.stop();
