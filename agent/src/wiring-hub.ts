@@ -32,6 +32,7 @@ import { takeLock } from './stores/folder-lock.ts';
 import { openStoreAt } from './stores/places.ts';
 import { openPostgresHints } from './stores/postgres-hints.ts';
 import { auditWitness } from './system/audit-witness.ts';
+import { followBackup } from './system/backup-age.ts';
 import { openHubKey, verifySignature } from './system/hub-key.ts';
 import { openKeyFile, refuseNewKey } from './system/key-file.ts';
 import { type PassedSockets, requireSamePlace } from './system/passed-sockets.ts';
@@ -179,8 +180,14 @@ export async function openHub(
   const hints = place.kind === 'sqlite' ? null : openPostgresHints({ url: addressOf(place), clock, log });
   if (hints !== null) stops.push(() => hints.close());
   let tlsProblem = (): string | null => null;
+  const backup = followBackup(
+    { stateDir: config.stateDir, expected: place.kind === 'sqlite' },
+    () => clock.now(),
+    registry,
+  );
   const hub = createHub({
     store: opened,
+    backupAge: backup.seconds,
     ...(hints === null ? {} : { hints }),
     directory,
     policy,

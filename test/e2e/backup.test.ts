@@ -7,6 +7,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -55,6 +56,21 @@ async function open() {
 }
 
 describe('a backup', () => {
+  it('that was never made is told by /readyz as unknown, and by the gauge as old as the state', async () => {
+    scene = await openScene();
+    expect(await (await fetch(`${scene.agent.hubUrl}/readyz`)).json()).toMatchObject({ backup_age_seconds: null });
+    const gauge = async (): Promise<number> => {
+      const text = await (await fetch(`${scene.agent.hubUrl}/metrics`)).text();
+      return Number(/^holdpoint_backup_age_seconds (\S+)$/m.exec(text)?.[1]);
+    };
+    const day = 86_400;
+    const made = new Date(Date.now() - 9 * day * 1_000);
+    utimesSync(join(state(), 'hub.key'), made, made);
+    expect(Math.round((await gauge()) / day)).toBe(9);
+    expect((await cli('backup', '--out', 'copy')).exit).toBe(0);
+    expect(await gauge()).toBeLessThan(60);
+  });
+
   it('is taken while the agent runs, verifies, is for its owner alone, and is known beside the state', async () => {
     await open();
     const { exit, out } = await cli('backup', '--out', 'copy', '--json');
@@ -71,6 +87,9 @@ describe('a backup', () => {
       expect([name, statSync(join(copy, name)).mode & 0o077]).toEqual([name, 0]);
     const last = JSON.parse(readFileSync(join(state(), 'last-backup.json'), 'utf8'));
     expect(last).toEqual({ at: done.at, out: copy, seq: done.audit.seq, keys: true });
+    // Whoever watches is told as well.
+    const ready = (await (await fetch(`${scene.agent.hubUrl}/readyz`)).json()) as { backup_age_seconds: number };
+    expect(ready.backup_age_seconds).toBeLessThan(60);
     expect((await cli('backup', '--out', 'copy')).err).toContain('is there already');
     expect((await cli('backup', '--out', 'nowhere/copy')).err).toContain('ENOENT');
     expect((await cli('backup', '--out', 'keyless', '--without-keys')).exit).toBe(0);

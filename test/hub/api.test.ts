@@ -337,6 +337,7 @@ describe('the HTTP API', () => {
       connectedSince: () => null,
       awaySince: () => null,
       writable: async () => true,
+      backupAge: () => null,
       problems: () => [],
       local: [],
       gitlabTokens: async () => [],

@@ -83,5 +83,6 @@ export const ALERT_CASES: Readonly<Record<string, AlertCase>> = {
   HoldpointPeopleUnknown: one('holdpoint_hub_people_problem', '1x20', '0x20'),
   HoldpointEventLoopLate: one('nodejs_eventloop_lag_p99_seconds', '0.7x20', '0.02x20'),
   HoldpointFilesRunOut: { fires: files('900x20'), quiet: files('300x20'), after: 20 },
+  HoldpointBackupOld: one('holdpoint_backup_age_seconds', '605000x70', '86400x70', 70),
   HoldpointWaitsLong: one('holdpoint_hub_oldest_waiting_seconds', '20000x30', '3600x30', 30),
 };

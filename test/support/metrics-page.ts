@@ -1,6 +1,7 @@
 import { Registry } from 'prom-client';
 import { createMetrics } from '../../agent/src/hub/metrics.ts';
 import { createAgentMetrics } from '../../agent/src/system/agent-metrics.ts';
+import { followBackup } from '../../agent/src/system/backup-age.ts';
 import { processMetrics } from '../../agent/src/system/process-metrics.ts';
 
 const MARK =
@@ -10,6 +11,7 @@ const MARK =
 export function everyMetric(): Registry {
   const registry = new Registry();
   processMetrics(registry, '0');
+  followBackup({ stateDir: '/', expected: true }, () => 0, registry);
   const nothing = async () => 0;
   createMetrics(registry).follow({
     agents: () => 0,

@@ -70,6 +70,8 @@ export interface HubOptions {
   readonly agents: readonly KnownAgent[];
   /** Names of those that run in this process: `/readyz` speaks for them too. */
   readonly local?: readonly string[];
+  /** Seconds since the last backup of the state; null where none is known. */
+  readonly backupAge?: () => number | null;
   readonly clock: Clock;
   readonly log: Log;
   /** Version of the program, for the API document. */
@@ -285,6 +287,7 @@ export function createHub(options: HubOptions): Hub {
     connectedSince: link.connectedSince,
     awaySince: link.awaySince,
     writable,
+    backupAge: options.backupAge ?? (() => null),
     problems: link.problems,
     local: options.local ?? [],
     gitlabTokens:

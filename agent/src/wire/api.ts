@@ -316,6 +316,8 @@ export const decidedSchema = z.strictObject({
 export const readySchema = z.strictObject({
   status: z.enum(['ok', 'degraded']),
   problems: z.array(z.strictObject({ code: z.enum([...AGENT_PROBLEMS, ...HUB_PROBLEMS]), message: text })),
+  /** Since the last backup that "holdpoint backup" made; null where none is known. */
+  backup_age_seconds: z.number().int().nullable().default(null),
 });
 /** Answer of `/healthz`. */
 export const statusSchema = z.strictObject({ status: z.literal('ok') });

@@ -38,6 +38,8 @@ export interface RouteContext {
   /** Whether the store takes a write at this moment. */
   readonly writable: () => Promise<boolean>;
   readonly retention: Pick<Retention, 'apply'>;
+  /** Seconds since the last backup of the state; null where none is known. */
+  readonly backupAge: () => number | null;
   /** Text of the metrics. */
   readonly metrics: () => Promise<string>;
 }

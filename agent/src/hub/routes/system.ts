@@ -7,7 +7,7 @@ import type { RouteContext } from './context.ts';
 
 /** Health, metrics. */
 export function systemRoutes(context: RouteContext): readonly Route[] {
-  const { hub, connectedSince, awaySince, problems, local, writable, metrics } = context;
+  const { hub, connectedSince, awaySince, problems, local, writable, backupAge, metrics } = context;
   const { clock } = hub;
   const agents = { names: local, connectedSince, awaySince, problems, now: () => clock.now() };
   return [
@@ -19,13 +19,14 @@ export function systemRoutes(context: RouteContext): readonly Route[] {
       reply: api.readySchema,
       handle: async () => {
         // With a store that cannot even be read nothing else is asked of it.
-        if (!(await writable())) return readiness(agents, ['store']);
+        if (!(await writable())) return { ...readiness(agents, ['store']), backup_age_seconds: null };
         const own: HubProblemCode[] = [
           ...(hub.directory.problem() === null ? [] : ['people' as const]),
           ...(hub.policyStatus?.().problem == null ? [] : ['policy' as const]),
           ...((await overdueGlasses(hub)).length === 0 ? [] : ['break_glass' as const]),
         ];
-        return readiness(agents, own);
+        const age = backupAge();
+        return { ...readiness(agents, own), backup_age_seconds: age === null ? null : Math.floor(age) };
       },
     }),
     {
