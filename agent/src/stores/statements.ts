@@ -39,7 +39,10 @@ function refusingNul(native: Database.Statement): ReturnType<SqliteDatabase['pre
     reader: native.reader,
     all: (parameters) => native.all(asked(parameters)),
     run: (parameters) => native.run(asked(parameters)),
-    iterate: (parameters) => native.iterate(asked(parameters)),
+    // Rows are read page by page: an iterator would be one more native object to be kept.
+    iterate() {
+      throw new HoldpointError('internal', 'rows are read page by page');
+    },
   };
 }
 
