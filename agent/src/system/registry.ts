@@ -32,7 +32,7 @@ const TOKEN_HOSTS: Readonly<Record<string, string>> = { 'docker.io': 'auth.docke
 
 /** As Docker itself: plain HTTP is for the own machine alone. */
 const originOf = (host: string): string =>
-  (/^(?:localhost|127(?:\.\d+){3})(?::\d+)?$/.test(host) ? 'http' : 'https') + `://${host}`;
+  `${/^(?:localhost|127(?:\.\d+){3})(?::\d+)?$/.test(host) ? 'http' : 'https'}://${host}`;
 
 /** Registries over the distribution API; `ca`: PEM of an authority that is trusted beside those of the system. */
 export function httpRegistries({ ca }: { readonly ca: string | null }): Registries {
