@@ -11,6 +11,17 @@ const NATIVE = {
   'better-sqlite3': ['LICENSE', 'package.json', 'lib', 'build/Release/better_sqlite3.node'],
   'node-pty': ['LICENSE', 'package.json', 'lib', 'build/Release/pty.node'],
 };
+/** Packages whose part in C++ is inside packages of its own, built for every Node: what is needed to run, and where the part lies. */
+const PREBUILT = {
+  koffi: [
+    'LICENSE.txt',
+    'package.json',
+    'index.cjs',
+    'index.js',
+    ...['index.cjs', 'index.js', 'src/static.cjs', 'src/static.js'].map((name) => `src/koffi/${name}`),
+  ],
+  [`@koromix/koffi-linux-${process.arch}`]: ['package.json', 'index.js', `linux_${process.arch}/koffi.node`],
+};
 /** What only people who change a package read. */
 const NOT_RUN =
   /\.(map|ts|mts|cts|tsx|markdown|yml|flow)$|^(\.github|\.vscode|\.husky|\.editorconfig|\.eslint.*|\.prettier.*|\.npmignore|\.taprc|\.package-lock\.json|\.nycrc)$/;
@@ -47,10 +58,11 @@ export function layTree(root, work) {
     compile(join(tree, 'node_modules', name), node, work);
     keep(join(tree, 'node_modules', name), kept);
   }
+  for (const [name, kept] of Object.entries(PREBUILT)) keep(join(tree, 'node_modules', name), kept);
   tidy(join(tree, 'node_modules'));
   tidyPackages(join(tree, 'node_modules'));
   rmSync(join(tree, 'package-lock.json'));
-  for (const [name, kept] of Object.entries(NATIVE))
+  for (const [name, kept] of [...Object.entries(NATIVE), ...Object.entries(PREBUILT).slice(1)])
     prove(join(tree, 'node_modules', name, kept.at(-1)), join(node, 'bin/node'));
 
   cpSync(join(root, 'dist'), join(tree, 'dist'), { recursive: true, filter: (path) => !path.endsWith('.map') });

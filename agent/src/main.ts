@@ -88,6 +88,7 @@ function processParts(): Parts {
       return { readPayload, jwksVerifier };
     },
     clones: async () => import('./system/git/clone.ts'),
+    receipts: async (options) => (await import('./system/receipt-client.ts')).createReceiptClient(options),
     care: async () => ({ ...(await import('./care.ts')), ...(await import('./care-keys.ts')) }),
     ciYaml: async () => (await import('./runners/gitlab/yaml/yaml-parts.ts')).yamlParts,
     policies: async () => (await import('./directories/policy-parts.ts')).policyParts,

@@ -52,6 +52,14 @@ export const ALERT_CASES: Readonly<Record<string, AlertCase>> = {
   HoldpointNoAgent: one('holdpoint_hub_agents_connected', '1 0x20', '0x3 1x20'),
   HoldpointAuditBroken: one('holdpoint_hub_audit_intact', '0x20', '1x20'),
   HoldpointDamagedJob: one('holdpoint_agent_damaged_files_total', '0x10 1x10', '1x20'),
+  HoldpointReceiptRefused: {
+    fires: { [`holdpoint_agent_receipts_total{${OF}, outcome="no_receipt"}`]: '0x10 1x10' },
+    quiet: {
+      [`holdpoint_agent_receipts_total{${OF}, outcome="spent"}`]: '0+1x20',
+      [`holdpoint_agent_receipts_total{${OF}, outcome="no_receipt"}`]: '3x20',
+    },
+    after: 20,
+  },
   HoldpointBreakGlassUsed: one('holdpoint_hub_audit_events_total', '0x10 1x10', '3x20', 20, 'event="break_glass_used"'),
   HoldpointBreakGlassOverdue: one('holdpoint_hub_break_glass_overdue', '1x20', '0x20'),
   HoldpointWrongTokens: one('holdpoint_hub_rate_limited_total', '0x15 4x5', '0x20', 20, 'limit="wrong tokens"'),

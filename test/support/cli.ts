@@ -58,6 +58,7 @@ export async function runCli(argv: readonly string[], world: CliWorld = {}): Pro
     version: '1.2.3',
     startAgent: refuse,
     startHub: refuse,
+    receipts: refuse,
     copyStore: refuse,
     clones: () => import('../../agent/src/system/git/clone.ts'),
     payloads: async () => ({ readPayload, jwksVerifier }),

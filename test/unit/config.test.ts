@@ -46,6 +46,7 @@ describe('agent.yml', () => {
     expect(load(GOOD)).toEqual({
       file: join(folder, 'agent.yml'),
       gitlab: { url: 'https://gitlab.example.com', ca: null, tokenFile: null },
+      receipts: null,
       remote: null,
       gateway: { listen: { host: '127.0.0.1', port: 8093 }, drainMs: 55_000 },
       metrics: null,

@@ -129,6 +129,12 @@ export const COMMANDS: readonly {
     load: () => import('./commands/break-glass.ts'),
   },
   {
+    name: 'receipt',
+    usage: '[list|show|check]',
+    summary: 'what this host handed over: list, show, and check before a job runs',
+    load: () => import('./commands/receipt.ts'),
+  },
+  {
     name: 'policy',
     usage: '[show|check|explain|test|…]',
     summary: 'show, check, explain and test the policy',

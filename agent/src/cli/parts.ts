@@ -6,6 +6,7 @@ import type { Policy } from '../domain/policy.ts';
 import type { PolicyCaseFile } from '../domain/policy-case.ts';
 import type { PolicyPath } from '../domain/policy-explain.ts';
 import type { Principals } from '../domain/principal.ts';
+import type { ReceiptRow } from '../wire/receipts.ts';
 import type { PayloadReader } from './digest.ts';
 import type { SectionParts } from './digest-sections.ts';
 import type { HubToAsk } from './hub-look.ts';
@@ -193,11 +194,30 @@ export interface SystemUser {
   readonly gid: number;
 }
 
+/** Receipts of this host, asked for at its agent. */
+export interface ReceiptParts {
+  spend(jobResponse: Uint8Array, session: string): Promise<ReceiptSaid>;
+  check(jobId: number, token: string): Promise<ReceiptSaid>;
+  list(): Promise<readonly ReceiptRow[]>;
+}
+/** A receipt, or why there is none, in one line. */
+export type ReceiptSaid =
+  | {
+      readonly ok: true;
+      readonly receipt: { readonly jobId: number; readonly digest: string; readonly through?: string };
+    }
+  | { readonly ok: false; readonly refusal: string; readonly words: string };
+
 /** What commands need of the parts that they may not import; each is loaded when it is first asked for. */
 export interface Parts {
   readonly version: string;
   startAgent(config: AgentConfig): Promise<RunningAgent>;
   startHub(config: HubConfig): Promise<RunningHub>;
+  receipts(options: {
+    readonly socket: string;
+    readonly runner: string | null;
+    readonly patienceMs: number;
+  }): Promise<ReceiptParts>;
   /** Copies a store that no hub has open; rejects in words, and then nothing was written. */
   copyStore(from: StoreConfig, to: StoreConfig): Promise<StoreCopied>;
   /** How payloads are read, for `digest` and `diff`. */
