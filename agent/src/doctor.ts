@@ -20,6 +20,7 @@ import { lookAtBackup } from './system/host/backup.ts';
 import { lookAtDisk, lookAtStateDir, lookAtSync } from './system/host/disk.ts';
 import { lookAtFiles, type WantedFile } from './system/host/files.ts';
 import { lookAtProcesses } from './system/host/processes.ts';
+import { lookAtSocket } from './system/host/socket.ts';
 import { VERSION } from './version.ts';
 
 /** A configuration as far as this user may read it. */
@@ -133,7 +134,7 @@ function lookAtGateway({ host, port }: AgentConfig['gateway']['listen']): Promis
 
 function settingsOf({ config, faults, isClosed: hidden }: Lenient): Observation['settings'] {
   if (config === null) return { ok: false, problems: faults, hidden };
-  const { file, gitlab, gateway, stateDir, runners, warnings } = config;
+  const { file, gitlab, gateway, stateDir, runners, receipts, warnings } = config;
   return {
     ok: true,
     value: {
@@ -146,6 +147,7 @@ function settingsOf({ config, faults, isClosed: hidden }: Lenient): Observation[
         guarded: runner.protected && runner.mode !== 'monitor',
         ownToken: runner.gatewayToken !== undefined,
       })),
+      receipts: receipts === null ? null : { socket: receipts.socket, found: lookAtSocket(receipts.socket) },
       faults,
       warnings,
     },

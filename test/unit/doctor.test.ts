@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CHECKS, examine } from '../../agent/src/domain/doctor/examine.ts';
@@ -11,6 +12,7 @@ import {
   unseen,
 } from '../../agent/src/domain/doctor/observation.ts';
 import { placeOf } from '../../agent/src/domain/doctor/words.ts';
+import { lookAtSocket } from '../../agent/src/system/host/socket.ts';
 import { ROOT } from '../support/source-files.ts';
 
 const closed = unseen('closed to this user', 'run it as root');
@@ -40,6 +42,7 @@ const SETTINGS: SettingsLook = {
   gateway: { host: '127.0.0.1', port: 8093 },
   stateDir: '/var/lib/holdpoint',
   runners: [{ name: 'prod', guarded: true, ownToken: true }],
+  receipts: null,
   faults: [],
   warnings: [],
 };
@@ -55,6 +58,7 @@ const ENTRY: RunnerEntryLook = {
   tlsCa: null,
   usesRouter: false,
   docker: { network: 'host', extraHosts: [], privileged: false, volumes: [] },
+  custom: { prepare: null, run: null },
 };
 const withEntry = (change: Partial<RunnerEntryLook>, listen = '127.0.0.1'): Observation => ({
   ...BLIND,
@@ -67,6 +71,53 @@ const of = (check: string, observation: Observation): readonly Finding[] =>
   examine(observation).filter((one) => one.check === check);
 const brief = (findings: readonly Finding[]): readonly string[] =>
   findings.map(({ status, message }) => `${status} ${message}`);
+
+describe('receipts', () => {
+  const served = { socket: '/run/holdpoint/receipts.sock', found: { isSocket: true, openFolder: null } };
+  const custom = { executor: 'custom', custom: { prepare: '/usr/bin/holdpoint', run: '/usr/bin/holdpoint' } };
+  const with_ = (receipts: SettingsLook['receipts'], change: Partial<RunnerEntryLook>): Observation => {
+    const look = withEntry(change);
+    return { ...look, settings: { ok: true, value: { ...SETTINGS, receipts } } };
+  };
+  it.each([
+    ['an executor that asks', served, custom, /^ok .*its executor asks for the receipt of each job$/],
+    ['one that does not', served, {}, /^warn .*executor "docker" asks for no receipt/],
+    ['one with nobody to ask', null, custom, /^warn .*has nobody to ask for receipts$/],
+    ['neither', null, {}, /^ok .*asks for no receipt$/],
+    [
+      'a script of somebody’s before each job',
+      served,
+      { executor: 'custom', custom: { prepare: '/opt/prepare.sh', run: '/usr/bin/holdpoint' } },
+      /^warn .*prepare_exec \(\/opt\/prepare\.sh\) is not holdpoint/,
+    ],
+    ['no socket', { ...served, found: null }, custom, /^fail nothing is at receipts\.socket /],
+    [
+      'a file in its place',
+      { ...served, found: { isSocket: false, openFolder: null } },
+      custom,
+      /^fail .* is no socket$/,
+    ],
+    [
+      'T25: a folder in which others write',
+      { ...served, found: { isSocket: true, openFolder: { path: '/run/holdpoint', mode: 0o777 } } },
+      custom,
+      /^fail .*others can put a socket of theirs in its place/,
+    ],
+  ] as const)('%s', (_, receipts, change, says) => {
+    expect(brief(of('receipts', with_(receipts, change)))[0]).toMatch(says);
+  });
+
+  it('T25: the folder of a socket is looked at up to the root', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'holdpoint-doctor-socket-'));
+    chmodSync(folder, 0o755);
+    writeFileSync(join(folder, 'file'), '');
+    expect(lookAtSocket(join(folder, 'file'))).toEqual({ isSocket: false, openFolder: null });
+    chmodSync(folder, 0o1777);
+    expect(lookAtSocket(join(folder, 'file'))?.openFolder).toMatchObject({ path: folder });
+    expect(lookAtSocket(join(folder, 'none'))).toBeNull();
+    rmSync(folder, { recursive: true });
+  });
+});
 
 describe('a host on which nothing can be seen', () => {
   it('is told so by every check, each with why and with the way to see it; none is silent, none fails', () => {

@@ -12,6 +12,7 @@ import { jobNetwork } from './checks/job-network.ts';
 import { jobRouter } from './checks/job-router.ts';
 import { policy } from './checks/policy.ts';
 import { policyTests } from './checks/policy-tests.ts';
+import { receipts } from './checks/receipts.ts';
 import { rootWays } from './checks/root-ways.ts';
 import { runnerAddress } from './checks/runner-address.ts';
 import { runnerProcess } from './checks/runner-process.ts';
@@ -38,6 +39,7 @@ export const CHECKS: readonly Check[] = [
   cloneUrl,
   jobNetwork,
   executors,
+  receipts,
   sameUser,
   rootWays,
   secretFiles,

@@ -26,6 +26,16 @@ export interface SettingsLook {
     /** It has a token of this gateway. */
     readonly ownToken: boolean;
   }[];
+  /** Where receipts are asked for; null: nowhere. */
+  readonly receipts: {
+    readonly socket: string;
+    /** Null: nothing is there. */
+    readonly found: {
+      readonly isSocket: boolean;
+      /** A folder on the way to it that others may write in. */
+      readonly openFolder: { readonly path: string; readonly mode: number } | null;
+    } | null;
+  } | null;
   /** What keeps the agent from starting with it. */
   readonly faults: readonly string[];
   readonly warnings: readonly string[];
@@ -73,6 +83,8 @@ export interface RunnerEntryLook {
     readonly privileged: boolean;
     readonly volumes: readonly string[];
   };
+  /** What `[runners.custom]` calls before a job and for each of its stages. */
+  readonly custom: { readonly prepare: string | null; readonly run: string | null };
 }
 
 export interface RunnerFileLook {

@@ -36,6 +36,7 @@ function entryOf(
   known: KnownTokens,
 ): Omit<RunnerEntryLook, 'tlsCa'> & { caFile: string | null } {
   const docker = table(value.docker);
+  const custom = table(value.custom);
   return {
     file,
     name: text(value.name) ?? 'without a name',
@@ -52,6 +53,7 @@ function entryOf(
       privileged: docker.privileged === true,
       volumes: list(docker.volumes),
     },
+    custom: { prepare: text(custom.prepare_exec), run: text(custom.run_exec) },
   };
 }
 
