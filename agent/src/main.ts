@@ -116,6 +116,10 @@ function processParts(): Parts {
       const exit = await runCommandLine(argv, io, processParts());
       return { exit, out, err };
     },
+    executor: async (config, env) => {
+      const { openExecutor, processOutput } = await import('./wiring-executor.ts');
+      return openExecutor(config, { env, output: processOutput(), parent: process.ppid, version: VERSION });
+    },
     setup: async () => (await import('./setup.ts')).setupParts,
     doctor: async (request) => {
       const [{ observe }, { examine }] = await Promise.all([

@@ -33,6 +33,7 @@ const MAY: Record<string, readonly string[] | 'anything'> = {
   'wiring-hub.ts': 'anything',
   'wiring-receipts.ts': 'anything',
   'store-place.ts': 'anything',
+  'wiring-executor.ts': 'anything',
   'care.ts': 'anything',
   'care-keys.ts': 'anything',
   'demo.ts': 'anything',

@@ -57,6 +57,7 @@ export async function runCli(argv: readonly string[], world: CliWorld = {}): Pro
   const parts: Parts = {
     version: '1.2.3',
     startAgent: refuse,
+    executor: refuse,
     startHub: refuse,
     receipts: refuse,
     copyStore: refuse,

@@ -27,6 +27,12 @@ export const COMMANDS: readonly {
     load: () => import('./commands/hub.ts'),
   },
   {
+    name: 'executor',
+    usage: '[prepare|run|…]',
+    summary: "run the jobs of gitlab-runner's custom executor; refuse what did not come through the gate",
+    load: () => import('./commands/executor.ts'),
+  },
+  {
     name: 'init',
     usage: '[--yes]',
     summary: 'write the first configuration, and put the gateway before runners',

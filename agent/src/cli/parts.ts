@@ -1,3 +1,4 @@
+import type { ExecutorConfig } from '../config/executor.ts';
 import type { AgentConfig, HubConfig, StoreConfig } from '../config/load.ts';
 import type { ConfigSources } from '../config/sources.ts';
 import type { DeclaredJob } from '../domain/declared-job.ts';
@@ -207,6 +208,17 @@ export type ReceiptSaid =
       readonly receipt: { readonly jobId: number; readonly digest: string; readonly through?: string };
     }
   | { readonly ok: false; readonly refusal: string; readonly words: string };
+/** The custom executor of one call of gitlab-runner. */
+export interface ExecutorParts {
+  /** What config_exec prints. */
+  config(): Promise<object>;
+  /** Each verb resolves with the exit code that gitlab-runner is told; never rejects. */
+  prepare(stop: AbortSignal): Promise<number>;
+  run(script: string, stage: string, stop: AbortSignal): Promise<number>;
+  cleanup(): Promise<number>;
+  /** Removes what sessions that are over have left; answers with them. */
+  sweep(): Promise<readonly string[]>;
+}
 
 /** What commands need of the parts that they may not import; each is loaded when it is first asked for. */
 export interface Parts {
@@ -231,6 +243,8 @@ export interface Parts {
   /** How policy files are read; throws `bad_config` with all problems. */
   policies(): Promise<PolicyParts>;
   setup(): Promise<SetupParts>;
+  /** The custom executor, as gitlab-runner has called it with this environment. */
+  executor(config: ExecutorConfig, env: Readonly<Record<string, string | undefined>>): Promise<ExecutorParts>;
   /** Looks at this host, GitLab and the hub, and says what is to be mended; changes nothing. */
   doctor(options: DoctorRequest): Promise<readonly Finding[]>;
   /** Tells the service manager how the process is; does nothing where there is none. */

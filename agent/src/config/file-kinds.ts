@@ -1,12 +1,15 @@
+import { EXECUTOR_OPTIONS } from './executor-options.ts';
 import { type ConfigOption, DEFAULT_CONFIG_FILE, OPTIONS } from './options.ts';
 
 /** A configuration file of one process: its name, where it is looked for, and what may stand in it. */
 export interface FileKind {
-  readonly name: 'agent.yml' | 'hub.yml';
+  readonly name: 'agent.yml' | 'hub.yml' | 'executor.yml';
   readonly defaultFile: string;
   readonly options: readonly ConfigOption[];
   /** True where `runners[]` stands in it. */
   readonly runners: boolean;
+  /** True where its options are none of agent.yml's. */
+  readonly ownTable: boolean;
 }
 
 /** Options under `hub:` that are about an agent's way to a hub, and none of the hub's own. */
@@ -46,6 +49,7 @@ export const AGENT_FILE: FileKind = {
   defaultFile: DEFAULT_CONFIG_FILE,
   options: OPTIONS,
   runners: true,
+  ownTable: false,
 };
 
 /** What `holdpoint hub` reads: everything under `hub:` of agent.yml without that word, and what both need. */
@@ -54,11 +58,21 @@ export const HUB_FILE: FileKind = {
   defaultFile: '/etc/holdpoint/hub.yml',
   options: OPTIONS.filter(isOfHub).map(hubOption),
   runners: false,
+  ownTable: false,
+};
+
+/** What `holdpoint executor` reads: a file of its own, since the runner's user must read it and must not read the agent's. */
+export const EXECUTOR_FILE: FileKind = {
+  name: 'executor.yml',
+  defaultFile: '/etc/holdpoint/executor.yml',
+  options: EXECUTOR_OPTIONS,
+  runners: false,
+  ownTable: true,
 };
 
 /** A sentence about keys of agent.yml in the words of another file. */
 export function inWordsOf(kind: FileKind, text: string): string {
-  if (kind.name === 'agent.yml') return text;
+  if (kind.name !== 'hub.yml') return text;
   return kind.options
     .filter(({ key, written }) => key !== written)
     .reduce((words, { key, written }) => words.replaceAll(key, written), text)

@@ -22,6 +22,23 @@ export function durationMs(text: string): number | null {
   return parts ? Number(parts[1]) * UNIT_MS[parts[2]!]! : null;
 }
 
+const UNIT_BYTES: Readonly<Record<string, number>> = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
+
+/** Bytes of `64m`, `2g`; null for anything else. */
+export function sizeBytes(text: string): number | null {
+  const parts = /^(\d{1,6})([kmgt])$/.exec(text);
+  return parts ? Number(parts[1]) * UNIT_BYTES[parts[2]!]! : null;
+}
+
+/** The longest unit that writes these bytes without a rest, e.g. `512m`, `2g`. */
+export function sizeText(bytes: number): string {
+  for (const unit of ['t', 'g', 'm', 'k']) {
+    const size = UNIT_BYTES[unit]!;
+    if (bytes >= size && bytes % size === 0) return `${bytes / size}${unit}`;
+  }
+  return `${bytes} bytes`;
+}
+
 /** The longest unit that writes these milliseconds without a rest, e.g. `90s`, `1h`. */
 export function durationText(ms: number): string {
   for (const unit of ['d', 'h', 'm', 's']) {
@@ -93,6 +110,11 @@ export function readKind(option: ConfigOption, value: string | number | boolean,
     const ms = typeof value === 'string' ? durationMs(value) : null;
     if (ms === null) return bad(`${found}wanted a time like 90s, 10m, 1h or 30d`);
     return inRange(option, ms, durationText);
+  }
+  if (option.kind === 'size') {
+    const bytes = typeof value === 'string' ? sizeBytes(value) : null;
+    if (bytes === null) return bad(`${found}wanted a size like 64m, 512m or 2g`);
+    return inRange(option, bytes, sizeText);
   }
   if (typeof value !== 'string') return bad(`${found}wanted text; put it in quotes`);
   if (value.trim() === '' || /[\u0000-\u001f\u007f]/.test(value))

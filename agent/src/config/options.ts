@@ -1,5 +1,5 @@
 /** What the text of an option must look like; `kinds.ts` reads each. */
-export type OptionKind = 'url' | 'listen' | 'path' | 'store' | 'duration' | 'integer' | 'choice' | 'text';
+export type OptionKind = 'url' | 'listen' | 'path' | 'store' | 'duration' | 'integer' | 'size' | 'choice' | 'text';
 
 /** One scalar of agent.yml, told once: file key, flag, environment variable, default, unit, help. */
 export interface ConfigOption {
@@ -17,7 +17,7 @@ export interface ConfigOption {
   readonly required: boolean;
   /** Words that a `choice` may have. */
   readonly choices: readonly string[];
-  /** Lowest and highest number: milliseconds of a duration, the number of an integer. */
+  /** Lowest and highest number: milliseconds of a duration, bytes of a size, the number of an integer. */
   readonly range: readonly [number, number];
   /** Unit or shape, for people. */
   readonly unit: string;
@@ -30,7 +30,8 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-function option(key: string, kind: OptionKind, help: string, more: Partial<ConfigOption> = {}): ConfigOption {
+/** An option of the table; what it does not say is as with most. */
+export function option(key: string, kind: OptionKind, help: string, more: Partial<ConfigOption> = {}): ConfigOption {
   const words = key.replace(/[._]/g, '-');
   return {
     key,
@@ -57,6 +58,7 @@ const UNITS: Readonly<Record<OptionKind, string>> = {
   store: 'sqlite:file or postgres://…',
   duration: 'time',
   integer: 'number',
+  size: 'size',
   choice: 'word',
   text: 'text',
 };

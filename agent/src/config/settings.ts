@@ -28,18 +28,19 @@ export interface Settings {
   readonly missing: (key: string, more?: string) => void;
 }
 
-const optionOf = (key: string): ConfigOption => OPTIONS.find((option) => option.key === key)!;
-const defaultOf = (key: string): string => optionOf(key).default ?? '';
-
 /** Reads flags, environment and one kind of file; what is wrong is in `problems`. */
 export function readSettings(sources: ConfigSources, kind: FileKind): Settings {
+  // hub.yml writes some defaults in its own words; what they are stands in the table of all.
+  const table = kind.ownTable ? kind.options : OPTIONS;
+  const optionOf = (key: string): ConfigOption => table.find((option) => option.key === key)!;
+  const defaultOf = (key: string): string => optionOf(key).default ?? '';
   const problems: ConfigProblem[] = [];
   const { file, yaml } = openConfigFile(sources, kind, problems);
   problems.push(...yaml.problems);
   // A value that YAML itself made unreadable is blamed once.
   const blamed = new Set(yaml.problems.map((problem) => problem.where));
   if (yaml.tree !== null) problems.push(...shapeProblems(yaml, kind).filter((problem) => !blamed.has(problem.where)));
-  problems.push(...unknownVariables(sources.env));
+  problems.push(...unknownVariables(sources.env, kind));
 
   const settings = new Map<string, Setting>();
   const wasBlamed = (key: string): boolean =>

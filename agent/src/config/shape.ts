@@ -54,7 +54,7 @@ function sectionShape(kind: FileKind, section: string): Record<string, z.ZodType
     }
   }
   // A list stands in the file only.
-  if (section === (kind.name === 'agent.yml' ? 'hub.' : '')) members.notify = notifySchema.optional();
+  if (!kind.ownTable && section === (kind.name === 'agent.yml' ? 'hub.' : '')) members.notify = notifySchema.optional();
   return members;
 }
 

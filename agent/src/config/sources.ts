@@ -59,8 +59,8 @@ export function openConfigFile(
 }
 
 /** Variables that begin with HOLDPOINT_ and mean nothing: typing mistakes that would go unnoticed. */
-export function unknownVariables(env: ConfigSources['env']): ConfigProblem[] {
-  const known = [...OPTIONS.map((option) => option.env), ...CLIENT_ENV];
+export function unknownVariables(env: ConfigSources['env'], kind: FileKind): ConfigProblem[] {
+  const known = [...[...OPTIONS, ...kind.options].map((option) => option.env), ...CLIENT_ENV];
   return Object.keys(env)
     .filter((name) => name.startsWith('HOLDPOINT_') && !known.includes(name) && !SERVICE_LINK.test(name))
     .map((name) => {

@@ -28,6 +28,8 @@ export interface ExecutorJob {
   readonly projectId: number;
   readonly projectPath: string;
   readonly name: string;
+  /** True where GitLab says that the job runs for a protected ref; caches are kept apart by it. */
+  readonly protectedRef: boolean;
   /** Milliseconds that GitLab gives the job; null where it does not say. */
   readonly timeoutMs: number | null;
   readonly image: WantedImage | null;
@@ -45,8 +47,12 @@ export interface ExecutorJob {
 /** The process that started the executor, so that a later one can tell whether it is still there. */
 export interface OwnerProcess {
   readonly pid: number;
-  /** Ticks since boot, with the boot's id: together with the pid no other process has them. */
-  readonly startedAt: string;
+  /** Ticks between boot and start: with pid, boot and namespace no other process has them. */
+  readonly startedAt: number;
+  /** Id of the host's boot. */
+  readonly boot: string;
+  /** Namespace that the pid counts in: from another one it says nothing. */
+  readonly namespace: string;
 }
 
 /** One run of one job on this host; all stages of it, though processes of their own, have the same. */
@@ -96,6 +102,13 @@ export interface Leftover {
   readonly endsBefore: number | null;
 }
 
+/** Folders of a job; `shared` where other jobs of the same runner have the same. */
+export interface ExecutorPlaces {
+  readonly buildsDir: string;
+  readonly cacheDir: string;
+  readonly shared: boolean;
+}
+
 /**
  * Something that runs jobs. Each verb is called by a process of its own: whatever one verb must know of an earlier one
  * stands on the host under the session's name, where a later process finds it even after a kill -9.
@@ -103,8 +116,8 @@ export interface Leftover {
 export interface ExecutorDriver {
   readonly name: string;
   readonly version: string;
-  /** Where the working copies and the cache lie, as the job sees them. */
-  readonly places: { readonly buildsDir: string; readonly cacheDir: string; readonly shared: boolean };
+  /** Where the working copies and the cache of a session lie, as the job sees them. */
+  places(session: string): ExecutorPlaces;
   /** Makes everything that stages need; what an attempt before has left of this session is removed first. `exited` with 0 is success. */
   prepare(session: ExecutorSession, call: ExecutorCall): Promise<ExecutorResult>;
   /** Runs one script; `system_failure` where this session was never prepared. No process of it lives on afterwards. */

@@ -1,0 +1,168 @@
+import { z } from 'zod';
+import { HoldpointError } from '../../../domain/errors.ts';
+import type { ExecutorJob, WantedImage, WantedService } from '../../../ports/executor.ts';
+import { expander, type PayloadVariable, payloadVariable } from './expand.ts';
+
+/** The gateway takes no payload over 4 MiB; re-encoded it may grow a little. */
+export const MAX_JOB_RESPONSE_BYTES = 16 * 1024 * 1024;
+/** More than a job can use; each costs a container. */
+const MAX_SERVICES = 50;
+
+const words = z.array(z.string()).nullish();
+const image = z.looseObject({
+  name: z.string(),
+  entrypoint: words,
+  executor_opts: z
+    .looseObject({ docker: z.looseObject({ platform: z.string().nullish(), user: z.string().nullish() }).nullish() })
+    .nullish(),
+  pull_policy: words,
+});
+const service = image.extend({
+  alias: z.string().nullish(),
+  command: words,
+  variables: z.array(payloadVariable).nullish(),
+});
+const payload = z.looseObject({
+  id: z.number().int().positive(),
+  token: z.string().min(1),
+  job_info: z.looseObject({
+    name: z.string(),
+    project_id: z.number().int(),
+    project_full_path: z.string().nullish(),
+  }),
+  runner_info: z.looseObject({ timeout: z.number().nullish() }).nullish(),
+  variables: z.array(payloadVariable).nullish(),
+  image: image.nullish(),
+  services: z.array(service).max(MAX_SERVICES).nullish(),
+  credentials: z
+    .array(
+      z.looseObject({
+        type: z.string(),
+        url: z.string(),
+        username: z.string().nullish(),
+        password: z.string().nullish(),
+      }),
+    )
+    .nullish(),
+});
+
+type ImageJson = z.output<typeof image>;
+type ServiceJson = z.output<typeof service>;
+
+/** The reference that gitlab-runner would pull; refused where what is left of it is none. */
+function reference(name: string, expand: (text: string) => string, what: string): string {
+  const text = expand(name).trim();
+  if (/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}$/.test(text)) return text;
+  const hint = text.includes('${{')
+    ? 'job inputs in it are not replaced here'
+    : 'variables of the runner itself are not known here';
+  throw new HoldpointError('bad_input', `${what} of the job is no reference of an image: ${hint}; write its name out`);
+}
+
+function wanted(json: ImageJson, expand: (text: string) => string, what: string): WantedImage {
+  const docker = json.executor_opts?.docker;
+  const user = expand(docker?.user ?? '');
+  const platform = expand(docker?.platform ?? '');
+  const entrypoint = json.entrypoint ?? [];
+  return {
+    reference: reference(json.name, expand, what),
+    // `entrypoint: [""]` is how a job says that there is to be none; GitLab writes an empty list where it says nothing.
+    entrypoint: entrypoint.length === 0 ? null : entrypoint.filter((word, index) => index > 0 || word !== ''),
+    user: user === '' ? null : user,
+    platform: platform === '' ? null : platform,
+    pullPolicies: json.pull_policy ?? [],
+  };
+}
+
+/** Host names that GitLab gives a service which has no alias: its name without tag, the slashes written in two ways. */
+export function defaultAliases(name: string): readonly string[] {
+  const bare = name
+    .replace(/@.*$/, '')
+    .replace(/:[^/:]*$/, '')
+    .replace(/:\d+\//, '/');
+  return [...new Set([bare.replaceAll('/', '__'), bare.replaceAll('/', '-')])];
+}
+
+/**
+ * Variables of a job that its services see: those that people have set. What GitLab adds (CI_JOB_TOKEN, CI_REGISTRY_PASSWORD
+ * and the rest) is none of a database's business; files are paths in the job's own container.
+ */
+function serviceVariables(of: ServiceJson, variables: readonly PayloadVariable[]): Record<string, string> {
+  const expand = expander([...variables, ...(of.variables ?? [])]);
+  const textOf = (variable: PayloadVariable) => (variable.raw === true ? variable.value : expand(variable.value));
+  const own = variables.filter(
+    ({ key, file }) => file !== true && !/^(CI|GITLAB|FF|CHAT|TRIGGER|DOCKER_AUTH)_|^CI$/.test(key),
+  );
+  const all = [...own, ...(of.variables ?? [])].filter(({ key }) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(key));
+  return Object.fromEntries(all.map((variable) => [variable.key, textOf(variable)]));
+}
+
+function wantedService(json: ServiceJson, variables: readonly PayloadVariable[], index: number): WantedService {
+  const expand = expander(variables);
+  const base = wanted(json, expand, `service ${index + 1}`);
+  const named = expand(json.alias ?? '')
+    .split(/[\s,]+/)
+    .filter((name) => /^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$/.test(name));
+  const aliases = [...new Set([...named, ...defaultAliases(base.reference)])];
+  const command = json.command ?? [];
+  return {
+    ...base,
+    aliases,
+    command: command.length === 0 ? null : command,
+    variables: serviceVariables(json, variables),
+  };
+}
+
+/** A job with what makes a session of it. */
+export interface ReadJob {
+  readonly job: ExecutorJob;
+  /** The job's own token: it tells two jobs with the same id at two GitLabs apart; secret. */
+  readonly token: string;
+}
+
+/** Reads the bytes of JOB_RESPONSE_FILE; throws `bad_input` where they are no job. */
+export function readExecutorJob(bytes: Uint8Array): ReadJob {
+  if (bytes.length > MAX_JOB_RESPONSE_BYTES)
+    throw new HoldpointError('bad_input', `JOB_RESPONSE_FILE is larger than ${MAX_JOB_RESPONSE_BYTES} bytes: no job`);
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new HoldpointError('bad_input', 'JOB_RESPONSE_FILE is not JSON; wanted the job as gitlab-runner writes it', {
+      cause,
+    });
+  }
+  const read = payload.safeParse(json);
+  if (!read.success) {
+    const [issue] = read.error.issues;
+    const where = issue?.path.join('.') ?? '';
+    throw new HoldpointError(
+      'bad_input',
+      `JOB_RESPONSE_FILE is no job: ${where === '' ? 'not an object' : `"${where}" is not as expected`}`,
+    );
+  }
+  const { id, token, job_info: info, ...rest } = read.data;
+  const variables = rest.variables ?? [];
+  const expand = expander(variables);
+  const timeout = rest.runner_info?.timeout ?? 0;
+  return {
+    token,
+    job: {
+      id,
+      projectId: info.project_id,
+      projectPath:
+        info.project_full_path ??
+        variables.find(({ key }) => key === 'CI_PROJECT_PATH')?.value ??
+        `project ${info.project_id}`,
+      name: info.name,
+      protectedRef: variables.findLast(({ key }) => key === 'CI_COMMIT_REF_PROTECTED')?.value === 'true',
+      timeoutMs: timeout > 0 ? timeout * 1000 : null,
+      image: rest.image == null || rest.image.name.trim() === '' ? null : wanted(rest.image, expand, 'the image'),
+      services: (rest.services ?? []).map((each, index) => wantedService(each, variables, index)),
+      registries: (rest.credentials ?? [])
+        .filter(({ type }) => type === 'registry')
+        .map(({ url, username, password }) => ({ registry: url, username: username ?? '', password: password ?? '' })),
+      debugServices: variables.findLast(({ key }) => key === 'CI_DEBUG_SERVICES')?.value === 'true',
+    },
+  };
+}

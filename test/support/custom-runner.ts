@@ -1,0 +1,208 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { ROOT } from './source-files.ts';
+
+const MAIN = join(ROOT, 'dist/agent/src/main.js');
+/** Other numbers than any program of ours ends with by itself. */
+export const BUILD_FAILURE = 101;
+export const SYSTEM_FAILURE = 102;
+
+let jobs = 1000;
+
+/** What one call of the executor has done. */
+export interface Called {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly out: string;
+  readonly err: string;
+  /** Both streams as they came. */
+  readonly all: string;
+}
+
+/** One call that is under way. */
+export interface Calling {
+  readonly ended: Promise<Called>;
+  /** Resolves when what was printed matches. */
+  printed(wanted: RegExp): Promise<void>;
+  /** A signal for the whole process group, as gitlab-runner cancels. */
+  signal(name: NodeJS.Signals): void;
+}
+
+/** What stands in the payload of a job beside what every job has. */
+export interface JobParts {
+  readonly id?: number;
+  readonly name?: string;
+  readonly image?: object | null;
+  readonly services?: readonly object[];
+  readonly variables?: readonly object[];
+  readonly timeout?: number;
+  readonly config?: string;
+}
+
+interface Message {
+  readonly call: number;
+  readonly pid?: number;
+  readonly out?: string;
+  readonly err?: string;
+  readonly code?: number | null;
+  readonly signal?: NodeJS.Signals | null;
+}
+
+/** Calls the built executor as gitlab-runner does: from one process that stays, in groups of their own, with its variables. */
+export class CustomRunner {
+  readonly folder = mkdtempSync(join(tmpdir(), 'holdpoint-runner-'));
+  readonly config: string;
+  readonly #process: ChildProcess;
+  readonly #calls = new Map<number, (message: Message) => void>();
+  readonly #groups = new Set<number>();
+  #last = 0;
+
+  constructor(config: string) {
+    this.config = join(this.folder, 'executor.yml');
+    writeFileSync(this.config, config);
+    const script = join(ROOT, 'test/support/custom-runner-process.mjs');
+    this.#process = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
+    createInterface({ input: this.#process.stdout! }).on('line', (line) => {
+      const message = JSON.parse(line) as Message;
+      this.#calls.get(message.call)?.(message);
+    });
+  }
+
+  job(parts: JobParts = {}): CustomJob {
+    return new CustomJob(this, parts.id ?? ++jobs, parts);
+  }
+
+  start(args: readonly string[], env: Record<string, string>): Calling {
+    const call = ++this.#last;
+    const chunks: { out: Buffer[]; err: Buffer[]; all: Buffer[] } = { out: [], err: [], all: [] };
+    const text = (of: keyof typeof chunks) => Buffer.concat(chunks[of]).toString('latin1');
+    let [pid, over] = [0, false];
+    let news = () => {};
+    const ended = new Promise<Called>((resolve) => {
+      this.#calls.set(call, (message) => {
+        if (message.pid !== undefined) {
+          pid = message.pid;
+          this.#groups.add(pid);
+        }
+        for (const stream of ['out', 'err'] as const) {
+          const chunk = message[stream];
+          if (chunk === undefined) continue;
+          const bytes = Buffer.from(chunk, 'base64');
+          chunks[stream].push(bytes);
+          chunks.all.push(bytes);
+        }
+        if (message.code !== undefined) {
+          over = true;
+          this.#groups.delete(pid);
+          resolve({
+            code: message.code,
+            signal: message.signal ?? null,
+            out: text('out'),
+            err: text('err'),
+            all: text('all'),
+          });
+        }
+        news();
+      });
+    });
+    const whole = { PATH: process.env.PATH ?? '', HOME: this.folder, ...env };
+    const line = JSON.stringify({ call, command: process.execPath, args: [MAIN, 'executor', ...args], env: whole });
+    this.#process.stdin!.write(`${line}\n`);
+    return {
+      ended,
+      async printed(wanted) {
+        while (!wanted.test(text('all'))) {
+          if (over) throw new Error(`never printed ${wanted}:\n${text('all')}`);
+          await new Promise<void>((resolve) => {
+            news = resolve;
+          });
+        }
+      },
+      signal: (name) => void process.kill(-pid, name),
+    };
+  }
+
+  /** As if gitlab-runner had been killed: what it has started goes on. */
+  async kill(): Promise<void> {
+    const gone = new Promise((resolve) => this.#process.once('exit', resolve));
+    this.#process.kill('SIGKILL');
+    await gone;
+  }
+
+  async stop(): Promise<void> {
+    for (const pid of this.#groups) {
+      try {
+        process.kill(-pid, 'SIGKILL');
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+    if (this.#process.exitCode === null && this.#process.signalCode === null) await this.kill();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** One job of that runner. */
+export class CustomJob {
+  readonly #env: Record<string, string>;
+  readonly #folder: string;
+  readonly #runner: CustomRunner;
+  readonly id: number;
+  readonly #config: string;
+
+  constructor(runner: CustomRunner, id: number, parts: JobParts) {
+    this.#runner = runner;
+    this.id = id;
+    this.#folder = join(runner.folder, `job-${id}-${Math.random().toString(36).slice(2)}`);
+    mkdirSync(this.#folder);
+    const response = join(this.#folder, 'response.json');
+    const payload = {
+      id,
+      token: `glcbt-${id}`,
+      job_info: { name: parts.name ?? 'deploy', project_id: 7, project_full_path: 'acme/payments/api' },
+      runner_info: { timeout: parts.timeout ?? 3600 },
+      variables: parts.variables ?? [],
+      image: parts.image === undefined ? null : parts.image,
+      services: parts.services ?? [],
+      credentials: [],
+    };
+    writeFileSync(response, JSON.stringify(payload), { mode: 0o600 });
+    this.#config = parts.config ?? runner.config;
+    this.#env = {
+      JOB_RESPONSE_FILE: response,
+      BUILD_EXIT_CODE_FILE: join(this.#folder, 'exit-code'),
+      BUILD_FAILURE_EXIT_CODE: String(BUILD_FAILURE),
+      SYSTEM_FAILURE_EXIT_CODE: String(SYSTEM_FAILURE),
+      CUSTOM_ENV_CI_JOB_ID: String(id),
+      CUSTOM_ENV_DEPLOY_KEY: 'the-secret-of-a-variable',
+      SECRET_OF_THE_HOST: 'the-secret-of-the-host',
+    };
+  }
+
+  start(verb: string, ...args: string[]): Calling {
+    return this.#runner.start([verb, '--config', this.#config, ...args], this.#env);
+  }
+
+  call(verb: string, ...args: string[]): Promise<Called> {
+    return this.start(verb, ...args).ended;
+  }
+
+  startStage(stage: string, script: string): Calling {
+    const path = join(this.#folder, `script-${stage}`);
+    writeFileSync(path, script, { mode: 0o700 });
+    return this.start('run', path, stage);
+  }
+
+  stage(stage: string, script: string): Promise<Called> {
+    return this.startStage(stage, script).ended;
+  }
+
+  /** What the executor has written as the job's own exit code; null for nothing. */
+  exitCode(): number | null {
+    const path = this.#env.BUILD_EXIT_CODE_FILE!;
+    return existsSync(path) ? Number(readFileSync(path, 'utf8')) : null;
+  }
+}
