@@ -140,6 +140,49 @@ describe('a host whose executor asks for receipts', () => {
     expect(readFileSync(join(folder, 'agent.yml'), 'utf8')).toContain('receipts');
   });
 
+  it('is asked by the custom executor before it makes anything, and at each stage; cleaned up, the job runs no more (T25, T39)', async () => {
+    const id = enqueue();
+    const payload = await handedOut();
+    const path = join(folder, 'executor.json');
+    const script = join(folder, 'stage.sh');
+    writeFileSync(script, 'echo hello from the job\n', { mode: 0o700 });
+    const flags = ['--driver', 'dummy', '--work-dir', join(folder, 'work'), '--receipt-socket', socket()];
+    const env = {
+      JOB_RESPONSE_FILE: path,
+      SYSTEM_FAILURE_EXIT_CODE: String(SYSTEM_FAILURE),
+      BUILD_FAILURE_EXIT_CODE: '72',
+    };
+    const call = (file: Uint8Array, verb: string, ...more: string[]) => {
+      writeFileSync(path, file, { mode: 0o600 });
+      return holdpoint(['executor', verb, ...more, ...flags], env);
+    };
+    const job = jobResponse(payload) as Loose;
+    expect(job.id).toBe(id);
+    job.image.name = 'evil.example.com/tools:1';
+    const changed = await call(writtenAs(job), 'prepare');
+    expect([changed.code, `${changed.out}${changed.err}`]).toEqual([
+      SYSTEM_FAILURE,
+      expect.stringContaining('it differs at image'),
+    ]);
+
+    const good = runnerWrites(payload);
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const prepared = await call(good, 'prepare');
+      expect(prepared, `${prepared.out}${prepared.err}`).toMatchObject({ code: 0 });
+    }
+    const ran = await call(good, 'run', script, 'step_script');
+    expect([ran.code, ran.out]).toEqual([0, expect.stringContaining('hello from the job')]);
+    const other = await call(writtenAs(job), 'run', script, 'step_script');
+    expect([other.code, other.out.includes('hello')]).toEqual([SYSTEM_FAILURE, false]);
+    expect((await call(good, 'cleanup')).code).toBe(0);
+    const again = await call(good, 'prepare');
+    expect([again.code, `${again.out}${again.err}`]).toEqual([
+      SYSTEM_FAILURE,
+      expect.stringContaining('is used already'),
+    ]);
+    expect((await call(good, 'run', script, 'step_script')).code).toBe(SYSTEM_FAILURE);
+  });
+
   it('says what to do where nobody can be asked, and never goes on', async () => {
     const nowhere = await holdpoint(['receipt', 'list', '--socket', join(folder, 'none.sock')]);
     expect([nowhere.code, nowhere.err.includes('is the agent up')]).toEqual([1, true]);
