@@ -130,7 +130,7 @@ embedded  connected     7h  0.1.0         2  prod-deployer-01, open (not gated)
     ['agents'],
     `AGENT    LINK       SINCE  VERSION  PARKED  RUNNERS
 build-1  connected     7h  0.1.0         2  prod-deployer-01, open (not gated)
-build-1: snapshot 41, 30s old, policy sha256:aaaaaaaa (not the one in force), clock 90s behind
+build-1: snapshot 41, 30s old, policy sha256:aaaaaaaa (not in force), clock -90s
 build-1: its clock is 90 seconds behind this hub's
 `,
   ],

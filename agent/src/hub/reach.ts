@@ -1,18 +1,9 @@
-import type { AgentProblem } from '../domain/agent-problem.ts';
 import { HoldpointError } from '../domain/errors.ts';
-import type { AgentStatus, Agents } from '../ports/agents.ts';
-import type { Examined } from '../ports/gatekeeper.ts';
+import type { Agents } from '../ports/agents.ts';
 import type { FarHubs } from './between/far-hubs.ts';
+import type { Connected } from './connected.ts';
 import type { LinkServer } from './link-server.ts';
 
-/** An agent that is connected, to this hub or to another on its store. */
-export interface Connected {
-  /** Epoch ms. */
-  readonly since: number;
-  readonly problems: readonly AgentProblem[];
-  readonly examined: Examined | null;
-  readonly status: AgentStatus | null;
-}
 /** Agents wherever they are connected. */
 export interface Reach extends Agents {
   /** Null for one that is away. */

@@ -22,8 +22,8 @@ import type { ApprovalDetail, ApprovalView } from '../wire/approvals.ts';
 import type { AuditRow } from '../wire/audit.ts';
 import { toSnake } from '../wire/case.ts';
 import type { ExaminedView } from '../wire/doctor.ts';
+import type { Connected } from './connected.ts';
 import { breakGlassView } from './policy-views.ts';
-import type { Connected } from './reach.ts';
 
 const time = (at: number): string => new Date(at).toISOString();
 const timeOrNull = (at: number | null): string | null => (at === null ? null : time(at));

@@ -53,9 +53,9 @@ function heldWords({ snapshot, clock_skew_ms: skew }: AgentView, now: number): r
   const ahead =
     skew === null || Math.abs(skew) < 1_000
       ? []
-      : [`clock ${Math.round(Math.abs(skew) / 1_000)}s ${skew > 0 ? 'ahead' : 'behind'}`];
+      : [`clock ${skew > 0 ? '+' : '-'}${Math.round(Math.abs(skew) / 1_000)}s`];
   if (snapshot === null) return ahead;
-  const policy = `policy ${printable(snapshot.policy).slice(0, 15)}${snapshot.policy_in_force ? '' : ' (not the one in force)'}`;
+  const policy = `policy ${printable(snapshot.policy).slice(0, 15)}${snapshot.policy_in_force ? '' : ' (not in force)'}`;
   return [`snapshot ${snapshot.seq}, ${age(now - Date.parse(snapshot.heard_at))} old`, policy, ...ahead];
 }
 
