@@ -68,10 +68,10 @@ export async function startDocker(): Promise<Docker> {
   const compose: Docker['compose'] = (cwd, more, ...args) =>
     runProgram(process.env.DOCKER_COMPOSE_PATH ?? 'docker-compose', args, { cwd, env: { ...env, ...more } });
   const stop = async () => {
+    for (const rule of rules.splice(0)) await runProgram('iptables', ['-w', '-D', ...rule], { anyway: true });
     const all = (await runProgram('docker', ['ps', '-aq'], { env, anyway: true })).trim();
     if (/^[0-9a-f\s]+$/.test(all))
       await runProgram('docker', ['rm', '-fv', ...all.split(/\s+/)], { env, anyway: true });
-    for (const rule of rules) await runProgram('iptables', ['-w', '-D', ...rule], { anyway: true });
     await runProgram('docker', ['network', 'prune', '-f'], { env, anyway: true });
     engine.kill('SIGTERM');
     await ended;
