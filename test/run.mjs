@@ -78,6 +78,15 @@ const NEEDS = [
     paths: ['/usr/sbin/dockerd', '/usr/bin/dockerd'],
     root: true,
   },
+  ...[
+    {
+      what: 'dockerd',
+      debian: 'docker.io',
+      variable: 'DOCKERD_PATH',
+      paths: ['/usr/sbin/dockerd', '/usr/bin/dockerd'],
+    },
+    { what: 'busybox-static', debian: 'busybox-static', variable: 'BUSYBOX_PATH', paths: ['/bin/busybox'] },
+  ].map((need) => ({ suite: 'test/executors/docker', root: true, ...need })),
   {
     suite: 'test/packages/docker',
     what: 'docker-compose',

@@ -40,6 +40,8 @@ export interface JobParts {
   readonly variables?: readonly object[];
   readonly timeout?: number;
   readonly config?: string;
+  /** Text of JOB_RESPONSE_FILE, instead of one made from the rest. */
+  readonly response?: Uint8Array;
 }
 
 interface Message {
@@ -169,7 +171,7 @@ export class CustomJob {
       services: parts.services ?? [],
       credentials: [],
     };
-    writeFileSync(response, JSON.stringify(payload), { mode: 0o600 });
+    writeFileSync(response, parts.response ?? JSON.stringify(payload), { mode: 0o600 });
     this.#config = parts.config ?? runner.config;
     this.#env = {
       JOB_RESPONSE_FILE: response,

@@ -10,6 +10,8 @@ const START_MS = 90_000;
 
 /** A Docker engine of the test's own: it sees no image and no container of anybody else, and takes all of its own with it. */
 export interface Docker {
+  /** Path of its socket. */
+  readonly socket: string;
   /** Runs `docker …` and gives what it printed. */
   run(...args: string[]): Promise<string>;
   /** Makes an image of the files below a folder. */
@@ -85,5 +87,5 @@ export async function startDocker(): Promise<Docker> {
     await stop();
     throw error;
   }
-  return { run, importTree, open, compose, until, stop };
+  return { socket: at('engine.sock'), run, importTree, open, compose, until, stop };
 }

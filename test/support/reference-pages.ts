@@ -1,4 +1,4 @@
-import { AGENT_FILE, type FileKind, HUB_FILE } from '../../agent/src/config/file-kinds.ts';
+import { AGENT_FILE, EXECUTOR_FILE, type FileKind, HUB_FILE } from '../../agent/src/config/file-kinds.ts';
 import { ERRORS, type ErrorCode } from '../../agent/src/domain/errors.ts';
 
 /** What each error means and what to do: beside the table of codes, so that none can be without. */
@@ -72,7 +72,7 @@ function optionsTable({ name, options }: FileKind): string {
 
 /** Text of agent/docs/options.md. */
 export function optionsPage(): string {
-  return `# Options of \`holdpoint agent\` and \`holdpoint hub\`
+  return `# Options of \`holdpoint agent\`, \`holdpoint hub\` and \`holdpoint executor\`
 
 ${MARK}
 
@@ -106,6 +106,12 @@ A hub alone, for agents on other hosts. Its file has everything that stands unde
 both processes need. Flags and variables are the same for both.
 
 ${optionsTable(HUB_FILE)}
+## holdpoint executor
+
+What \`[runners.custom]\` of gitlab-runner calls ([executor](executor.md)). Its file is \`--config FILE\`, \`HOLDPOINT_CONFIG\` or
+\`/etc/holdpoint/executor.yml\`; the runner's user must be able to read it, and must not be able to write it. Sizes are written \`64m\`, \`2g\`.
+
+${optionsTable(EXECUTOR_FILE)}
 ## Commands
 
 Commands that talk to a hub take \`--hub URL\` or \`HOLDPOINT_HUB_URL\` (default \`http://127.0.0.1:8094\`), and the token from

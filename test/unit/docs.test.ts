@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { AGENT_FILE, HUB_FILE } from '../../agent/src/config/file-kinds.ts';
+import { AGENT_FILE, EXECUTOR_FILE, HUB_FILE } from '../../agent/src/config/file-kinds.ts';
 import { ERRORS } from '../../agent/src/domain/errors.ts';
 import { eventsPage } from '../support/audit-events-page.ts';
 import { runCli } from '../support/cli.ts';
@@ -31,10 +31,11 @@ describe('the reference pages', () => {
   it.each([
     ['agent', AGENT_FILE],
     ['hub', HUB_FILE],
+    ['executor prepare', EXECUTOR_FILE],
   ] as const)(
     '"holdpoint %s --help" has every option of the table with its variable and default, and no other',
     async (name, { options }) => {
-      const { out } = await runCli([name, '--help']);
+      const { out } = await runCli([...name.split(' '), '--help']);
       const flags = [...out.matchAll(/^ {2}(?:-h, )?(--[a-z-]+)/gm)].map((match) => match[1]);
       expect(flags).toEqual(['--config', ...options.map((option) => option.flag), '--json', '--help']);
       const words = out.replace(/\s+/g, ' ');

@@ -20,6 +20,11 @@ export const EXECUTOR_OPTIONS: readonly ConfigOption[] = [
   option('receipt_socket', 'path', 'where the agent of this host is asked for receipts', {
     default: '/run/holdpoint/receipts.sock',
   }),
+  option('receipt_wait', 'duration', 'how long an agent that does not answer is waited for: it may be starting', {
+    default: '90s',
+    range: [0, HOUR],
+  }),
+  option('runner', 'text', "name in agent.yml of the runner that is served here; another's receipts are refused"),
   option('builds_dir', 'path', "where the working copy is in the job's container", {
     default: '/builds',
     unit: 'folder',

@@ -9,6 +9,9 @@ export interface ExecutorConfig {
   readonly driver: 'docker' | 'dummy';
   /** Path of the socket that is asked for receipts; null only where the file says `receipts: off`. */
   readonly receiptSocket: string | null;
+  readonly receiptWaitMs: number;
+  /** Null: a receipt for any runner of the host is taken. */
+  readonly runner: string | null;
   readonly workDir: string;
   readonly graceMs: number;
   readonly prepareTimeoutMs: number;
@@ -79,6 +82,8 @@ export function loadExecutorConfig(sources: ConfigSources): ExecutorConfig {
     file,
     driver: text('driver') as ExecutorConfig['driver'],
     receiptSocket: text('receipts') === 'off' ? null : path('receipt_socket'),
+    receiptWaitMs: number('receipt_wait'),
+    runner: orNull('runner'),
     workDir: path('work_dir'),
     graceMs: number('grace'),
     prepareTimeoutMs: number('prepare_timeout'),

@@ -10,6 +10,7 @@ import type {
 import { ExecutorFailure } from '../failure.ts';
 import { guardedPaths, holderHost, jobHost } from './confine.ts';
 import { engineAt, engineWords, isMissing } from './engine.ts';
+import { passFrames } from './frames.ts';
 import { type FoundImage, haveImage } from './images.ts';
 import { labelsOf, nameOf } from './labels.ts';
 import type { DockerOptions } from './options.ts';
@@ -190,10 +191,12 @@ async function inside(
   container: Docker.Container,
   command: readonly string[],
 ): Promise<{ code: number; text: string }> {
-  const exec = await container.exec({ Cmd: [...command], AttachStdout: true, AttachStderr: true, Tty: true });
-  const stream = await exec.start({ hijack: true, stdin: false });
+  const exec = await container.exec({ Cmd: [...command], AttachStdout: true, AttachStderr: true });
   let text = '';
-  for await (const chunk of stream) text += chunk;
+  const gather = async (chunk: Uint8Array) => {
+    text += Buffer.from(chunk).toString();
+  };
+  await passFrames(await exec.start({}), { out: gather, err: gather });
   const { ExitCode: code } = await exec.inspect();
   return { code: code ?? -1, text };
 }

@@ -1,0 +1,131 @@
+import { describe, expect, it } from 'vitest';
+import { cleanUpJob } from '../../agent/src/app/execute/cleanup.ts';
+import { prepareJob } from '../../agent/src/app/execute/prepare.ts';
+import { isOver, sessionOf } from '../../agent/src/app/execute/session.ts';
+import type { ExecutorDriver, ExecutorSession } from '../../agent/src/ports/executor.ts';
+import type { Receipts, SpendAnswer } from '../../agent/src/ports/receipts.ts';
+import { defaultAliases, readExecutorJob } from '../../agent/src/runners/gitlab/custom-executor/job.ts';
+
+const payload = (parts: object = {}) => ({
+  id: 42,
+  token: 'glcbt-x',
+  job_info: { name: 'deploy', project_id: 7, project_full_path: 'acme/payments/api' },
+  runner_info: { timeout: 60 },
+  variables: [
+    { key: 'TAG', value: 'old' },
+    { key: 'TAG', value: '1.$PATCH' },
+    { key: 'PATCH', value: '2' },
+    { key: 'RAW', value: '$TAG', raw: true },
+  ],
+  image: { name: 'registry.test/app:$TAG' },
+  services: [],
+  ...parts,
+});
+const read = (parts: object = {}) => readExecutorJob(Buffer.from(JSON.stringify(payload(parts))));
+const OWNER = { pid: 10, startedAt: 500, boot: 'b', namespace: 'n' };
+const session = () => sessionOf('42-ab', read().job, OWNER, 1_000);
+const call = { output: { out: async () => {}, err: async () => {} }, cancel: new AbortController().signal };
+const APPROVED: SpendAnswer = { ok: true, receipt: { jobId: 42, digest: 'd', runner: 'r', images: {} } };
+
+/** A driver that notes what it was asked. */
+function noting() {
+  const prepared: ExecutorSession[] = [];
+  const driver: ExecutorDriver = {
+    name: 'noting',
+    version: '1',
+    places: () => ({ buildsDir: '/b', cacheDir: '/c', shared: false }),
+    prepare: async (whole) => {
+      prepared.push(whole);
+      return { kind: 'exited', code: 0 };
+    },
+    run: async () => ({ kind: 'exited', code: 0 }),
+    cleanup: async () => ({ prepared: prepared.length > 0 }),
+    sweep: async () => [],
+  };
+  return { driver, prepared };
+}
+function receipts(answer: SpendAnswer) {
+  const finished: string[] = [];
+  const of: Receipts = { spend: async () => answer, finish: async (id) => void finished.push(id) };
+  return { of, finished };
+}
+
+describe('preparing a job', () => {
+  it('makes nothing for a job that the gate refuses, or whose receipt is for another (T25, T39)', async () => {
+    const { driver, prepared } = noting();
+    const answers: SpendAnswer[] = [
+      { ok: false, refusal: 'no_receipt', words: 'no receipt for job 42' },
+      { ok: true, receipt: { jobId: 43, digest: 'd', runner: 'r', images: {} } },
+    ];
+    for (const answer of answers) {
+      const parts = { driver, receipts: receipts(answer).of, isOver: () => false };
+      expect(await prepareJob(parts, session(), Buffer.from(''), call)).toMatchObject({ kind: 'system_failure' });
+    }
+    expect(prepared).toEqual([]);
+    const parts = { driver, receipts: receipts(APPROVED).of, isOver: () => false };
+    expect(await prepareJob(parts, session(), Buffer.from(''), call)).toEqual({ kind: 'exited', code: 0 });
+    expect(prepared).toHaveLength(1);
+  });
+
+  it('runs no image beside those that a receipt pins (T39)', async () => {
+    const { driver, prepared } = noting();
+    const pins = async (images: Record<string, string>) => {
+      const of = receipts({ ok: true, receipt: { jobId: 42, digest: 'd', runner: 'r', images } }).of;
+      return prepareJob({ driver, receipts: of, isOver: () => false }, session(), Buffer.from(''), call);
+    };
+    expect(await pins({ 'registry.test/other:1': 'sha256:aa' })).toMatchObject({
+      kind: 'system_failure',
+      words: expect.stringContaining('registry.test/app:1.2 is not among those that were approved'),
+    });
+    expect(prepared).toEqual([]);
+    await pins({ 'registry.test/app:1.2': 'sha256:bb' });
+    expect(prepared[0]?.images).toEqual({ 'registry.test/app:1.2': 'sha256:bb' });
+  });
+
+  it('closes the receipt of a session that could have run, and of one that nobody can tell, and keeps that of a failed prepare', async () => {
+    const { driver, prepared } = noting();
+    const { of, finished } = receipts(APPROVED);
+    await cleanUpJob(driver, of, '42-ab');
+    expect(finished).toEqual([]);
+    prepared.push({ ...session(), images: {} });
+    await cleanUpJob(driver, of, '42-ab');
+    expect(finished).toEqual(['42-ab']);
+    const broken = { ...driver, cleanup: () => Promise.reject(new Error('no engine')) };
+    await expect(cleanUpJob(broken, of, '43-ab')).rejects.toThrow('no engine');
+    expect(finished).toEqual(['42-ab', '43-ab']);
+  });
+});
+
+describe('a job as the executor reads it', () => {
+  it('has the image that gitlab-runner would pull, and says what it cannot replace', () => {
+    expect(read().job.image?.reference).toBe('registry.test/app:1.2');
+    expect(read({ image: { name: 'a$' + '{PATCH}b' } }).job.image?.reference).toBe('a2b');
+    for (const name of ['$RAW', '$CI_PROJECT_DIR', 'a b', '-x', '$' + '{{ job.inputs.x }}'])
+      expect(() => read({ image: { name } })).toThrow('is no reference of an image');
+    for (const wrong of ['', '[]', '{"id":"1"}', '{"id":1,"token":""}', '\xff'])
+      expect(() => readExecutorJob(Buffer.from(wrong, 'latin1'))).toThrow(/JOB_RESPONSE_FILE/);
+    expect(read({ image: { name: 'a', entrypoint: [''] } }).job.image?.entrypoint).toEqual([]);
+    expect(read({ image: { name: 'a', entrypoint: [] } }).job.image?.entrypoint).toBeNull();
+    expect(defaultAliases('registry.test:5000/acme/db:9')).toEqual([
+      'registry.test__acme__db',
+      'registry.test-acme-db',
+    ]);
+  });
+
+  it('is over when its runner is gone or its time is, and never on the word of another pid namespace', () => {
+    const host = { boot: 'b', namespace: 'n', startOf: (pid: number) => (pid === 10 ? 500 : null) };
+    const left = (owner: Partial<typeof OWNER> | null, endsBefore: number | null = 9_000) => ({
+      session: '1-a',
+      owner: owner === null ? null : { ...OWNER, ...owner },
+      endsBefore,
+    });
+    expect(isOver(left({}), host, 1_000)).toBe(false);
+    expect(isOver(left({}), host, 9_000)).toBe(true);
+    // The pid is another process's by now; or the host has started anew.
+    expect(isOver(left({ startedAt: 400 }), host, 1_000)).toBe(true);
+    expect(isOver(left({ pid: 11 }), host, 1_000)).toBe(true);
+    expect(isOver(left({ boot: 'c' }), host, 1_000)).toBe(true);
+    expect(isOver(left({ pid: 11, namespace: 'm' }), host, 1_000)).toBe(false);
+    expect(isOver(left(null, null), host, 1_000)).toBe(true);
+  });
+});
