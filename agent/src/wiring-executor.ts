@@ -8,7 +8,14 @@ import { failureOf } from './cli/failure.ts';
 import type { ExecutorParts } from './cli/parts.ts';
 import type { ExecutorConfig } from './config/executor.ts';
 import { HoldpointError } from './domain/errors.ts';
-import type { ExecutorDriver, ExecutorOutput, ExecutorResult, ExecutorSession, Leftover } from './ports/executor.ts';
+import type {
+  ExecutorDriver,
+  ExecutorOutput,
+  ExecutorResult,
+  ExecutorSession,
+  Leftover,
+  OwnerProcess,
+} from './ports/executor.ts';
 import type { Receipts } from './ports/receipts.ts';
 import { readExecutorJob } from './runners/gitlab/custom-executor/job.ts';
 import { bootId, pidNamespace, runnerAbove, startOf } from './system/host/process-owner.ts';
@@ -69,10 +76,24 @@ async function driverOf(
   }
 }
 
-/** Null only where the file says so; there is no other way to run a job without a receipt. */
-function receiptsOf({ receiptSocket, receiptWaitMs, runner }: ExecutorConfig): Receipts | null {
+/**
+ * The agent of this host. The gitlab-runner that called is part of the session's name: a second one that has the same job is
+ * another session. Null only where the file says so; there is no other way to run a job without a receipt.
+ */
+function receiptsOf(
+  { receiptSocket, receiptWaitMs, runner }: ExecutorConfig,
+  owner: () => OwnerProcess,
+): Receipts | null {
   if (receiptSocket === null) return null;
-  return createReceiptClient({ socket: receiptSocket, runner, patienceMs: receiptWaitMs });
+  const client = createReceiptClient({ socket: receiptSocket, runner, patienceMs: receiptWaitMs });
+  const named = (session: string) => {
+    const hash = createHash('sha256').update(JSON.stringify(owner())).digest('hex').slice(0, 16);
+    return `${session}.${hash}`;
+  };
+  return {
+    spend: (jobResponse, session) => client.spend(jobResponse, named(session)),
+    finish: (session) => client.finish(named(session)),
+  };
 }
 
 /** The name of a session: the same for every stage of a job, another for the same number at another GitLab. */
@@ -112,16 +133,18 @@ export async function openExecutor(config: ExecutorConfig, process: ExecutorProc
   const { env, output, version } = process;
   const codes = exitCodes(env);
   const driver = await driverOf(config, version);
-  const receipts = receiptsOf(config);
   const host: HostView = { boot: bootId(), namespace: pidNamespace(), startOf };
+  const owner = (): OwnerProcess => {
+    const pid = runnerAbove(globalThis.process.pid);
+    return { pid, startedAt: startOf(pid) ?? 0, boot: host.boot, namespace: host.namespace };
+  };
+  const receipts = receiptsOf(config, owner);
   const over = (leftover: Leftover) => isOver(leftover, host, Date.now());
 
   const say = (line: string) => output.err(Buffer.from(`holdpoint: ${line}\n`));
   const open = (): { bytes: Buffer; session: Omit<ExecutorSession, 'images'> } => {
     const { bytes, job, token } = called(env);
-    const pid = runnerAbove(globalThis.process.pid);
-    const owner = { pid, startedAt: startOf(pid) ?? 0, boot: host.boot, namespace: host.namespace };
-    return { bytes, session: sessionOf(sessionId(job.id, token), job, owner, Date.now()) };
+    return { bytes, session: sessionOf(sessionId(job.id, token), job, owner(), Date.now()) };
   };
   const codeOf = async (result: ExecutorResult): Promise<number> => {
     switch (result.kind) {
@@ -196,9 +219,12 @@ export async function openExecutor(config: ExecutorConfig, process: ExecutorProc
       }),
     run: (script, stage, stop) =>
       guarded(stop, stageLimit(), async (cancel) => {
-        const { session } = open();
+        const { bytes, session } = open();
+        // Each stage shows that it is of the session that has spent the receipt.
+        const answer = await receipts?.spend(bytes, session.id);
+        if (answer?.ok === false) return { kind: 'system_failure', words: answer.words };
         return driver.run(
-          { ...session, images: {} },
+          { ...session, images: answer?.receipt.images ?? {} },
           { name: stage, script: readFileSync(script) },
           { output, cancel },
         );

@@ -25,7 +25,11 @@ describe('shrinking', () => {
       clock += 60;
       return true;
     };
-    const left = await shrunk(Array.from({ length: 64 }, (_, at) => step(at)), slow, { within: 100, now: () => clock });
+    const left = await shrunk(
+      Array.from({ length: 64 }, (_, at) => step(at)),
+      slow,
+      { within: 100, now: () => clock },
+    );
     expect(left.length).toBe(16);
   });
 });

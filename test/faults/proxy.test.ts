@@ -129,7 +129,9 @@ describe('a seed', () => {
     const storm = (seed: number) => stormOf(randomFrom(seed), shape, { forMs: 20_000, faults: 40 });
     expect(storm(1)).toEqual(storm(1));
     expect(storm(1)).not.toEqual(storm(2));
-    const seen = new Set(Array.from({ length: 40 }, (_, seed) => storm(seed)).flatMap((s) => s.map(({ kind }) => kind)));
+    const seen = new Set(
+      Array.from({ length: 40 }, (_, seed) => storm(seed)).flatMap((s) => s.map(({ kind }) => kind)),
+    );
     expect([...seen].sort()).toEqual([...kindsFor(shape)].sort());
   });
 });
