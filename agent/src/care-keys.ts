@@ -41,8 +41,10 @@ function fingerprint(kind: KeyKind, key: Uint8Array): string {
 /** The keys of an agent, or of a hub alone; never their text. */
 export function listKeys(config: Kept): readonly KeyView[] {
   requireOwner(config.stateDir);
-  // With a hub elsewhere this one has the seal key alone.
-  const files = keyFilesOf(config).filter(([kind]) => remoteOf(config) === null || kind === 'seal');
+  // With a hub elsewhere this one has the seal key alone. That of recordings is kept as long as they are, and never replaced.
+  const files = keyFilesOf(config).flatMap(([kind, path]) =>
+    kind !== 'recordings' && (remoteOf(config) === null || kind === 'seal') ? [[kind, path] as const] : [],
+  );
   return [...files].sort().map(([kind, path]) => {
     if (!existsSync(path))
       throw new HoldpointError('not_found', `${kind} key ${path} is not there: has it been started?`);

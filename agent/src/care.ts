@@ -32,7 +32,9 @@ const MANIFEST = 'backup.json';
 const STORE = 'hub.sqlite';
 const HEAD = 'audit-head.json';
 const CURSOR = 'link-cursor';
-const KEYS = ['variable', 'seal', 'hub'] as const;
+const KEYS = ['variable', 'seal', 'hub', 'recordings'] as const;
+/** Made by the first start that can record: a host that was never started since has none. */
+const MAY_LACK: readonly string[] = ['recordings'];
 /** What only an agent has. */
 const OF_AN_AGENT = /^(?:parking|runner-tokens)\/|^keys\/seal\.key$/;
 
@@ -126,7 +128,7 @@ export async function backup(
     const verified = await verifiedCopy(config, partial);
     if (options.keys) {
       for (const [key, path] of keyFilesOf(config)) {
-        if (!copyFile(path, join(partial, 'keys', `${key}.key`)))
+        if (!copyFile(path, join(partial, 'keys', `${key}.key`)) && !MAY_LACK.includes(key))
           throw new HoldpointError(
             'bad_config',
             `the ${key} key ${path} is not there: nothing can be restored without`,
@@ -185,7 +187,7 @@ function requireEmpty(config: Kept, place: StorePlace, withKeys: boolean): void 
   if (place.kind === 'sqlite' && existsSync(place.path))
     throw new HoldpointError('wrong_state', `store ${place.path} is there already: move it away first`);
   for (const [key, path] of keys) {
-    if (withKeys === existsSync(path)) {
+    if (withKeys === existsSync(path) && (withKeys || !MAY_LACK.includes(key))) {
       const why = withKeys
         ? 'is there, and the backup has one of its own: move it away'
         : 'is missing, and the backup has none: put it there';

@@ -38,6 +38,7 @@ import { openKeyFile, refuseNewKey } from './system/key-file.ts';
 import { type PassedSockets, requireSamePlace } from './system/passed-sockets.ts';
 import { followFiles } from './system/renewed.ts';
 import { restoredState } from './system/restored-state.ts';
+import { sealUnder } from './system/seal.ts';
 import { openStateDir } from './system/state-dir.ts';
 import { VERSION } from './version.ts';
 import { firstLink } from './wire/page-paths.ts';
@@ -154,6 +155,7 @@ export async function openHub(
     hub: { fingerprint: key.keyid, path: config.keys.hub },
   };
   await requireSameKeys(opened, own, place.kind === 'postgres');
+  const seal = sealUnder(openKeyFile(config.keys.recordings, 'key of recordings', 'keys.recordings'));
   const { oidc } = config.hub;
   const written =
     config.principals === null
@@ -193,6 +195,7 @@ export async function openHub(
     policy,
     ...(policyFile && { policyStatus: policyFile.status }),
     variableKey,
+    seal,
     audit: {
       signer: key,
       verify: verifySignature,

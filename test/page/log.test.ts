@@ -108,4 +108,42 @@ describe('the log of a running job in the browser', () => {
     end();
     await ended(stage.scene, job, 'success');
   });
+
+  it('T18 T33 starts when somebody watches it, is stopped from the page, and is played again from its recording', async () => {
+    const policy = 'recording: required\nfour_eyes_live: required\n';
+    await stage.open({ extra: 'policy: policy.yaml', files: { 'policy.yaml': policy } }, { runner: false });
+    stage.scene.runner({ exec: 'pty' });
+    const end = join(stage.scene.folder, 'end');
+    const script = [
+      `until test -e ${end}; do printf '\\033[32mgreen\\033[0m <i>plain</i>\\033]0;title\\007\\n'; sleep 0.1; done`,
+    ];
+    const job = enqueue(stage.scene, { script });
+    await stage.scene.approve(job);
+    const { id } = await stage.scene.hold(job, 'waiting_for_approval');
+    const author = await stage.see('zoe', `/holds/${id}`);
+    await author.getByText('You cannot be the one').waitFor();
+    expect(await author.getByRole('button', { name: 'Watch it live' }).count()).toBe(0);
+    const page = await stage.see('jonas', `/holds/${id}`);
+    await page.getByText('0 of 1 watch').waitFor();
+    await page.getByRole('button', { name: 'Watch it live' }).click();
+    await page.getByText('You watch it.').waitFor();
+    await stage.scene.hold(job, 'running');
+    await page.locator('.ansi-2', { hasText: 'green' }).first().waitFor();
+    await page.getByText('1 of 1 watches: jonas').waitFor();
+    expect(await axeFindings(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Stop the job' }).click();
+    expect(await page.getByRole('button', { name: 'Stop it', exact: true }).isDisabled()).toBe(true);
+    await page.getByLabel('Why (its log tells it)').fill('seen enough');
+    await page.getByRole('button', { name: 'Stop it', exact: true }).click();
+    await page.getByText('seen enough').first().waitFor();
+    await ended(stage.scene, job, 'failed');
+    await page.getByText(/^Recording of job/).click();
+    await page.getByRole('button', { name: `Play the recording of job ${job}` }).click();
+    const screen = page.getByRole('region', { name: `Recording of job ${job}` });
+    await screen.locator('.ansi-2', { hasText: 'green' }).first().waitFor();
+    expect(await screen.textContent()).toContain('<i>plain</i>');
+    expect(await screen.locator('i').count()).toBe(0);
+    expect(await page.title()).not.toContain('title');
+    expect(await axeFindings(page)).toEqual([]);
+  });
 });

@@ -72,7 +72,20 @@ export async function startFakeHub(token: string | null = null): Promise<FakeHub
   };
   const listed = (hold: HoldDetail) => {
     const { configuration, facts, attempts, votes, rules, may_vote, quorum, diff, history, people, ...more } = hold;
-    const { hidden, inputs, scope, unknown, retry, step_up, waits_for, deployment, keeps, break_glass, ...rest } = more;
+    const {
+      hidden,
+      inputs,
+      scope,
+      unknown,
+      retry,
+      step_up,
+      waits_for,
+      deployment,
+      keeps,
+      break_glass,
+      watching,
+      ...rest
+    } = more;
     return rest;
   };
 
@@ -195,6 +208,7 @@ export function aHold(id: number, more: Partial<HoldDetail> = {}): HoldDetail {
     waits_for: ['configuration'],
     deployment: null,
     keeps: [],
+    watching: null,
     break_glass: [],
     review: 3,
     digest: digestOf(configuration),

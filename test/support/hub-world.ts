@@ -18,6 +18,7 @@ import type { HoldReport } from '../../agent/src/ports/gatekeeper.ts';
 import type { Log } from '../../agent/src/ports/log.ts';
 import type { ChangedEvent } from '../../agent/src/ports/push.ts';
 import type { Store } from '../../agent/src/ports/store.ts';
+import { sealUnder } from '../../agent/src/system/seal.ts';
 import { testStore } from './test-store.ts';
 
 /** Key of the world's hidden values. */
@@ -211,6 +212,7 @@ export async function hubWorld(given: { store?: Store; clock?: ReturnType<typeof
       externalUrl: () => 'https://hub.example.com',
       tag: (projectId, name, text) => variableTag(VARIABLE_KEY, projectId, name, text),
       random: (bytes) => randomBytes(bytes),
+      seal: sealUnder(new Uint8Array(32).fill(9)),
       push: { wake: (agent) => void woken.push(agent), changed: (event) => void events.push(event) },
     },
     caller(username, scopes = ['read', 'approve']) {

@@ -45,7 +45,11 @@ describe('hub.yml', () => {
         oidc: { clientId: 'x', isGitlab: true },
       },
       policy: join(folder, 'policy.yaml'),
-      keys: { variable: join(folder, 'state/variable.key'), hub: join(folder, 'state/hub.key') },
+      keys: {
+        variable: join(folder, 'state/variable.key'),
+        hub: join(folder, 'state/hub.key'),
+        recordings: join(folder, 'state/recordings.key'),
+      },
     });
   });
 

@@ -73,6 +73,7 @@ describe('agent.yml', () => {
         variable: join(folder, 'state/variable.key'),
         seal: join(folder, 'state/seal.key'),
         hub: join(folder, 'state/hub.key'),
+        recordings: join(folder, 'state/recordings.key'),
       },
       parking: {
         maxHolds: 1000,
@@ -117,6 +118,7 @@ describe('agent.yml', () => {
       seal: '/somewhere/elsewhere.key',
       variable: '/somewhere/here/variable.key',
       hub: '/somewhere/here/hub.key',
+      recordings: '/somewhere/here/recordings.key',
     });
     expect(config.hub.store).toEqual({ kind: 'sqlite', path: '/somewhere/here/hub.sqlite' });
   });

@@ -34,6 +34,7 @@ import { askingOf, fallBack, passedAs, releaseHold, toleratedDetail } from './re
 import { cancelHold, noteUse, reviewFor, type Settlement, settle } from './settle.ts';
 import { quorumView, votesFor } from './standing.ts';
 import { type Diverted, diverted, divertTarget, type Monitored, monitored } from './ungated.ts';
+import { keepWatched } from './watching/go-on.ts';
 
 /** Another form would give the same job another digest, and old approvals another meaning (T4). */
 const FORM = 'holdpoint.configuration/v1';
@@ -142,7 +143,7 @@ async function inputsFor(s: Settlement, facts: Facts): Promise<Inputs> {
 async function decide(
   s: Settlement,
   agent: string,
-  { digest, facts, monitor = false, divert = [] }: AdmitRequest,
+  { digest, facts, monitor = false, divert = [], watches = true }: AdmitRequest,
   canonical: string,
   gate: DeploymentGate | null,
 ): Promise<Decision> {
@@ -200,7 +201,14 @@ async function decide(
     await s.audit('job_refused', { digest }, detail);
     return { outcome: 'refuse', hold: null, reason: opening.refuse };
   }
-  const passes = approval !== undefined && (opening === null || opensThrough(opening));
+  // Whom nobody knows yet nobody watches: it waits for whoever comes to look.
+  const isLive = policyFor(s.policy, about).fourEyesLive === 'required';
+  if (!watches && (isLive || policyFor(s.policy, about).recording === 'required') && !monitor) {
+    const reason = `the policy asks that this job is recorded or watched live, and agent ${agent} is too old for it: upgrade it`;
+    await s.audit('job_refused', { digest }, { job_id: facts.job.id, project_id: subject.projectId, reason });
+    return { outcome: 'refuse', hold: null, reason };
+  }
+  const passes = approval !== undefined && !isLive && (opening === null || opensThrough(opening));
   if (monitor) return monitored(s, digest, facts, passes ? 'pass' : 'hold', kept, inputs);
   const to = cover === null ? divertTarget(s.policy, facts, divert) : null;
   if (to !== null) return diverted(s, digest, facts, to);
@@ -325,7 +333,7 @@ async function verdictOnOpen(s: Settlement, open: Hold, gate: DeploymentGate | n
     const freeze = still ? freezeOf(s, hold, approval) : null;
     if (freeze !== null) return verdictOnOpen(s, await freezeHold(s, hold, freeze), gate);
     const now = still ? hold : await fallBack(s, hold, 'its approval is over');
-    const goes = await keepGate(s, now, gate);
+    const goes = await keepWatched(s, await keepGate(s, now, gate));
     if (goes.state === 'pending') return { outcome: 'pass', hold: goes, requirement: null };
     return verdictOnOpen(s, goes, gate);
   }
@@ -425,8 +433,11 @@ async function answer(
   if (decision.outcome === 'divert') return { ...none, outcome: 'divert', reason: null, runner: decision.runner };
   const { hold } = decision;
   const common = { hold: hold.id, approval: hold.approval, url, reason: hold.reason };
-  if (decision.outcome === 'pass') return { ...common, outcome: 'pass', expires: null, note: null };
   const whole = await context.policy();
+  if (decision.outcome === 'pass') {
+    const { recording } = policyFor(whole, hold);
+    return { ...common, outcome: 'pass', expires: null, note: null, ...(recording !== 'off' && { recording }) };
+  }
   const policy = policyNow(whole, hold, context.clock.now());
   const opener = { trigger: hold.trigger, people: facts.commit.people };
   const requirement = decision.requirement ?? requirementFor(policy, opener);

@@ -7,6 +7,7 @@ import type { Directory } from '../ports/directory.ts';
 import type { Passkeys } from '../ports/passkeys.ts';
 import type { PolicyStatus } from '../ports/policy-status.ts';
 import type { Push } from '../ports/push.ts';
+import type { Seal } from '../ports/seal.ts';
 import type { Store } from '../ports/store.ts';
 
 /** What the hub's verbs work with. */
@@ -25,6 +26,8 @@ export interface HubContext {
   readonly agentHosts?: () => ReadonlySet<string>;
   /** HMAC (hex) of a hidden value of a project under a name, as the form has it; the key itself stays outside. */
   readonly tag: (projectId: number, name: string, text: string) => string;
+  /** Seals what is recorded; absent where nothing can be. */
+  readonly seal?: Seal;
   /** So many bytes that nobody can guess. */
   readonly random: (bytes: number) => Uint8Array;
   /** Absent where no browser can show a passkey: what asks for one is then refused. */

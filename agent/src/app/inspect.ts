@@ -29,6 +29,7 @@ import { whyGone } from './removed.ts';
 import { notFound, sightOf, visibleApproval, visibleHold } from './see.ts';
 import { ownRules, type QuorumView, quorumView, type RuleView, ruleOfVote, ruleViews, votesFor } from './standing.ts';
 import { neededFor } from './step-up.ts';
+import { lookAtWatching, type WatchingLook } from './watching/look.ts';
 
 /** Rows of one Hold's history that are shown with it; all of them are in the audit. */
 const MAX_HISTORY = 500;
@@ -94,6 +95,8 @@ export interface HoldInspection {
   /** Its Deployment, and what is missing at both of its gates. */
   readonly deployment: Deployment | null;
   readonly waitsFor: readonly WaitsFor[];
+  /** Who watches it, and what was recorded. */
+  readonly watching: WatchingLook;
 }
 /** A Review with its Holds, votes and rules. */
 export interface ReviewInspection {
@@ -169,6 +172,7 @@ export async function inspectHold(context: HubContext, caller: Caller, id: numbe
     stepUp: neededFor([frozen, current]),
     deployment,
     waitsFor: waitsFor(hold, deployment),
+    watching: await lookAtWatching(context, caller, hold),
     configuration: sees ? configuration : hideTags(configuration),
     votes,
     rules: review === null ? [] : ruleViews(standing, caller.person.id),

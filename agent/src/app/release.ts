@@ -9,6 +9,7 @@ import { type Asking, type Cover, coveredBy, coverOf } from './covering.ts';
 import { freezeHold, freezeOf, hardFreeze } from './freezing.ts';
 import { policyFor } from './governing.ts';
 import { cancelHold, closeIfEmpty, noteUse, peopleOf, reviewFor, type Settlement } from './settle.ts';
+import { isWatched, liveGate } from './watching/live-gate.ts';
 
 /**
  * Of other digests so many that wait are compared with a new Approval, the newest: whoever floods a job with configurations must
@@ -84,12 +85,14 @@ const byPipeline = (a: Hold, b: Hold): number => age(a) - age(b) || a.id - b.id;
 
 /**
  * Moves one waiting Hold to pending and tells the agent that has its live job. A Hold with a Deployment that is not approved
- * and started has passed its configuration gate alone, and goes on waiting: no use of the Approval is taken by that.
+ * and started, or that has to be watched and is not, has passed its configuration gate alone, and goes on waiting: no use of
+ * the Approval is taken by that.
  */
 export async function releaseHold(s: Settlement, hold: Hold, cover: Cover): Promise<Hold> {
   const approval = cover.approval.id;
   const deployment = hold.place.environment === null ? null : await s.tx.deploymentOfHold(hold.id);
-  if (deployment !== null && !isThrough(deployment)) {
+  const isShut = deployment !== null && !isThrough(deployment);
+  if (isShut || !isWatched(await liveGate(s, hold))) {
     if (hold.configured === approval && hold.frozenUntil === null) return hold;
     const { review } = cover.approval;
     const detail = { approval, ...toleratedDetail(cover) };

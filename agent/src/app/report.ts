@@ -1,12 +1,15 @@
 import { HoldpointError } from '../domain/errors.ts';
 import { type Hold, type HoldCommand, isFinal, liveAttempt } from '../domain/hold.ts';
 import type { HoldReport, HoldStatus } from '../ports/gatekeeper.ts';
+import type { Seal } from '../ports/seal.ts';
 import { handOutGate } from './deployments/admission.ts';
 import type { DeploymentGate } from './deployments/gate.ts';
 import { keepGate } from './deployments/keep.ts';
 import { agentActor, type HubContext, retrying } from './hub-context.ts';
 import { stillMayGo } from './may-go.ts';
 import { closeIfEmpty, peopleOf, reviewFor, type Settlement, settle } from './settle.ts';
+import { keepWatched } from './watching/go-on.ts';
+import { beginRecording, recordingMode } from './watching/record.ts';
 
 /**
  * Takes what an agent tells of a Hold and answers how the Hold stands. The same report twice changes nothing twice.
@@ -17,12 +20,13 @@ export async function report(context: HubContext, agent: string, said: HoldRepor
     const policy = await context.policy();
     const deciding = { actor: agentActor(agent), address: null, now: context.clock.now(), policy };
     const gate = await handOutGate(context, policy, said);
-    return settle(context, deciding, (s) => take(s, agent, said, gate));
+    return settle(context, deciding, (s) => take(s, context.seal, agent, said, gate));
   });
 }
 
 async function take(
   s: Settlement,
+  seal: Seal | undefined,
   agent: string,
   said: HoldReport,
   gate: DeploymentGate | null,
@@ -56,7 +60,10 @@ async function take(
     const asked = command.type === 'hand_out' ? await mayGoNow(s, hold, jobId, gate) : hold;
     if (isFinal(asked.state) && !isFinal(hold.state)) return [statusOf(asked, jobId)];
     const moved = await s.move(asked, command, `job_${event}`, { job_id: jobId, ...reasonOf(said) });
-    const status = statusOf(await settled(s, moved), jobId);
+    if (command.type === 'hand_out') await beginRecording(s, seal, moved);
+    const mode = command.type === 'hand_out' ? recordingMode(s, moved) : 'off';
+    const recording = mode === 'off' ? {} : { recording: mode };
+    const status = { ...statusOf(await settled(s, moved), jobId), ...recording };
     // Revoked before this was said: who only asks gives nothing out on that answer; where it runs already it is shown (T29).
     const isCrossing = command.type === 'hand_out' && asked.state === 'waiting_for_approval';
     return [isCrossing ? { ...status, current: false } : status];
@@ -76,10 +83,11 @@ async function noteReceipt(s: Settlement, agent: string, { hold: id, jobId, deta
   await s.audit('receipt_refused', hold !== null && own ? { hold } : {}, { job_id: jobId, refusal, reason });
 }
 
-/** The Hold as both its gates leave it at the moment of its hand-over (T19). */
+/** The Hold as all its gates leave it at the moment of its hand-over (T19). */
 async function mayGoNow(s: Settlement, hold: Hold, jobId: number, gate: DeploymentGate | null): Promise<Hold> {
   const now = await stillMayGo(s, hold, jobId);
-  return now.state === 'pending' && liveAttempt(now)?.jobId === jobId ? keepGate(s, now, gate) : now;
+  if (now.state !== 'pending' || liveAttempt(now)?.jobId !== jobId) return now;
+  return keepWatched(s, await keepGate(s, now, gate));
 }
 
 /** So many of the newest rows of a Hold are looked at; a Hold has a dozen, and each hand-out few. */

@@ -15,6 +15,7 @@ import { policyFor } from './governing.ts';
 import type { HubContext } from './hub-context.ts';
 import { nameForSight } from './see.ts';
 import { giveUseBack } from './uses.ts';
+import { followWatch } from './watching/live-gate.ts';
 
 /** Who decides, at what time and under which policy. */
 export interface Deciding {
@@ -45,7 +46,7 @@ export interface Settlement extends Deciding {
   move(hold: Hold, command: HoldCommand, event: string, detail?: JsonObject, facts?: Facts): Promise<Hold>;
   /** Tells the agent that has this attempt. */
   tell(
-    type: HubPush['type'],
+    type: HubPush['type'] | 'stop',
     hold: Hold,
     attempt: Attempt | null,
     reason: string | null,
@@ -113,13 +114,14 @@ function settlement(
       await audit(event, { hold: moved }, { from: hold.state, to: moved.state, ...detail });
       changed({ type: 'hold', id: moved.id, state: moved.state, projectId: moved.subject.projectId });
       await followHold({ tx, audit, changed, now: deciding.now }, moved, command);
+      await followWatch({ tx, now: deciding.now, policy: deciding.policy }, moved, command);
       return moved;
     },
     async tell(type, hold, attempt, reason, note = null) {
       if (attempt === null) return;
       const { id, digest } = hold;
       await tx.push(attempt.agent, {
-        type,
+        ...(type === 'stop' ? ({ type: 'cancel', stop: true } as const) : { type }),
         hold: id,
         jobId: attempt.jobId,
         digest,

@@ -59,10 +59,33 @@ export function changesText(changes: readonly Change[], paint: Paint): string {
 }
 
 const WAITS: Readonly<Record<HoldDetail['waits_for'][number], string>> = {
+  watcher: 'somebody else who may approve it and watches it live',
   configuration: 'an approve of its configuration',
   approvals: 'approvals of its deployment',
   start: 'somebody who may deploy and runs it',
 };
+
+/** Who watches it, who had it stopped, and what was recorded; null where nothing of that is so. */
+function watchingText({ watching, id }: HoldDetail): string | null {
+  if (watching === null) return null;
+  const { recordings, stopped, four_eyes_live: live, needed, watching: people } = watching;
+  const [last] = recordings.slice(-1);
+  const parts = [
+    ...(live === 'required'
+      ? [
+          `four eyes live: ${people.length} of ${needed} there${people.length > 0 ? ` (${people.map(personText).join(', ')})` : ''}`,
+        ]
+      : []),
+    ...(watching.recording === 'off' ? [] : [watching.recording === 'required' ? 'has to be recorded' : 'is recorded']),
+    ...(stopped === null ? [] : [`stopped by ${stopped.by ?? 'the hub'} on ${minute(stopped.at)}: ${stopped.reason}`]),
+    ...(last?.state === 'ended'
+      ? [
+          `recording: "holdpoint holds recording ${id} -o FILE"${last.problem === null ? '' : ` (not whole: ${last.problem})`}`,
+        ]
+      : []),
+  ];
+  return parts.join('; ') || null;
+}
 
 /** Loud, and before anything else: nobody approved what ran here (T34). */
 function glassText({ break_glass: glasses }: HoldDetail): string {
@@ -130,6 +153,7 @@ function headText(hold: HoldDetail, now: number): string {
         ? null
         : `${hold.deployment.id}, ${hold.deployment.state}: "holdpoint deployments show ${hold.deployment.id}"`,
     ],
+    ['watching', watchingText(hold)],
     ['runner', hold.runner],
     [
       'triggered by',

@@ -24,6 +24,7 @@ const OF_BOTH: readonly string[] = [
   'policy',
   'keys.variable',
   'keys.hub',
+  'keys.recordings',
   'tls.cert',
   'tls.key',
   'trace.otlp_url',

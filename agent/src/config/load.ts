@@ -62,7 +62,7 @@ export interface HubConfig {
   /** Path of policy.yaml; null: the policy as shipped. */
   readonly policy: string | null;
   /** Paths of key files; the wiring makes them, 0600, at the first start. */
-  readonly keys: { readonly variable: string; readonly hub: string };
+  readonly keys: { readonly variable: string; readonly hub: string; readonly recordings: string };
   /** Null: nothing is traced. */
   readonly trace: { readonly url: string } | null;
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'json' | 'text' };
@@ -178,7 +178,11 @@ function readShared(
     stateDir,
     principals,
     policy,
-    keys: { variable: path('keys.variable', inState), hub: path('keys.hub', inState) },
+    keys: {
+      variable: path('keys.variable', inState),
+      hub: path('keys.hub', inState),
+      recordings: path('keys.recordings', inState),
+    },
     trace: settings.has('trace.otlp_url') ? { url: text('trace.otlp_url') } : null,
     log: {
       level: text('log.level') as HubConfig['log']['level'],
@@ -191,6 +195,7 @@ function readShared(
       ),
       { path: path('keys.variable', inState), what: 'keys.variable' },
       { path: path('keys.hub', inState), what: 'keys.hub' },
+      { path: path('keys.recordings', inState), what: 'keys.recordings' },
       ...(!isApart && settings.has('tls.key') ? [{ path: path('tls.key'), what: 'tls.key' }] : []),
     ],
   };

@@ -169,6 +169,9 @@ export const OPTIONS: readonly ConfigOption[] = [
   option('keys.hub', 'path', 'key that the hub signs its audit with; made at the first start', {
     default: '{state_dir}/hub.key',
   }),
+  option('keys.recordings', 'path', 'key that recordings of jobs are sealed with; made at the first start', {
+    default: '{state_dir}/recordings.key',
+  }),
   option(
     'break_glass_file',
     'path',

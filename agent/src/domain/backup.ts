@@ -32,7 +32,7 @@ export interface LastBackup {
 
 /** Names that a backup may have in it, and nothing else: no `..`, no second folder. */
 const PATH =
-  /^(?:hub\.sqlite|audit-head\.json|link-cursor|keys\/(?:variable|seal|hub)\.key|parking\/[1-9]\d{0,15}\.job|runner-tokens\/[0-9a-f]{32}\.token)$/;
+  /^(?:hub\.sqlite|audit-head\.json|link-cursor|keys\/(?:variable|seal|hub|recordings)\.key|parking\/[1-9]\d{0,15}\.job|runner-tokens\/[0-9a-f]{32}\.token)$/;
 
 /** The manifest of a text. Throws `bad_input` for anything else; `schema` is what this program knows. */
 export function readManifest(text: string, name: string, schema: number): BackupManifest {

@@ -1,5 +1,6 @@
 import type { Facts } from './facts.ts';
 import type { JsonObject } from './json.ts';
+import type { Masks } from './masking.ts';
 import type { Sections } from './sections.ts';
 
 /** What let a job through while the hub was away. */
@@ -21,7 +22,7 @@ export interface OfflineRun {
  *   received ── verdict hold ──► parked ◄── revoke ── released ──► handed_out ──► confirmed ──► ended
  *      │ └───── verdict pass ───────┴──── release ───────► │  ▲          │ socket gone before the flush
  *      │                                                   │  └──────────┘
- *      └────────────┴──────────────────────────────────────┴──► failing ──► ended
+ *      └────────────┴──────────────────────────────────────┴──► failing ──► ended   (stopped: from handed_out and confirmed, too)
  *
  * `received`: sealed, no verdict yet (asked again until there is one). `failing`: to be failed at the CI server, tried
  * again until the server has taken it. `handed_out` is on the disk before the first byte is written, so that a crash at
@@ -99,6 +100,12 @@ export interface ParkedJob {
   /** Failure reason for the CI server while `failing`. */
   readonly failWith: string | null;
   readonly reports: readonly OwedReport[];
+  /** Somebody has stopped it while it ran; `noteAt`: where in its log the note of that goes, null while nobody knows. */
+  readonly stopped?: { readonly noteAt: number | null; readonly reason: string | null } | null;
+  /** Its log has to be recorded from its hand-over on; absent or null: nobody asks for it. */
+  readonly recording?: 'record' | 'required' | null;
+  /** What its recording must not show: sealed with the rest, and gone with it when the job has ended. */
+  readonly masks?: Masks;
   /** The request that it came with, for logs; absent or null where that is not known. */
   readonly request?: string | null;
   /** W3C traceparent of its trace; absent or null where nothing is traced. */

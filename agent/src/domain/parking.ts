@@ -63,6 +63,25 @@ export function failing(job: ParkedJob, why: { note: string | null; report: Owed
   };
 }
 
+/**
+ * A job that runs on its way to being stopped: whatever its runner sends from here on is answered with an abort, and the CI
+ * server is told that it failed. How it ended is reported once the server has said so.
+ */
+export function stopping(job: ParkedJob, { reason, note }: Pick<HubWord, 'reason' | 'note'>): ParkedJob {
+  if (job.state !== 'handed_out' && job.state !== 'confirmed') return job;
+  const told = failing(job, { note: note ?? endNote(job, 'stop', reason), report: null });
+  return { ...told, stopped: { noteAt: null, reason } };
+}
+
+/** The stopped job once the CI server has said how it has it. */
+export function afterStop(job: ParkedJob, status: CiStatus, at: string): ParkedJob {
+  if (job.stopped == null) return { ...job, state: 'ended' };
+  const said = status === 'canceled' || status === 'success' ? status : 'failed';
+  const { reason } = job.stopped;
+  const why = reason === null ? {} : { reason: `stopped: ${reason}` };
+  return ended(job, { event: 'ended', at, detail: { status: said, ...why } });
+}
+
 /** The job as one that the CI server has already ended. */
 export function ended(job: ParkedJob, report: OwedReport | null): ParkedJob {
   const reports = report === null ? job.reports : [...job.reports, report];
@@ -80,6 +99,8 @@ export type HubWord = {
   readonly type: 'release' | 'reject' | 'expire' | 'revoke' | 'cancel';
   readonly reason: string | null;
   readonly note: string | null;
+  /** With `cancel`: a job that runs is ended as well. */
+  readonly stop?: boolean | undefined;
 };
 
 /** The job after a push of the hub; the same object when nothing changes. */
@@ -94,6 +115,7 @@ export function afterPush(job: ParkedJob, push: HubWord): ParkedJob {
     case 'reject':
     case 'expire':
     case 'cancel': {
+      if (push.stop === true && (job.state === 'handed_out' || job.state === 'confirmed')) return stopping(job, push);
       if (!isLive(job.state)) return job;
       return failing(job, { note: push.note ?? endNote(job, push.type, push.reason), report: null });
     }
@@ -153,7 +175,7 @@ export function afterStatus(job: ParkedJob, status: HubStatus, at: string): Park
 }
 
 /** The lines for the log of a job whose Hold has ended. */
-export function endNote(job: ParkedJob, why: 'reject' | 'expire' | 'cancel', reason: string | null): string {
+export function endNote(job: ParkedJob, why: 'reject' | 'expire' | 'cancel' | 'stop', reason: string | null): string {
   const name = job.hold === null ? 'This job' : `Hold ${job.hold}`;
   const because = reason === null || reason === '' ? '' : `: ${reason}`;
   const link = job.url === null ? [] : [job.url];
@@ -168,6 +190,8 @@ export function endNote(job: ParkedJob, why: 'reject' | 'expire' | 'cancel', rea
       ].join('\n');
     case 'cancel':
       return [`Holdpoint: ${name} was canceled${because}`, 'The job is failed; nothing of it ran.', ...link].join('\n');
+    case 'stop':
+      return [`Holdpoint: ${name} was stopped${because}`, 'The job was ended while it ran.', ...link].join('\n');
     default:
       why satisfies never;
       return '';

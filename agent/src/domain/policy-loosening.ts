@@ -8,6 +8,7 @@ import type { ApprovalRule } from './rule.ts';
 import { globMatches, INPUTS, REF_LIMITS } from './scope.ts';
 import { STEP_UPS } from './step-up.ts';
 import { tolerates } from './tolerate.ts';
+import { FOUR_EYES_LIVE, RECORDINGS } from './watching.ts';
 
 /** True when whatever the second pattern fits, the first does too. A pattern stands for itself: `*` of it meets `*` alone. */
 function listCovers<T extends string | number>(
@@ -111,6 +112,9 @@ function looser(settings: Partial<PolicySettings>, base: PolicySettings): readon
     superseded: () => false,
     breakGlass: ({ rules }) =>
       rules.some((rule) => !base.breakGlass.rules.some((each) => ruleKey(each) === ruleKey(rule))),
+    recording: (mode) => wider(RECORDINGS, base.recording, mode),
+    keepRecordingsMs: (ms) => ms < base.keepRecordingsMs,
+    fourEyesLive: (mode) => wider(FOUR_EYES_LIVE, base.fourEyesLive, mode),
   };
   return SETTING_NAMES.filter((name) => {
     const value = settings[name];

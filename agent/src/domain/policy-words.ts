@@ -30,6 +30,9 @@ export const SETTING_PATHS = {
   rememberMs: ['remember'],
   superseded: ['superseded'],
   breakGlass: ['break_glass'],
+  recording: ['recording'],
+  keepRecordingsMs: ['keep_recordings'],
+  fourEyesLive: ['four_eyes_live'],
 } as const satisfies Record<SettingName, readonly string[]>;
 /** Every setting. */
 export const SETTING_NAMES = Object.keys(SETTING_PATHS) as readonly SettingName[];
@@ -103,6 +106,12 @@ export function settingWords<K extends SettingName>(name: K, settings: PolicySet
       return breakGlass.rules.length === 0
         ? 'nobody'
         : `any one of ${rulesWords(breakGlass.rules)}, for ${durationWords(breakGlass.forMs)}, looked at within ${durationWords(breakGlass.reviewWithinMs)}${breakGlass.duringFreeze ? ', during a freeze too' : ''}`;
+    case 'recording':
+      return settings.recording;
+    case 'keepRecordingsMs':
+      return durationWords(settings.keepRecordingsMs);
+    case 'fourEyesLive':
+      return settings.fourEyesLive;
     default:
       return name satisfies never;
   }

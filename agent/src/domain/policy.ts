@@ -20,6 +20,7 @@ import type { ScopePolicy } from './scope.ts';
 import type { StepUp } from './step-up.ts';
 import { DEFAULT_TOKEN_POLICY, type TokenPolicy } from './token-use.ts';
 import { SHIPPED_TOLERANCE, type Tolerance } from './tolerate.ts';
+import type { FourEyesLive, RecordingMode } from './watching.ts';
 
 /**
  * Who may not approve what they caused: `forbid` excludes the trigger and the commit's author and committer,
@@ -92,6 +93,12 @@ export interface PolicySettings {
   readonly rememberMs: number;
   /** What becomes of a run that a newer one has overtaken while it waited: ended, or run all the same. */
   readonly superseded: Superseded;
+  /** Whether the terminal of the job is recorded. */
+  readonly recording: RecordingMode;
+  /** How long a recording is kept after the end of its job. */
+  readonly keepRecordingsMs: number;
+  /** Whether somebody has to watch it live. */
+  readonly fourEyesLive: FourEyesLive;
 }
 
 /** Settings as they hold for one job, and the version of the policy that they come from. */
@@ -157,6 +164,10 @@ const SHIPPED: PolicySettings = {
   lifetimes: { default: { kind: 'standing' }, max: { kind: 'standing' }, environments: { kind: 'days', days: 30 } },
   rememberMs: DAY_MS,
   superseded: 'cancel',
+  recording: 'off',
+  // A year, and time to be asked about its last day.
+  keepRecordingsMs: 366 * DAY_MS,
+  fourEyesLive: 'off',
 };
 
 /** What holds where no policy file says otherwise: one maintainer, who did not trigger the job. */

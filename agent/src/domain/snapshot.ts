@@ -137,6 +137,8 @@ export function offlineVerdict(
   // An approval of that very run is needed, which no agent can tell from any other.
   const timeout = timeoutProblem(effective.timeout, facts.timeoutS);
   if (timeout !== null) return waits(timeout);
+  if (effective.fourEyesLive === 'required' || effective.recording === 'required')
+    return waits('it has to be watched or recorded, which needs the hub');
   const { hard, extra } = freezeAt(policy.freezes, target, now);
   if (hard !== null) return waits(`frozen by ${hard.names.join(' and ')}`);
   // What ran under an Approval is known to the hub alone: no artifact counts as admitted here.

@@ -24,8 +24,10 @@ import type { Hints } from '../ports/hints.ts';
 import type { IdentityProvider } from '../ports/identity-provider.ts';
 import type { Log } from '../ports/log.ts';
 import type { PolicyStatus } from '../ports/policy-status.ts';
+import type { Seal } from '../ports/seal.ts';
 import type { Store } from '../ports/store.ts';
 import type { Tracer } from '../ports/tracer.ts';
+import { createAttendance } from './attendance.ts';
 import { keepAudit } from './audit-keeping.ts';
 import { openAutoApprovals } from './auto-approval.ts';
 import { type FarHubs, joinHubs } from './between/far-hubs.ts';
@@ -49,6 +51,7 @@ import { createSignIn } from './sign-in.ts';
 import { createSnapshots, type OfflineGrace } from './snapshots.ts';
 import { v4Routes } from './v4/routes.ts';
 import { createViewers, refuse } from './viewers.ts';
+import { lookAfterWatching } from './watching.ts';
 import { webauthn } from './webauthn.ts';
 import { writeProbe } from './write-probe.ts';
 
@@ -64,6 +67,8 @@ export interface HubOptions {
   readonly variableKey: Uint8Array;
   /** What signs the audit. */
   readonly audit: AuditKeeper;
+  /** Seals what is recorded of jobs; without it nothing is. */
+  readonly seal?: Seal;
   /** Origin in links for people; default: `http://` and where it listens. */
   readonly externalUrl?: string;
   /** Agents of this process: name and raw Ed25519 public key of 32 bytes. Any other has to enrol. */
@@ -169,6 +174,7 @@ export function createHub(options: HubOptions): Hub {
     agentHosts: () => new Set([...link.addresses(), ...(far?.addresses() ?? [])]),
     tag: (projectId, name, text) => variableTag(variableKey, projectId, name, text),
     random: (bytes) => randomBytes(bytes),
+    ...(options.seal && { seal: options.seal }),
     passkeys: webauthn(),
     push: {
       wake(agent) {
@@ -192,7 +198,8 @@ export function createHub(options: HubOptions): Hub {
     () => far,
   );
   const logs = createLogs(context, reach.watch);
-  const viewers = createViewers(context, heartbeatMs, log, logs, peers);
+  const attendance = createAttendance(context, log);
+  const viewers = createViewers(context, heartbeatMs, log, logs, attendance, peers);
   const { signer } = options.audit;
   const tracer = options.tracer ?? silentTracer;
   const snapshots = createSnapshots({
@@ -332,6 +339,7 @@ export function createHub(options: HubOptions): Hub {
       missed: () => far?.beat(),
     });
   const due = whatFallsDue(context, log);
+  const watching = lookAfterWatching(context, log);
 
   return {
     async listen(host, port, fd) {
@@ -381,6 +389,7 @@ export function createHub(options: HubOptions): Hub {
       listening = `${scheme}://${name}:${taken}`;
       checking = audit.start().then(checkApprovals);
       due.start();
+      watching.start();
       detached.start();
       retention.start();
       notifications.start();
@@ -397,6 +406,7 @@ export function createHub(options: HubOptions): Hub {
         far?.close(),
         checking,
         due.close(),
+        watching.close(),
         detached.close(),
         retention.close(),
         notifications.close(),

@@ -1,5 +1,6 @@
 import type { RawData, WebSocket } from 'ws';
 import { agentActor, type HubContext } from '../app/hub-context.ts';
+import { takePiece } from '../app/watching/record.ts';
 import type { AgentProblem } from '../domain/agent-problem.ts';
 import type { Signer } from '../domain/dsse.ts';
 import { HoldpointError } from '../domain/errors.ts';
@@ -22,7 +23,7 @@ import {
 import { type AgentKeys, proves } from './link-auth.ts';
 import { type LinkOutbox, linkOutbox } from './link-outbox.ts';
 import { linkReveals } from './link-reveals.ts';
-import { answerWork } from './link-work.ts';
+import { answerWork, plainly } from './link-work.ts';
 
 /** What all connections share. */
 export interface LinkShared {
@@ -111,6 +112,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
   let stage: Stage = { at: 'hello' };
   let open = true;
   let working: Promise<void> | null = null;
+  let watches = false;
   let misses = 0;
   let unfollow = (): void => {};
 
@@ -218,8 +220,10 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
         return wrongOrder('a frame of work');
       case 'admit':
       case 'report':
-      case 'sync':
-        return send(await answerWork(shared, agent, frame, covers));
+      case 'sync': {
+        const answer = await answerWork(shared, agent, frame, { covers, watches });
+        return send(watches ? answer : plainly(answer));
+      }
       case 'ack': {
         const { seq } = frame;
         const awaited = outbox.awaits(seq);
@@ -231,6 +235,10 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
       case 'log': {
         const { hold, jobId, offset, chunk } = frame;
         return shared.piece(agent, { hold, jobId, offset, bytes: Buffer.from(chunk, 'base64') });
+      }
+      case 'record': {
+        const { type: _, ref, ...piece } = frame;
+        return send({ type: 'recorded', ref, ...(await takePiece(context, agent, piece)) });
       }
       case 'health':
         problems = frame.problems;
@@ -281,13 +289,14 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
       store,
       agent,
       cursor,
-      send,
+      send: (frame) => send(watches ? frame : plainly(frame)),
       buffered: () => socket.bufferedAmount,
       isOpen: () => open,
       log,
     });
     stage = { at: 'ready', agent, outbox, covers: hello.features?.includes('sections') === true };
     provedBy = key;
+    watches = hello.features?.includes('watching') === true;
     cancelProof();
     shared.ready(agent, connection);
     send({

@@ -18,7 +18,7 @@ export async function answerWork(
   { context, tracer }: { readonly context: HubContext; readonly tracer: Tracer },
   agent: string,
   frame: WorkFrame,
-  covers: boolean,
+  { covers, watches }: { readonly covers: boolean; readonly watches: boolean },
 ): Promise<HubFrame> {
   const { ref } = frame;
   switch (frame.type) {
@@ -30,7 +30,7 @@ export async function answerWork(
         { parent: trace, kind: 'server' },
       );
       const asked = { ...context, store: correlated(context.store, request) };
-      const more = { monitor, divert, covers, ...(offline && { offline }) };
+      const more = { monitor, divert, covers, watches, ...(offline && { offline }) };
       try {
         const verdict = await admit(asked, agent, { digest, configuration, facts, ...more });
         span.end({ hold: verdict.hold, outcome: verdict.outcome });
@@ -50,6 +50,27 @@ export async function answerWork(
       return { type: 'state', ref, holds: await sync(context, agent, frame.holds) };
     default:
       return frame satisfies never;
+  }
+}
+
+/**
+ * What an agent that cannot watch understands: a stop is then a cancel, which it ignores for a job that runs, and nobody asks it for
+ * a recording.
+ */
+export function plainly(frame: HubFrame): HubFrame {
+  switch (frame.type) {
+    case 'cancel': {
+      const { stop: _, ...rest } = frame;
+      return rest;
+    }
+    case 'verdict': {
+      const { recording: _, ...rest } = frame;
+      return rest;
+    }
+    case 'state':
+      return { ...frame, holds: frame.holds.map(({ recording: _, ...rest }) => rest) };
+    default:
+      return frame;
   }
 }
 

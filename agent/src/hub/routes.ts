@@ -22,12 +22,14 @@ import { reviewRoutes } from './routes/reviews.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { systemRoutes } from './routes/system.ts';
 import { tokenRoutes } from './routes/tokens.ts';
+import { watchingRoutes } from './routes/watching.ts';
 
 /** The whole HTTP surface but the two websockets. Every route names what it asks of the caller, takes and answers. */
 export function routes(context: RouteContext): readonly Route[] {
   return [
     figureRoutes,
     holdRoutes,
+    watchingRoutes,
     deploymentRoutes,
     environmentRoutes,
     breakGlassRoutes,

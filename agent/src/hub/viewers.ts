@@ -8,7 +8,8 @@ import { ERRORS, HoldpointError } from '../domain/errors.ts';
 import type { Log } from '../ports/log.ts';
 import type { ChangedEvent } from '../ports/push.ts';
 import { CLOSE } from '../wire/link.ts';
-import { type WatchLog, watchLogSchema } from '../wire/logs.ts';
+import { type ViewerSays, viewerSaysSchema } from '../wire/logs.ts';
+import type { Attendance } from './attendance.ts';
 import { identifyRequest, isWrongToken, MAX_FAILED_PER_MINUTE, RateLimited, requireScope } from './auth.ts';
 import { failedTries } from './failed-tries.ts';
 import type { Logs, Looker } from './logs.ts';
@@ -20,7 +21,7 @@ import { problemOf } from './views.ts';
 const CLOSE_MS = 2_000;
 /** Pages and terminals that follow at once. */
 const MAX_VIEWERS = 1_000;
-/** A viewer has nothing to say but whose log they look at. */
+/** A viewer has nothing to say but which job they look at, and that they are still there. */
 const MAX_VIEWER_FRAME_BYTES = 1_024;
 /** Logs that one page opens and closes between two heartbeats; each is a look into the store (T30). */
 const MAX_SAID_PER_BEAT = 40;
@@ -48,6 +49,7 @@ export function createViewers(
   heartbeatMs: number,
   log: Log,
   logs: Logs,
+  attendance: Attendance,
   peers: Pick<Peers, 'addressOf'>,
 ): Viewers {
   const server = new WebSocketServer({
@@ -81,8 +83,14 @@ export function createViewers(
     const token = await context.store.token(viewer.caller.token.id);
     const person = await context.directory.person(viewer.caller.person.id);
     const over = token === null || (await whyOver(context, token)) !== null;
-    if (over || person === null || person.blocked) viewer.socket.close(CLOSE.unauthenticated, 'the token is over');
-    else await logs.recheck(viewer);
+    if (over || person === null || person.blocked) {
+      // Who may not be here any more is not waited for: no grace for a session that is over.
+      await attendance.end(viewer, null);
+      viewer.socket.close(CLOSE.unauthenticated, 'the token is over');
+    } else {
+      await logs.recheck(viewer);
+      await attendance.recheck(viewer);
+    }
   }
 
   async function tell(event: ChangedEvent): Promise<void> {
@@ -99,11 +107,23 @@ export function createViewers(
   async function hear(viewer: Viewer, text: string | null): Promise<void> {
     viewer.said += 1;
     if (viewer.said > MAX_SAID_PER_BEAT) return viewer.socket.close(CLOSE.bad_frame, 'too much at once');
-    const wish = text === null ? null : watchOf(text);
-    if (wish === null) return viewer.socket.close(CLOSE.bad_frame, 'only a watch is understood here');
-    if (!wish.on) return logs.leave(viewer, wish.hold);
-    await logs.look(viewer, wish.hold);
-    if (!viewers.has(viewer)) logs.leave(viewer, null);
+    const said = text === null ? null : saidIn(text);
+    if (said === null) return viewer.socket.close(CLOSE.bad_frame, 'only a watch is understood here');
+    switch (said.type) {
+      case 'attend':
+        await (said.on ? attendance.attend(viewer, said.hold) : attendance.end(viewer, said.hold));
+        if (!viewers.has(viewer)) attendance.lost(viewer);
+        return;
+      case 'present':
+        return attendance.present(viewer, said.hold, said.nonce);
+      case 'watch':
+        if (!said.on) return logs.leave(viewer, said.hold);
+        await logs.look(viewer, said.hold);
+        if (!viewers.has(viewer)) logs.leave(viewer, null);
+        return;
+      default:
+        said satisfies never;
+    }
   }
 
   async function callerOf(request: IncomingMessage): Promise<Caller> {
@@ -144,6 +164,7 @@ export function createViewers(
           accepted.on('close', () => {
             viewers.delete(viewer);
             logs.leave(viewer, null);
+            attendance.lost(viewer);
           });
         });
       } catch (error) {
@@ -160,6 +181,7 @@ export function createViewers(
     count: () => viewers.size,
     async close() {
       cancelBeat();
+      attendance.close();
       const open = [...viewers];
       for (const { socket } of open) socket.close(CLOSE.going_away, 'the hub stops');
       context.clock.after(CLOSE_MS, () => {
@@ -170,9 +192,9 @@ export function createViewers(
   };
 }
 
-function watchOf(text: string): WatchLog | null {
+function saidIn(text: string): ViewerSays | null {
   try {
-    const read = watchLogSchema.safeParse(JSON.parse(text));
+    const read = viewerSaysSchema.safeParse(JSON.parse(text));
     return read.success ? read.data : null;
   } catch {
     return null;

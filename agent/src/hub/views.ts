@@ -24,6 +24,7 @@ import { toSnake } from '../wire/case.ts';
 import type { ExaminedView } from '../wire/doctor.ts';
 import type { Connected } from './connected.ts';
 import { breakGlassView } from './policy-views.ts';
+import { waitsLive, watchingView } from './watching-views.ts';
 
 const time = (at: number): string => new Date(at).toISOString();
 const timeOrNull = (at: number | null): string | null => (at === null ? null : time(at));
@@ -157,7 +158,8 @@ export function holdDetail(of: HoldInspection, url: string, retry: RetryAdvice |
     },
     unknown: [...of.unknown],
     step_up: of.stepUp,
-    waits_for: [...of.waitsFor],
+    waits_for: [...of.waitsFor, ...waitsLive(of.hold, of.watching)],
+    watching: watchingView(of.watching),
     deployment: of.deployment && {
       id: of.deployment.id,
       iid: of.deployment.iid,

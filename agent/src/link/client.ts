@@ -190,11 +190,12 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
       const frame = { type: 'admit', ref: nextRef(), digest, configuration, facts, policy, ...more } as const;
       const answer = await ask(frame as unknown as Parameters<Session['ask']>[0]);
       if (answer.type !== 'verdict') throw wrongAnswer(answer);
-      const { outcome, hold, approval, expires, reason, note, url: link, runner, liveMs, sections } = answer;
+      const { outcome, hold, approval, expires, reason, note, url: link, runner, liveMs, sections, recording } = answer;
       const said = {
         ...(runner == null ? {} : { runner }),
         ...(liveMs == null ? {} : { liveMs }),
         ...(sections == null ? {} : { sections }),
+        ...(recording === undefined ? {} : { recording }),
       };
       return { outcome, hold, approval, expires, reason, note, url: link, ...said };
     },
@@ -212,6 +213,11 @@ export function createLinkClient(options: LinkClientOptions): Gatekeeper {
     },
     variableKey: () => key,
     onPush: (each) => listen(each),
+    async record(piece) {
+      const frame = await ask({ type: 'record', ref: nextRef(), ...piece });
+      if (frame.type !== 'recorded') throw wrongAnswer(frame);
+      return { next: frame.next, problem: frame.problem };
+    },
     onReveal: (each) => {
       revealing = each;
     },

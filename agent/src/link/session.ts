@@ -242,6 +242,7 @@ export function openSession(options: SessionOptions): Session {
         finish(`${frame.type} out of order`, CLOSE.wrong_order);
         return;
       case 'verdict':
+      case 'recorded':
       case 'state':
         answered(frame.ref, (each) => each.resolve(frame));
         return;
@@ -285,7 +286,7 @@ export function openSession(options: SessionOptions): Session {
       cursor,
       snapshot,
       nonce,
-      features: ['sections'],
+      features: ['sections', 'watching'],
     });
   });
   socket.on('message', (data, binary) => {

@@ -32,6 +32,20 @@ export interface AgentStatus {
   readonly snapshot: { readonly seq: number; readonly policy: string; readonly heardAt: number } | null;
 }
 
+/** A part of the log of a job that is recorded: masked and decoded. */
+export interface RecordPiece {
+  readonly hold: number;
+  readonly jobId: number;
+  /** Where it begins and how long it is in bytes of the runner's own log. */
+  readonly offset: number;
+  readonly size: number;
+  /** When it passed the gateway, epoch ms. */
+  readonly at: number;
+  readonly text: string;
+  /** Why the recording is not whole from here on; null where it is. */
+  readonly problem: string | null;
+}
+
 /** Agents as the hub asks them while they are connected. */
 export interface Agents {
   /** The values, for one answer to one person and nothing else. Rejects with `cannot_reveal` when the agent is away or has the payload no more. */

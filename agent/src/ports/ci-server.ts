@@ -1,6 +1,7 @@
 import type { FilesRead } from '../domain/covered-files.ts';
 import type { Facts } from '../domain/facts.ts';
 import type { JsonObject } from '../domain/json.ts';
+import type { Masks } from '../domain/masking.ts';
 import type { PinnedImage } from '../domain/pinned-images.ts';
 import type { RevealedValue } from './agents.ts';
 
@@ -68,6 +69,8 @@ export interface CiServer {
   identity(payload: Uint8Array): { readonly id: number; readonly token: string } | null;
   /** The payload with its timeout lowered to `timeoutS` seconds, never below 60. */
   lowerTimeout(payload: Uint8Array, timeoutS: number): Uint8Array;
+  /** What no record of the job's log may show. */
+  secrets(payload: Uint8Array): Masks;
   /** Asks with the job's own token who triggered it and where it deploys; what cannot be asked stays unverified. */
   verify(job: CiJob, facts: Facts): Promise<VerifiedFacts>;
   /** The files of the repository at the job's commit that the patterns mean; rejects for nothing. */
@@ -80,6 +83,8 @@ export interface CiServer {
   status(job: CiJob): Promise<CiJobStatus>;
   /** Fails the job; the answer is how the server has it afterwards. */
   fail(job: CiJob, reason: string): Promise<CiJobStatus>;
+  /** Size of the job's log in bytes; null where the server does not say. Changes nothing. */
+  logSize(job: CiJob): Promise<number | null>;
   /** Writes to the job's log at `offset` bytes; the answer is the size of the log afterwards. Writing the same again does no harm. */
   writeNote(job: CiJob, offset: number, text: string): Promise<number>;
 }

@@ -6,7 +6,7 @@ import type { JsonObject } from '../domain/json.ts';
 import type { OfflineRun, OwedReport } from '../domain/parked-job.ts';
 import type { SectionsWanted } from '../domain/sections.ts';
 import type { SignedSnapshot } from '../domain/snapshot.ts';
-import type { LogPiece, RevealedValue, RevealQuestion } from './agents.ts';
+import type { LogPiece, RecordPiece, RevealedValue, RevealQuestion } from './agents.ts';
 
 export interface AdmitRequest {
   readonly digest: string;
@@ -20,6 +20,8 @@ export interface AdmitRequest {
   readonly covers?: boolean;
   /** Names of unprotected runners that may be given the job instead of parking it; absent where it must not be diverted. */
   readonly divert?: readonly string[];
+  /** The agent can record jobs that run, and stop them; absent: the question is one of this very program. */
+  readonly watches?: boolean;
   /** The runner's request that the job came with, for the hub's log. */
   readonly request?: string;
   /** W3C traceparent of the question. */
@@ -42,12 +44,16 @@ export interface AdmitAnswer {
   readonly offline?: OfflineRun;
   /** With `hold`: ms that the job is kept alive at most while it waits, 0 to end it at once; null or absent: as any other. */
   readonly liveMs?: number | null;
+  /** With `pass`: the job has to be recorded. */
+  readonly recording?: 'record' | 'required' | undefined;
 }
 export interface HoldStatus {
   readonly hold: number;
   readonly jobId: number;
   readonly state: HoldState | 'unknown';
   readonly current: boolean;
+  /** In answer to a hand-out: the job has to be recorded. */
+  readonly recording?: 'record' | 'required' | undefined;
 }
 /** What an agent tells of a job: what is owed of it, or that an executor asked for it in vain. */
 export interface HoldReport extends Pick<OwedReport, 'at'> {
@@ -76,6 +82,8 @@ export interface HubPush {
   readonly digest: string;
   readonly reason: string | null;
   readonly note: string | null;
+  /** With `cancel`: a job that runs is ended as well, because somebody has stopped it. */
+  readonly stop?: boolean | undefined;
 }
 
 /** The hub as the agent sees it. Every call rejects with a HoldpointError `hub_unreachable` when no hub answers in time. */
@@ -94,6 +102,8 @@ export interface Gatekeeper {
   onWatch?(listener: (hold: number | null, on: boolean) => void): void;
   /** A piece of a log that is watched; what the link cannot take at once is dropped. */
   log?(piece: LogPiece): void;
+  /** Has the hub keep a part of a job's recording; the answer is up to where it has it, and why it takes no more. Rejects as `admit`. */
+  record?(piece: RecordPiece): Promise<{ readonly next: number; readonly problem: string | null }>;
   /** Called with each snapshot, as the hub has signed it. */
   onSnapshot?(listener: (snapshot: SignedSnapshot) => void): void;
   /** Called after each welcome, the first and every one after a drop. */

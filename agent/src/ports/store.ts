@@ -17,6 +17,7 @@ import type { OrderedPage, Page, Sight } from './listing.ts';
 import type { NoticeReads, NoticeWrites } from './notice-store.ts';
 import type { PasskeyReads, PasskeyWrites } from './passkey-store.ts';
 import type { RetentionReads, RetentionWrites } from './retention-store.ts';
+import type { WatchReads, WatchWrites } from './watch-store.ts';
 
 export type { OrderedPage, Page, Sight };
 
@@ -116,7 +117,13 @@ export interface Census {
 }
 
 /** Reads. Absent things are null, never an error. All of it rejects with `store_unavailable` when the database does. */
-export interface StoreReader extends DeploymentReads, PasskeyReads, AgentReads, NoticeReads, RetentionReads {
+export interface StoreReader
+  extends DeploymentReads,
+    PasskeyReads,
+    AgentReads,
+    NoticeReads,
+    RetentionReads,
+    WatchReads {
   hold(id: number): Promise<Hold | null>;
   holdOfJob(instance: string, projectId: number, jobId: number): Promise<Hold | null>;
   openHold(key: HoldKey): Promise<Hold | null>;
@@ -276,7 +283,8 @@ export interface StoreWriter
     PasskeyWrites,
     AgentWrites,
     NoticeWrites,
-    RetentionWrites {
+    RetentionWrites,
+    WatchWrites {
   insertHold(hold: Omit<Hold, 'id'>, facts: Facts): Promise<Hold>;
   /** Writes a Hold; `facts` are those of its newest attempt when that is new. */
   updateHold(hold: Hold, facts?: Facts): Promise<void>;

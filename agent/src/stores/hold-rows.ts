@@ -113,8 +113,17 @@ export function attemptColumns(hold: Pick<Hold, 'id' | 'subject'>, attempt: Atte
 
 /** A push of its row in the outbox. */
 export function pushOf(row: Row<OutboxTable>): HubPush {
-  const { seq, hold, job_id: jobId, digest, reason, note } = row;
-  return { type: row.type as HubPush['type'], seq, hold, jobId, digest, reason, note };
+  const { seq, hold, job_id: jobId, digest, reason, note, stop } = row;
+  return {
+    type: row.type as HubPush['type'],
+    seq,
+    hold,
+    jobId,
+    digest,
+    reason,
+    note,
+    ...(stop === 1 && { stop: true }),
+  };
 }
 
 /** A Retry of its row. */

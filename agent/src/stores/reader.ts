@@ -21,6 +21,7 @@ import { namedIds, sightReads, visible } from './sight.ts';
 import { sightingReads } from './sightings.ts';
 import { among, ofSubject } from './statements.ts';
 import { sessionOf, tokenOf } from './token-rows.ts';
+import { watchReads } from './watching.ts';
 
 /** Reads of a store, on the whole database or within one transaction. */
 export function reader(db: Kysely<Schema>): StoreReader {
@@ -36,6 +37,7 @@ export function reader(db: Kysely<Schema>): StoreReader {
     ...deploymentReads(db, (sight) => db.selectFrom('holds').select('holds.id').where(visible(db, sight))),
     ...protectedReads(db),
     ...runReads(db, withAttempts),
+    ...watchReads(db),
     async review(id) {
       const row = await db.selectFrom('reviews').selectAll().where('id', '=', id).executeTakeFirst();
       return row === undefined ? null : reviewOf(row);

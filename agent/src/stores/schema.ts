@@ -2,6 +2,7 @@
 import type { Generated } from 'kysely';
 import type { DeploymentSchema } from './deployment-schema.ts';
 import type { NoticeSchema } from './notice-schema.ts';
+import type { WatchSchema } from './watch-schema.ts';
 
 interface SubjectColumns {
   instance: string;
@@ -142,6 +143,8 @@ export interface OutboxTable {
   digest: string;
   reason: string | null;
   note: string | null;
+  /** 1 with a `cancel` that ends a job that runs. */
+  stop: number | null;
 }
 /** One agent and the last number it was given. */
 export interface AgentTable {
@@ -312,7 +315,7 @@ export interface BreakGlassTable extends SubjectColumns {
   comment: string | null;
 }
 /** All tables by name. */
-export interface Schema extends DeploymentSchema, NoticeSchema {
+export interface Schema extends DeploymentSchema, NoticeSchema, WatchSchema {
   schema_version: { version: number };
   /** Empty where the text was removed: then there is a row in `removed_configurations`. */
   configurations: { digest: string; canonical: string };

@@ -19,6 +19,7 @@ import { approvalColumns, reviewColumns, voteColumns } from './review-rows.ts';
 import type { Schema } from './schema.ts';
 import { sightingWrites } from './sightings.ts';
 import { sessionColumns, tokenChanges, tokenColumns } from './token-rows.ts';
+import { watchWrites } from './watching.ts';
 
 /** An agent that reports more than this of one Hold is broken or hostile; a Hold that is honest needs about ten. */
 const MAX_REPORTS_PER_HOLD = 10_000;
@@ -66,6 +67,7 @@ export function writer(db: Kysely<Schema>): StoreWriter {
   return {
     ...reader(db),
     ...breakGlassWrites(db),
+    ...watchWrites(db),
     ...sightingWrites(db),
     ...deploymentWrites(db),
     ...protectedWrites(db),
@@ -212,7 +214,7 @@ export function writer(db: Kysely<Schema>): StoreWriter {
         .executeTakeFirst();
       return result.numInsertedOrUpdatedRows === 1n;
     },
-    async push(agent, { type, hold, jobId, digest, reason, note }) {
+    async push(agent, { type, hold, jobId, digest, reason, note, stop }) {
       const seq = await giveSeq(agent);
       await db
         .deleteFrom('outbox')
@@ -220,7 +222,8 @@ export function writer(db: Kysely<Schema>): StoreWriter {
         .where('hold', '=', hold)
         .where('job_id', '=', jobId)
         .execute();
-      await db.insertInto('outbox').values({ agent, seq, type, hold, job_id: jobId, digest, reason, note }).execute();
+      const row = { agent, seq, type, hold, job_id: jobId, digest, reason, note, stop: stop === true ? 1 : null };
+      await db.insertInto('outbox').values(row).execute();
     },
     async acknowledge(agent, seq) {
       await db.deleteFrom('outbox').where('agent', '=', agent).where('seq', '<=', seq).execute();

@@ -13,6 +13,7 @@ import { examinedSchema } from './doctor.ts';
 import { factsSchema } from './facts.ts';
 import { ownVoteSchema, personSchema, quorumSchema, ruleSchema, voteSchema } from './standing.ts';
 import { credential } from './tokens.ts';
+import { watchingSchema } from './watching.ts';
 
 const id = z.number().int().positive();
 const time = z.iso.datetime();
@@ -231,7 +232,9 @@ export const holdDetailSchema = holdSchema.extend({
   /** What an approve needs besides; `POST /api/v1/holds/:id/challenge` says whether the session will do, and asks for a passkey. */
   step_up: z.enum(STEP_UPS).default('none'),
   /** What it waits for at its gates: an approve of its configuration, approvals of its deployment, somebody who runs that. */
-  waits_for: z.array(z.enum(['configuration', 'approvals', 'start'])).default([]),
+  waits_for: z.array(z.enum(['configuration', 'approvals', 'start', 'watcher'])).default([]),
+  /** Who watches its job, may watch or stop it, and what was recorded; null from a hub that knows of no such thing. */
+  watching: watchingSchema.nullable().default(null),
   /** Its deployment, where its environment is protected. */
   deployment: z
     .strictObject({ id, iid: id, state: z.enum(DEPLOYMENT_STATES), environment: text, started_by: text.nullable() })

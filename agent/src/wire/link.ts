@@ -10,6 +10,7 @@
  *   watch → log …                       pieces of a running job's log, from now on, while somebody looks; lost ones are lost
  *   snapshot                            what an agent may let run while its hub is away; after the welcome, whenever it changes,
  *                                       and now and then; not answered, an old one never replaces a newer one
+ *   record{ref} → recorded{ref}         part of the recording of a job that runs; sent again until it is answered
  *   health                              what is wrong on the agent's side; not answered
  *   status                              what the agent holds and what its clock says, after each welcome, after each snapshot
  *                                       and now and then; not answered; protocol 2 and later
@@ -40,6 +41,8 @@ export const MAX_FRAME_BYTES = 10 * 1024 * 1024;
 export const MAX_REVEALED_CHARS = 1024 * 1024;
 /** One piece of a job's log; a runner sends more at once, and it comes in pieces. */
 export const MAX_LOG_PIECE_BYTES = 48 * 1024;
+/** Text of one part of a recording; a runner sends 1 MiB at once at most. */
+export const MAX_RECORD_CHARS = 1024 * 1024 + 64 * 1024;
 /** What each end signs begins with: nothing that is signed for one purpose proves another. */
 export const PROVE_CONTEXT = 'holdpoint.link/v1';
 export const CHALLENGE_CONTEXT = 'holdpoint.link/v1 hub';
@@ -238,6 +241,20 @@ const agentFrames = [
     /** Base64. */
     chunk: z.base64().max(Math.ceil(MAX_LOG_PIECE_BYTES / 3) * 4),
   }),
+  /** A part of the recording of a job, masked; answered by `recorded`, and sent again until it is. */
+  z.strictObject({
+    type: z.literal('record'),
+    ref,
+    hold: id,
+    job_id: id,
+    offset: z.number().int().nonnegative(),
+    size: z.number().int().nonnegative(),
+    /** Epoch ms. */
+    at: z.number().int().nonnegative(),
+    text: z.string().max(MAX_RECORD_CHARS),
+    /** Why the recording is not whole from here on. */
+    problem: z.string().max(1_000).nullable(),
+  }),
 ] as const;
 
 const push = { seq, hold: id, job_id: id, digest, reason: text.nullable(), note: text.nullable() };
@@ -287,6 +304,8 @@ const hubFrames = [
     url: text.nullable(),
     /** With `hold`: how long the job is kept alive at most while it waits; 0 ends it at once. */
     live_ms: z.number().int().nonnegative().nullable().optional(),
+    /** With `pass`: the job has to be recorded; only an agent with the feature `watching` is told so. */
+    recording: z.enum(['record', 'required']).optional(),
   }),
   z.strictObject({
     type: z.literal('state'),
@@ -303,6 +322,8 @@ const hubFrames = [
            * answer to a hand-out that came after its revocation (take it back).
            */
           current: z.boolean(),
+          /** In answer to a hand-out: the job has to be recorded; only an agent with the feature `watching` is told so. */
+          recording: z.enum(['record', 'required']).optional(),
         }),
       )
       .max(100_000),
@@ -311,7 +332,8 @@ const hubFrames = [
   z.strictObject({ type: z.literal('reject'), ...push }),
   z.strictObject({ type: z.literal('expire'), ...push }),
   z.strictObject({ type: z.literal('revoke'), ...push }),
-  z.strictObject({ type: z.literal('cancel'), ...push }),
+  /** `stop`: a job that runs is ended too; only an agent with the feature `watching` is told so. */
+  z.strictObject({ type: z.literal('cancel'), ...push, stop: z.boolean().optional() }),
   /** `head` and `body` are texts of JSON, `body` null where the agent has it already; Ed25519 over the head, base64url. */
   z.strictObject({
     type: z.literal('snapshot'),
@@ -327,6 +349,13 @@ const hubFrames = [
     job_id: id,
     digest,
     names: z.array(z.string().max(8_192)).max(200),
+  }),
+  /** Answers `record`: up to where the recording is, in bytes of the runner's log, and why it takes no more. */
+  z.strictObject({
+    type: z.literal('recorded'),
+    ref,
+    next: z.number().int().nonnegative(),
+    problem: text.nullable(),
   }),
   /** Somebody wants the agent's host looked at now. */
   z.strictObject({ type: z.literal('examine') }),

@@ -24,3 +24,26 @@ export const logPieceSchema = z.strictObject({
 export type WatchLog = z.output<typeof watchLogSchema>;
 export type WatchingLog = z.output<typeof watchingLogSchema>;
 export type LogPieceEvent = z.output<typeof logPieceSchema>;
+
+/** A viewer watches a job live, as the second pair of eyes, or no longer. Said only by a page that is visible. */
+export const attendSchema = z.strictObject({ type: z.literal('attend'), hold: id, on: z.boolean() });
+/** Whether they count as watching from now on; `reason` says why not, or no longer. */
+export const attendingSchema = z.strictObject({
+  type: z.literal('attending'),
+  hold: id,
+  on: z.boolean(),
+  reason: z.string().nullable(),
+});
+/** The hub asks whether somebody still looks; what is not answered soon counts as gone. */
+export const beatSchema = z.strictObject({ type: z.literal('beat'), hold: id, nonce: z.string().max(64) });
+/** The answer to the last `beat`, from a page that is visible at this moment. */
+export const presentSchema = z.strictObject({ type: z.literal('present'), hold: id, nonce: z.string().max(64) });
+
+/** Everything that a viewer may say. */
+export const viewerSaysSchema = z.discriminatedUnion('type', [watchLogSchema, attendSchema, presentSchema]);
+
+export type ViewerSays = z.output<typeof viewerSaysSchema>;
+export type Attend = z.output<typeof attendSchema>;
+export type Attending = z.output<typeof attendingSchema>;
+export type Beat = z.output<typeof beatSchema>;
+export type Present = z.output<typeof presentSchema>;

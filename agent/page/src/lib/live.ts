@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 import type { ViewerEvent } from '../../../src/wire/api.ts';
-import type { LogPieceEvent, WatchingLog, WatchLog } from '../../../src/wire/logs.ts';
+import type { Attend, Attending, Beat, LogPieceEvent, Present, WatchingLog, WatchLog } from '../../../src/wire/logs.ts';
 
 /** What a listener is told: something has changed, or everything may have, because the line was down. */
 export type LiveEvent = ViewerEvent | { readonly type: 'all' };
@@ -44,6 +44,44 @@ export function watchLog(hold: number, listener: (event: LogEvent) => void): () 
   };
 }
 
+/** Jobs that somebody watches in this page, and who is told whether that counts. */
+const attended = new Map<number, (told: Attending) => void>();
+
+function sayAttend(hold: number, on: boolean): void {
+  if (line?.readyState === WebSocket.OPEN) line.send(JSON.stringify({ type: 'attend', hold, on } satisfies Attend));
+}
+
+/** A page that nobody sees watches nothing: the hub is answered from a visible one alone. */
+const isSeen = (): boolean => document.visibilityState === 'visible';
+
+/**
+ * Watches a job as the second pair of eyes until the returned function is called; with `true` the hub is told at once, and else
+ * it finds out when it is not answered any more, so that whoever only turns the page can come back.
+ */
+export function attendJob(hold: number, listener: (told: Attending) => void): (leave: boolean) => void {
+  attended.set(hold, listener);
+  const again = (): void => {
+    if (isSeen()) sayAttend(hold, true);
+  };
+  document.addEventListener('visibilitychange', again);
+  again();
+  return (leave) => {
+    document.removeEventListener('visibilitychange', again);
+    if (attended.get(hold) !== listener) return;
+    attended.delete(hold);
+    if (leave) sayAttend(hold, false);
+  };
+}
+
+function answer({ hold, nonce }: Beat): void {
+  if (attended.has(hold) && isSeen()) line?.send(JSON.stringify({ type: 'present', hold, nonce } satisfies Present));
+}
+
+function isPresence(value: unknown): value is Attending | Beat {
+  if (typeof value !== 'object' || value === null || !('type' in value)) return false;
+  return value.type === 'attending' || value.type === 'beat';
+}
+
 function isLogEvent(value: unknown): value is LogEvent {
   if (typeof value !== 'object' || value === null || !('type' in value)) return false;
   return value.type === 'log' || value.type === 'watching';
@@ -77,13 +115,17 @@ export function follow(onOver: () => void): () => void {
       drops = 0;
       opened += 1;
       for (const hold of logListeners.keys()) sayWatch(hold, true);
+      if (isSeen()) for (const hold of attended.keys()) sayAttend(hold, true);
       // What happened while the line was down was not told.
       if (opened > 1) tell({ type: 'all' });
     };
     own.onmessage = ({ data }) => {
       const value: unknown = typeof data === 'string' ? JSON.parse(data) : null;
       if (isLogEvent(value)) logListeners.get(value.hold)?.(value);
-      else if (isEvent(value)) tell(value);
+      else if (isPresence(value)) {
+        if (value.type === 'beat') answer(value);
+        else attended.get(value.hold)?.(value);
+      } else if (isEvent(value)) tell(value);
     };
     own.onclose = ({ code }) => {
       isLive.value = false;

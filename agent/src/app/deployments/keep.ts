@@ -26,12 +26,17 @@ export async function corrected(s: Settlement, deployment: Deployment, gate: Dep
   return now;
 }
 
-/** Sends a pending Hold back to wait at its deployment gate, and tells the agent that has its job. */
-export async function blockHold(s: Settlement, hold: Hold, reason: string): Promise<Hold> {
+/** Sends a pending Hold back to wait at its deployment gate, or where somebody has to watch it, and tells the agent that has its job. */
+export async function blockHold(
+  s: Settlement,
+  hold: Hold,
+  reason: string,
+  event: 'hold_blocked' | 'hold_unwatched' = 'hold_blocked',
+): Promise<Hold> {
   if (hold.state !== 'pending') return hold;
   const approval = hold.approval === null ? null : await s.tx.approval(hold.approval);
   const review = hold.review ?? approval?.review ?? (await reviewFor(s, hold, await peopleOf(s, hold))).id;
-  const blocked = await s.move(hold, { type: 'block', review, reason }, 'hold_blocked', { reason });
+  const blocked = await s.move(hold, { type: 'block', review, reason }, event, { reason });
   await s.tell('revoke', blocked, liveAttempt(blocked), reason);
   return blocked;
 }

@@ -141,6 +141,7 @@ async function make(context: HubContext, row: AuditRow, event: NoticeEvent): Pro
     }
     case 'job_detached':
     case 'job_retried':
+    case 'job_stopped':
     case 'break_glass_used':
     case 'break_glass_overdue':
     case 'exception_used':

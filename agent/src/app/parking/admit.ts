@@ -85,7 +85,7 @@ function afterVerdict(
         return { ...known, state: 'released', offline: { run: answer.offline, configuration, facts } };
       }
       if (answer.hold === null) throw new Error('the hub passed a job without naming its hold');
-      return { ...known, state: 'released' };
+      return { ...known, state: 'released', recording: answer.recording ?? null };
     case 'divert': {
       const { runner } = answer;
       if (runner == null || !offered.includes(runner))

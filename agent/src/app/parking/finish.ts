@@ -1,3 +1,4 @@
+import { stopping } from '../../domain/parking.ts';
 import { change, type Entry, type Parking, stamp } from './parking.ts';
 
 /** The runner has shown that it has the job: the hand-over is confirmed and the payload leaves the disk (T31). */
@@ -17,4 +18,9 @@ export function lookNow(parking: Parking, entry: Entry): void {
   if (entry.job.state !== 'confirmed' && entry.job.state !== 'handed_out') return;
   entry.due.delete('look');
   parking.tend(entry);
+}
+
+/** Ends a job that runs, by this agent itself: its runner is aborted, GitLab is told that it failed, and the hub how it ended. */
+export async function stopHere(parking: Parking, entry: Entry, reason: string): Promise<void> {
+  await change(parking, entry, 'soon', (job) => stopping(job, { reason, note: null }));
 }

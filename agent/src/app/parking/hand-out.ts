@@ -153,6 +153,9 @@ export async function handOut(
       await takeBack(parking, entry, reasonOf(error));
       return false;
     }
+    const recording = (fresh === null ? entry.told?.recording : entry.job.recording) ?? null;
+    const masks = recording === null ? undefined : parking.ci.secrets(payload);
+    if (masks !== undefined) await change(parking, entry, 'soon', (job) => ({ ...job, recording, masks }));
     if (!(await writeReceipt(parking, entry, bytes))) return false;
     if ((await deliver(bytes)) === 'gone') {
       await parking.receipts?.withdraw(jobId).catch((error: unknown) => {

@@ -12,6 +12,21 @@ function asLogText(note: string): string {
 }
 
 /**
+ * Where a note goes: to the start of a log that nobody else writes to, and to the end of that of a stopped job, which is
+ * looked up once and remembered, so that the same note is not written twice.
+ */
+async function placeOfNote(parking: Parking, entry: Entry): Promise<number> {
+  const { stopped, noteBytes } = entry.job;
+  if (stopped == null) return noteBytes;
+  if (stopped.noteAt !== null) return stopped.noteAt;
+  const size = (await parking.ci.logSize(entry.job)) ?? noteBytes;
+  await change(parking, entry, 'soon', (job) =>
+    job.stopped == null ? job : { ...job, stopped: { ...job.stopped, noteAt: size } },
+  );
+  return size;
+}
+
+/**
  * Writes what is to be said in the job's log and keeps count of the bytes, since the runner's own offsets are shifted
  * by them (T42). The note is on the disk as pending before it is sent: after a crash in between it is sent again, and
  * the server, which appends at an exact offset only, answers with the size that the log really has.
@@ -20,11 +35,13 @@ export async function writeNote(parking: Parking, entry: Entry): Promise<void> {
   const note = entry.job.pendingNote;
   if (note === null) return;
   try {
-    const size = await parking.ci.writeNote(entry.job, entry.job.noteBytes, asLogText(note));
+    const at = await placeOfNote(parking, entry);
+    const size = await parking.ci.writeNote(entry.job, at, asLogText(note));
     entry.due.delete('note');
     await change(parking, entry, 'soon', (job) => ({
       ...job,
-      noteBytes: size,
+      // Nothing of the runner's comes after the last words, so nothing is shifted by them.
+      noteBytes: job.stopped == null ? size : job.noteBytes,
       // What was added to it meanwhile is still to be said.
       pendingNote: job.pendingNote === note ? null : (job.pendingNote?.slice(note.length + 1) ?? null),
     }));

@@ -1,5 +1,5 @@
 import type { ParkedJob } from '../../domain/parked-job.ts';
-import { afterHeartbeat, afterLook, detached, failing, isLive, isOwed } from '../../domain/parking.ts';
+import { afterHeartbeat, afterLook, afterStop, detached, failing, isLive, isOwed } from '../../domain/parking.ts';
 import { admit } from './admit.ts';
 import { announce } from './hand-out.ts';
 import { writeNote } from './note.ts';
@@ -47,7 +47,7 @@ async function failUpstream(parking: Parking, entry: Entry): Promise<void> {
     const status = await parking.ci.fail(entry.job, entry.job.failWith ?? 'missing_dependency_failure');
     if (status === 'running') throw new Error('GitLab still has the job as running');
     entry.due.delete('fail');
-    await change(parking, entry, 'memory', (job) => ({ ...job, state: 'ended' }));
+    await change(parking, entry, 'memory', (job) => afterStop(job, status, stamp(parking)));
   } catch (error) {
     const failures = later(parking, entry, 'fail');
     parking.log.warn(

@@ -19,6 +19,7 @@ import { commentOf } from '../decide.ts';
 import { type Baseline, holdPage } from '../hold-page.ts';
 import { age, clip, minute, paint, shortRef, table } from '../render.ts';
 import { revealed } from '../revealed.ts';
+import { defineWatching, watchOne } from './holds-watching.ts';
 
 /** What still may move, in the order in which people care. */
 const OPEN: readonly HoldState[] = ['waiting_for_approval', 'pending', 'running'];
@@ -182,7 +183,7 @@ async function ping(text: string, command: Command, { io, json }: CommandContext
   return io.out(`${printable(`hold ${id}: ${told}; ask again at ${minute(done.again_at)}`)}\n`);
 }
 
-/** `holdpoint holds [list|show ID|reveal ID|retry ID|cancel ID|ping ID|watch]`. */
+/** `holdpoint holds [list|show ID|reveal ID|retry ID|cancel ID|stop ID|recording ID|ping ID|watch [ID]]`. */
 export function define(command: Command, context: CommandContext): void {
   withHub(command.command('list', { isDefault: true }))
     .description('what waits, the oldest first, then what is released or runs')
@@ -214,7 +215,15 @@ export function define(command: Command, context: CommandContext): void {
     .argument('<id>')
     .option('--comment <text>', 'what they should know')
     .action((id: string, _, own: Command) => ping(id, own, context));
+  defineWatching(command, context);
   withHub(command.command('watch'))
     .description('follow every change until Ctrl-C; with --json one object a line')
-    .action((_, own: Command) => watch(own, context));
+    .argument('[id]', 'show the terminal of this one while its job runs')
+    .option('--live', 'with an id: be the one who watches it, where the policy asks for four eyes')
+    .action((id: string | undefined, _, own: Command) => {
+      const isLive = own.opts<{ live?: boolean }>().live === true;
+      if (id !== undefined) return watchOne(id, isLive, own, context);
+      if (isLive) throw new HoldpointError('bad_usage', '--live needs the id of the hold that you watch');
+      return watch(own, context);
+    });
 }

@@ -7,6 +7,7 @@ import { coveringOf, coveringShape } from './covering.ts';
 import { timeoutsOf, timeoutsShape } from './timeouts.ts';
 import { tolerateOf, tolerateShape } from './tolerate.ts';
 import { variablesOf, variablesShape } from './variables.ts';
+import { watchingOf, watchingShape } from './watching.ts';
 
 /** Everything that may be said for all jobs at the top of the file, and for some jobs in an entry: one spread for each part. */
 export const settingsShape = {
@@ -17,6 +18,7 @@ export const settingsShape = {
   ...tolerateShape,
   ...timeoutsShape,
   ...breakGlassShape,
+  ...watchingShape,
 };
 
 /** What a part of the file says, and nothing of what it does not say; `base` fills the halves that are unsaid. */
@@ -32,6 +34,7 @@ export function settingsOf(
     ...tolerateOf(read),
     ...timeoutsOf(read, base),
     ...breakGlassOf(read, base),
+    ...watchingOf(read),
   };
   return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
 }

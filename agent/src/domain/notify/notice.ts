@@ -42,6 +42,7 @@ export const NOTICES = {
   waits_long: kind('warning', ['approvers'], 'something waits for too long'),
   job_detached: kind('warning', ['trigger'], 'GitLab ended a job that waits; the hold waits on', 'job_detached'),
   job_retried: kind('info', ['trigger'], 'an approved job runs again', 'job_retried'),
+  job_stopped: kind('warning', ['trigger'], 'a job was stopped while it ran', 'job_stopped'),
   deployment_waits: kind('action', ['approvers'], 'a deployment waits for approval', 'deployment_created'),
   deployment_approved: kind('info', ['trigger'], 'a deployment is approved', 'deployment_approved'),
   deployment_start_wanted: kind(
@@ -84,6 +85,7 @@ export const NOTICES = {
     'hold_frozen',
     'hold_thawed',
     'hold_blocked',
+    'hold_unwatched',
     'hold_canceled',
     'hold_expired',
     'hold_rejected',

@@ -26,6 +26,7 @@ import { createInFlight } from './in-flight.ts';
 import { createKeySet } from './key-set.ts';
 import { createLogTap } from './log-tap.ts';
 import type { PayloadReader } from './payload-reader.ts';
+import { createRecorder } from './recorder.ts';
 import { createRunnerTokens, type RunnerEntry } from './runner-tokens.ts';
 import { createUpstream } from './upstream.ts';
 
@@ -136,6 +137,7 @@ export function createAgent(options: AgentOptions): Agent {
     wanted: options.wanted,
     tokens,
     tap: createLogTap(gatekeeper),
+    recorder: createRecorder(parking),
     tls: options.tls,
     inFlight,
   });

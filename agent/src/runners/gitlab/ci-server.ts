@@ -4,6 +4,7 @@ import type { Log } from '../../ports/log.ts';
 import type { Registries } from '../../ports/registry.ts';
 import type { Repository } from '../../ports/repository.ts';
 import { headerIn } from './headers.ts';
+import { secretsOf } from './job-secrets.ts';
 import type { KeySet } from './key-set.ts';
 import { commitsOfPipeline, jobsOfPipeline, pipelineIn } from './origins.ts';
 import type { PayloadReader } from './payload-reader.ts';
@@ -19,6 +20,8 @@ const FACTS_MS = 5_000;
 /** All of it together: the runner's poll, or the next try to admit the job, waits for it. */
 const ALL_FACTS_MS = 15_000;
 const MAX_ANSWER_BYTES = 1024 * 1024;
+/** GitLab adds to a log only where it ends: here it never does, so it answers how long the log is and takes nothing. */
+const BEYOND_ANY_LOG = 2 ** 40;
 
 /** Held until the set was fetched once for the key that a token names: at most a minute, or until GitLab answers. */
 const KEY_UNKNOWN = 'the key of an id token is not known yet, and GitLab was asked for its keys a moment ago';
@@ -85,6 +88,20 @@ export function createCiServer(options: CiServerOptions): CiServer {
   const get = (job: CiJob, path: string, totalMs: number): Promise<Answer> =>
     getAs(['JOB-TOKEN', job.token], path, totalMs);
 
+  const patchLog = (job: CiJob, from: number, bytes: Uint8Array): Promise<Answer> =>
+    upstream.call({
+      method: 'PATCH',
+      path: `/api/v4/jobs/${job.jobId}/trace`,
+      headers: [
+        ...['Content-Type', 'text/plain', 'JOB-TOKEN', job.token, 'User-Agent', 'holdpoint'],
+        ...['Content-Range', `${from}-${from + bytes.length - 1}`],
+      ],
+      body: bytes,
+      timeoutMs: CALL_MS,
+      totalMs: CALL_MS,
+      maxBytes: MAX_ANSWER_BYTES,
+    });
+
   const keepAlive = async (job: CiJob): Promise<CiJobStatus> => {
     const answer = await put(job, { state: 'running' });
     if (answer.status === 200 || answer.status === 202) return statusIn(answer) ?? 'running';
@@ -132,6 +149,7 @@ export function createCiServer(options: CiServerOptions): CiServer {
           return reading;
       }
     },
+    secrets: secretsOf,
     identity: (payload) => payloads.jobIdentity(payload),
     lowerTimeout: (payload, timeoutS) => payloads.lowerTimeout(payload, timeoutS),
     async verify(job, facts) {
@@ -196,21 +214,13 @@ export function createCiServer(options: CiServerOptions): CiServer {
         return status === null || status === 'canceling' ? 'refused' : status;
       throw unexpected('the end of a job', answer);
     },
+    async logSize(job) {
+      const answer = await patchLog(job, BEYOND_ANY_LOG, Buffer.from(' '));
+      return answer.status === 416 ? sizeInRange(headerIn(answer.headers, 'range')) : null;
+    },
     async writeNote(job, offset, text) {
       const bytes = Buffer.from(text);
-      const patch = (from: number): Promise<Answer> =>
-        upstream.call({
-          method: 'PATCH',
-          path: `/api/v4/jobs/${job.jobId}/trace`,
-          headers: [
-            ...['Content-Type', 'text/plain', 'JOB-TOKEN', job.token, 'User-Agent', 'holdpoint'],
-            ...['Content-Range', `${from}-${from + bytes.length - 1}`],
-          ],
-          body: bytes,
-          timeoutMs: CALL_MS,
-          totalMs: CALL_MS,
-          maxBytes: MAX_ANSWER_BYTES,
-        });
+      const patch = (from: number): Promise<Answer> => patchLog(job, from, bytes);
       let answer = await patch(offset);
       let from = offset;
       if (answer.status === 416) {

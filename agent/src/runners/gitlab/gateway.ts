@@ -8,7 +8,7 @@ import type { Span } from '../../ports/tracer.ts';
 import { readBody } from './body.ts';
 import { forwardable } from './headers.ts';
 import type { InFlight } from './in-flight.ts';
-import { answerTrace, answerUpdate, type JobDeps, refuseParked } from './job-endpoints.ts';
+import { answerTrace, answerUpdate, type JobDeps, refuseParked, refuseStopped } from './job-endpoints.ts';
 import { MAX_JOB_REQUEST_BYTES, readRunnerBody } from './job-request.ts';
 import { answerPoll, type PollDeps, pollerOf } from './poll.ts';
 import { type Route, routeOf } from './routes.ts';
@@ -129,7 +129,8 @@ async function answer(deps: GatewayDeps, route: Route, req: IncomingMessage, res
     case 'job_trace':
       return answerTrace(deps, route.id, route.target, req, res);
     case 'artifacts': {
-      if (refuseParked(deps, deps.parking.entries.get(route.id), res)) return;
+      const entry = deps.parking.entries.get(route.id);
+      if (refuseStopped(entry, res) || refuseParked(deps, entry, res)) return;
       const body = req.method === 'POST' && hasBody(req) ? req : null;
       const method = req.method as Dispatcher.HttpMethod;
       const headers = forwardable(req.rawHeaders);

@@ -5,13 +5,16 @@ import { isLive } from '../../domain/parking.ts';
 import type { Log } from '../../ports/log.ts';
 import { readBody } from './body.ts';
 import { forwardable, headerIn, withHeader } from './headers.ts';
-import type { LogTap } from './log-tap.ts';
+import { type LogTap, startOf } from './log-tap.ts';
+import type { Recorder } from './recorder.ts';
 import { shiftContentRange, unshiftRange, withoutLogChecksum } from './trace.ts';
 import { answerMessage, hasBody, pass } from './transfer.ts';
 import type { Upstream } from './upstream.ts';
 
 /** A state update is a few hundred bytes. */
 const MAX_UPDATE_BYTES = 256 * 1024;
+/** A runner sends 1 MiB at once at most. */
+const MAX_PATCH_BYTES = 2 * 1024 * 1024;
 const ENDED = /^(canceled|failed|success)$/i;
 const LENGTH: ReadonlySet<string> = new Set(['content-length']);
 
@@ -20,6 +23,15 @@ export interface JobDeps {
   readonly upstream: Upstream;
   readonly log: Log;
   readonly tap: LogTap;
+  readonly recorder: Recorder;
+}
+
+/** Answers whoever speaks for a job that was stopped as GitLab does for one that it has canceled: the runner ends it at once. */
+export function refuseStopped(entry: Entry | undefined, res: ServerResponse): boolean {
+  if (entry?.job.stopped == null) return false;
+  res.setHeader('Job-Status', 'canceled');
+  answerMessage(res, 403, '403 Forbidden - Job is not processing on runner');
+  return true;
 }
 
 /** The job is here and nobody has been given it: whoever speaks for it did not get its token from this gateway. */
@@ -63,6 +75,7 @@ export async function answerUpdate(
 ): Promise<void> {
   const { parking, upstream, log } = deps;
   const entry = parking.entries.get(id);
+  if (refuseStopped(entry, res)) return;
   if (entry === undefined || entry.job.state === 'ended') {
     const headers = forwardable(req.rawHeaders);
     pass(
@@ -88,6 +101,7 @@ export async function answerUpdate(
   const headers = forwardable(req.rawHeaders, LENGTH);
   headers.push('Content-Length', String(edited.length));
   const final = body?.state === 'success' || body?.state === 'failed';
+  if (own && final && deps.recorder.isRecorded(entry)) await deps.recorder.finish(entry);
   pass(
     upstream,
     res,
@@ -108,16 +122,37 @@ function answerHeaders(raw: string[], noteBytes: number, watched: boolean): stri
   );
 }
 
+/** The body of a PATCH once the hub has recorded it; null where it was answered: it was too long, or is to come again. */
+async function recorded(
+  deps: JobDeps,
+  entry: Entry,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<Uint8Array | null> {
+  const bytes = await readBody(req, MAX_PATCH_BYTES, deps.parking.clock);
+  if (bytes === null) {
+    answerMessage(res, 413, '413 Request Entity Too Large');
+    return null;
+  }
+  const start = startOf(headerIn(req.rawHeaders, 'content-range'));
+  // GitLab refuses one that does not say where it begins.
+  if (start === null) return bytes;
+  if ((await deps.recorder.take(entry, start, bytes)) === 'pass') return bytes;
+  if (!refuseStopped(entry, res)) answerMessage(res, 503, '503 Service Unavailable: the log cannot be recorded yet');
+  return null;
+}
+
 /** PATCH of a job's log, moved behind the notes that stand at its start (T42). */
-export function answerTrace(
+export async function answerTrace(
   deps: JobDeps,
   id: number,
   target: string,
   req: IncomingMessage,
   res: ServerResponse,
-): void {
+): Promise<void> {
   const { parking, upstream, log } = deps;
   const entry = parking.entries.get(id);
+  if (refuseStopped(entry, res)) return;
   let headers = forwardable(req.rawHeaders);
   const body = hasBody(req) ? req : null;
   if (entry === undefined || entry.job.state === 'ended') {
@@ -127,7 +162,11 @@ export function answerTrace(
   if (refuseParked(deps, entry, res)) return;
   const own = req.headers['job-token'] === entry.job.token;
   if (own) confirm(parking, entry);
-  const watched = deps.tap.isWatched(entry);
+  const isRecorded = own && body !== null && deps.recorder.isRecorded(entry);
+  const watched = deps.tap.isWatched(entry) || isRecorded;
+  const kept = isRecorded ? await recorded(deps, entry, req, res) : null;
+  if (isRecorded && kept === null) return;
+  if (kept !== null && own) deps.tap.show(entry, kept, headerIn(req.rawHeaders, 'content-range'));
   const by = entry.job.noteBytes;
   if (by > 0) headers = withHeader(headers, 'content-range', (value) => shiftContentRange(value, by));
   pass(
@@ -137,7 +176,7 @@ export function answerTrace(
       method: 'PATCH',
       path: target,
       headers,
-      body,
+      body: kept ?? body,
       redirects: false,
       done: followUp(deps, entry, false, own),
       edit: (raw: string[]) => answerHeaders(raw, by, watched),
@@ -145,5 +184,6 @@ export function answerTrace(
     log,
   );
   // Whoever has no token of the job writes nothing that somebody takes for its log.
-  if (own && watched && body !== null) deps.tap.follow(entry, body, headerIn(req.rawHeaders, 'content-range'));
+  if (own && watched && body !== null && kept === null)
+    deps.tap.follow(entry, body, headerIn(req.rawHeaders, 'content-range'));
 }

@@ -11,6 +11,7 @@ import { LiveLog } from './live-log.tsx';
 import { BrokenGlass, Outcome } from './outcome.tsx';
 import { OwnActions } from './own-actions.tsx';
 import { useHold } from './use-hold.ts';
+import { WatchBox } from './watch-box.tsx';
 
 /** A Hold: who wants what, the decision while it waits, and what has happened to it. */
 export function HoldPage({ id, children }: { readonly id: number; readonly children?: ComponentChildren }) {
@@ -73,6 +74,7 @@ export function HoldPage({ id, children }: { readonly id: number; readonly child
         onDecided={decided}
       />
       {logOf.current === hold.job_id && <LiveLog key={hold.job_id} hold={hold} />}
+      <WatchBox hold={hold} onWatching={() => decided(hold)} />
       <OwnActions hold={hold} />
       <Happened hold={hold} />
     </>

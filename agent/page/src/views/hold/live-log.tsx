@@ -3,13 +3,12 @@ import type { HoldDetail } from '../../../../src/wire/api.ts';
 import { watchLog } from '../../lib/live.ts';
 import { Notice } from '../../ui/notice.tsx';
 import { Shown } from '../../ui/shown.tsx';
-import type { LogTerminal, StyledText } from './terminal.ts';
+import type { LogTerminal } from './terminal.ts';
+import { type Lines, TerminalLines } from './terminal-lines.tsx';
 
 function bytesOf(base64: string): Uint8Array {
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
-
-type Lines = readonly (readonly StyledText[])[];
 
 /** What is shown of a log that is followed. */
 interface Following {
@@ -96,15 +95,7 @@ export function LiveLog({ hold }: { readonly hold: HoldDetail }) {
             isAtEnd.current = scrollTop + clientHeight >= scrollHeight - 4;
           }}
         >
-          {lines.map((line, index) => (
-            <div key={`line ${index}`} class="log-line">
-              {line.map(({ text, classes }, at) => (
-                <span key={`${at} ${classes}`} class={classes}>
-                  <Shown text={text} isPart />
-                </span>
-              ))}
-            </div>
-          ))}
+          <TerminalLines lines={lines} />
         </section>
       )}
       {isFollowed && lines.length === 0 && <Notice tone="news">The runner has sent nothing since.</Notice>}

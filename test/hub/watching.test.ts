@@ -1,0 +1,293 @@
+import { createHash } from 'node:crypto';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { readRecording } from '../../agent/src/app/watching/look.ts';
+import { beginWatching, endWatching, stillWatching, watchPresence } from '../../agent/src/app/watching/presence.ts';
+import {
+  endRecordings,
+  MAX_RECORDING_BYTES,
+  removeRecordings,
+  takePiece,
+} from '../../agent/src/app/watching/record.ts';
+import { stopJob } from '../../agent/src/app/watching/stop.ts';
+import { parseCast } from '../../agent/src/domain/asciicast.ts';
+import { PRESENCE_GRACE_MS, PRESENCE_LOOK_MS } from '../../agent/src/domain/watching.ts';
+import { DAY, hubWorld, policyWith, type World } from '../support/hub-world.ts';
+
+let world: World;
+beforeEach(async () => {
+  world = await hubWorld();
+});
+
+const at = (viewer: string, who: string) => ({ caller: world.caller(who), viewer });
+const watch = (who: string, hold = 1) => beginWatching(world.context, at(who, who), hold);
+const runs = async (jobId: number, hold = 1) => {
+  const [status] = await world.report('embedded', { hold, jobId, event: 'handed_out' });
+  if (status?.state === 'running') await world.report('embedded', { hold, jobId, event: 'confirmed' });
+  return status;
+};
+const problem = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => 'done',
+    (error: Error & { code: string }) => error.code,
+  );
+const stops = async () =>
+  (await world.store.outbox('embedded', 0, 100)).filter(({ stop }) => stop === true).map(({ reason }) => reason);
+
+describe('a job that is stopped while it runs', () => {
+  beforeEach(async () => {
+    await world.admit({ id: 1 });
+    await world.approve('maria', 1);
+    await runs(1);
+  });
+  const stop = (who: string, comment = 'wrong database') =>
+    stopJob(world.context, world.caller(who), { hold: 1, comment });
+
+  it('is ended by its agent, with a note of who and why, and is stopped once however often it is asked', async () => {
+    expect((await stop('jonas')).stop.person?.username).toBe('jonas');
+    expect((await stop('maria', 'me too')).stop).toMatchObject({
+      person: { username: 'jonas' },
+      reason: 'wrong database',
+    });
+    const [push] = await world.store.outbox('embedded', 0, 10);
+    expect(push).toMatchObject({ type: 'cancel', stop: true, hold: 1, jobId: 1 });
+    expect(push?.note).toContain('hold 1 was stopped by jonas: wrong database');
+    expect((await world.audit()).filter((event) => event === 'job_stopped')).toHaveLength(1);
+    expect(await world.state(1)).toBe('running');
+    await world.report('embedded', { hold: 1, jobId: 1, event: 'ended', detail: { status: 'failed' } });
+    expect(await world.state(1)).toBe('failed');
+    expect(await problem(stop('jonas'))).toBe('wrong_state');
+  });
+
+  it('T24 is stopped by nobody who may not decide on it, nor without a word why', async () => {
+    expect(await problem(stop('zoe'))).toBe('not_eligible');
+    expect(await problem(stop('stranger'))).toBe('not_found');
+    expect(await problem(stop('jonas', '  '))).toBe('comment_required');
+    const reader = world.caller('jonas', ['read']);
+    expect(await problem(stopJob(world.context, reader, { hold: 1, comment: 'x' }))).toBe('forbidden');
+    expect(await stops()).toEqual([]);
+  });
+});
+
+describe('a job that somebody has to watch', () => {
+  let look: () => Promise<number>;
+  beforeEach(async () => {
+    world.policy = policyWith({ fourEyesLive: 'required' });
+    await world.admit({ id: 1 });
+    look = watchPresence(world.context);
+    await world.approve('maria', 1);
+  });
+  const pass = async (ms: number) => {
+    for (let left = ms; left > 0; left -= PRESENCE_LOOK_MS) {
+      world.clock.advance(Math.min(left, PRESENCE_LOOK_MS));
+      await look();
+    }
+  };
+
+  it('waits although it is approved, goes when somebody watches, and ends when the last one has left', async () => {
+    expect(await world.state(1)).toBe('waiting_for_approval');
+    expect((await world.store.hold(1))?.configured).toBe(1);
+    await watch('jonas');
+    expect(await world.state(1)).toBe('pending');
+    expect((await runs(1))?.state).toBe('running');
+    for (let beats = 0; beats < 10; beats++) {
+      await stillWatching(world.context, at('jonas', 'jonas'), 1);
+      await pass(4_000);
+    }
+    expect(await stops()).toEqual([]);
+    await pass(PRESENCE_GRACE_MS);
+    expect(await stops()).toEqual(['its policy asks for four eyes live, and nobody watches it any more']);
+    await pass(PRESENCE_GRACE_MS);
+    expect((await world.audit()).filter((event) => event === 'job_stopped')).toHaveLength(1);
+  });
+
+  it('T18 is watched by nobody who caused it or may not approve it', async () => {
+    expect(await problem(watch('zoe'))).toBe('not_eligible');
+    world.policy = policyWith({ fourEyesLive: 'required' }, 'again');
+    await world.admit({ id: 2, by: 'jonas', pipeline: 101, name: 'other' });
+    expect(await problem(watch('jonas', 2))).toBe('self_approval');
+    expect(await problem(watch('gus', 2))).toBe('not_found');
+    expect(await world.state(1)).toBe('waiting_for_approval');
+  });
+
+  it('T18 needs two where nobody can tell who made the commit', async () => {
+    await world.admit({ id: 3, pipeline: 102, people: null, name: 'third' });
+    await world.approve('maria', 2);
+    await world.approve('jonas', 2);
+    expect(await world.state(2)).toBe('waiting_for_approval');
+    await watch('maria', 2);
+    expect(await world.state(2)).toBe('waiting_for_approval');
+    await beginWatching(world.context, at('second page', 'maria'), 2);
+    expect(await world.state(2)).toBe('waiting_for_approval');
+    await watch('jonas', 2);
+    expect(await world.state(2)).toBe('pending');
+  });
+
+  it('falls back at the hand-over when whoever watched has left before it', async () => {
+    await watch('jonas');
+    world.clock.advance(PRESENCE_GRACE_MS);
+    // The agent that asks takes it back on this answer; one that gave it out already is shown as running.
+    expect(await world.report('embedded', { hold: 1, jobId: 1, event: 'handed_out' })).toMatchObject([
+      { current: false },
+    ]);
+    await world.report('embedded', { hold: 1, jobId: 1, event: 'undelivered' });
+    expect(await world.state(1)).toBe('waiting_for_approval');
+    expect(await world.audit()).toContain('hold_unwatched');
+    await watch('jonas');
+    expect(await world.state(1)).toBe('pending');
+  });
+
+  it('T19 ends at once when whoever watched may not any more, and goes on for whoever has another page', async () => {
+    await watch('jonas');
+    await runs(1);
+    await beginWatching(world.context, at('other page', 'jonas'), 1);
+    await endWatching(world.context, at('jonas', 'jonas'), 1);
+    await pass(PRESENCE_LOOK_MS);
+    expect(await stops()).toEqual([]);
+    await endWatching(world.context, at('other page', 'jonas'), 1);
+    await look();
+    expect(await stops()).toHaveLength(1);
+  });
+
+  it('outlives a hub that starts anew, for as long as it takes to come back', async () => {
+    await watch('jonas');
+    await runs(1);
+    world.clock.advance(10 * 60_000);
+    look = watchPresence(world.context);
+    await look();
+    await pass(PRESENCE_GRACE_MS - PRESENCE_LOOK_MS);
+    expect(await stops()).toEqual([]);
+    await stillWatching(world.context, at('jonas', 'jonas'), 1);
+    await pass(PRESENCE_GRACE_MS - PRESENCE_LOOK_MS);
+    expect(await stops()).toEqual([]);
+    await pass(2 * PRESENCE_LOOK_MS);
+    expect(await stops()).toHaveLength(1);
+  });
+
+  it('waits again when an approval that is there would have let it pass at once', async () => {
+    expect(await world.admit({ id: 9, pipeline: 109 })).toMatchObject({ outcome: 'hold' });
+    expect((await world.store.hold(2))?.configured).toBe(1);
+    await watch('maria', 2);
+    expect(await world.state(2)).toBe('pending');
+  });
+});
+
+describe('the recording of a job', () => {
+  const piece = (offset: number, text: string, more: object = {}) => ({
+    hold: 1,
+    jobId: 1,
+    offset,
+    size: Buffer.byteLength(text),
+    at: world.clock.now(),
+    text,
+    problem: null,
+    ...more,
+  });
+  const take = (...given: Parameters<typeof piece>) => takePiece(world.context, 'embedded', piece(...given));
+  const end = () => world.report('embedded', { hold: 1, jobId: 1, event: 'ended', detail: { status: 'success' } });
+  async function read(who = 'maria'): Promise<string> {
+    let text = '';
+    const body = await readRecording(world.context, world.caller(who), false, { hold: 1, job: null });
+    for await (const bytes of body) text += Buffer.from(bytes).toString();
+    return text;
+  }
+  async function begin(recording: 'record' | 'required') {
+    world.policy = policyWith({ recording, keepRecordingsMs: 30 * DAY });
+    await world.admit({ id: 1 });
+    await world.approve('maria', 1);
+    return runs(1);
+  }
+
+  it('is asked of the agent at the hand-over, kept sealed in order, and ends with a hash in the audit', async () => {
+    expect(await begin('required')).toMatchObject({ state: 'running', recording: 'required' });
+    expect(await take(0, 'make\r\n')).toEqual({ next: 6, problem: null });
+    world.clock.advance(3_000);
+    expect(await take(6, 'done\r\n')).toEqual({ next: 12, problem: null });
+    // Sent again, since its answer was lost: it is there already.
+    expect(await take(6, 'done\r\n')).toEqual({ next: 12, problem: null });
+    expect(await problem(read())).toBe('wrong_state');
+    await end();
+    await endRecordings(world.context);
+    const text = await read();
+    expect(parseCast(text)?.events.map(({ text: shown }) => shown)).toEqual(['make\r\n', 'done\r\n']);
+    expect(parseCast(text)?.header.title).toContain('build (hold 1, job 1)');
+    const rows = await world.store.auditRows({ sight: null, events: ['recording_ended'] }, { after: 0, limit: 9 });
+    const sha256 = createHash('sha256').update(text).digest('hex');
+    expect(rows.map(({ detail }) => detail)).toMatchObject([{ sha256, whole: true, bytes: Buffer.byteLength(text) }]);
+    expect(await world.audit()).toContain('recording_read');
+    expect(Buffer.from((await world.store.recordingPiece(1, 1))!).includes('make')).toBe(false);
+    expect(await problem(take(12, 'late'))).toBe('wrong_state');
+  });
+
+  it('T28 cannot be read any more when somebody has changed what is kept of it', async () => {
+    await begin('record');
+    await take(0, 'first\r\n');
+    await take(7, 'second\r\n');
+    await end();
+    await endRecordings(world.context);
+    const [one, two] = [(await world.store.recordingPiece(1, 1))!, (await world.store.recordingPiece(1, 2))!];
+    await world.store.write(async (tx) => {
+      await tx.dropRecordingPieces(1);
+      await tx.putRecordingPiece(1, 0, one);
+      await tx.putRecordingPiece(1, 1, two);
+      await tx.putRecordingPiece(1, 2, one);
+    });
+    expect(await problem(read())).toBe('bad_input');
+  });
+
+  it('T27 is taken from the agent that has the job, and from no other', async () => {
+    await begin('record');
+    expect(await problem(takePiece(world.context, 'other', piece(0, 'lies')))).toBe('not_found');
+    expect(await problem(take(0, 'x', { jobId: 77 }))).toBe('not_found');
+  });
+
+  it('notes what is missing and goes on, where it is not required', async () => {
+    await begin('record');
+    await take(0, 'one');
+    expect(await take(100, 'two', { problem: '97 bytes did not come through' })).toEqual({ next: 103, problem: null });
+    await end();
+    await endRecordings(world.context);
+    expect(await read()).toContain('97 bytes did not come through');
+    expect(await stops()).toEqual([]);
+    expect((await world.audit()).filter((event) => event === 'recording_failed')).toHaveLength(1);
+  });
+
+  it('ends the job where it is required and cannot be whole', async () => {
+    await begin('required');
+    await take(0, 'one');
+    expect((await take(100, 'two', { problem: '97 bytes did not come through' })).problem).toContain('97 bytes');
+    expect(await stops()).toEqual(['its policy asks for a recording, and 97 bytes did not come through']);
+  });
+
+  it('T30 has an end, whatever a job writes', async () => {
+    await begin('record');
+    const mebibyte = 'x'.repeat(1024 * 1024);
+    let offset = 0;
+    let full: string | null = null;
+    for (let n = 0; n < 40 && full === null; n++) {
+      ({ next: offset, problem: full } = await take(offset, mebibyte));
+    }
+    expect(full).toContain('longer than');
+    expect((await world.store.recording(1, 1))?.bytes).toBeLessThanOrEqual(MAX_RECORDING_BYTES);
+  });
+
+  it('T32 is for those who see its Hold, and is removed when its time is over', async () => {
+    await begin('record');
+    await take(0, 'one');
+    await end();
+    await endRecordings(world.context);
+    expect(await problem(read('stranger'))).toBe('not_found');
+    expect(await removeRecordings(world.context)).toBe(0);
+    world.clock.advance(30 * DAY);
+    expect(await removeRecordings(world.context)).toBe(1);
+    expect(await problem(read())).toBe('wrong_state');
+    expect(await world.store.recordingPiece(1, 0)).toBeNull();
+    expect((await world.store.recording(1, 1))?.sha256).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it('is missed when nothing of it ever comes', async () => {
+    await begin('required');
+    await end();
+    await endRecordings(world.context);
+    expect(await world.store.recording(1, 1)).toMatchObject({ state: 'ended', problem: 'nothing of it has come' });
+  });
+});
