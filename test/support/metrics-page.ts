@@ -5,7 +5,7 @@ import { followBackup } from '../../agent/src/system/backup-age.ts';
 import { processMetrics } from '../../agent/src/system/process-metrics.ts';
 
 const MARK =
-  'Written by `UPDATE_DOCS=1 npx vitest run --config test/vitest.config.ts --project sqlite test/unit/metrics-docs.test.ts`; do not edit.';
+  'Written by `UPDATE_DOCS=1 npx vitest run --config test/vitest.config.ts test/unit/metrics-docs.test.ts`; do not edit.';
 
 /** Everything that an agent with its own hub registers. */
 export function everyMetric(): Registry {

@@ -124,13 +124,27 @@ describe('what an attacker makes of folding', () => {
 
 describe('T30 what an attacker makes to keep the gate busy', () => {
   /** Of the processor, not of the clock: two cores are shared with other tests, and a machine of its own takes a fifth. */
-  const MAX_MS = 5_000;
-  function timed<T>(run: () => T): T {
+  /** Quadratic work on these sizes takes thousands of yardsticks; what is there takes ten at most. */
+  const MAX_YARDSTICKS = 60;
+  const cpuMs = (run: () => unknown): number => {
     const before = process.cpuUsage();
-    const result = run();
+    run();
     const { user, system } = process.cpuUsage(before);
-    expect((user + system) / 1_000).toBeLessThan(MAX_MS);
-    return result;
+    return (user + system) / 1_000;
+  };
+  /** What a known amount of work costs here and now: machines differ, and others use them. */
+  const yardstick = (): number =>
+    cpuMs(() => JSON.stringify(Array.from({ length: 200_000 }, (_, i) => `${(i * 7_919) % 200_003}`).sort()));
+  function timed<T>(run: () => T): T {
+    let result: T | undefined;
+    const before = yardstick();
+    const took = cpuMs(() => {
+      result = run();
+    });
+    const one = Math.max(before, yardstick());
+    if (process.env.RATIOS) process.stderr.write(`RATIO ${(took / one).toFixed(1)} ${one}\n`);
+    expect(took / one).toBeLessThan(MAX_YARDSTICKS);
+    return result as T;
   }
 
   it('values that share a bucket with the text but no character are counted too', () => {
