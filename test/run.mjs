@@ -5,6 +5,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { canMakeNamespaces, canMount } from './support/namespaces.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const say = (line) => process.stdout.write(`${line}\n`);
@@ -17,7 +18,7 @@ function run(command, args, options = {}) {
 const PACKAGES = 'test/packages';
 const wantsPackages = process.argv.slice(2).some((arg) => arg.startsWith(PACKAGES));
 
-/** What suites need and npm does not bring: where it may be, the Debian package it comes in, the suite that needs it. */
+/** What suites need and npm does not bring: where it may be, the Debian package it comes in, the suite that needs it, and what must work besides. */
 const NEEDS = [
   {
     suite: 'test/page',
@@ -111,12 +112,37 @@ const NEEDS = [
     // The package brings a service that starts with it: only its files are wanted.
     unpack: true,
   },
+  {
+    suite: 'test/e2e/two-hosts.test.ts',
+    what: 'ip',
+    debian: 'iproute2',
+    variable: 'IP_PATH',
+    paths: ['/usr/sbin/ip', '/sbin/ip', '/usr/bin/ip', '/bin/ip'],
+    works: canMakeNamespaces,
+    wayOut: 'namespaces cannot be made here: run it as root, in a container with --privileged',
+  },
+  {
+    suite: 'test/hub/full-disk.test.ts',
+    what: 'mount',
+    debian: 'mount',
+    variable: 'MOUNT_PATH',
+    paths: ['/usr/bin/mount', '/bin/mount'],
+    root: true,
+    works: canMount,
+    wayOut: 'nothing can be mounted here: run it as root, in a container with --privileged',
+  },
 ];
 
-/** Path of a need on this machine: what its variable names, else where Debian and others put it; none where it is of use to root only. */
+/** Path of a need on this machine: what its variable names, else where Debian and others put it. */
+function pathOf(need) {
+  return [process.env[need.variable], ...need.paths].find((path) => path && existsSync(path));
+}
+
+/** The same; none where it is of use to root only, or does not work here. */
 function find(need) {
   if (need.root && process.getuid?.() !== 0) return undefined;
-  return [process.env[need.variable], ...need.paths].find((path) => path && existsSync(path));
+  const path = pathOf(need);
+  return path !== undefined && need.works?.() === false ? undefined : path;
 }
 
 /** Brings Debian packages when this process may: root, and apt-get is there. */
@@ -151,7 +177,7 @@ if (run('npm', ['run', 'build', '--silent']) !== 0) {
 }
 
 const needs = NEEDS.filter((need) => wantsPackages || !need.suite.startsWith(PACKAGES));
-bring(needs.filter((need) => find(need) === undefined));
+bring(needs.filter((need) => pathOf(need) === undefined));
 const missing = needs.filter((need) => find(need) === undefined);
 
 const folder = mkdtempSync(join(tmpdir(), 'holdpoint-test-'));
@@ -164,7 +190,7 @@ const args = [
   '--reporter=json',
   `--outputFile.json=${report}`,
 ];
-for (const need of missing) args.push('--exclude', `${need.suite}/**`);
+for (const { suite } of missing) args.push('--exclude', suite.endsWith('.ts') ? suite : `${suite}/**`);
 if (!wantsPackages) args.push('--exclude', `${PACKAGES}/**`);
 const found = needs.filter((need) => find(need) !== undefined).map((need) => [need.variable, find(need)]);
 const env = { ...process.env, ...Object.fromEntries(found) };
@@ -189,9 +215,11 @@ try {
 rmSync(folder, { recursive: true, force: true });
 
 for (const need of missing) {
-  say(
-    `skipped: ${need.suite} needs ${need.what}${need.root ? ' and to be root' : ''}: apt-get install ${need.debian}, or name it with ${need.variable}`,
-  );
+  const wayOut =
+    need.wayOut !== undefined && pathOf(need) !== undefined
+      ? need.wayOut
+      : `apt-get install ${need.debian}, or name it with ${need.variable}`;
+  say(`skipped: ${need.suite} needs ${need.what}${need.root ? ' and to be root' : ''}: ${wayOut}`);
 }
 const skipped = counts.skipped + missing.length;
 const failed = counts.failed === 0 && (status !== 0 || counts.passed === 0) ? 1 : counts.failed;

@@ -1,24 +1,18 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, connect as openSocket } from 'node:net';
+import { spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startFakeGitlab } from '../support/fake-gitlab.ts';
 import { HOLDPOINT } from '../support/holdpoint-process.ts';
 import { eventually } from '../support/hub-server.ts';
+import { canMakeNamespaces, OUTER } from '../support/namespaces.mjs';
 import { startPostgres } from '../support/postgres.ts';
 import { startScriptedRunner } from '../support/scripted-runner.ts';
 import { ROOT } from '../support/source-files.ts';
 
-const run = (command: string, ...args: string[]) => spawnSync(command, args, { encoding: 'utf8' });
-/** Only root may make a network namespace, and not in every container. */
-function canMakeNamespaces(): boolean {
-  const name = `hp-test-${process.pid}`;
-  const made = run('ip', 'netns', 'add', name).status === 0;
-  if (made) run('ip', 'netns', 'del', name);
-  return made;
-}
 /** The commands of the walk-through as the page has them. */
 function pageCommands(): string {
   const page = readFileSync(join(ROOT, 'agent/docs/hub.md'), 'utf8');
@@ -26,56 +20,103 @@ function pageCommands(): string {
 }
 const zoe = { id: 9, username: 'zoe', name: 'Zoë Müller' };
 const fixture = (name: string) => readFileSync(join(ROOT, 'test/fixtures/gitlab', `${name}.json`), 'utf8');
-/** Inside a namespace its gateway is on loopback; a runner of this process reaches it from outside through this. */
-const FORWARD = `const net = require('node:net');
-net.createServer((a) => { const b = net.connect(8093, '127.0.0.1'); a.pipe(b).pipe(a); a.on('error', () => b.destroy()); b.on('error', () => a.destroy()); })
-  .listen(9093, '0.0.0.0', () => console.log('forwards'));`;
+/** Takes connections at the first address and passes them on to the second; a number is a port, all else a socket of the file system. */
+const RELAY = `const net = require('node:net');
+const [from, to] = process.argv.slice(2).map((place) => (/^\\d+$/.test(place) ? Number(place) : place));
+net.createServer((a) => { const b = net.connect(to); a.pipe(b).pipe(a); a.on('error', () => b.destroy()); b.on('error', () => a.destroy()); })
+  .listen(from);`;
 
 const stops: (() => unknown)[] = [];
 afterEach(async () => {
   for (const stop of stops.splice(0).reverse()) await stop();
 });
 
+/** The same in this process, which is outside; the answer is the port. */
+function relay(from: string | number, to: string | number): Promise<number> {
+  const server = createServer((socket) => {
+    const other = typeof to === 'number' ? connect(to, '127.0.0.1') : connect(to);
+    socket.pipe(other).pipe(socket);
+    socket.on('error', () => other.destroy());
+    other.on('error', () => socket.destroy());
+  });
+  stops.push(() => server.close());
+  return new Promise((resolve) => {
+    const up = (): void => {
+      const address = server.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : 0);
+    };
+    if (typeof from === 'number') server.listen(from, '127.0.0.1', up);
+    else server.listen(from, up);
+  });
+}
+
+/** A shell with a network, mounts and processes of its own, in which nothing of this machine can be touched; all of it ends with it. */
+function openShell(folder: string, env: Record<string, string>) {
+  const script = 'mount -t tmpfs tmpfs /run; ip link set lo up; while read -r file <&3; do . "./$file"; done';
+  const shell = spawn('unshare', [...OUTER, 'bash', '-c', script], {
+    cwd: folder,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  });
+  const gone = new Promise((resolve) => shell.once('close', resolve));
+  stops.push(() => shell.kill('SIGKILL') && gone);
+  let said = '';
+  for (const stream of [shell.stdout!, shell.stderr!]) stream.on('data', (part) => (said += part));
+  let count = 0;
+  return {
+    said: () => said,
+    /** Runs commands in it, as somebody would type them one after the other; what they print comes back. Rejects when one fails. */
+    async type(commands: string, logs: () => string = () => ''): Promise<string> {
+      const file = `typed-${++count}`;
+      // In the very shell, so that its variables and jobs stay; -e would end it, so the first that fails is told by a trap.
+      writeFileSync(
+        join(folder, file),
+        `set -Eu -o pipefail\ntrap 'echo "::${file} failed: $BASH_COMMAND"' ERR\n${commands}\ntrap - ERR\necho '::${file} done'\n`,
+      );
+      const from = said.length;
+      (shell.stdio[3] as Writable).write(`${file}\n`);
+      const words = () => said.slice(from);
+      await eventually(
+        () => ({ words: words(), logs: logs(), ended: shell.exitCode }),
+        ({ words: text, ended }) => {
+          if (ended !== null || text.includes(`::${file} failed`))
+            throw new Error(`the page failed: ${text}\n${logs()}`);
+          return text.includes(`::${file} done`);
+        },
+        60_000,
+      );
+      return words().replace(`::${file} done\n`, '');
+    },
+  };
+}
+
 describe.skipIf(!canMakeNamespaces())(
-  'two hosts and a hub on one machine (root with network namespaces)',
-  { timeout: 120_000 },
+  'two hosts and a hub on one machine (in namespaces of their own)',
+  { timeout: 90_000 },
   () => {
     it('as the page has it, word by word: a job of each waits in one inbox, and is resumed on its host', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'holdpoint-two-hosts-'));
+      stops.push(() => rmSync(folder, { recursive: true, force: true }));
       const gitlab = await startFakeGitlab({});
       stops.push(() => gitlab.close());
       const server = await startPostgres();
       stops.push(() => server.remove());
-      const { url: store } = await server.database();
-      const folder = mkdtempSync(join(tmpdir(), 'holdpoint-two-hosts-'));
-      stops.push(() => rmSync(folder, { recursive: true, force: true }));
-      stops.push(() => {
-        for (const args of [
-          ['netns', 'del', 'build-1'],
-          ['netns', 'del', 'build-2'],
-          // A namespace goes only when its last process has: its end of the wire must not stand in the way of the next run.
-          ['link', 'del', 'hp1'],
-          ['link', 'del', 'hp2'],
-          ['link', 'del', 'hp0'],
-        ])
-          run('ip', ...args);
-      });
-      // GitLab as the hosts reach it: at the address of the machine.
-      const relay = createServer((socket) => {
-        const to = openSocket(Number(new URL(gitlab.url).port), '127.0.0.1');
-        socket.pipe(to).pipe(socket);
-        socket.on('error', () => to.destroy());
-        to.on('error', () => socket.destroy());
-      });
-      const port = await new Promise<number>((resolve) =>
-        relay.listen(0, '0.0.0.0', () => resolve((relay.address() as { port: number }).port)),
-      );
-      stops.push(() => relay.close());
+      const store = new URL((await server.database()).url);
+      // What is outside, at the addresses that the hosts know: through the file system, since no network leads there.
+      await relay(join(folder, 'gitlab.sock'), Number(new URL(gitlab.url).port));
+      await relay(join(folder, 'postgres.sock'), Number(store.port));
+      store.port = '5432';
+      writeFileSync(join(folder, 'relay.cjs'), RELAY);
       writeFileSync(join(folder, 'holdpoint'), `#!/bin/sh\nexec ${process.execPath} ${HOLDPOINT} "$@"\n`);
       chmodSync(join(folder, 'holdpoint'), 0o755);
+      const node = `${process.execPath} relay.cjs`;
+      const shell = openShell(folder, { PATH: `${folder}:${process.env.PATH ?? ''}`, HOME: folder });
+      await shell.type(`${node} 8929 gitlab.sock &\n${node} 5432 postgres.sock &`);
+
       const tokens = [gitlab.runnerToken('build-1'), gitlab.runnerToken('build-2')] as const;
       const given: Readonly<Record<string, string>> = {
-        'GITLAB=https://gitlab.example.com': `GITLAB=http://10.77.0.1:${port}`,
-        'STORE=postgres://holdpoint@127.0.0.1:5432/holdpoint': `STORE=${store}`,
+        'GITLAB=https://gitlab.example.com': 'GITLAB=http://10.77.0.1:8929',
+        'STORE=postgres://holdpoint@127.0.0.1:5432/holdpoint': `STORE=${store.href}`,
         'TOKEN_1=glrt-of-one-runner TOKEN_2=glrt-of-another': `TOKEN_1=${tokens[0]} TOKEN_2=${tokens[1]}`,
       };
       let script = pageCommands();
@@ -83,81 +124,39 @@ describe.skipIf(!canMakeNamespaces())(
         expect(script).toContain(word);
         script = script.replace(word, value);
       }
-      const env = { PATH: `${folder}:${process.env.PATH ?? ''}`, HOME: folder };
-      const shell = spawn('bash', ['-euo', 'pipefail', '-c', `${script}\nwait`], {
-        cwd: folder,
-        env,
-        detached: true,
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
-      stops.push(() => ended(shell));
-      let said = '';
-      for (const stream of [shell.stdout, shell.stderr]) stream.on('data', (part) => (said += part));
       const logs = () =>
         ['hub', 'build-1', 'build-2']
-          .map((name) => run('tail', '-n', '5', join(folder, `${name}.log`)).stdout)
+          .map((name) => join(folder, `${name}.log`))
+          .map((file) => (existsSync(file) ? readFileSync(file, 'utf8').slice(-1_500) : ''))
           .join('\n');
-      await eventually(
-        () => ({ said, logs: logs() }),
-        ({ said: text }) => {
-          if (shell.exitCode !== null) throw new Error(`the page failed: ${text}\n${logs()}`);
-          return /build-1 +connected[\s\S]*build-2 +connected/.test(text);
-        },
-        60_000,
-      );
+      expect(await shell.type(script, logs)).toMatch(/build-1 +connected[\s\S]*build-2 +connected/);
 
-      const cli = (...args: string[]) => {
-        const done = spawnSync('holdpoint', [...args, '--json'], {
-          env: {
-            ...env,
-            HOLDPOINT_HUB_URL: 'https://10.77.0.1:8094',
-            NODE_EXTRA_CA_CERTS: join(folder, 'hub.pem'),
-            HOLDPOINT_TOKEN_FILE: join(folder, 'maria.token'),
-          },
-          encoding: 'utf8',
-        });
-        expect(done.status, done.stderr).toBe(0);
-        return JSON.parse(done.stdout.trim().split('\n').at(-1) ?? '') as {
-          items: { id: number; digest: string; job_id: number; runner: string }[];
-        };
-      };
-      const jobs = [];
+      // A runner of this process reaches the gateway, which is on loopback of its host, in the same way.
+      const jobs: number[] = [];
       for (const [i, token] of tokens.entries()) {
-        const forward = spawn('ip', ['netns', 'exec', `build-${i + 1}`, process.execPath, '-e', FORWARD], {
-          stdio: ['ignore', 'pipe', 'inherit'],
-        });
-        stops.push(() => forward.kill('SIGKILL'));
-        await new Promise((resolve) => forward.stdout.once('data', resolve));
-        const runner = startScriptedRunner({
-          url: `http://10.77.0.1${i + 1}:9093`,
-          token,
-          version: '18.5',
-          exec: 'none',
-        });
+        const socket = join(folder, `gateway-${i + 1}.sock`);
+        await shell.type(`ip netns exec build-${i + 1} ${node} ${socket} 8093 &`);
+        await eventually(
+          () => existsSync(socket),
+          (up) => up,
+          10_000,
+        );
+        const url = `http://127.0.0.1:${await relay(0, socket)}`;
+        const runner = startScriptedRunner({ url, token, version: '18.5', exec: 'none' });
         stops.push(() => runner.stop());
         jobs.push(
           gitlab.enqueue(fixture(i === 0 ? 'test-unit.run1' : 'deploy-production.run1'), { runner: token, user: zoe }),
         );
       }
-      const { items } = await eventually(
-        () => cli('holds', 'list'),
-        ({ items: all }) => all.length === 2,
-        30_000,
-      );
+      for (const job of jobs)
+        await gitlab.until(`job ${job} parked`, () => gitlab.job(job).trace.includes('/holds/'), 30_000);
+      const listed = await shell.type('holdpoint holds list --json');
+      const { items } = JSON.parse(listed.trim().split('\n').at(-1)!) as {
+        items: { id: number; digest: string; runner: string }[];
+      };
       expect(items.map(({ runner }) => runner).sort()).toEqual(['build-1', 'build-2']);
-      for (const { id, digest } of items) cli('approve', String(id), '--digest', digest);
+      await shell.type(items.map(({ id, digest }) => `holdpoint approve ${id} --digest ${digest}`).join('\n'));
       for (const job of jobs) await gitlab.until(`job ${job}`, () => gitlab.job(job).status === 'success', 30_000);
     });
   },
 );
-
-/** Ends a shell with all that it has started: its process group, and nothing else. */
-function ended(shell: ChildProcess): Promise<unknown> {
-  const gone = new Promise((resolve) => (shell.exitCode !== null ? resolve(null) : shell.once('exit', resolve)));
-  try {
-    process.kill(-shell.pid!, 'SIGKILL');
-  } catch {
-    // All of it is gone already.
-  }
-  return gone;
-}

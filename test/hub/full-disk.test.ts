@@ -12,6 +12,7 @@ import { openStore } from '../../agent/src/stores/store.ts';
 import { runCli } from '../support/cli.ts';
 import { eventually, startHub, type TestHub } from '../support/hub-server.ts';
 import { requestFor } from '../support/hub-world.ts';
+import { canMount } from '../support/namespaces.mjs';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { turnableClock } from '../support/turnable-clock.ts';
 
@@ -118,7 +119,7 @@ async function goesThroughAFullDisk(store: Store, { fill, empty }: { fill(): voi
   expect(await verifyAudit(store)).toMatchObject({ ok: true });
 }
 
-describe('T30: a full disk', { timeout: 120_000 }, () => {
+describe.skipIf(!canMount())('T30: a full disk', { timeout: 120_000 }, () => {
   it('under SQLite: votes are refused, what is parked stays, readiness says so and is well again by itself', async () => {
     const small = disk(6);
     const store = await openStore({ path: join(small.path, 'hub.sqlite') });
