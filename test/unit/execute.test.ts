@@ -2,9 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { cleanUpJob } from '../../agent/src/app/execute/cleanup.ts';
 import { prepareJob } from '../../agent/src/app/execute/prepare.ts';
 import { isOver, sessionOf } from '../../agent/src/app/execute/session.ts';
+import { readReference } from '../../agent/src/domain/image-reference.ts';
+import type { Json, JsonObject } from '../../agent/src/domain/json.ts';
 import type { ExecutorDriver, ExecutorSession } from '../../agent/src/ports/executor.ts';
 import type { Receipts, SpendAnswer } from '../../agent/src/ports/receipts.ts';
 import { defaultAliases, readExecutorJob } from '../../agent/src/runners/gitlab/custom-executor/job.ts';
+import { namedImages } from '../../agent/src/runners/gitlab/image-references.ts';
+import { groupVariables } from '../../agent/src/runners/gitlab/variables.ts';
 
 const payload = (parts: object = {}) => ({
   id: 42,
@@ -110,6 +114,28 @@ describe('a job as the executor reads it', () => {
       'registry.test__acme__db',
       'registry.test-acme-db',
     ]);
+  });
+
+  it('T39 takes the image that was pinned, whatever the runner has replaced in its name already', () => {
+    const at = (name: string) => `registry.test/${name}`;
+    const names = ['app:1', 'app:$TAG', 'app:1$NOBODY', '$$app', '$RAW', '$TAG$RAW', 'x-$FILE', '$SECRET', '$0', '$'];
+    const variables = [
+      ...payload().variables,
+      { key: 'FILE', value: 'x', file: true },
+      { key: 'SECRET', value: 'hidden', public: false },
+    ].map((variable) => ({ public: true, ...variable }));
+    let pinned = 0;
+    for (const name of names.map(at)) {
+      const job = payload({ variables, image: { name } });
+      const groups = groupVariables(job.variables as unknown as Json);
+      const [image] = namedImages(job as unknown as JsonObject, groups);
+      if (image?.reference == null || readReference(image.reference) === null) continue;
+      pinned += 1;
+      // As older runners write it, and as it stands where the runner has replaced the name itself.
+      expect(read({ variables, image: { name } }).job.image?.reference).toBe(image.reference);
+      expect(read({ variables, image: { name: image.reference } }).job.image?.reference).toBe(image.reference);
+    }
+    expect(pinned).toBe(3);
   });
 
   it('is over when its runner is gone or its time is, and never on the word of another pid namespace', () => {

@@ -163,12 +163,18 @@ describe('the section of pinned images', () => {
       { name: `r.example/db@${D('c')}` },
       { name: 'r.example/$KUBE_TOKEN' },
       { name: 'r.example/$NOBODY:x' },
+      { name: 'r.example/$CI_PROJECT_DIR' },
+      { name: 'r.example/$FILE' },
+      { name: 'r.example/app:${{ job.inputs.version }}' },
+      { name: 'r.example/app:${{ job.inputs.nobodys }}' },
     ];
+    payload.inputs = [{ key: 'version', value: { type: 'string', content: '3', sensitive: false } }];
     const add = (key: string, value: string, more = {}) =>
       payload.variables.push({ key, value, public: true, masked: false, ...more });
     add('REGISTRY', 'r.example');
     add('TAG', '$MAJOR.2');
     add('MAJOR', '1');
+    add('FILE', 'content', { file: true });
     const options = { instance: '', runner: '', variableKey: new Uint8Array(32), verifyIdToken: () => null };
     const reading = readPayload(Buffer.from(JSON.stringify(payload)), options);
     if (!reading.ok) throw new Error(reading.reason);
@@ -185,8 +191,17 @@ describe('the section of pinned images', () => {
       { reference: `r.example/db@${D('c')}`, digest: D('c') },
       { reference: 'r.example/$KUBE_TOKEN', unresolved: 'a hidden value stands in its name' },
       { reference: 'r.example/:x', unresolved: 'it is no name of an image' },
+      ...['$CI_PROJECT_DIR', '$FILE'].map((name) => ({
+        reference: `r.example/${name}`,
+        unresolved: 'a value that the host of the runner sets stands in its name',
+      })),
+      { reference: 'r.example/app:3', digest: D('d') },
+      {
+        reference: 'r.example/app:${{ job.inputs.nobodys }}',
+        unresolved: 'a job input stands in its name whose value is not known',
+      },
     ]);
-    expect(asked).toEqual(['r.example/app:1.2']);
+    expect(asked).toEqual(['r.example/app:1.2', 'r.example/app:3']);
   });
 
   it('T30 the policy that pins names whom to ask', () => {

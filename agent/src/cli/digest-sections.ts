@@ -22,7 +22,11 @@ export interface SectionReading {
   readonly sources: {
     readonly commit: string;
     readonly checkoutProblem: string | null;
-    readonly images: readonly { readonly name: string; readonly reference: string | null }[];
+    readonly images: readonly {
+      readonly name: string;
+      readonly reference: string | null;
+      readonly unresolved?: string;
+    }[];
     readonly holdsSecret: (text: string) => boolean;
   };
 }
@@ -80,8 +84,8 @@ function imagesOf(file: string, { images }: SectionReading['sources'], given: re
   const told = new Map(
     given.map((pair) => [pair.slice(0, pair.lastIndexOf('=')), pair.slice(pair.lastIndexOf('=') + 1)]),
   );
-  const pinned = images.map(({ name, reference }): PinnedImage => {
-    if (reference === null) return { reference: name, unresolved: 'a hidden value stands in its name' };
+  const pinned = images.map(({ name, reference, unresolved }): PinnedImage => {
+    if (reference === null) return { reference: name, unresolved: unresolved ?? 'its name cannot be told' };
     const image = readReference(reference);
     if (image === null) return { reference, unresolved: 'it is no name of an image' };
     const digest = image.digest ?? told.get(reference);

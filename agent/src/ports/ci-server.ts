@@ -42,8 +42,12 @@ export interface JobSources {
   readonly commit: string;
   /** Why what is hashed would not be what runs, in words; null where the job checks its commit out. */
   readonly checkoutProblem: string | null;
-  /** Image and services, with the job's variables replaced; null where a hidden value would stand in it. */
-  readonly images: readonly { readonly name: string; readonly reference: string | null }[];
+  /** Image and services, with the job's inputs and variables replaced; null where that cannot be told, and why. */
+  readonly images: readonly {
+    readonly name: string;
+    readonly reference: string | null;
+    readonly unresolved?: string;
+  }[];
   /** Who may pull where. */
   readonly registries: readonly {
     readonly registry: string;

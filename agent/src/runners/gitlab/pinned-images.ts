@@ -13,8 +13,8 @@ export async function pinnedImages(
   allowed: readonly string[],
   mayRetry: boolean,
 ): Promise<readonly PinnedImage[]> {
-  const one = async ({ name, reference }: JobSources['images'][number]): Promise<PinnedImage> => {
-    if (reference === null) return { reference: name, unresolved: 'a hidden value stands in its name' };
+  const one = async ({ name, reference, unresolved }: JobSources['images'][number]): Promise<PinnedImage> => {
+    if (reference === null) return { reference: name, unresolved: unresolved ?? 'its name cannot be told' };
     const image = readReference(reference);
     if (image === null) return { reference, unresolved: 'it is no name of an image' };
     if (image.digest !== null) return { reference, digest: image.digest };

@@ -1,14 +1,19 @@
 import { isJsonList, isJsonObject, type Json, type JsonObject } from '../../domain/json.ts';
 
-/** A piece of a text that the runner expands: fixed words, or a value that only the runner's own host knows. */
-type Piece = { readonly text: string } | 'any';
+/** Why the value of a name is not told: nobody has set it, it is the host's own to set, or nobody may see it. */
+type Unknown = 'unset' | 'host' | 'hidden';
+
+/** A piece of a text that the runner expands: fixed words, or a value that is not known here. */
+type Piece = { readonly text: string } | { readonly unknown: Unknown; readonly dollar?: boolean };
 
 /** `$NAME` and `${NAME}` as Go's os.Expand reads them; every other construct with a dollar is left to the host. */
-const REFERENCE = /\$(?:\{([^}]*)\}|([A-Za-z0-9_]+)|([*#$@!?-]))/g;
+const REFERENCE = /\$(?:\{([^}]*)\}|([A-Za-z_][A-Za-z0-9_]*)|([*#$@!?0-9-]))/g;
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 /** Set by the runner after the job's own variables, or resolved by it: the payload's value is not the last word. */
 const RUNNERS_OWN =
   /^(CI_SHARED_ENVIRONMENT|CI_DISPOSABLE_ENVIRONMENT|CI_RUNNER_VERSION|CI_RUNNER_REVISION|CI_RUNNER_EXECUTABLE_ARCH|RUNNER_TEMP_PROJECT_DIR|FF_.+)$/;
+/** Where the host keeps things: the runner adds them to what the payload has. */
+const HOSTS_OWN = /^(CI_PROJECT_DIR|CI_BUILDS_DIR|CI_CONCURRENT_ID|CI_CONCURRENT_PROJECT_ID)$/;
 /** An expression of which the value is known here: one input by its name. */
 const EXPRESSION = /\$\{\{(.*?)\}\}/gs;
 const INPUT = /^\s*job\.inputs\.([A-Za-z_][A-Za-z0-9_]*)\s*$/;
@@ -19,26 +24,43 @@ export interface Expansion {
   matches(text: string, found: string): boolean;
   /** The text with its variables replaced; null where one of them is the host's own. */
   expanded(text: string): string | null;
+  /**
+   * The text as it is used, with inputs and variables replaced; what nobody has set is empty, as for the runner, unless its
+   * host sets it. Else why it cannot be told.
+   */
+  filled(text: string): Filled;
   /** The text with its inputs replaced; itself where the job has none, null where that cannot be worked out here. */
   interpolated(text: string): string | null;
 }
+
+/** A text as it is used, or why nobody here can tell. */
+export type Filled = { readonly text: string } | { readonly why: 'host' | 'hidden' | 'input' };
+
+/** A name that no payload has and every host sets to something of its own. */
+const ofHost = (name: string): Unknown => (RUNNERS_OWN.test(name) || HOSTS_OWN.test(name) ? 'host' : 'unset');
 
 interface Known {
   readonly value: string;
   readonly raw: boolean;
 }
 
-function knownVariables(payload: JsonObject): ReadonlyMap<string, Known> {
-  const known = new Map<string, Known>();
+function knownVariables(
+  payload: JsonObject,
+  isHidden: (name: string) => boolean,
+): ReadonlyMap<string, Known | Unknown> {
+  const known = new Map<string, Known | Unknown>();
   for (const each of isJsonList(payload.variables) ? payload.variables : []) {
     if (!isJsonObject(each)) continue;
     const name = String(each.key ?? '');
     // Later ones win; a file's path is the host's.
-    if (each.file === true) known.delete(name);
+    if (each.file === true) known.set(name, 'host');
     else known.set(name, { value: String(each.value ?? ''), raw: each.raw === true });
   }
   const secrets = isJsonObject(payload.secrets) ? Object.keys(payload.secrets) : [];
-  for (const name of [...known.keys()]) if (RUNNERS_OWN.test(name) || secrets.includes(name)) known.delete(name);
+  for (const name of secrets) known.set(name, 'host');
+  for (const name of [...known.keys()])
+    if (RUNNERS_OWN.test(name)) known.set(name, 'host');
+    else if (isHidden(name)) known.set(name, 'hidden');
   return known;
 }
 
@@ -59,7 +81,7 @@ function fits(pieces: readonly Piece[], found: string): boolean {
   let at = 0;
   let free = false;
   for (const [index, piece] of pieces.entries()) {
-    if (piece === 'any') {
+    if ('unknown' in piece) {
       free = true;
       continue;
     }
@@ -73,9 +95,12 @@ function fits(pieces: readonly Piece[], found: string): boolean {
   return free || at === found.length;
 }
 
-/** How gitlab-runner expands texts of this payload, as far as can be known without its host. */
-export function expansionOf(payload: JsonObject): Expansion {
-  const known = knownVariables(payload);
+/**
+ * How gitlab-runner expands texts of this payload, as far as can be known without its host; `isHidden` says whose value must
+ * not come out. The one place for it: what is approved, what is compared and what is run must read a name alike (T39).
+ */
+export function expansionOf(payload: JsonObject, isHidden: (name: string) => boolean = () => false): Expansion {
+  const known = knownVariables(payload, isHidden);
   const inputs = inputValues(payload);
   // The runner expands the values of variables once, with the values as they came, and texts with the outcome.
   const pieces = (text: string, depth: number): Piece[] => {
@@ -85,30 +110,40 @@ export function expansionOf(payload: JsonObject): Expansion {
       found.push({ text: text.slice(at, match.index) });
       at = match.index + match[0].length;
       const name = match[1] ?? match[2] ?? '';
-      const variable = NAME.test(name) ? known.get(name) : undefined;
-      if (variable === undefined) found.push('any');
+      const variable = NAME.test(name) ? (known.get(name) ?? ofHost(name)) : 'unset';
+      if (typeof variable === 'string') found.push({ unknown: variable, dollar: match[3] === '$' });
       else if (depth > 0 || variable.raw || !variable.value.includes('$')) found.push({ text: variable.value });
       else found.push(...pieces(variable.value, depth + 1));
     }
     found.push({ text: text.slice(at) });
     return found;
   };
+  const interpolated: Expansion['interpolated'] = (text) => {
+    if (inputs.size === 0 || !text.includes('${{')) return text;
+    let unknown = false;
+    const done = text.replace(EXPRESSION, (_, expression: string) => {
+      const value = inputs.get(INPUT.exec(expression)?.[1] ?? '') ?? null;
+      unknown ||= value === null;
+      return value ?? '';
+    });
+    return unknown || done.includes('${{') ? null : done;
+  };
   return {
     matches: (text, found) => text === found || (text.includes('$') && fits(pieces(text, 0), found)),
     expanded(text) {
       const found = pieces(text, 0);
-      return found.every((piece) => piece !== 'any') ? found.map((piece) => piece.text).join('') : null;
+      return found.every((piece) => 'text' in piece) ? found.map((piece) => piece.text).join('') : null;
     },
-    interpolated(text) {
-      if (inputs.size === 0 || !text.includes('${{')) return text;
-      let unknown = false;
-      const done = text.replace(EXPRESSION, (_, expression: string) => {
-        const value = inputs.get(INPUT.exec(expression)?.[1] ?? '') ?? null;
-        unknown ||= value === null;
-        return value ?? '';
-      });
-      return unknown || done.includes('${{') ? null : done;
+    filled(text) {
+      const whole = interpolated(text);
+      if (whole === null || whole.includes('${{')) return { why: 'input' };
+      const found = pieces(whole, 0);
+      const why = (kind: Unknown) => found.some((piece) => 'unknown' in piece && piece.unknown === kind);
+      if (why('hidden')) return { why: 'hidden' };
+      if (why('host')) return { why: 'host' };
+      return { text: found.map((piece) => ('text' in piece ? piece.text : piece.dollar ? '$' : '')).join('') };
     },
+    interpolated,
   };
 }
 

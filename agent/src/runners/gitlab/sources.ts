@@ -2,7 +2,7 @@ import { isJsonObject } from '../../domain/json.ts';
 import type { JobSources } from '../../ports/ci-server.ts';
 import { checkoutProblem } from './checkout.ts';
 import { type Form, withoutUserInfo } from './form.ts';
-import { namedImages } from './image-references.ts';
+import { namedImages, WHY_UNTOLD } from './image-references.ts';
 import { elements } from './payload.ts';
 
 /** Path of the repository's address: which host it is on is the agent's own setting, and no payload's (T47). */
@@ -54,7 +54,9 @@ export function sourcesOf(form: Form, clean: (text: string) => string): JobSourc
     commit: fields.sha,
     checkoutProblem: checkoutProblem(groups),
     images: namedImages(form.payload, groups).map((image) =>
-      image.reference !== null && holdsSecret(image.reference) ? { ...image, reference: null } : image,
+      image.reference !== null && holdsSecret(image.reference)
+        ? { ...image, reference: null, unresolved: WHY_UNTOLD.hidden }
+        : image,
     ),
     registries: credentialsOf(form),
     holdsSecret,

@@ -1,12 +1,24 @@
 import { z } from 'zod';
 import { HoldpointError } from '../../../domain/errors.ts';
+import type { JsonObject } from '../../../domain/json.ts';
 import type { ExecutorJob, WantedImage, WantedService } from '../../../ports/executor.ts';
-import { expander, type PayloadVariable, payloadVariable } from './expand.ts';
+import { referenceOf, WHY_UNTOLD } from '../image-references.ts';
+import { type Expansion, expansionOf } from '../runner-expansion.ts';
 
 /** The gateway takes no payload over 4 MiB; re-encoded it may grow a little. */
 export const MAX_JOB_RESPONSE_BYTES = 16 * 1024 * 1024;
 /** More than a job can use; each costs a container. */
 const MAX_SERVICES = 50;
+
+const variable = z.looseObject({
+  key: z.string(),
+  value: z.string(),
+  public: z.boolean().nullish(),
+  file: z.boolean().nullish(),
+  masked: z.boolean().nullish(),
+  raw: z.boolean().nullish(),
+});
+type PayloadVariable = z.output<typeof variable>;
 
 const words = z.array(z.string()).nullish();
 const image = z.looseObject({
@@ -20,7 +32,7 @@ const image = z.looseObject({
 const service = image.extend({
   alias: z.string().nullish(),
   command: words,
-  variables: z.array(payloadVariable).nullish(),
+  variables: z.array(variable).nullish(),
 });
 const payload = z.looseObject({
   id: z.number().int().positive(),
@@ -31,7 +43,7 @@ const payload = z.looseObject({
     project_full_path: z.string().nullish(),
   }),
   runner_info: z.looseObject({ timeout: z.number().nullish() }).nullish(),
-  variables: z.array(payloadVariable).nullish(),
+  variables: z.array(variable).nullish(),
   image: image.nullish(),
   services: z.array(service).max(MAX_SERVICES).nullish(),
   credentials: z
@@ -50,26 +62,27 @@ type ImageJson = z.output<typeof image>;
 type ServiceJson = z.output<typeof service>;
 
 /** The reference that gitlab-runner would pull; refused where what is left of it is none. */
-function reference(name: string, expand: (text: string) => string, what: string): string {
-  const text = expand(name).trim();
-  if (/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}$/.test(text)) return text;
-  const hint = text.includes('${{')
-    ? 'job inputs in it are not replaced here'
-    : 'variables of the runner itself are not known here';
-  throw new HoldpointError('bad_input', `${what} of the job is no reference of an image: ${hint}; write its name out`);
+function reference(name: string, expansion: Expansion, what: string): string {
+  const told = referenceOf(name, expansion);
+  if ('reference' in told && /^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}$/.test(told.reference)) return told.reference;
+  const why = 'why' in told ? WHY_UNTOLD[told.why] : 'variables that only the host of the runner sets are empty here';
+  throw new HoldpointError('bad_input', `${what} of the job is no reference of an image: ${why}; write its name out`);
 }
 
-function wanted(json: ImageJson, expand: (text: string) => string, what: string): WantedImage {
+function wanted(json: ImageJson, expansion: Expansion, what: string): WantedImage {
   const docker = json.executor_opts?.docker;
-  const user = expand(docker?.user ?? '');
-  const platform = expand(docker?.platform ?? '');
+  const option = (name: 'user' | 'platform'): string | null => {
+    const filled = expansion.filled(docker?.[name] ?? '');
+    if ('text' in filled) return filled.text === '' ? null : filled.text;
+    throw new HoldpointError('bad_input', `the ${name} of ${what} of the job cannot be told here; write it out`);
+  };
   const entrypoint = json.entrypoint ?? [];
   return {
-    reference: reference(json.name, expand, what),
+    reference: reference(json.name, expansion, what),
     // `entrypoint: [""]` is how a job says that there is to be none; GitLab writes an empty list where it says nothing.
     entrypoint: entrypoint.length === 0 ? null : entrypoint.filter((word, index) => index > 0 || word !== ''),
-    user: user === '' ? null : user,
-    platform: platform === '' ? null : platform,
+    user: option('user'),
+    platform: option('platform'),
     pullPolicies: json.pull_policy ?? [],
   };
 }
@@ -87,20 +100,31 @@ export function defaultAliases(name: string): readonly string[] {
  * Variables of a job that its services see: those that people have set. What GitLab adds (CI_JOB_TOKEN, CI_REGISTRY_PASSWORD
  * and the rest) is none of a database's business; files are paths in the job's own container.
  */
-function serviceVariables(of: ServiceJson, variables: readonly PayloadVariable[]): Record<string, string> {
-  const expand = expander([...variables, ...(of.variables ?? [])]);
-  const textOf = (variable: PayloadVariable) => (variable.raw === true ? variable.value : expand(variable.value));
+function serviceVariables(of: ServiceJson, payload: JsonObject, variables: readonly PayloadVariable[]) {
+  const all = [...variables, ...(of.variables ?? [])];
+  const expansion = expansionOf({ ...payload, variables: all as unknown as JsonObject[] });
+  const textOf = ({ raw, value }: PayloadVariable): string => {
+    const filled = raw === true ? { text: value } : expansion.filled(value);
+    // A path of the host or of the job's own container is of no use to a service.
+    return 'text' in filled ? filled.text : '';
+  };
   const own = variables.filter(
     ({ key, file }) => file !== true && !/^(CI|GITLAB|FF|CHAT|TRIGGER|DOCKER_AUTH)_|^CI$/.test(key),
   );
-  const all = [...own, ...(of.variables ?? [])].filter(({ key }) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(key));
-  return Object.fromEntries(all.map((variable) => [variable.key, textOf(variable)]));
+  const seen = [...own, ...(of.variables ?? [])].filter(({ key }) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(key));
+  return Object.fromEntries(seen.map((variable) => [variable.key, textOf(variable)]));
 }
 
-function wantedService(json: ServiceJson, variables: readonly PayloadVariable[], index: number): WantedService {
-  const expand = expander(variables);
-  const base = wanted(json, expand, `service ${index + 1}`);
-  const named = expand(json.alias ?? '')
+function wantedService(
+  json: ServiceJson,
+  payload: JsonObject,
+  variables: readonly PayloadVariable[],
+  index: number,
+): WantedService {
+  const expansion = expansionOf(payload);
+  const base = wanted(json, expansion, `service ${index + 1}`);
+  const alias = expansion.filled(json.alias ?? '');
+  const named = ('text' in alias ? alias.text : '')
     .split(/[\s,]+/)
     .filter((name) => /^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$/.test(name));
   const aliases = [...new Set([...named, ...defaultAliases(base.reference)])];
@@ -109,7 +133,7 @@ function wantedService(json: ServiceJson, variables: readonly PayloadVariable[],
     ...base,
     aliases,
     command: command.length === 0 ? null : command,
-    variables: serviceVariables(json, variables),
+    variables: serviceVariables(json, payload, variables),
   };
 }
 
@@ -143,7 +167,8 @@ export function readExecutorJob(bytes: Uint8Array): ReadJob {
   }
   const { id, token, job_info: info, ...rest } = read.data;
   const variables = rest.variables ?? [];
-  const expand = expander(variables);
+  const whole = json as JsonObject;
+  const expansion = expansionOf(whole);
   const timeout = rest.runner_info?.timeout ?? 0;
   return {
     token,
@@ -157,8 +182,8 @@ export function readExecutorJob(bytes: Uint8Array): ReadJob {
       name: info.name,
       protectedRef: variables.findLast(({ key }) => key === 'CI_COMMIT_REF_PROTECTED')?.value === 'true',
       timeoutMs: timeout > 0 ? timeout * 1000 : null,
-      image: rest.image == null || rest.image.name.trim() === '' ? null : wanted(rest.image, expand, 'the image'),
-      services: (rest.services ?? []).map((each, index) => wantedService(each, variables, index)),
+      image: rest.image == null || rest.image.name.trim() === '' ? null : wanted(rest.image, expansion, 'the image'),
+      services: (rest.services ?? []).map((each, index) => wantedService(each, whole, variables, index)),
       registries: (rest.credentials ?? [])
         .filter(({ type }) => type === 'registry')
         .map(({ url, username, password }) => ({ registry: url, username: username ?? '', password: password ?? '' })),
