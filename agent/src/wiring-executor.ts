@@ -24,6 +24,7 @@ import { createReceiptClient } from './system/receipt-client.ts';
 /** How often it is looked whether gitlab-runner is still there. */
 const OWNER_LOOK_MS = 1_000;
 const RUNNER_GONE = 'gitlab-runner has ended';
+/** gitlab-runner ends a stage first, if it can. */
 const STAGE_MARGIN_MS = 60_000;
 /** What a timer can count at most, 24 days. */
 const LONGEST_STAGE_MS = 2 ** 31 - 1;
@@ -129,7 +130,11 @@ function exitCodes(env: ExecutorProcess['env']): { build: number; system: number
 }
 
 /** Connects the executor of one call. */
-export async function openExecutor(config: ExecutorConfig, process: ExecutorProcess): Promise<ExecutorParts> {
+export async function openExecutor(
+  config: ExecutorConfig,
+  process: ExecutorProcess,
+  stageMarginMs = STAGE_MARGIN_MS,
+): Promise<ExecutorParts> {
   const { env, output, version } = process;
   const codes = exitCodes(env);
   const driver = await driverOf(config, version);
@@ -166,7 +171,7 @@ export async function openExecutor(config: ExecutorConfig, process: ExecutorProc
   /** gitlab-runner counts the time of a job itself; this ends a stage where it does not. */
   const stageLimit = () => {
     try {
-      return (open().session.job.timeoutMs ?? LONGEST_STAGE_MS) + STAGE_MARGIN_MS;
+      return (open().session.job.timeoutMs ?? LONGEST_STAGE_MS) + stageMarginMs;
     } catch {
       return LONGEST_STAGE_MS;
     }

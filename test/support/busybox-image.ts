@@ -5,7 +5,7 @@ import { runProgram } from './programs.ts';
 
 /** Programs of busybox that jobs of the tests use. */
 const PROGRAMS =
-  'sh ash cat cp chmod chown cut date dd echo env false grep head hostname id kill ls mkdir mv nc ping printf ps rm seq sleep sort stat tail touch tr true wc wget mount id nslookup'.split(
+  'sh ash cat cp chmod chown cut date dd echo env false grep head hostname id kill ls mkdir mv nc ping printf ps rm seq sleep sort stat tail test touch tr true wc wget mount id nslookup'.split(
     ' ',
   );
 

@@ -3,6 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { openExecutor } from '../../agent/src/wiring-executor.ts';
+import { runCli } from './cli.ts';
 import { ROOT } from './source-files.ts';
 
 const MAIN = join(ROOT, 'dist/agent/src/main.js');
@@ -53,24 +55,40 @@ interface Message {
   readonly signal?: NodeJS.Signals | null;
 }
 
+/** How the executor is called. */
+export interface CallOptions {
+  /** In the process of the test, as the program would: for tests in which processes are not the point. */
+  readonly inProcess?: boolean;
+  /** Then: how much longer than its job a stage may take. */
+  readonly stageMarginMs?: number;
+}
+
 /** Calls the built executor as gitlab-runner does: from one process that stays, in groups of their own, with its variables. */
 export class CustomRunner {
   readonly folder = mkdtempSync(join(tmpdir(), 'holdpoint-runner-'));
   readonly config: string;
-  readonly #process: ChildProcess;
+  readonly #process: ChildProcess | null;
   readonly #calls = new Map<number, (message: Message) => void>();
   readonly #groups = new Set<number>();
   #last = 0;
 
-  constructor(config: string) {
+  readonly #stageMarginMs: number | undefined;
+
+  constructor(config: string, { inProcess = false, stageMarginMs }: CallOptions = {}) {
+    this.#stageMarginMs = stageMarginMs;
     this.config = join(this.folder, 'executor.yml');
     writeFileSync(this.config, config);
+    this.#process = inProcess ? null : this.#spawned();
+  }
+
+  #spawned(): ChildProcess {
     const script = join(ROOT, 'test/support/custom-runner-process.mjs');
-    this.#process = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
-    createInterface({ input: this.#process.stdout! }).on('line', (line) => {
+    const child = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
+    createInterface({ input: child.stdout! }).on('line', (line) => {
       const message = JSON.parse(line) as Message;
       this.#calls.get(message.call)?.(message);
     });
+    return child;
   }
 
   job(parts: JobParts = {}): CustomJob {
@@ -111,8 +129,13 @@ export class CustomRunner {
       });
     });
     const whole = { PATH: process.env.PATH ?? '', HOME: this.folder, ...env };
-    const line = JSON.stringify({ call, command: process.execPath, args: [MAIN, 'executor', ...args], env: whole });
-    this.#process.stdin!.write(`${line}\n`);
+    const stop = new AbortController();
+    if (this.#process === null) {
+      void this.#inside(call, args, whole, stop.signal);
+    } else {
+      const line = JSON.stringify({ call, command: process.execPath, args: [MAIN, 'executor', ...args], env: whole });
+      this.#process.stdin!.write(`${line}\n`);
+    }
     return {
       ended,
       async printed(wanted) {
@@ -123,14 +146,36 @@ export class CustomRunner {
           });
         }
       },
-      signal: (name) => void process.kill(-pid, name),
+      signal: (name) => void (this.#process === null ? stop.abort() : process.kill(-pid, name)),
     };
+  }
+
+  /** The same call without a process of its own. */
+  async #inside(call: number, args: readonly string[], env: Record<string, string>, stop: AbortSignal): Promise<void> {
+    const tell = (message: Omit<Message, 'call'>) => this.#calls.get(call)?.({ call, ...message });
+    const to = (stream: 'out' | 'err') => async (chunk: Uint8Array) =>
+      tell({ [stream]: Buffer.from(chunk).toString('base64') });
+    const output = { out: to('out'), err: to('err'), lost: new AbortController().signal };
+    const parts: NonNullable<Parameters<typeof runCli>[1]>['parts'] = {
+      executor: (config, env) =>
+        openExecutor(
+          config,
+          { env, output, parent: process.ppid, version: '1.2.3' },
+          ...(this.#stageMarginMs === undefined ? [] : [this.#stageMarginMs]),
+        ),
+    };
+    const { exit, out, err } = await runCli(['executor', ...args], { env, stop, parts });
+    await output.out(Buffer.from(out));
+    await output.err(Buffer.from(err));
+    tell({ code: exit, signal: null });
   }
 
   /** As if gitlab-runner had been killed: what it has started goes on. */
   async kill(): Promise<void> {
-    const gone = new Promise((resolve) => this.#process.once('exit', resolve));
-    this.#process.kill('SIGKILL');
+    const child = this.#process;
+    if (child === null) throw new Error('a runner without a process of its own cannot be killed');
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
     await gone;
   }
 
@@ -142,7 +187,7 @@ export class CustomRunner {
         // It has ended meanwhile.
       }
     }
-    if (this.#process.exitCode === null && this.#process.signalCode === null) await this.kill();
+    if (this.#process?.exitCode === null && this.#process.signalCode === null) await this.kill();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

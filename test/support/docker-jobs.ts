@@ -12,31 +12,25 @@ export interface Engine {
   run(...args: string[]): Promise<string>;
 }
 
-/** Brings the image of the tests' jobs, under two names and with a service of its own. */
+/** Brings the image of the tests' jobs, under two names, and services that come up in every way, and do not. */
 export async function jobImages(engine: Engine): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'holdpoint-image-'));
   const tar = join(folder, 'image.tar');
   await busyboxTar(tar);
-  await engine.run('import', tar, 'registry.test/jobs:1');
-  await engine.run('import', '--change', 'USER build', '--change', 'LABEL of=people', tar, 'registry.test/people:1');
-  await engine.run(
-    'import',
-    '--change',
-    'EXPOSE 6000',
-    '--change',
-    'CMD ["nc","-ll","-p","6000","-e","cat"]',
-    tar,
-    'registry.test/echo:1',
+  const make = (name: string, ...changes: string[]) =>
+    engine.run('import', ...changes.flatMap((change) => ['--change', change]), tar, `registry.test/${name}:1`);
+  const health = (check: string) => `HEALTHCHECK --interval=500ms --retries=1 CMD ${check}`;
+  await make('jobs');
+  await make('people', 'USER build', 'LABEL of=people');
+  await make('echo', 'EXPOSE 6000', 'CMD ["nc","-ll","-p","6000","-e","cat"]');
+  await make('broken', 'EXPOSE 6000', 'CMD ["sh","-c","echo cannot start >&2; exit 4"]');
+  await make('shy', 'EXPOSE 6000', 'CMD ["sleep","600"]');
+  await make(
+    'healthy',
+    'CMD ["sh","-c","sleep 1; touch /tmp/up; sleep 600"]',
+    health('test -e /tmp/up || sleep 1; test -e /tmp/up'),
   );
-  await engine.run(
-    'import',
-    '--change',
-    'EXPOSE 6000',
-    '--change',
-    'CMD ["sh","-c","echo cannot start >&2; exit 4"]',
-    tar,
-    'registry.test/broken:1',
-  );
+  await make('sick', 'CMD ["sleep","600"]', health('false'));
   rmSync(folder, { recursive: true, force: true });
 }
 

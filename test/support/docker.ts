@@ -7,16 +7,20 @@ import { runProgram } from './programs.ts';
 
 const LOOK_MS = 200;
 const START_MS = 90_000;
+/** A new namespace has its loopback down. */
+const LOOPBACK = `${process.env.BUSYBOX_PATH ?? '/bin/busybox'} ip link set lo up`;
 
 /** A Docker engine of the test's own: it sees no image and no container of anybody else, and takes all of its own with it. */
 export interface Docker {
   /** Path of its socket. */
   readonly socket: string;
+  /** Number of its process. */
+  readonly pid: number;
   /** Runs `docker …` and gives what it printed. */
   run(...args: string[]): Promise<string>;
   /** Makes an image of the files below a folder. */
   importTree(tree: string, image: string): Promise<void>;
-  /** Lets the containers of a network talk where the machine's own rules drop what crosses a bridge; the engine itself sets none. */
+  /** Lets the containers of a network of an engine that is not apart talk, where the machine's own rules drop what crosses a bridge. */
   open(network: string): Promise<void>;
   /** Runs `docker-compose …` on the project in this folder. */
   compose(folder: string, env: Record<string, string>, ...args: string[]): Promise<string>;
@@ -25,16 +29,29 @@ export interface Docker {
   stop(): Promise<void>;
 }
 
-/** Starts an engine with everything of it in one new folder, and no network of its own. */
-export async function startDocker(): Promise<Docker> {
+/** How an engine is started. */
+export interface DockerOptions {
+  /**
+   * In a network namespace of its own: rules and links of the machine are neither asked nor touched, and nothing of it is
+   * reached, on its loopback neither.
+   */
+  readonly apart?: boolean;
+  readonly args?: readonly string[];
+}
+
+/** Starts an engine with everything of it in one new folder, and no bridge of its own. */
+export async function startDocker({ apart = false, args = [] }: DockerOptions = {}): Promise<Docker> {
   const folder = mkdtempSync(join(tmpdir(), 'holdpoint-docker-'));
   const at = (name: string) => join(folder, name);
   const host = `unix://${at('engine.sock')}`;
   const places = ['--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid'), '--host', host];
   const program = process.env.DOCKERD_PATH ?? 'dockerd';
-  const engine = spawn(program, [...places, '--iptables=false', '--bridge=none'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const line = [program, ...places, '--iptables=false', '--bridge=none', ...args];
+  // It stays one process: the shell becomes the engine.
+  const [command = '', ...rest] = apart
+    ? ['unshare', '--net', 'sh', '-c', `${LOOPBACK} && exec "$0" "$@"`, ...line]
+    : line;
+  const engine = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
   let printed = '';
   for (const stream of [engine.stdout, engine.stderr]) stream.on('data', (chunk) => (printed += chunk));
   const ended = new Promise<void>((resolve) => {
@@ -87,5 +104,5 @@ export async function startDocker(): Promise<Docker> {
     await stop();
     throw error;
   }
-  return { socket: at('engine.sock'), run, importTree, open, compose, until, stop };
+  return { socket: at('engine.sock'), pid: engine.pid!, run, importTree, open, compose, until, stop };
 }

@@ -28,27 +28,30 @@ export function executorContract(name: string, open: () => Promise<ExecutorWorld
   describe(`the executor with driver ${name}`, { timeout: 60_000 }, () => {
     let world: ExecutorWorld;
     let runner: CustomRunner;
+    /** The same without a process for each call, where processes of the executor are not the point. */
+    let near: CustomRunner;
     const jobs: CustomJob[] = [];
-    const job = (parts: JobParts = {}): CustomJob => {
-      const made = runner.job({ ...world.job, ...parts });
+    const job = (parts: JobParts = {}, by = runner): CustomJob => {
+      const made = by.job({ ...world.job, ...parts });
       jobs.push(made);
       return made;
     };
-    const prepared = async (parts: JobParts = {}): Promise<CustomJob> => {
-      const made = job(parts);
+    const prepared = async (by = runner): Promise<CustomJob> => {
+      const made = job({}, by);
       expect(await made.call('prepare')).toMatchObject({ code: 0 });
       return made;
     };
     beforeAll(async () => {
       world = await open();
       runner = new CustomRunner(world.config);
+      near = new CustomRunner(world.config, { inProcess: true });
     }, openMs);
     afterEach(async () => {
       for (const made of jobs.splice(0)) expect(await made.call('cleanup')).toMatchObject({ code: 0 });
       expect(await world.left()).toEqual([]);
     });
     afterAll(async () => {
-      await runner?.stop();
+      await Promise.all([runner?.stop(), near?.stop()]);
       await world?.stop();
     }, openMs);
 
@@ -139,7 +142,7 @@ export function executorContract(name: string, open: () => Promise<ExecutorWorld
     });
 
     it('leaves no process of a stage in the background (T25)', async () => {
-      const one = await prepared();
+      const one = await prepared(near);
       const { builds_dir: builds } = JSON.parse((await one.call('config')).out);
       expect(
         await one.stage(
@@ -154,7 +157,7 @@ export function executorContract(name: string, open: () => Promise<ExecutorWorld
     });
 
     it('prepares again as often as it is asked, with nothing of the attempt before, and cleans up what is not there', async () => {
-      const one = await prepared();
+      const one = await prepared(near);
       const { builds_dir: builds } = JSON.parse((await one.call('config')).out);
       await one.stage('step_script', `echo old > ${builds}/old\n`);
       expect(await one.call('prepare')).toMatchObject({ code: 0 });
@@ -165,7 +168,7 @@ export function executorContract(name: string, open: () => Promise<ExecutorWorld
     });
 
     it('keeps two jobs apart that run at the same time (T25)', async () => {
-      const [one, two] = await Promise.all([prepared(), prepared()]);
+      const [one, two] = await Promise.all([prepared(near), prepared(near)]);
       const [first, second] = await Promise.all(
         [one!, two!].map(async (each) => JSON.parse((await each.call('config')).out).builds_dir as string),
       );

@@ -17,7 +17,7 @@ const START_MS = 120_000;
 let engine: Promise<Docker> | null = null;
 /** One engine for the whole file. */
 function docker(): Promise<Docker> {
-  engine ??= startDocker().then(async (started) => {
+  engine ??= startDocker({ apart: true }).then(async (started) => {
     await jobImages(started);
     return started;
   });
@@ -47,7 +47,7 @@ describe('the driver docker', { timeout: 60_000 }, () => {
   const IMAGE = { image: { name: 'registry.test/jobs:1' } };
   beforeAll(async () => {
     started = await docker();
-    runner = new CustomRunner(CONFIG(started.socket));
+    runner = new CustomRunner(CONFIG(started.socket), { inProcess: true, stageMarginMs: 500 });
   }, START_MS);
   afterEach(async () => {
     for (const job of jobs.splice(0)) await job.call('cleanup');
@@ -174,6 +174,8 @@ describe('the driver docker', { timeout: 60_000 }, () => {
         'service registry.test/broken:1 may not have started: it has ended with 4; its log:\ncannot start',
       ),
     });
+    // Nothing leads from here to the network of that engine: whoever only tried to connect would have waited in vain.
+    expect(prepare.err).not.toContain('service registry.test/echo:1');
     expect(
       (
         await made.stage(
@@ -200,12 +202,39 @@ describe('the driver docker', { timeout: 60_000 }, () => {
     expect((await ran(`${AT}at echo; echo alone\n`)).out).toBe('alone\n');
   });
 
+  it('goes by the health check of a service where it has one, and tells of one that is reached by nobody', async () => {
+    const services = ['healthy', 'sick', 'shy'].map((name) => ({ name: `registry.test/${name}:1` }));
+    const made = job({ ...IMAGE, services, config: config('wait', '  service_wait: 4s\n') });
+    const { code, err } = await made.call('prepare');
+    expect(code).toBe(0);
+    expect(err).toContain('service registry.test/sick:1 may not have started: its health check says unhealthy');
+    expect(err).toContain('service registry.test/shy:1 may not have started: nobody listens on its ports 6000');
+    expect(err).not.toContain('service registry.test/healthy:1');
+  });
+
+  it('ends a preparation and a stage that take longer than they may, and what they have started', async () => {
+    const waits = config('slow', '  service_wait: 10m\nprepare_timeout: 2s\n');
+    const slow = job({ ...IMAGE, services: [{ name: 'registry.test/shy:1' }], config: waits });
+    expect(await slow.call('prepare')).toMatchObject({
+      code: SYSTEM_FAILURE,
+      err: expect.stringContaining('it took longer than it may'),
+    });
+    const endless = job({ ...IMAGE, timeout: 1 });
+    expect(await endless.call('prepare')).toMatchObject({ code: 0 });
+    expect(await endless.stage('step_script', 'echo begun; while :; do sleep 0.1; done\n')).toMatchObject({
+      code: SYSTEM_FAILURE,
+      out: 'begun\n',
+      err: expect.stringContaining('it took longer than it may'),
+    });
+    expect(await started.run('ps', '--format', '{{.Names}}')).not.toContain(`-${endless.id}-job`);
+  });
+
   it('refuses an image that it may not fetch, a pull policy that is not allowed, and a job without an image', async () => {
     const cases: [object | null, string][] = [
       [{ name: 'registry.test/absent:1' }, 'it is not on this host, and pull policy "never" fetches nothing'],
       [{ name: 'registry.test/jobs:1', pull_policy: ['always'] }, 'this runner allows never'],
       [null, 'docker.image names none'],
-      [{ name: '$' + '{{ job.inputs.image }}' }, 'job inputs in it are not replaced here'],
+      [{ name: '$' + '{{ job.inputs.image }}' }, 'a job input stands in its name'],
     ];
     for (const [image, words] of cases)
       expect(await job({ image }).call('prepare')).toMatchObject({

@@ -7,6 +7,7 @@ import { engineWords } from './engine.ts';
 import { passFrames } from './frames.ts';
 import { type FoundImage, haveImage } from './images.ts';
 import { labelsOf, nameOf } from './labels.ts';
+import { listeningPorts } from './listening.ts';
 import type { DockerOptions } from './options.ts';
 
 const LOOK_MS = 250;
@@ -48,7 +49,7 @@ async function start(
   return { service, image, container };
 }
 
-/** True when somebody listens: asked from the host, which reaches the network of a job unless the engine is rootless. */
+/** True when somebody listens: tried from the host, where the process of the container cannot be looked at. */
 function accepts(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, timeout: CONNECT_MS });
@@ -62,19 +63,40 @@ function accepts(host: string, port: number): Promise<boolean> {
   });
 }
 
-/** `ready`; else why not yet, and whether it is of use to look again. */
-async function look({ container, image }: Started): Promise<{ ready: boolean; why: string; over: boolean }> {
+interface Look {
+  readonly ready: boolean;
+  readonly why: string;
+  /** True where it is of no use to look again. */
+  readonly over: boolean;
+}
+
+const READY: Look = { ready: true, why: '', over: true };
+const ended = ({ ExitCode: code }: { ExitCode: number }): Look => ({
+  ready: false,
+  why: `it has ended with ${code}`,
+  over: true,
+});
+
+/** Whether a service is up; else why not yet. */
+async function look({ container, image }: Started): Promise<Look> {
   const { State: state, NetworkSettings: net } = await container.inspect();
-  if (!state.Running) return { ready: false, why: `it has ended with ${state.ExitCode}`, over: true };
+  if (!state.Running) return ended(state);
   if (image.hasHealthCheck) {
     const health = state.Health?.Status ?? 'starting';
     return { ready: health === 'healthy', why: `its health check says ${health}`, over: health === 'unhealthy' };
   }
-  if (image.exposedPorts.length === 0) return { ready: true, why: '', over: true };
+  if (image.exposedPorts.length === 0) return READY;
+  const wanted = image.exposedPorts;
+  const not: Look = { ready: false, why: `nobody listens on its ports ${wanted.join(', ')}`, over: false };
+  // Read, not tried: the way from here to a job's network may be closed by rules of the host, or lead somewhere else.
+  const ports = listeningPorts(container.id, state.Pid);
+  if (ports !== null) return wanted.some((port) => ports.has(port)) ? READY : not;
+  // It may have ended since: its address is nobody's then, or somebody else's.
+  const { State: now } = await container.inspect();
+  if (!now.Running) return ended(now);
   const address = Object.values(net.Networks)[0]?.IPAddress ?? '';
-  for (const port of image.exposedPorts)
-    if (address !== '' && (await accepts(address, port))) return { ready: true, why: '', over: true };
-  return { ready: false, why: `nobody listens on its ports ${image.exposedPorts.join(', ')}`, over: false };
+  for (const port of wanted) if (address !== '' && (await accepts(address, port))) return READY;
+  return not;
 }
 
 /** The last lines of a service. */
