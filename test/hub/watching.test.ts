@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readRecording } from '../../agent/src/app/watching/look.ts';
 import { beginWatching, endWatching, stillWatching, watchPresence } from '../../agent/src/app/watching/presence.ts';
 import {
@@ -10,8 +10,10 @@ import {
 } from '../../agent/src/app/watching/record.ts';
 import { stopJob } from '../../agent/src/app/watching/stop.ts';
 import { parseCast } from '../../agent/src/domain/asciicast.ts';
-import { PRESENCE_GRACE_MS, PRESENCE_LOOK_MS } from '../../agent/src/domain/watching.ts';
-import { DAY, hubWorld, policyWith, type World } from '../support/hub-world.ts';
+import type { Token } from '../../agent/src/domain/token.ts';
+import { PRESENCE_BEAT_MS, PRESENCE_GRACE_MS, PRESENCE_LOOK_MS, present } from '../../agent/src/domain/watching.ts';
+import { type Attendance, createAttendance } from '../../agent/src/hub/attendance.ts';
+import { DAY, hubLog, hubWorld, policyWith, type World } from '../support/hub-world.ts';
 
 let world: World;
 beforeEach(async () => {
@@ -56,6 +58,16 @@ describe('a job that is stopped while it runs', () => {
     await world.report('embedded', { hold: 1, jobId: 1, event: 'ended', detail: { status: 'failed' } });
     expect(await world.state(1)).toBe('failed');
     expect(await problem(stop('jonas'))).toBe('wrong_state');
+  });
+
+  it('T29 goes to nobody when it was stopped before it reached its runner', async () => {
+    await world.admit({ id: 2, pipeline: 101, name: 'other' });
+    await world.approve('maria', 2);
+    await world.report('embedded', { hold: 2, jobId: 2, event: 'handed_out' });
+    await stopJob(world.context, world.caller('jonas'), { hold: 2, comment: 'no' });
+    await world.report('embedded', { hold: 2, jobId: 2, event: 'undelivered' });
+    expect(await world.state(2)).toBe('canceled');
+    expect(await world.audit()).toContain('hold_canceled');
   });
 
   it('T24 is stopped by nobody who may not decide on it, nor without a word why', async () => {
@@ -107,6 +119,16 @@ describe('a job that somebody has to watch', () => {
     expect(await problem(watch('jonas', 2))).toBe('self_approval');
     expect(await problem(watch('gus', 2))).toBe('not_found');
     expect(await world.state(1)).toBe('waiting_for_approval');
+  });
+
+  it('T18 is not watched by whoever retried it, though they watched before', async () => {
+    await world.report('embedded', { hold: 1, jobId: 1, event: 'detached' });
+    await watch('jonas');
+    await world.admit({ id: 11, by: 'jonas' });
+    expect(await world.state(1)).toBe('waiting_for_approval');
+    expect(await problem(watch('jonas'))).toBe('self_approval');
+    await watch('maria');
+    expect(await world.state(1)).toBe('pending');
   });
 
   it('T18 needs two where nobody can tell who made the commit', async () => {
@@ -168,6 +190,96 @@ describe('a job that somebody has to watch', () => {
     expect((await world.store.hold(2))?.configured).toBe(1);
     await watch('maria', 2);
     expect(await world.state(2)).toBe('pending');
+  });
+});
+
+describe('a page in which somebody watches', () => {
+  let attendance: Attendance;
+  const opened: Attendance[] = [];
+  afterEach(() => {
+    for (const one of opened.splice(0)) one.close();
+  });
+  beforeEach(async () => {
+    world.policy = policyWith({ fourEyesLive: 'required' });
+    await world.admit({ id: 1 });
+    await world.approve('maria', 1);
+    attendance = createAttendance(world.context, hubLog());
+    opened.push(attendance);
+    await world.store.write(async (tx) => {
+      for (const who of ['maria', 'jonas', 'zoe']) {
+        const { id: _, ...token } = world.caller(who).token;
+        const known = await tx.insertToken({ ...token, hash: who.padEnd(64, '0') });
+        tokens.set(who, known);
+      }
+    });
+  });
+  const tokens = new Map<string, Token>();
+  /** A connection of somebody, and what it was told. */
+  function page(who: string) {
+    const told: { type: string; nonce?: string; on?: boolean; reason?: string | null }[] = [];
+    const looker = {
+      caller: { ...world.caller(who), token: tokens.get(who)! },
+      send: (text: string) => void told.push(JSON.parse(text)),
+    };
+    return { looker, told, nonce: () => told.findLast(({ type }) => type === 'beat')?.nonce ?? 'none' };
+  }
+  const answers = ({ looker, nonce }: ReturnType<typeof page>) => attendance.present(looker, 1, nonce());
+
+  it('T24 counts once it has answered what it was asked, and not because it says that it watches', async () => {
+    const script = page('jonas');
+    for (let again = 0; again < 5; again++) await attendance.attend(script.looker, 1);
+    expect(await world.store.watchers(1)).toEqual([]);
+    expect(await world.state(1)).toBe('waiting_for_approval');
+    await answers(script);
+    expect(await world.state(1)).toBe('pending');
+    expect(script.told.at(-1)).toMatchObject({ type: 'attending', on: true });
+    // Said again it keeps nobody there.
+    world.clock.advance(PRESENCE_GRACE_MS);
+    await attendance.attend(script.looker, 1);
+    expect(present(await world.store.watchers(1), world.clock.now())).toEqual([]);
+  });
+
+  it("T24 is not there with another page's word, nor with one of its own that it has used or that is old", async () => {
+    const [one, other] = [page('jonas'), page('maria')];
+    for (const { looker } of [one, other]) await attendance.attend(looker, 1);
+    await attendance.present(one.looker, 1, other.nonce());
+    await attendance.present(one.looker, 1, '');
+    expect(await world.store.watchers(1)).toEqual([]);
+    const used = one.nonce();
+    await answers(one);
+    world.clock.advance(PRESENCE_BEAT_MS);
+    await attendance.present(one.looker, 1, used);
+    world.clock.advance(PRESENCE_GRACE_MS);
+    await attendance.present(one.looker, 1, used);
+    expect(present(await world.store.watchers(1), world.clock.now())).toEqual([]);
+  });
+
+  it('T18 is not asked where somebody may not watch, and is told why', async () => {
+    const zoe = page('zoe');
+    await attendance.attend(zoe.looker, 1);
+    expect(zoe.told).toMatchObject([{ type: 'attending', on: false, reason: expect.stringContaining('hold 1') }]);
+    await attendance.present(zoe.looker, 1, 'none');
+    expect(await world.store.watchers(1)).toEqual([]);
+  });
+
+  it('T24 ends with the session, at its next answer', async () => {
+    const jonas = page('jonas');
+    await attendance.attend(jonas.looker, 1);
+    await answers(jonas);
+    const token = tokens.get('jonas')!;
+    await world.store.write((tx) => tx.updateToken({ ...token, revokedAt: world.clock.now(), revokedBy: 'x' }));
+    world.clock.advance(PRESENCE_BEAT_MS);
+    await answers(jonas);
+    expect(await world.store.watchers(1)).toEqual([]);
+    expect(jonas.told.at(-1)).toMatchObject({ type: 'attending', on: false });
+  });
+
+  it('T24 does not come back with an answer that was on its way when they left', async () => {
+    const presence = at('page', 'jonas');
+    await beginWatching(world.context, presence, 1);
+    await endWatching(world.context, presence, 1);
+    expect(await stillWatching(world.context, presence, 1)).toBe(false);
+    expect(await world.store.watchers(1)).toEqual([]);
   });
 });
 

@@ -23,6 +23,10 @@ export interface MemoryGatekeeper extends Gatekeeper {
   readonly reports: HoldReport[];
   readonly syncs: (readonly ParkedHold[])[];
   readonly holds: Map<number, MemoryHold>;
+  /** How jobs have to be recorded. */
+  recording: 'record' | 'required' | null;
+  /** What was recorded of each job, and up to where. */
+  readonly recorded: Map<number, { next: number; text: string; readonly problems: string[] }>;
   /** Digests that pass at once. */
   readonly approved: Set<string>;
   /** What the next verdicts are instead. */
@@ -56,6 +60,8 @@ export function memoryGatekeeper(options: { connected?: boolean } = {}): MemoryG
     reports: [],
     syncs: [],
     holds: new Map(),
+    recording: null,
+    recorded: new Map(),
     approved: new Set(),
     verdict: null,
     fault: null,
@@ -101,7 +107,18 @@ export function memoryGatekeeper(options: { connected?: boolean } = {}): MemoryG
         if (report.event === 'canceled') hold.state = 'canceled';
         if (report.event === 'ended') hold.state = report.detail.status ?? 'failed';
       }
-      return [statusOf(hold, report.hold, report.jobId)];
+      const recording = self.recording === null ? {} : { recording: self.recording };
+      return [{ ...statusOf(hold, report.hold, report.jobId), ...recording }];
+    },
+    async record({ jobId, offset, size, text, problem }) {
+      if (!up) away();
+      const known = self.recorded.get(jobId) ?? { next: 0, text: '', problems: [] };
+      self.recorded.set(jobId, known);
+      if (problem === null && offset !== known.next) return { next: known.next, problem: null };
+      known.next = offset + size;
+      known.text += problem === null ? text : `[${problem}]${text}`;
+      if (problem !== null) known.problems.push(problem);
+      return { next: known.next, problem: self.recording === 'required' ? problem : null };
     },
     async sync(holds) {
       if (!up) away();

@@ -7,7 +7,7 @@ import type { DeploymentGate } from './deployments/gate.ts';
 import { keepGate } from './deployments/keep.ts';
 import { agentActor, type HubContext, retrying } from './hub-context.ts';
 import { stillMayGo } from './may-go.ts';
-import { closeIfEmpty, peopleOf, reviewFor, type Settlement, settle } from './settle.ts';
+import { cancelHold, closeIfEmpty, peopleOf, reviewFor, type Settlement, settle } from './settle.ts';
 import { keepWatched } from './watching/go-on.ts';
 import { beginRecording, recordingMode } from './watching/record.ts';
 
@@ -60,6 +60,9 @@ async function take(
     const asked = command.type === 'hand_out' ? await mayGoNow(s, hold, jobId, gate) : hold;
     if (isFinal(asked.state) && !isFinal(hold.state)) return [statusOf(asked, jobId)];
     const moved = await s.move(asked, command, `job_${event}`, { job_id: jobId, ...reasonOf(said) });
+    // Stopped, and it never reached its runner: it goes to no other one either.
+    const stop = command.type === 'undelivered' ? await s.tx.stopOf(hold.id, jobId) : null;
+    if (stop !== null) return [statusOf(await cancelHold(s, moved, `stopped: ${stop.reason}`), jobId)];
     if (command.type === 'hand_out') await beginRecording(s, seal, moved);
     const mode = command.type === 'hand_out' ? recordingMode(s, moved) : 'off';
     const recording = mode === 'off' ? {} : { recording: mode };

@@ -99,7 +99,7 @@ export function maskerOf({ values, prefixes }: Masks): Masker {
   const overlapOf = (text: string): number =>
     tracked.reduce((most, { text: secret, borders }) => Math.max(most, overlap(text, secret, borders)), 0);
   const decoded = (text: string): string =>
-    new TextDecoder().decode(Uint8Array.from(text, (character) => character.charCodeAt(0)));
+    new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(text, (character) => character.charCodeAt(0)));
 
   return {
     part(bytes) {

@@ -106,6 +106,8 @@ export interface ParkedJob {
   readonly recording?: 'record' | 'required' | null;
   /** What its recording must not show: sealed with the rest, and gone with it when the job has ended. */
   readonly masks?: Masks;
+  /** The last bytes of its log that its recording waits to show (base64), and where they begin; absent or null: there are none. */
+  readonly held?: { readonly at: number; readonly bytes: string } | null;
   /** The request that it came with, for logs; absent or null where that is not known. */
   readonly request?: string | null;
   /** W3C traceparent of its trace; absent or null where nothing is traced. */

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { HubContext } from '../app/hub-context.ts';
-import { beginWatching, endWatching, mayStillWatch, stillWatching } from '../app/watching/presence.ts';
+import { whyOver } from '../app/session.ts';
+import { beginWatching, endWatching, mayStillWatch, requireMayWatch, stillWatching } from '../app/watching/presence.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { PRESENCE_BEAT_MS, PRESENCE_GRACE_MS } from '../domain/watching.ts';
 import type { Log } from '../ports/log.ts';
@@ -13,11 +14,13 @@ const MAX_ATTENDED = 4;
 interface Attended {
   /** What the page was asked last, and has not answered; null: nothing. */
   nonce: string | null;
-  seenAt: number;
+  /** When it answered last; null: it has not yet, and nobody watches through it. */
+  seenAt: number | null;
 }
 
 /** Which pages of this hub show a running job to somebody who has to watch it. What counts is in the store, for all hubs (T24). */
 export interface Attendance {
+  /** A page wants to watch: it does once it has answered its first question, since to say so proves nothing. */
   attend(looker: Looker, hold: number): Promise<void>;
   /** A page answers: with what it was asked last, or it counts for nothing. */
   present(looker: Looker, hold: number, nonce: string): Promise<void>;
@@ -41,17 +44,17 @@ export function createAttendance(context: HubContext, log: Log): Attendance {
 
   function beat(): void {
     cancel = clock.after(PRESENCE_BEAT_MS, beat);
-    for (const [looker, { holds }] of attending)
-      for (const [hold, attended] of holds) {
-        attended.nonce = randomBytes(12).toString('base64url');
-        looker.send(JSON.stringify({ type: 'beat', hold, nonce: attended.nonce } satisfies Beat));
-      }
+    for (const [looker, { holds }] of attending) for (const [hold, attended] of holds) question(looker, hold, attended);
+  }
+  function question(looker: Looker, hold: number, attended: Attended): void {
+    attended.nonce = randomBytes(12).toString('base64url');
+    looker.send(JSON.stringify({ type: 'beat', hold, nonce: attended.nonce } satisfies Beat));
   }
 
   /** In words where they may not; what goes wrong otherwise is the caller's. */
-  async function begin(looker: Looker, viewer: string, hold: number): Promise<string | null> {
+  async function whyNot(work: Promise<void>): Promise<string | null> {
     try {
-      await beginWatching(context, { caller: looker.caller, viewer }, hold);
+      await work;
       return null;
     } catch (error) {
       if (!(error instanceof HoldpointError)) throw error;
@@ -62,29 +65,39 @@ export function createAttendance(context: HubContext, log: Log): Attendance {
   return {
     async attend(looker, hold) {
       const own = attending.get(looker) ?? { viewer: randomBytes(12).toString('base64url'), holds: new Map() };
-      const isNew = !own.holds.has(hold);
-      if (isNew && own.holds.size >= MAX_ATTENDED)
+      // Asked already: whoever says it again is not there for that.
+      if (own.holds.has(hold)) return;
+      if (own.holds.size >= MAX_ATTENDED)
         return tell(looker, hold, `one page watches ${MAX_ATTENDED} jobs live at most: close another`);
       attending.set(looker, own);
-      own.holds.set(hold, { nonce: null, seenAt: clock.now() });
-      const reason = await begin(looker, own.viewer, hold);
+      const attended: Attended = { nonce: null, seenAt: null };
+      own.holds.set(hold, attended);
+      const reason = await whyNot(requireMayWatch(context, looker.caller, hold));
       if (reason !== null) own.holds.delete(hold);
-      // Gone while it was looked up: nobody would ever take their leave.
+      // Gone while it was looked up.
       if (!attending.has(looker)) return;
-      tell(looker, hold, reason);
+      if (reason === null) question(looker, hold, attended);
+      else tell(looker, hold, reason);
     },
     async present(looker, hold, nonce) {
       const own = attending.get(looker);
       const attended = own?.holds.get(hold);
       if (own === undefined || attended === undefined || attended.nonce === null || attended.nonce !== nonce) return;
       attended.nonce = null;
-      const wasGone = clock.now() - attended.seenAt >= PRESENCE_GRACE_MS;
+      const token = await context.store.token(looker.caller.token.id);
+      // Signed out a moment ago: not first with the next look at this connection.
+      if (token === null || (await whyOver(context, token)) !== null) return this.end(looker, hold);
+      const { seenAt: before } = attended;
+      const isFirst = before === null;
       attended.seenAt = clock.now();
-      if (!wasGone) return stillWatching(context, { caller: looker.caller, viewer: own.viewer }, hold);
-      const reason = await begin(looker, own.viewer, hold);
-      if (reason === null) return;
-      own.holds.delete(hold);
-      tell(looker, hold, reason);
+      const presence = { caller: looker.caller, viewer: own.viewer };
+      const isThere = before !== null && clock.now() - before < PRESENCE_GRACE_MS;
+      if (isThere && (await stillWatching(context, presence, hold))) return;
+      const reason = await whyNot(beginWatching(context, presence, hold));
+      // They have left meanwhile, and so has what was written just now.
+      if (own.holds.get(hold) !== attended) return endWatching(context, presence, hold);
+      if (reason !== null) own.holds.delete(hold);
+      if (reason !== null || isFirst) tell(looker, hold, reason);
     },
     async end(looker, hold) {
       const own = attending.get(looker);

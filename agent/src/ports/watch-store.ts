@@ -23,6 +23,8 @@ export interface WatchReads {
 export interface WatchWrites extends WatchReads {
   /** Notes that a page shows a job to somebody, or that it still does. */
   putWatcher(watcher: Watcher): Promise<void>;
+  /** Somebody looks through this page still; false where nobody does any more. */
+  seeWatcher(hold: number, viewer: string, seenAt: number): Promise<boolean>;
   /** Nobody looks through this page any more. */
   dropWatcher(hold: number, viewer: string): Promise<void>;
   /** Forgets who has watched and was not seen since `before`. */

@@ -114,6 +114,11 @@ export function watchWrites(db: Kysely<Schema>): Omit<WatchWrites, keyof WatchRe
         .onConflict((conflict) => conflict.columns(['hold', 'viewer']).doUpdateSet({ seen_at: seenAt }))
         .execute();
     },
+    async seeWatcher(hold, viewer, seenAt) {
+      const query = db.updateTable('live_watchers').set({ seen_at: seenAt });
+      const seen = await query.where('hold', '=', hold).where('viewer', '=', viewer).executeTakeFirst();
+      return seen.numUpdatedRows > 0n;
+    },
     async dropWatcher(hold, viewer) {
       await db.deleteFrom('live_watchers').where('hold', '=', hold).where('viewer', '=', viewer).execute();
     },

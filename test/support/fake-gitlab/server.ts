@@ -164,7 +164,14 @@ async function jobRoute(world: World, call: Call): Promise<Answer> {
       case 'PUT':
         return putJob(world, id, token, parsed(call.body));
       case 'PATCH trace':
-        return patchTrace(world, id, token, call.request.headers['content-range'], call.body);
+        // As GitLab takes it from a parameter, too.
+        return patchTrace(
+          world,
+          id,
+          token || (url.searchParams.get('token') ?? ''),
+          call.request.headers['content-range'],
+          call.body,
+        );
       case 'POST artifacts':
         return uploadArtifact(world, id, token, url.searchParams, call.request);
       case 'GET artifacts':

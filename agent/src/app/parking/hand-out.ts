@@ -122,6 +122,12 @@ async function writeReceipt(parking: Parking, entry: Entry, bytes: Uint8Array): 
   }
 }
 
+async function withdrawReceipt(parking: Parking, jobId: number): Promise<void> {
+  await parking.receipts?.withdraw(jobId).catch((error: unknown) => {
+    parking.log.warn({ job: jobId, reason: reasonOf(error) }, 'the receipt of a job that did not go out is left');
+  });
+}
+
 /**
  * Hands a claimed job to the poll behind `deliver`: exactly the bytes that have the digest, their timeout lowered by the
  * time parked. `fresh` are bytes that were read for the pass a moment ago; null reads them back and asks the hub first.
@@ -157,10 +163,14 @@ export async function handOut(
     const masks = recording === null ? undefined : parking.ci.secrets(payload);
     if (masks !== undefined) await change(parking, entry, 'soon', (job) => ({ ...job, recording, masks }));
     if (!(await writeReceipt(parking, entry, bytes))) return false;
+    // Stopped since the hub agreed: whoever did that was told that nothing of it runs on, and so nothing of it begins.
+    if (entry.job.state !== 'handed_out') {
+      await withdrawReceipt(parking, jobId);
+      outcome = 'stopped';
+      return false;
+    }
     if ((await deliver(bytes)) === 'gone') {
-      await parking.receipts?.withdraw(jobId).catch((error: unknown) => {
-        parking.log.warn({ job: jobId, reason: reasonOf(error) }, 'the receipt of a job that did not go out is left');
-      });
+      await withdrawReceipt(parking, jobId);
       await takeBack(parking, entry, 'the runner was gone');
       return false;
     }

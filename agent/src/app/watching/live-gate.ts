@@ -1,6 +1,7 @@
+import type { CommitPerson, Facts } from '../../domain/facts.ts';
 import { type Hold, type HoldCommand, isFinal, liveAttempt } from '../../domain/hold.ts';
-import type { Policy } from '../../domain/policy.ts';
-import { requirementFor } from '../../domain/requirement.ts';
+import type { EffectivePolicy, Policy } from '../../domain/policy.ts';
+import { type Requirement, requirementFor } from '../../domain/requirement.ts';
 import { liveWords, present, type Watcher, watchersNeeded } from '../../domain/watching.ts';
 import type { StoreReader, StoreWriter } from '../../ports/store.ts';
 import { policyFor } from '../governing.ts';
@@ -11,19 +12,49 @@ export interface LiveGate {
   readonly watching: readonly Watcher['person'][];
 }
 
+/**
+ * What is asked of whoever watches a run: beside it there must be somebody else than those who set it off, who triggered the
+ * Hold and who retried it alike (T18).
+ */
+export function runRequirement(
+  policy: EffectivePolicy,
+  hold: Pick<Hold, 'trigger'>,
+  run: { readonly trigger: Facts['trigger'] | null; readonly people: readonly CommitPerson[] | null },
+): Requirement {
+  const { people } = run;
+  const first = requirementFor(policy, { trigger: hold.trigger, people });
+  if (run.trigger === null) return first;
+  const again = requirementFor(policy, { trigger: run.trigger, people });
+  const union = <T>(a: readonly T[], b: readonly T[]): readonly T[] => [...new Set([...a, ...b])];
+  return {
+    ...first,
+    excluded: union(first.excluded, again.excluded),
+    unknown: union(first.unknown, again.unknown),
+  };
+}
+
+/** Who watches a run and counts, and how many have to: nobody whom its rules exclude is counted, whenever they began (T18). */
+export async function eyesOn(
+  s: { readonly policy: Policy; readonly now: number; readonly tx: Pick<StoreReader, 'facts' | 'watchers'> },
+  hold: Hold,
+  since = 0,
+): Promise<LiveGate> {
+  const facts = await s.tx.facts(hold.id, hold.attempts.at(-1)?.jobId ?? 0);
+  const run = { trigger: facts?.trigger ?? null, people: facts?.commit.people ?? null };
+  const requirement = runRequirement(policyFor(s.policy, hold), hold, run);
+  const watching = present(await s.tx.watchers(hold.id), s.now, since);
+  return {
+    need: watchersNeeded(requirement),
+    watching: watching.filter(({ id }) => !requirement.excluded.includes(id)),
+  };
+}
+
 /** The live gate of a Hold at this moment; null where nobody has to watch it. */
 export async function liveGate(
   s: { readonly policy: Policy; readonly now: number; readonly tx: StoreReader },
   hold: Hold,
 ): Promise<LiveGate | null> {
-  const policy = policyFor(s.policy, hold);
-  if (policy.fourEyesLive !== 'required') return null;
-  const facts = await s.tx.facts(hold.id, hold.attempts.at(-1)?.jobId ?? 0);
-  const opener = { trigger: hold.trigger, people: facts?.commit.people ?? null };
-  return {
-    need: watchersNeeded(requirementFor(policy, opener)),
-    watching: present(await s.tx.watchers(hold.id), s.now),
-  };
+  return policyFor(s.policy, hold).fourEyesLive === 'required' ? eyesOn(s, hold) : null;
 }
 
 /** True while nobody has to watch, or enough people do. */

@@ -32,7 +32,9 @@ export async function lookAtWatching(context: HubContext, caller: Caller, hold: 
     recording: policy.recording,
     fourEyesLive: run === null ? policy.fourEyesLive : 'required',
     need: run?.need ?? watchersNeeded(requirement),
-    watching: present(await store.watchers(hold.id), context.clock.now()),
+    watching: present(await store.watchers(hold.id), context.clock.now()).filter(
+      ({ id }) => !requirement.excluded.includes(id),
+    ),
     mayWatch: watch,
     mayStop: stop,
     stop: await store.stopOf(hold.id, hold.attempts.at(-1)?.jobId ?? 0),

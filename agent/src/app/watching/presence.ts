@@ -1,11 +1,12 @@
 import { HoldpointError } from '../../domain/errors.ts';
-import { isFinal } from '../../domain/hold.ts';
+import { type Hold, isFinal } from '../../domain/hold.ts';
 import { PRESENCE_GRACE_MS, PRESENCE_LOOK_MS, present, type Watcher } from '../../domain/watching.ts';
 import type { StoreReader } from '../../ports/store.ts';
 import { byCaller, type Caller, type HubContext, holdUrl, retrying } from '../hub-context.ts';
 import { visibleHold } from '../see.ts';
 import { settle } from '../settle.ts';
 import { goOnWatched } from './go-on.ts';
+import { eyesOn } from './live-gate.ts';
 import { watchStanding } from './standing.ts';
 import { stopHold } from './stop.ts';
 
@@ -16,6 +17,13 @@ const MAX_LIVE_RUNS = 10_000;
 export interface Presence {
   readonly caller: Caller;
   readonly viewer: string;
+}
+
+/** Whether somebody may watch a job, before their page is asked for the first time. Rejects as `beginWatching`. */
+export async function requireMayWatch(context: HubContext, caller: Caller, id: number): Promise<void> {
+  const hold = await visibleHold(context, caller, id);
+  const { watch } = await watchStanding(context, caller, hold, true);
+  if (!watch.allowed) throw new HoldpointError(watch.code, `hold ${id}: ${watch.reason}`);
 }
 
 /**
@@ -45,18 +53,21 @@ export async function beginWatching(context: HubContext, { caller, viewer }: Pre
   });
 }
 
-/** A page has answered again, in which somebody may still watch. */
-export async function stillWatching(context: HubContext, { caller, viewer }: Presence, id: number): Promise<void> {
-  const now = context.clock.now();
-  const { id: person, username, name } = caller.person;
-  await context.store.write((tx) =>
-    tx.putWatcher({ hold: id, viewer, person: { id: person, username, name }, since: now, seenAt: now }),
-  );
+/**
+ * A page has answered again, in which somebody may still watch. False where nobody watches through it any more, here or at
+ * another hub: who has left does not come back with an answer that was on its way (T24).
+ */
+export async function stillWatching(context: HubContext, { viewer }: Presence, id: number): Promise<boolean> {
+  return context.store.write((tx) => tx.seeWatcher(id, viewer, context.clock.now()));
 }
 
 /** Whether somebody may still watch; looked at with each heartbeat of their page. */
 export async function mayStillWatch(context: HubContext, caller: Caller, id: number): Promise<boolean> {
-  const hold = await visibleHold(context, caller, id).catch(() => null);
+  const hold = await visibleHold(context, caller, id).catch((error: unknown) => {
+    // What could not be looked up is no leave: it is looked up again with the next heartbeat.
+    if (error instanceof HoldpointError && error.code === 'not_found') return null;
+    throw error;
+  });
   return hold !== null && (await watchStanding(context, caller, hold, false)).watch.allowed;
 }
 
@@ -90,14 +101,17 @@ export function watchPresence(context: HubContext): () => Promise<number> {
     const policy = await context.policy();
     let stopped = 0;
     for (const run of await context.store.liveRuns(MAX_LIVE_RUNS)) {
-      const thereNow = async (store: Pick<StoreReader, 'watchers'>) =>
-        present(await store.watchers(run.hold), now, Math.max(since, run.at));
-      if ((await thereNow(context.store)).length >= run.need) continue;
+      const thereNow = async (tx: Pick<StoreReader, 'facts' | 'watchers'>, hold: Hold) =>
+        (await eyesOn({ policy, now, tx }, hold, Math.max(since, run.at))).watching;
+      const found = await context.store.hold(run.hold);
+      if (found === null || (await thereNow(context.store, found)).length >= run.need) continue;
       if ((await context.store.stopOf(run.hold, run.jobId)) !== null) continue;
       const deciding = { actor: 'system', address: null, now, policy };
       const done = await settle(context, deciding, async (s) => {
-        const [hold, there] = [await s.tx.hold(run.hold), await thereNow(s.tx)];
-        if (hold?.state !== 'running' || there.length >= run.need) return false;
+        const hold = await s.tx.hold(run.hold);
+        if (hold?.state !== 'running') return false;
+        const there = await thereNow(s.tx, hold);
+        if (there.length >= run.need) return false;
         const reason =
           there.length === 0
             ? 'its policy asks for four eyes live, and nobody watches it any more'

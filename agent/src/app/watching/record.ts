@@ -86,7 +86,9 @@ export async function takePiece(context: HubContext, agent: string, piece: Recor
       throw new HoldpointError('wrong_state', `the recording of job ${piece.jobId} is over`);
     if (known === null && isFinal(hold.state))
       throw new HoldpointError('wrong_state', `hold ${hold.id} is ${hold.state}: nothing of it is recorded any more`);
-    const recording = known ?? (await begin(s, seal, hold, piece.jobId, piece.at));
+    if (known === null && recordingMode(s, hold) === 'off')
+      throw new HoldpointError('not_found', `job ${piece.jobId} is not to be recorded: nothing of it is kept`);
+    const recording = known ?? (await begin(s, seal, hold, piece.jobId, Math.min(piece.at, s.now)));
     if (piece.problem === null && piece.offset !== recording.next) return { next: recording.next, problem: null };
     return add(s, seal, context, hold, recording, piece);
   });
@@ -100,7 +102,8 @@ async function add(
   recording: Recording,
   piece: RecordPiece,
 ): Promise<Taken> {
-  const lastMs = Math.max(recording.lastMs, piece.at - recording.startedAt);
+  // No host's clock makes a recording longer than it was.
+  const lastMs = Math.max(recording.lastMs, Math.min(piece.at, s.now) - recording.startedAt);
   const gap = piece.problem === null ? null : printable(piece.problem);
   const shown = gap === null ? piece.text : `\r\n[Holdpoint: ${gap}]\r\n${piece.text}`;
   const line = new TextEncoder().encode(shown === '' ? '' : castEvent(lastMs, shown));
@@ -108,7 +111,9 @@ async function add(
   const full = isFull ? `it is longer than ${MAX_RECORDING_BYTES / 1024 / 1024} MiB` : null;
   const found = full ?? gap;
   const isKept = !isFull && line.length > 0;
-  const next = Math.max(recording.next, piece.offset + piece.size);
+  // Where something was missing, or came with other words, it goes on from there.
+  const end = piece.offset + piece.size;
+  const next = gap === null ? Math.max(recording.next, end) : end;
   const sealed = isKept ? seal.seal(line, contextOf(recording, recording.pieces)) : null;
   if (sealed !== null) await s.tx.putRecordingPiece(recording.id, recording.pieces, sealed);
   await s.tx.updateRecording({

@@ -3,9 +3,10 @@ import { type Hold, isFinal } from '../../domain/hold.ts';
 import { type MayVote, mayApproveEver, withScope } from '../../domain/may-vote.ts';
 import type { Member } from '../../domain/principal.ts';
 import { entitled } from '../../domain/quorum.ts';
-import { type Requirement, requirementFor } from '../../domain/requirement.ts';
+import type { Requirement } from '../../domain/requirement.ts';
 import { frozenNow, membersFor, policyNow } from '../governing.ts';
 import type { Caller, HubContext } from '../hub-context.ts';
+import { runRequirement } from './live-gate.ts';
 
 /** What somebody may do with a job while it runs. */
 export interface WatchStanding {
@@ -27,7 +28,11 @@ export async function watchRequirement(
 ): Promise<Requirement> {
   const facts = await context.store.facts(hold.id, hold.attempts.at(-1)?.jobId ?? 0);
   const policy = policyNow(await context.policy(), hold, context.clock.now());
-  return requirementFor(policy, recognised({ trigger: hold.trigger, people: facts?.commit.people ?? null }, members));
+  return runRequirement(
+    policy,
+    hold,
+    recognised({ trigger: facts?.trigger ?? null, people: facts?.commit.people ?? null }, members),
+  );
 }
 
 /** What this person may do with the job of a Hold. `fresh`: nothing that was looked up earlier counts (T19). */

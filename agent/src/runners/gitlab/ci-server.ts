@@ -226,8 +226,8 @@ export function createCiServer(options: CiServerOptions): CiServer {
       if (answer.status === 416) {
         const size = sizeInRange(headerIn(answer.headers, 'range'));
         if (size === null) throw unexpected('a note', answer);
-        // Nobody else writes to the log of a parked job: it is this note, whose answer was lost.
-        if (size >= offset + bytes.length) return size;
+        // Just this much longer: it is this note, whose answer was lost. Anything else is what a runner had sent when its job was stopped.
+        if (size === offset + bytes.length) return size;
         from = size;
         answer = await patch(from);
       }

@@ -135,8 +135,11 @@ async function recorded(
     return null;
   }
   const start = startOf(headerIn(req.rawHeaders, 'content-range'));
-  // GitLab refuses one that does not say where it begins.
-  if (start === null) return bytes;
+  // GitLab reads a number in more spellings than there should be: what has its place in no plain one is not recorded, and so not sent.
+  if (start === null) {
+    answerMessage(res, 400, '400 Bad Request: the log of a recorded job needs its place in a Content-Range');
+    return null;
+  }
   if ((await deps.recorder.take(entry, start, bytes)) === 'pass') return bytes;
   if (!refuseStopped(entry, res)) answerMessage(res, 503, '503 Service Unavailable: the log cannot be recorded yet');
   return null;
@@ -162,12 +165,27 @@ export async function answerTrace(
   if (refuseParked(deps, entry, res)) return;
   const own = req.headers['job-token'] === entry.job.token;
   if (own) confirm(parking, entry);
-  const isRecorded = own && body !== null && deps.recorder.isRecorded(entry);
+  // GitLab takes the token from the query, too: what is recorded has it in the one place that runners put it.
+  if (!own && deps.recorder.isRecorded(entry)) {
+    answerMessage(
+      res,
+      403,
+      '403 Forbidden: the log of a recorded job needs the token of the job in its JOB-TOKEN header',
+    );
+    return;
+  }
+  const isRecorded = body !== null && deps.recorder.isRecorded(entry);
   const watched = deps.tap.isWatched(entry) || isRecorded;
   const kept = isRecorded ? await recorded(deps, entry, req, res) : null;
   if (isRecorded && kept === null) return;
   if (kept !== null && own) deps.tap.show(entry, kept, headerIn(req.rawHeaders, 'content-range'));
   const by = entry.job.noteBytes;
+  const follow = followUp(deps, entry, false, own);
+  const start = kept === null ? null : startOf(headerIn(req.rawHeaders, 'content-range'));
+  const done: typeof follow = (status, answered) => {
+    if (kept !== null && start !== null && status === 202) deps.recorder.taken(entry, start + kept.length);
+    follow(status, answered);
+  };
   if (by > 0) headers = withHeader(headers, 'content-range', (value) => shiftContentRange(value, by));
   pass(
     upstream,
@@ -178,7 +196,7 @@ export async function answerTrace(
       headers,
       body: kept ?? body,
       redirects: false,
-      done: followUp(deps, entry, false, own),
+      done,
       edit: (raw: string[]) => answerHeaders(raw, by, watched),
     },
     log,
