@@ -36,7 +36,8 @@ describe('the runbook', () => {
     const name = words[0]!;
     expect(top).toMatch(new RegExp(`^ {2}${name} `, 'm'));
     const { out } = await runCli([name, '--help']);
-    const sub = words[1] !== undefined && new RegExp(`^ {2}${words[1]}[ |]`, 'm').test(out) ? [words[1]] : [];
+    const isSub = /^\w/.test(words[1] ?? '') && new RegExp(`^ {2}${words[1]}[ |]`, 'm').test(out);
+    const sub = isSub ? [words[1]!] : [];
     // A word that is no subcommand stands for an argument, which the usage then names.
     const help = await runCli([name, ...sub, '--help']);
     const rest = words.slice(1 + sub.length);
