@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { AdmitRequest } from '../../agent/src/ports/gatekeeper.ts';
 import { fixture, until } from '../support/gate.ts';
 import { type GateScene, gateScenes } from '../support/gate-scene.ts';
 
@@ -91,5 +92,32 @@ describe('T30: a flood', () => {
       () => running(one, loud),
     );
     expect(one.fake.job(quiet).status).toBe('running');
+  });
+
+  it('of questions after a time without the hub goes to it some at a time, and a new job is answered past them', async () => {
+    const one = await scene();
+    const { gatekeeper } = one.gate;
+    gatekeeper.disconnect();
+    const waiting: number[] = [];
+    for (let n = 0; n < 50; n++) waiting.push(await park(one, n % 2 === 0 ? zoe : alice));
+    let [asked, most] = [0, 0];
+    let answer: () => void = () => {};
+    const answers = new Promise<void>((resolve) => (answer = resolve));
+    gatekeeper.fault = async (call, detail) => {
+      if (call !== 'admit' || !waiting.includes((detail as AdmitRequest).facts.job.id)) return;
+      asked += 1;
+      most = Math.max(most, asked);
+      await answers;
+      asked -= 1;
+    };
+    gatekeeper.connect();
+    await until('the questions', () => asked === 32);
+    // Its poll is answered while all the others still wait for an answer of the hub.
+    const fresh = await park(one, alice);
+    expect(gatekeeper.holdOf(fresh).state).toBe('waiting_for_approval');
+    expect(asked).toBe(32);
+    answer();
+    await until('all to have a hold', () => gatekeeper.holds.size === waiting.length + 1);
+    expect(most).toBe(32);
   });
 });

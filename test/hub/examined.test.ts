@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import WebSocket from 'ws';
 import { CLOSE } from '../../agent/src/wire/link.ts';
 import { eventually, startHub, type TestHub, welcomed } from '../support/hub-server.ts';
 
@@ -84,5 +85,39 @@ describe('what an agent found on its host', () => {
     expect(await link.closed()).toBe(CLOSE.bad_frame);
     const { body } = await hub.call('GET', '/api/v1/agents', await hub.token('maria', ['read', 'admin']));
     expect((body as unknown as Listed).items[0]?.examined).toBeNull();
+  });
+
+  it('T30: however often it is told, viewers hear of it once a second, and of the last at the end', async () => {
+    const viewer = new WebSocket(`ws://127.0.0.1:${hub.port}/api/v1/events`, {
+      headers: { authorization: `Bearer ${await hub.token('maria', ['read', 'admin'])}` },
+    });
+    const heard: unknown[] = [];
+    viewer.on('message', (data) => {
+      const event = JSON.parse(data.toString()) as { readonly state: string };
+      if (event.state === 'examined') heard.push(event);
+    });
+    await new Promise((resolve) => viewer.once('open', resolve));
+    const link = await welcomed(hub.url, hub.keys.embedded);
+    const all = 500;
+    for (let n = 1; n <= all; n++) {
+      link.send(report({ at: new Date(Date.parse('2026-11-22T09:00:00Z') + n * 1_000).toISOString() }));
+      link.send({ type: 'health', problems: [] });
+    }
+    // Questions are answered in order: all before this one is done.
+    link.send({ type: 'sync', ref: 'last', holds: [] });
+    await link.next('state');
+    await eventually(
+      () => heard.length,
+      (count) => count === 1,
+    );
+    hub.world.clock.advance(1_000);
+    await eventually(
+      () => heard.length,
+      (count) => count === 2,
+    );
+    hub.world.clock.advance(5_000);
+    expect(await list(['read', 'admin'])).toMatchObject({ at: '2026-11-22T09:08:20.000Z' });
+    expect(heard).toHaveLength(2);
+    viewer.terminate();
   });
 });

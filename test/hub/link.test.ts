@@ -1,7 +1,11 @@
+import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { WebSocketServer } from 'ws';
 import { revoke } from '../../agent/src/app/revoke.ts';
+import { agentKeys } from '../../agent/src/hub/link-auth.ts';
+import { type LinkShared, serveAgent } from '../../agent/src/hub/link-connection.ts';
 import { toSnake } from '../../agent/src/wire/case.ts';
-import { MAX_FRAME_BYTES } from '../../agent/src/wire/link.ts';
+import { type HubFrame, MAX_FRAME_BYTES } from '../../agent/src/wire/link.ts';
 import { auditKeeper } from '../support/audit-keeper.ts';
 import { eventually, helloOf, proofOf, rawLink, startHub, type TestHub, welcomed } from '../support/hub-server.ts';
 import { type JobSpec, requestFor } from '../support/hub-world.ts';
@@ -303,5 +307,48 @@ describe('the link', () => {
       15_000,
     );
     expect(link.frames.map((f) => 'ref' in f && f.ref)).toEqual(Array.from({ length: 150 }, (_, i) => `a${i + 1}`));
+  });
+
+  it('T30: an agent that does not read is cut off before what waits for it fills the memory', async () => {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    await new Promise((resolve) => server.once('listening', resolve));
+    let send: ((frame: HubFrame) => void) | null = null;
+    const gone = new Promise<string>((resolve) => {
+      server.on('connection', (socket) =>
+        serveAgent(socket, {
+          context: hub.world.context,
+          keys: agentKeys(hub.store, Object.values(hub.keys)).keyOf,
+          mayConnect: async () => true,
+          signer: auditKeeper().signer,
+          variableKey: new Uint8Array(32),
+          heartbeatMs: 10_000,
+          log: hub.log,
+          nonce: () => 'a-challenge-of-this-very-test',
+          ready: () => {},
+          gone: resolve,
+          follow: (_agent: string, _has: number, each: (frame: HubFrame) => void) => {
+            send = each;
+            return () => {};
+          },
+        } as unknown as LinkShared),
+      );
+    });
+    const link = await welcomed(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, hub.keys.embedded);
+    const push = await eventually(
+      () => send,
+      (each) => each !== null,
+    );
+    link.socket.pause();
+    const mebibytes8 = { type: 'snapshot', head: '{}', body: 'x'.repeat(8 * 1024 * 1024), signature: '' } as const;
+    const why = () => hub.log.lines.map(({ fields }) => fields.reason).filter((reason) => reason !== undefined);
+    for (let sent = 0; sent < 8; sent++) push!(mebibytes8);
+    expect(why()).toEqual([]);
+    // What the system takes of it does not count.
+    for (let sent = 0; sent < 4; sent++) push!(mebibytes8);
+    expect(await gone).toBe('embedded');
+    expect(why()).toEqual(['the agent does not read']);
+    link.socket.terminate();
+    hub.world.clock.advance(10_000);
+    await new Promise((resolve) => server.close(resolve));
   });
 });

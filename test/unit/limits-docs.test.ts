@@ -22,6 +22,8 @@ const ROWS = [
   ['body of a request', 'hub/server.ts', 'MAX_BODY_BYTES', 1024 * 1024],
   ['a frame of the link', 'wire/link.ts', 'MAX_FRAME_BYTES', 1024 * 1024],
   ['connections of agents that have not proved', 'hub/link-server.ts', 'MAX_UNPROVED', 1],
+  ['questions of an agent that the hub has not', 'link/questions.ts', 'MAX_ASKED', 1],
+  ['what waits for an agent that does not read', 'hub/link-connection.ts', 'MAX_SLOW_BYTES', 1024 * 1024],
 ] as const;
 
 it.each(ROWS)('limits.md tells of %s what %s has', (words, file, name, unit) => {

@@ -21,6 +21,7 @@ import {
 import { auditKeeper } from '../support/audit-keeper.ts';
 import { fixture, rememberingLog, until } from '../support/gate.ts';
 import { protocol1Complaint } from '../support/link-protocol-1.ts';
+import { turnableClock } from '../support/turnable-clock.ts';
 
 const { signer } = auditKeeper();
 const KEY = new Uint8Array(32).fill(9);
@@ -297,6 +298,48 @@ describe('questions', () => {
     const { link } = client(one.port, { answerMs: 50 });
     await up(link);
     await expect(link.sync([])).rejects.toMatchObject({ code: 'hub_unreachable' });
+  });
+
+  it('T30: go out so many at a time, each with its own time from then on: a slow hub is not asked twice', async () => {
+    const one = await hub();
+    const clock = turnableClock();
+    const { link } = client(one.port, { answerMs: 10_000, clock });
+    await up(link);
+    const asked: (() => void)[] = [];
+    one.answer = (frame, send) => {
+      if (frame.type === 'sync') asked.push(() => send({ type: 'state', ref: frame.ref, holds: [] }));
+    };
+    const all = Promise.all(Array.from({ length: 300 }, () => link.sync([])));
+    // Nothing more goes out until one is answered; a ping that comes back says that all before it has been read.
+    const read = async () => {
+      one.sockets.at(-1)!.ping();
+      await new Promise((resolve) => one.sockets.at(-1)!.once('pong', resolve));
+      return asked.length;
+    };
+    await until('the first', () => asked.length > 0);
+    expect(await read()).toBe(64);
+    asked[0]!();
+    await until('another', () => asked.length === 65);
+    expect(await read()).toBe(65);
+    for (let n = 1; n < 300; n++) {
+      await until(`number ${n}`, () => asked.length > n);
+      // Twelve seconds for the last of them, of which it has waited six for its turn.
+      if (n === 100 || n === 200) clock.advance(6_000);
+      asked[n]!();
+    }
+    expect(await all).toHaveLength(300);
+    expect(one.frames.filter((frame) => frame.type === 'sync')).toHaveLength(300);
+  });
+
+  it('T30: that wait for their turn at a hub that answers nothing are hub_unreachable with the first', async () => {
+    const one = await hub();
+    const { link } = client(one.port, { answerMs: 100 });
+    await up(link);
+    const settled = await Promise.allSettled(Array.from({ length: 300 }, () => link.sync([])));
+    expect(new Set(settled.map((each) => each.status === 'rejected' && each.reason.code))).toEqual(
+      new Set(['hub_unreachable']),
+    );
+    expect(one.frames.filter((frame) => frame.type === 'sync').length).toBeLessThanOrEqual(64);
   });
 
   it('T30: that wait when the link drops are hub_unreachable at once, and so are those asked meanwhile', async () => {

@@ -24,6 +24,7 @@ import { type AgentKeys, proves } from './link-auth.ts';
 import { type LinkOutbox, linkOutbox } from './link-outbox.ts';
 import { linkReveals } from './link-reveals.ts';
 import { answerWork, plainly } from './link-work.ts';
+import { spaced } from './spaced.ts';
 
 /** What all connections share. */
 export interface LinkShared {
@@ -87,6 +88,8 @@ const MAX_QUEUED_CHARS = 2 * MAX_FRAME_BYTES;
 const RESUME_QUEUED = 8;
 /** Of an agent that does not read: the connection ends. */
 const MAX_SLOW_BYTES = 64 * 1024 * 1024;
+/** What an agent tells of itself is passed on to viewers and to other hubs no oftener than this. */
+const TELL_EVERY_MS = 1_000;
 /** After a close frame the peer gets this long to answer it. */
 const CLOSE_MS = 2_000;
 
@@ -122,6 +125,8 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
     else socket.send(frameText(frame));
   };
   const reveals = linkReveals(clock, send);
+  const tellExamined = spaced(clock, TELL_EVERY_MS, () => stage.at === 'ready' && shared.examined(stage.agent));
+  const tellOther = spaced(clock, TELL_EVERY_MS, () => stage.at === 'ready' && shared.told(stage.agent));
   function end(code: number, reason: string): void {
     if (!open) return;
     over();
@@ -137,6 +142,8 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
     cancelBeat();
     unfollow();
     reveals.end();
+    tellExamined.end();
+    tellOther.end();
     if (stage.at === 'ready') shared.gone(stage.agent, connection);
   }
 
@@ -242,11 +249,10 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
       }
       case 'health':
         problems = frame.problems;
-        return shared.told(agent);
+        return tellOther.want();
       case 'examined':
         examined = { at: frame.at, findings: frame.findings };
-        shared.examined(agent);
-        return;
+        return tellExamined.want();
       case 'status': {
         const heardAt = clock.now();
         const { snapshot } = frame;
@@ -254,7 +260,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
           skewMs: Date.parse(frame.at) - heardAt,
           snapshot: snapshot && { seq: snapshot.seq, policy: snapshot.policy, heardAt: heardAt - snapshot.ageMs },
         };
-        return shared.told(agent);
+        return tellOther.want();
       }
       case 'revealed':
         return reveals.answered(frame);

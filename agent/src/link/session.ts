@@ -26,6 +26,7 @@ import {
   proofText,
   SPEAKS,
 } from '../wire/link.ts';
+import { openQuestions, unreachable } from './questions.ts';
 
 /** From opening the connection to the hub's welcome. */
 const WELCOME_MS = 15_000;
@@ -90,15 +91,24 @@ export interface Session {
   close(): void;
 }
 
-type Waiting = { resolve: (frame: HubFrame) => void; reject: (error: Error) => void; cancel: () => void };
-
-const unreachable = (why: string): HoldpointError =>
-  new HoldpointError('hub_unreachable', `the hub did not answer: ${why}`);
+/** A question as it goes over the wire. Throws `bad_input` or `too_large` for one that the hub does not take. */
+function askText(frame: AgentFrame): string {
+  const wire = toSnake(frame);
+  // The hub closes on a frame that it does not take, and then nobody is answered: one job must not do that to all (T30).
+  const checked = agentFrameSchema.safeParse(wire);
+  if (!checked.success) {
+    const path = checked.error.issues[0]?.path.join('.') ?? '';
+    throw new HoldpointError('bad_input', `${frame.type} is no frame that the hub takes, at ${path}`);
+  }
+  const text = JSON.stringify(wire);
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= MAX_FRAME_BYTES) return text;
+  throw new HoldpointError('too_large', `${frame.type} has ${bytes} bytes, a frame may have ${MAX_FRAME_BYTES}`);
+}
 
 /** Opens one connection; everything that happens is told through the options. */
 export function openSession(options: SessionOptions): Session {
   const { clock, log } = options;
-  const waiting = new Map<string, Waiting>();
   let phase: 'hello' | 'proved' | 'welcomed' | 'over' = 'hello';
   let spoken = 0;
   let missed = 0;
@@ -113,6 +123,7 @@ export function openSession(options: SessionOptions): Session {
     followRedirects: false,
     ...(options.trust === null ? {} : tlsOf(options.trust)),
   });
+  const questions = openQuestions({ clock, answerMs: options.answerMs, send: (text) => socket.send(text) });
   const cancelWelcome = clock.after(WELCOME_MS, () => finish('no welcome in time', CLOSE.timeout));
 
   function finish(why: string, code?: number): void {
@@ -120,11 +131,7 @@ export function openSession(options: SessionOptions): Session {
     phase = 'over';
     cancelWelcome();
     cancelBeat();
-    for (const each of waiting.values()) {
-      each.cancel();
-      each.reject(unreachable(why));
-    }
-    waiting.clear();
+    questions.end(why);
     if (code !== undefined && socket.readyState === WebSocket.OPEN) socket.close(code);
     // A peer that does not answer the close is not waited for: the next connection must not find this one half open.
     if (socket.readyState !== WebSocket.CLOSED) clock.after(1_000, () => socket.terminate());
@@ -187,19 +194,11 @@ export function openSession(options: SessionOptions): Session {
     if (phase === 'welcomed') write({ type: 'revealed', request, ...told } as AgentFrame);
   }
 
-  function answered(ref: string, settle: (each: Waiting) => void): void {
-    const each = waiting.get(ref);
-    if (each === undefined) return;
-    waiting.delete(ref);
-    each.cancel();
-    settle(each);
-  }
-
   function take(frame: HubFrame): void {
     if (frame.type === 'error') {
       const code: ErrorCode = frame.code in ERRORS ? (frame.code as ErrorCode) : 'internal';
       if (frame.ref === null) log.warn({ code: frame.code, reason: frame.message }, 'the hub reports an error');
-      else answered(frame.ref, (each) => each.reject(new HoldpointError(code, frame.message)));
+      else questions.refused(frame.ref, new HoldpointError(code, frame.message));
       return;
     }
     if (phase === 'hello' && frame.type === 'challenge') {
@@ -244,7 +243,7 @@ export function openSession(options: SessionOptions): Session {
       case 'verdict':
       case 'recorded':
       case 'state':
-        answered(frame.ref, (each) => each.resolve(frame));
+        questions.answered(frame.ref, frame);
         return;
       case 'release':
       case 'reject':
@@ -313,30 +312,7 @@ export function openSession(options: SessionOptions): Session {
   return {
     ask(frame) {
       if (phase !== 'welcomed') return Promise.reject(unreachable('not connected'));
-      const wire = toSnake(frame as AgentFrame);
-      // The hub closes on a frame that it does not take, and then nobody is answered: one job must not do that to all (T30).
-      const checked = agentFrameSchema.safeParse(wire);
-      if (!checked.success) {
-        const path = checked.error.issues[0]?.path.join('.') ?? '';
-        return Promise.reject(
-          new HoldpointError('bad_input', `${frame.type} is no frame that the hub takes, at ${path}`),
-        );
-      }
-      const text = JSON.stringify(wire);
-      const bytes = Buffer.byteLength(text);
-      if (bytes > MAX_FRAME_BYTES) {
-        const message = `${frame.type} has ${bytes} bytes, a frame may have ${MAX_FRAME_BYTES}`;
-        return Promise.reject(new HoldpointError('too_large', message));
-      }
-      return new Promise((resolve, reject) => {
-        const cancel = clock.after(options.answerMs, () =>
-          answered(frame.ref, (each) =>
-            each.reject(unreachable(`no answer to ${frame.type} within ${options.answerMs} ms`)),
-          ),
-        );
-        waiting.set(frame.ref, { resolve, reject, cancel });
-        socket.send(text);
-      });
+      return questions.ask(frame, () => askText(frame));
     },
     health(problems) {
       if (phase === 'welcomed') write({ type: 'health', problems: problems.map((problem) => ({ ...problem })) });

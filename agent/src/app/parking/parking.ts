@@ -8,6 +8,7 @@ import type { Log } from '../../ports/log.ts';
 import type { AgentMeter } from '../../ports/meter.ts';
 import type { ParkingLot } from '../../ports/parking-lot.ts';
 import type { Tracer } from '../../ports/tracer.ts';
+import type { Turns } from './turns.ts';
 
 /** Jobs remembered after their end, so that an answer that arrives twice is not taken for a new job (T41). */
 const MAX_REMEMBERED = 10_000;
@@ -94,6 +95,8 @@ export interface Parking extends ParkingDeps {
   closing: boolean;
   /** No task is started any more. */
   stopped: boolean;
+  /** For what is asked of the hub outside a poll. */
+  readonly asking: Turns<Entry>;
   /** Looks at the job's state and does what is due; set when the parts are put together. */
   tend: (entry: Entry) => void;
 }

@@ -16,9 +16,13 @@ import {
   type Task,
 } from './parking.ts';
 import { reportOwed } from './report.ts';
+import { createTurns } from './turns.ts';
 
 /** How often a running job is looked at, so that one whose runner vanished is noticed; GitLab's own reaper takes 30 min and more. */
 const LOOK_MS = 60_000;
+
+/** Half of what one connection asks at once: there is always room for the job that a poll waits for. */
+const ASKED_AT_ONCE = 32;
 
 /** Sets a task for `ms` from now, a quarter earlier at most, so that a thousand parked jobs do not beat as one. */
 function schedule(parking: Parking, entry: Entry, task: Task, ms: number): void {
@@ -99,6 +103,9 @@ const TASKS: Record<Task, (parking: Parking, entry: Entry) => Promise<unknown>> 
   remove,
 };
 
+/** What asks the hub. */
+const ASKS: ReadonlySet<Task> = new Set(['admit', 'report']);
+
 /** What a job in this state needs done. */
 function wanted(parking: Parking, entry: Entry): Task[] {
   const { job } = entry;
@@ -176,6 +183,8 @@ function tend(parking: Parking, entry: Entry): void {
       next = Math.min(next, at);
       continue;
     }
+    const asks = ASKS.has(task);
+    if (asks && !parking.asking.take(entry)) continue;
     entry.busy.add(task);
     const running = TASKS[task](parking, entry)
       .catch((error: unknown) => {
@@ -186,6 +195,7 @@ function tend(parking: Parking, entry: Entry): void {
       .finally(() => {
         parking.tasks.delete(running);
         entry.busy.delete(task);
+        if (asks) parking.asking.leave();
         tend(parking, entry);
       });
     parking.tasks.add(running);
@@ -208,6 +218,7 @@ export function createParking(deps: ParkingDeps): Parking {
     synced: false,
     closing: false,
     stopped: false,
+    asking: createTurns(ASKED_AT_ONCE, (entry) => tend(parking, entry)),
     tend: (entry) => tend(parking, entry),
   };
   return parking;
