@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { issueBootstrapToken } from '../../agent/src/app/issue-token.ts';
+import { ALL_REVOKED } from '../../agent/src/domain/token.ts';
 import { runCli } from '../support/cli.ts';
 import { startHub, type TestHub } from '../support/hub-server.ts';
 
@@ -47,6 +48,28 @@ describe('many tokens at once', () => {
     expect(await revoke(admin, { everybody: true, this_too: true })).toMatchObject({ body: { revoked: 2 } });
     expect(await works(admin)).toBe(false);
     expect((await issueBootstrapToken(hub.world.context))?.text).toMatch(/^hp_/);
+  });
+
+  it('T24 are all looked at: one made after a thousand that ended keeps a start from giving out a first token', async () => {
+    const ended = { revokedAt: hub.world.clock.now(), revokedBy: 'maria', revokedReason: ALL_REVOKED };
+    await hub.token('zoe', ['read']);
+    const [one] = await hub.store.tokens(null, { after: 0, limit: 1 });
+    await hub.store.write(async (tx) => {
+      await tx.updateToken({ ...one!, ...ended });
+      for (let n = 0; n < 1_000; n++) {
+        const { id, ...token } = one!;
+        await tx.updateToken({ ...(await tx.insertToken({ ...token, hash: `${n}`.padStart(64, '0') })), ...ended });
+      }
+    });
+    for (let start = 1; start <= 2; start++) expect(await issueBootstrapToken(hub.world.context)).not.toBeNull();
+    // The one of the start before is void, however many tokens stand before it.
+    const late = await hub.store.tokens(null, { after: 1_001, limit: 9 });
+    expect(late.map(({ owner, revokedReason }) => [owner, revokedReason])).toEqual([
+      [null, 'a newer start'],
+      [null, null],
+    ]);
+    await hub.token('maria', ['read', 'admin']);
+    expect(await issueBootstrapToken(hub.world.context)).toBeNull();
   });
 
   it('are ended by the command line as by the API, which asks for one of an id and --all', async () => {

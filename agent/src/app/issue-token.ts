@@ -13,6 +13,7 @@ import {
   UNUSED,
 } from '../domain/token.ts';
 import type { TokenUse } from '../domain/token-use.ts';
+import type { StoreReader } from '../ports/store.ts';
 import { type HubContext, userActor } from './hub-context.ts';
 import { settle } from './settle.ts';
 
@@ -137,6 +138,19 @@ async function ownerFor(
   return { id: person.id, username: person.username };
 }
 
+/** A page of the list; all of it fits in memory many times over. */
+const TOKENS_AT_ONCE = 1_000;
+
+/** Every token there ever was: one that is looked past would have each start give out another first one (T24). */
+async function allTokens(store: Pick<StoreReader, 'tokens'>): Promise<readonly Token[]> {
+  const all: Token[] = [];
+  for (;;) {
+    const part = await store.tokens(null, { after: all.at(-1)?.id ?? 0, limit: TOKENS_AT_ONCE });
+    all.push(...part);
+    if (part.length < TOKENS_AT_ONCE) return all;
+  }
+}
+
 /** The first token of an empty store, once: `admin`, only good to make another, 15 minutes. Null when there is a token already. */
 export async function issueBootstrapToken(context: HubContext): Promise<IssuedToken | null> {
   const now = context.clock.now();
@@ -145,7 +159,7 @@ export async function issueBootstrapToken(context: HubContext): Promise<IssuedTo
     context,
     { actor: 'system', address: null, now, policy: await context.policy() },
     async (s) => {
-      const others = await s.tx.tokens(null, { after: 0, limit: 1_000 });
+      const others = await allTokens(s.tx);
       // Somebody who signed in on the page as anybody else does not keep the first administrator out.
       const isKept = (other: Token) =>
         other.owner !== null &&
