@@ -35,6 +35,21 @@ describe('a parked job', () => {
     expect(puts(one, id).every((put) => put.state === 'running')).toBe(true);
   });
 
+  it('T40: lives by its heartbeats, and its time ends when it is over, although somebody puts the clock of the host back', async () => {
+    const one = await scene();
+    const id = await one.park();
+    await pass(one, id, 2);
+    one.gate.clock.set(-180 * MINUTE);
+    await pass(one, id, 49);
+    await until(
+      'the job to fail',
+      () => one.fake.job(id).status === 'failed',
+      () => one.fake.job(id),
+    );
+    expect(told(one, id)).toContain('detached');
+    expect(one.gate.log.lines.filter((line) => line.message.startsWith('the clock was put back'))).toHaveLength(1);
+  });
+
   it('T31: has its timeout lowered by the time it was parked, and nothing else changed', async () => {
     const one = await scene();
     const id = await one.park();

@@ -33,16 +33,25 @@ export function rememberingLog(): Log & { readonly lines: LogLine[] } {
   return log;
 }
 
+/** A clock that a test moves. */
+export type SkippingClock = Clock & {
+  /** Time goes by: the clock goes on, and what is due then rings. */
+  skip(ms: number): void;
+  /** Somebody sets the clock: no time goes by. */
+  set(ms: number): void;
+};
+
 /** The real clock, with timers that do not keep the process alive; `skip` moves it forward and rings what is due then. */
-export function skippingClock(): Clock & { skip(ms: number): void } {
-  let offset = 0;
+export function skippingClock(): SkippingClock {
+  let [offset, set] = [0, 0];
   const timers = new Set<{ at: number; ring: () => void; timer: NodeJS.Timeout }>();
-  const now = (): number => Date.now() + offset;
+  const ticks = (): number => Date.now() + offset;
   return {
-    now,
+    now: () => ticks() + set,
+    ticks,
     after(ms, run) {
       const entry = {
-        at: now() + ms,
+        at: ticks() + ms,
         ring: () => {},
         timer: setTimeout(() => entry.ring(), Math.min(ms, 2 ** 31 - 1)),
       };
@@ -59,7 +68,10 @@ export function skippingClock(): Clock & { skip(ms: number): void } {
     },
     skip(ms) {
       offset += ms;
-      for (const entry of [...timers].sort((a, b) => a.at - b.at)) if (entry.at <= now()) entry.ring();
+      for (const entry of [...timers].sort((a, b) => a.at - b.at)) if (entry.at <= ticks()) entry.ring();
+    },
+    set(ms) {
+      set += ms;
     },
   };
 }
@@ -78,7 +90,7 @@ export interface Gate {
   readonly agent: Agent;
   readonly gatekeeper: MemoryGatekeeper;
   readonly log: Log & { readonly lines: LogLine[] };
-  readonly clock: Clock & { skip(ms: number): void };
+  readonly clock: SkippingClock;
   readonly dir: string;
   readonly url: string;
   readonly port: number;
@@ -93,7 +105,7 @@ export interface GateOptions {
   readonly gatekeeper?: MemoryGatekeeper;
   readonly limits?: Partial<ParkingLimits>;
   readonly dir?: string;
-  readonly clock?: Clock & { skip(ms: number): void };
+  readonly clock?: SkippingClock;
   readonly payloads?: AgentOptions['payloads'];
   readonly gitlabCa?: string;
   /** Default 0: a free one. */

@@ -7,6 +7,7 @@ const LONGEST_TIMER_MS = 2_147_483_647;
 export function createClock(): Clock {
   return {
     now: () => Date.now(),
+    ticks: () => performance.now(),
     after: (ms, run) => {
       let timer: NodeJS.Timeout;
       const arm = (left: number): void => {

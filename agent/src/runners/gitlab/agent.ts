@@ -5,6 +5,7 @@ import { lotProblems } from '../../app/parking/problems.ts';
 import { followHub, resume } from '../../app/parking/resume.ts';
 import { createParking, stopParking } from '../../app/parking/tend.ts';
 import { silentMeter, silentTracer } from '../../app/silent.ts';
+import { steadyClock } from '../../app/steady-clock.ts';
 import type { AgentProblem } from '../../domain/agent-problem.ts';
 import { HoldpointError } from '../../domain/errors.ts';
 import { isLive, type ParkingLimits } from '../../domain/parking.ts';
@@ -100,7 +101,9 @@ const LOOK_MS = 2_000;
 
 /** Puts a gateway together; nothing runs before `listen`. The lot and the gatekeeper stay the caller's to close, after it. */
 export function createAgent(options: AgentOptions): Agent {
-  const { clock, log, gatekeeper } = options;
+  const { log, gatekeeper } = options;
+  // What is parked lives by its heartbeats, and they by the clock: one that is put back must not hold them up.
+  const clock = steadyClock(options.clock, log);
   const payloads = options.payloads ?? { readPayload, jobIdentity, lowerTimeout, jwksVerifier };
   const meter = options.meter ?? silentMeter;
   const inFlight = createInFlight();
