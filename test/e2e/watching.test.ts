@@ -94,6 +94,9 @@ describe('a job that runs', () => {
     const { id } = await scene.approve(job);
     const waiting = await scene.hold(job, 'waiting_for_approval');
     expect(waiting.waits_for).toEqual(['watcher']);
+    expect((await cli('jonas', ['holds', 'show', String(id)])).out).toMatch(
+      /four eyes live: 0 of 1 there; who can: .*jonas.* \("holdpoint holds watch \d+ --live"\)/,
+    );
     expect(await cli('zoe', ['holds', 'watch', String(id), '--live'])).toMatchObject({ exit: 5 });
     const stop = new AbortController();
     let out = '';

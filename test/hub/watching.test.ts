@@ -112,6 +112,13 @@ describe('a job that somebody has to watch', () => {
     expect((await world.audit()).filter((event) => event === 'job_stopped')).toHaveLength(1);
   });
 
+  it('says in its log, while it waits for its approve, who can watch it then', async () => {
+    const { note } = await world.admit({ id: 12, by: 'jonas', pipeline: 120, name: 'later' });
+    expect(note).toContain(
+      'Besides: once it is approved, it starts when somebody watches it live, and runs only as long (maria and olga).',
+    );
+  });
+
   it('T18 is watched by nobody who caused it or may not approve it', async () => {
     expect(await problem(watch('zoe'))).toBe('not_eligible');
     world.policy = policyWith({ fourEyesLive: 'required' }, 'again');
@@ -186,7 +193,13 @@ describe('a job that somebody has to watch', () => {
   });
 
   it('waits again when an approval that is there would have let it pass at once', async () => {
-    expect(await world.admit({ id: 9, pipeline: 109 })).toMatchObject({ outcome: 'hold' });
+    const again = await world.admit({ id: 9, pipeline: 109 });
+    expect(again).toMatchObject({ outcome: 'hold' });
+    expect(again.note).toMatch(
+      /^Holdpoint: this job is approved, and its policy asks for four eyes live: .* \(hold 2\)\.$/m,
+    );
+    expect(again.note).toContain('Who can watch it: jonas, maria and olga.');
+    expect(again.note).toContain('holdpoint holds watch 2 --live');
     expect((await world.store.hold(2))?.configured).toBe(1);
     await watch('maria', 2);
     expect(await world.state(2)).toBe('pending');

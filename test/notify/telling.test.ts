@@ -96,6 +96,25 @@ describe('whoever can help', () => {
     expect(bodyOf(asked.raw)).toContain(`https://hub.example.com/holds/${hold}`);
   });
 
+  it('is asked to watch an approved job, with the very page, and whoever caused it is not', async () => {
+    world.test.world.policy = telling(
+      { routes: [route({ events: ['watcher_wanted'] })] },
+      { base: { ...DEFAULT_POLICY.base, fourEyesLive: 'required' } },
+    );
+    const { hold } = await hub().admit({ id: 1, by: 'jonas' });
+    await quietFor();
+    expect(world.mail.mails).toEqual([]);
+    await hub().approve('maria', hold!);
+    await mailTo('maria', 1);
+    await mailTo('olga', 1);
+    await quietFor();
+    expect(world.subjectsOf('maria')[0]).toContain('An approved job waits for somebody who watches it');
+    for (const other of ['jonas', 'zoe', 'alice', 'rita']) expect(world.subjectsOf(other)).toEqual([]);
+    const text = bodyOf(world.mail.mails[0]!.raw);
+    expect(text).toContain(`https://hub.example.com/holds/${hold}`);
+    expect(text).toContain('Who can help: maria, olga');
+  });
+
   it('is asked again only as long as they could still fill what is missing', async () => {
     world.test.world.policy = telling(
       { routes: [route({ events: ['review_lacks'] })] },

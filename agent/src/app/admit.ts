@@ -35,6 +35,7 @@ import { cancelHold, noteUse, reviewFor, type Settlement, settle } from './settl
 import { quorumView, votesFor } from './standing.ts';
 import { type Diverted, diverted, divertTarget, type Monitored, monitored } from './ungated.ts';
 import { keepWatched } from './watching/go-on.ts';
+import { watchWait } from './watching/wait.ts';
 
 /** Another form would give the same job another digest, and old approvals another meaning (T4). */
 const FORM = 'holdpoint.configuration/v1';
@@ -448,15 +449,10 @@ async function answer(
   const members = await membersFor(context.directory, projectId, [requirement, current], voters);
   const quorum = await quorumView(context.directory, { projectId, frozen: requirement, current, votes, members });
   const diff = await nearestDiff(context.store, hold.subject, configuration, context.clock.now());
-  const note = holdNote(
-    hold,
-    requirement,
-    members,
-    diff,
-    url ?? '',
-    quorum,
-    keepsOf(whole, hold, context.clock.now(), configuration),
-  );
+  const keeps = keepsOf(whole, hold, context.clock.now(), configuration);
+  const watch = await watchWait(context, hold, url ?? '');
+  const all = watch.keep === null ? keeps : [...keeps, watch.keep];
+  const note = watch.note ?? holdNote(hold, requirement, members, diff, url ?? '', quorum, all);
   const wait = await deploymentWait(context, hold, note, url ?? '');
   return { ...common, outcome: 'hold', expires: new Date(hold.expiresAt).toISOString(), ...wait };
 }

@@ -3,7 +3,7 @@ import type { Change } from '../domain/configuration-diff.ts';
 import { HIDDEN_TAG, hideTagsOfChange } from '../domain/hidden-values.ts';
 import type { Hold } from '../domain/hold.ts';
 import { namesInWords } from '../domain/names.ts';
-import type { Member } from '../domain/principal.ts';
+import type { Member, Person } from '../domain/principal.ts';
 import { printable } from '../domain/printable.ts';
 import { entitled } from '../domain/quorum.ts';
 import type { Requirement } from '../domain/requirement.ts';
@@ -71,6 +71,23 @@ function frozenNote(hold: Hold, reason: string, url: string): string {
   const lines = [
     `Holdpoint: this job is approved, and ${reason} (hold ${hold.id}).`,
     `More: ${url} or "holdpoint holds show ${hold.id}"`,
+    `It expires at ${time(hold.expiresAt)} if it has not started by then; run the job again then.`,
+  ];
+  return lines.map((line) => cut(printable(line))).join('\n');
+}
+
+/** Who could watch a job before it starts, as its log tells it. */
+export function watchersInWords(people: readonly Pick<Person, 'username'>[]): string {
+  if (people.length > 0) return namesInWords(people.map(({ username }) => username));
+  return 'nobody at present: whoever may approve it caused it';
+}
+
+/** The note of a job that is approved and that somebody has to watch: nothing else keeps it. */
+export function watchNote(hold: Hold, people: readonly Pick<Person, 'username'>[], words: string, url: string): string {
+  const lines = [
+    `Holdpoint: this job is approved, and ${words} (hold ${hold.id}).`,
+    `Who can watch it: ${watchersInWords(people)}.`,
+    `Watch it: ${url} or "holdpoint holds watch ${hold.id} --live"`,
     `It expires at ${time(hold.expiresAt)} if it has not started by then; run the job again then.`,
   ];
   return lines.map((line) => cut(printable(line))).join('\n');

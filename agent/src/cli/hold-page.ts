@@ -2,6 +2,7 @@ import { overWords } from '../domain/approval-over.ts';
 import { summarizeChanges } from '../domain/change-summary.ts';
 import { type Change, diffConfigurations, SECTIONS } from '../domain/configuration-diff.ts';
 import type { JsonObject } from '../domain/json.ts';
+import { namesInWords } from '../domain/names.ts';
 import { printable } from '../domain/printable.ts';
 import { configurationOf, shownAs } from '../domain/shown-configuration.ts';
 import { uncoveredWords } from '../domain/uncovered.ts';
@@ -68,12 +69,17 @@ const WAITS: Readonly<Record<HoldDetail['waits_for'][number], string>> = {
 /** Who watches it, who had it stopped, and what was recorded; null where nothing of that is so. */
 function watchingText({ watching, id }: HoldDetail): string | null {
   if (watching === null) return null;
-  const { recordings, stopped, four_eyes_live: live, needed, watching: people } = watching;
+  const { recordings, stopped, four_eyes_live: live, needed, watching: people, could_watch: could } = watching;
   const [last] = recordings.slice(-1);
   const parts = [
     ...(live === 'required'
       ? [
           `four eyes live: ${people.length} of ${needed} there${people.length > 0 ? ` (${people.map(personText).join(', ')})` : ''}`,
+          ...(people.length < needed
+            ? [
+                `who can: ${namesInWords(could.map(personText)) || 'nobody at present'} ("holdpoint holds watch ${id} --live")`,
+              ]
+            : []),
         ]
       : []),
     ...(watching.recording === 'off' ? [] : [watching.recording === 'required' ? 'has to be recorded' : 'is recorded']),

@@ -36,6 +36,7 @@ export function watchingView(look: WatchingLook): WatchingView {
     four_eyes_live: look.fourEyesLive,
     needed: look.need,
     watching: look.watching.map(({ id, username, name }) => ({ id, username, name })),
+    could_watch: look.couldWatch.map(({ id, username, name }) => ({ id, username, name })),
     may_watch: mayView(look.mayWatch),
     may_stop: mayView(look.mayStop),
     stopped: look.stop && stopView(look.stop),

@@ -36,6 +36,8 @@ export const watchingSchema = z.strictObject({
   needed: z.number().int().positive(),
   /** Who watches now. */
   watching: z.array(z.strictObject({ id, username: text, name: text.nullable() })),
+  /** Who could, while somebody has to. */
+  could_watch: z.array(z.strictObject({ id, username: text, name: text.nullable() })),
   may_watch: may,
   may_stop: may,
   /** Who had the newest job stopped; `by` is null where the hub did. */

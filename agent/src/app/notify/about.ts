@@ -1,5 +1,5 @@
 import type { Deployment } from '../../domain/deployment.ts';
-import { requirementsOf } from '../../domain/deployment-gate.ts';
+import { isThrough, requirementsOf } from '../../domain/deployment-gate.ts';
 import type { Hold } from '../../domain/hold.ts';
 import type { Notice } from '../../domain/notify/notice.ts';
 import type { Member, Person } from '../../domain/principal.ts';
@@ -15,6 +15,8 @@ import { askedNow, frozenNow, membersFor, policyNow } from '../governing.ts';
 import { rulesInWords } from '../hold-note.ts';
 import type { HubContext } from '../hub-context.ts';
 import { nearestDiff, readConfiguration } from '../nearest.ts';
+import { gateWords, isWatched, liveGate } from '../watching/live-gate.ts';
+import { couldWatch } from '../watching/standing.ts';
 import { PAGES } from './paths.ts';
 
 /** More people are never asked at once: whoever is in such a group is told by a channel of the group. */
@@ -67,6 +69,22 @@ export async function helpersOfDeployment(context: HubContext, deployment: Deplo
     ? helping(requirements, votes, gate.members)
     : starters.map(({ person }) => person).slice(0, MAX_HELPERS);
   return { people, needs: rulesInWords(deployment.requirement) || 'somebody who may start it' };
+}
+
+/**
+ * Who could watch a job that waits for that alone, and what it waits for, in words; null while something else is missing, or
+ * nothing is.
+ */
+export async function helpersOfWatch(context: HubContext, hold: Hold) {
+  const { store, clock } = context;
+  if (hold.state !== 'waiting_for_approval' || hold.configured === null || hold.frozenUntil !== null) return null;
+  const deployment = await store.deploymentOfHold(hold.id);
+  if (deployment !== null && !isThrough(deployment)) return null;
+  const gate = await liveGate({ policy: await context.policy(), now: clock.now(), tx: store }, hold);
+  if (gate === null || isWatched(gate)) return null;
+  const there = new Set(gate.watching.map(({ id }) => id));
+  const people = (await couldWatch(context, hold)).filter(({ id }) => !there.has(id));
+  return { people, needs: gateWords(gate) };
 }
 
 /** What a notice says of a Hold. */

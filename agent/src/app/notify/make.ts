@@ -4,7 +4,7 @@ import { NOTICE_EVENTS, NOTICES, type Notice, type NoticeEvent, noticeOf } from 
 import type { Person } from '../../domain/principal.ts';
 import type { Review } from '../../domain/review.ts';
 import type { HubContext } from '../hub-context.ts';
-import { aboutHold, aboutReview, changesOf, helpersOfDeployment, helpersOfReview } from './about.ts';
+import { aboutHold, aboutReview, changesOf, helpersOfDeployment, helpersOfReview, helpersOfWatch } from './about.ts';
 import { PAGES } from './paths.ts';
 
 /** A notice and whom it is for, by the reason. */
@@ -110,6 +110,14 @@ async function make(context: HubContext, row: AuditRow, event: NoticeEvent): Pro
       const changes = await changesOf(context, hold);
       const helpers = people.map(({ username }) => username);
       return { ...told, notice: { ...told.notice, changes, needs, helpers } };
+    }
+    case 'watcher_wanted': {
+      const wanted = hold === null ? null : await helpersOfWatch(context, hold);
+      const told = wanted === null ? null : ofHold({ by: null, reason: null });
+      if (wanted === null || told === null) return null;
+      const { people, needs } = wanted;
+      const helpers = people.map(({ username }) => username);
+      return { ...told, notice: { ...told.notice, needs, helpers }, approvers: people, trigger: [] };
     }
     case 'review_opened':
       return ofReview(row.review);

@@ -1,6 +1,7 @@
 import { HoldpointError } from '../../domain/errors.ts';
-import type { Hold } from '../../domain/hold.ts';
+import { type Hold, isFinal } from '../../domain/hold.ts';
 import type { MayVote } from '../../domain/may-vote.ts';
+import type { Person } from '../../domain/principal.ts';
 import type { FourEyesLive, Recording, RecordingMode, Stop, Watcher } from '../../domain/watching.ts';
 import { present, watchersNeeded } from '../../domain/watching.ts';
 import { policyFor } from '../governing.ts';
@@ -8,7 +9,7 @@ import { byCaller, type Caller, type HubContext } from '../hub-context.ts';
 import { notFound, visibleHold } from '../see.ts';
 import { settle } from '../settle.ts';
 import { recordingText } from './record.ts';
-import { watchStanding } from './standing.ts';
+import { couldWatch, watchStanding } from './standing.ts';
 
 /** What there is of watching a job, for one person. */
 export interface WatchingLook {
@@ -16,6 +17,8 @@ export interface WatchingLook {
   readonly fourEyesLive: FourEyesLive;
   readonly need: number;
   readonly watching: readonly Watcher['person'][];
+  /** Who could, while somebody has to. */
+  readonly couldWatch: readonly Person[];
   readonly mayWatch: MayVote;
   readonly mayStop: MayVote;
   readonly stop: Stop | null;
@@ -28,9 +31,12 @@ export async function lookAtWatching(context: HubContext, caller: Caller, hold: 
   const policy = policyFor(await context.policy(), hold);
   const { watch, stop, requirement } = await watchStanding(context, caller, hold, false);
   const run = await store.liveRun(hold.id);
+  const fourEyesLive = run === null ? policy.fourEyesLive : 'required';
+  const isAsked = fourEyesLive === 'required' && !isFinal(hold.state);
   return {
     recording: policy.recording,
-    fourEyesLive: run === null ? policy.fourEyesLive : 'required',
+    fourEyesLive,
+    couldWatch: isAsked ? await couldWatch(context, hold) : [],
     need: run?.need ?? watchersNeeded(requirement),
     watching: present(await store.watchers(hold.id), context.clock.now()).filter(
       ({ id }) => !requirement.excluded.includes(id),

@@ -1,12 +1,15 @@
 import { recognised } from '../../domain/commit-people.ts';
 import { type Hold, isFinal } from '../../domain/hold.ts';
 import { type MayVote, mayApproveEver, withScope } from '../../domain/may-vote.ts';
-import type { Member } from '../../domain/principal.ts';
+import type { Member, Person } from '../../domain/principal.ts';
 import { entitled } from '../../domain/quorum.ts';
 import type { Requirement } from '../../domain/requirement.ts';
 import { frozenNow, membersFor, policyNow } from '../governing.ts';
 import type { Caller, HubContext } from '../hub-context.ts';
 import { runRequirement } from './live-gate.ts';
+
+/** More people are never named or told at once. */
+const MAX_TOLD = 200;
 
 /** What somebody may do with a job while it runs. */
 export interface WatchStanding {
@@ -33,6 +36,18 @@ export async function watchRequirement(
     hold,
     recognised({ trigger: facts?.trigger ?? null, people: facts?.commit.people ?? null }, members),
   );
+}
+
+/** Who could watch a job at this moment: whoever may approve it by the rules of now and did not cause this run. */
+export async function couldWatch(context: HubContext, hold: Hold): Promise<readonly Person[]> {
+  const { directory, clock } = context;
+  const policy = policyNow(await context.policy(), hold, clock.now());
+  const members = await membersFor(directory, hold.subject.projectId, [policy]);
+  const requirement = await watchRequirement(context, hold, members);
+  return members
+    .filter((one) => !one.person.blocked && mayApproveEver(requirement, requirement, one.person.id, one).allowed)
+    .map(({ person }) => person)
+    .slice(0, MAX_TOLD);
 }
 
 /** What this person may do with the job of a Hold. `fresh`: nothing that was looked up earlier counts (T19). */

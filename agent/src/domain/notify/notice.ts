@@ -43,6 +43,17 @@ export const NOTICES = {
   job_detached: kind('warning', ['trigger'], 'GitLab ended a job that waits; the hold waits on', 'job_detached'),
   job_retried: kind('info', ['trigger'], 'an approved job runs again', 'job_retried'),
   job_stopped: kind('warning', ['trigger'], 'a job was stopped while it ran', 'job_stopped'),
+  watcher_wanted: kind(
+    'action',
+    ['approvers'],
+    'an approved job waits for somebody who watches it',
+    'hold_opened',
+    'configuration_passed',
+    'hold_unwatched',
+    'job_joined',
+    'deployment_approved',
+    'deployment_run',
+  ),
   deployment_waits: kind('action', ['approvers'], 'a deployment waits for approval', 'deployment_created'),
   deployment_approved: kind('info', ['trigger'], 'a deployment is approved', 'deployment_approved'),
   deployment_start_wanted: kind(

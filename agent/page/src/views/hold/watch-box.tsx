@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { namesInWords } from '../../../../src/domain/names.ts';
 import type { HoldDetail } from '../../../../src/wire/api.ts';
 import type { RecordingView, WatchingView } from '../../../../src/wire/watching.ts';
 import { useAct } from '../../lib/act.ts';
@@ -74,6 +75,7 @@ function Live({
     setState('off');
   };
   const names = watching.watching.map(({ username }) => username).join(', ');
+  const could = namesInWords(watching.could_watch.map(({ username }) => username));
   return (
     <>
       <p>
@@ -89,6 +91,11 @@ function Live({
         )}
         .
       </p>
+      {watching.watching.length < watching.needed && (
+        <p>
+          Who can watch it: <Shown text={could || 'nobody at present, since whoever may approve it caused it'} />.
+        </p>
+      )}
       {reason !== null && <Notice tone="warn">{reason}</Notice>}
       {!watching.may_watch.allowed && state === 'off' && (
         <p class="quiet">
