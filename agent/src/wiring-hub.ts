@@ -150,12 +150,14 @@ export async function openHub(
   stops.push(() => opened.close());
   const variableKey = openKeyFile(config.keys.variable, 'variable key', 'keys.variable');
   const key = openHubKey(config.keys.hub);
+  const recordings = openKeyFile(config.keys.recordings, 'key of recordings', 'keys.recordings');
   const own = {
     variable: { fingerprint: variableKeyId(variableKey), path: config.keys.variable },
     hub: { fingerprint: key.keyid, path: config.keys.hub },
+    recordings: { fingerprint: variableKeyId(recordings), path: config.keys.recordings },
   };
   await requireSameKeys(opened, own, place.kind === 'postgres');
-  const seal = sealUnder(openKeyFile(config.keys.recordings, 'key of recordings', 'keys.recordings'));
+  const seal = sealUnder(recordings);
   const { oidc } = config.hub;
   const written =
     config.principals === null

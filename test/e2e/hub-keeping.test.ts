@@ -65,7 +65,7 @@ async function database(): Promise<string> {
 }
 function takeKeys(from: string, to: string): void {
   mkdirSync(state(to), { recursive: true, mode: 0o700 });
-  for (const key of ['variable.key', 'hub.key']) copyFileSync(state(from, key), state(to, key));
+  for (const key of ['variable.key', 'hub.key', 'recordings.key']) copyFileSync(state(from, key), state(to, key));
 }
 
 describe.each(['SQLite', 'PostgreSQL'])('a hub alone on %s', { timeout: 90_000 }, (kind) => {
@@ -141,6 +141,10 @@ describe.each(['SQLite', 'PostgreSQL'])('a hub alone on %s', { timeout: 90_000 }
       exit: 4,
       err: expect.stringContaining('has no seal key'),
     });
+    expect(await care(folder, 'keys', 'rotate', 'recordings')).toMatchObject({
+      exit: 2,
+      err: expect.stringContaining('the key of recordings is not rotated'),
+    });
     await hub.stop();
     const old = { variable: readFileSync(state(folder, 'variable.key')), hub: readFileSync(state(folder, 'hub.key')) };
     for (const key of ['variable', 'hub'] as const) {
@@ -170,6 +174,11 @@ describe('hubs that share a PostgreSQL', { timeout: 90_000 }, () => {
     writeFileSync(state(second, 'hub.key'), new Uint8Array(32).fill(2), { mode: 0o600 });
     expect(await failure(start(second))).toMatch(
       /^the hub key .* but the store was written with [0-9a-f]{64}: agents know the hub by it/,
+    );
+    takeKeys(first, second);
+    writeFileSync(state(second, 'recordings.key'), new Uint8Array(32).fill(3), { mode: 0o600 });
+    expect(await failure(start(second))).toMatch(
+      /^the recordings key .*recordings\.key is [0-9a-f]{16}, but the store .*: no hub could read what another has recorded/,
     );
     takeKeys(first, second);
     const other = await start(second);

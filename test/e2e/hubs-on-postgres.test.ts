@@ -101,7 +101,8 @@ describe('hubs that share a PostgreSQL', { timeout: 120_000 }, () => {
     );
     expect(wanting).toContain('there is no variable key');
     mkdirSync(join(second, 'state'), { recursive: true, mode: 0o700 });
-    for (const key of ['variable.key', 'hub.key']) copyFileSync(join(first, 'state', key), join(second, 'state', key));
+    for (const key of ['variable.key', 'hub.key', 'recordings.key'])
+      copyFileSync(join(first, 'state', key), join(second, 'state', key));
     writeFileSync(join(second, 'hub.yml'), `${readFileSync(join(second, 'hub.yml'), 'utf8')}store: ${url}\n`);
     const other = await hubAt(second);
 

@@ -135,7 +135,7 @@ export async function startWorld(shape: Shape, program = HOLDPOINT): Promise<Wor
       if (n > 0) {
         // Hubs of one store have its keys.
         mkdirSync(join(folder, 'state'), { recursive: true, mode: 0o700 });
-        for (const key of ['variable.key', 'hub.key'])
+        for (const key of ['variable.key', 'hub.key', 'recordings.key'])
           copyFileSync(join(hubs[0]!.member.folder, 'state', key), join(folder, 'state', key));
       }
       const member = await memberOf(

@@ -358,7 +358,7 @@ export interface StoreWriter
 }
 
 /** Keys that all hubs of a store must have alike. */
-export type KeyOfStore = 'variable' | 'hub';
+export type KeyOfStore = 'variable' | 'hub' | 'recordings';
 
 /** The place where decisions are kept. */
 export interface Store extends StoreReader {

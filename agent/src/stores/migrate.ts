@@ -16,6 +16,7 @@ import { statements as agents } from './migrations/0015-agents.ts';
 import { statements as notices } from './migrations/0016-notices.ts';
 import { statements as retention } from './migrations/0018-retention.ts';
 import { statements as watching } from './migrations/0037-watching.ts';
+import { statements as keyOfRecordings } from './migrations/0042-key-of-recordings.ts';
 import type { Schema } from './schema.ts';
 
 /** By number, in order, forward only; a number is given once and for ever. Numbers may be left out. */
@@ -35,6 +36,7 @@ const MIGRATIONS: readonly (readonly [version: number, statements: readonly Stat
   [16, notices],
   [18, retention],
   [37, watching],
+  [42, keyOfRecordings],
 ];
 
 /** The schema that this program writes. */

@@ -94,6 +94,11 @@ export function define(command: Command, { io, json, parts }: CommandContext): v
     .argument('<kind>', KINDS.join(', '))
     .option('--dry-run', 'only say what it would do; they may run')
     .action(async (text: string, flags: KeptFlags & { readonly dryRun?: boolean }) => {
+      if (text === 'recordings')
+        throw new HoldpointError(
+          'bad_usage',
+          'the key of recordings is not rotated: each recording is sealed with it until its time is over ("retention" of the policy), and could be opened no more',
+        );
       const kind = KINDS.find((each) => each === text);
       if (kind === undefined)
         throw new HoldpointError(
