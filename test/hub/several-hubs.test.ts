@@ -3,6 +3,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { verifyAudit } from '../../agent/src/app/verify-audit.ts';
+import { PRESENCE_BEAT_MS, PRESENCE_GRACE_MS, PRESENCE_LOOK_MS } from '../../agent/src/domain/watching.ts';
 import type { HubOptions } from '../../agent/src/hub/hub.ts';
 import type { Hints } from '../../agent/src/ports/hints.ts';
 import { openPostgresStore } from '../../agent/src/stores/postgres.ts';
@@ -21,7 +22,7 @@ import {
   type TestHub,
   welcomed,
 } from '../support/hub-server.ts';
-import { DAY, hubLog, type JobSpec, requestFor } from '../support/hub-world.ts';
+import { DAY, hubLog, type JobSpec, policyWith, requestFor } from '../support/hub-world.ts';
 import type { TestProvider } from '../support/identity-provider.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { tokenTakingGitlab } from '../support/token-taking-gitlab.ts';
@@ -44,7 +45,7 @@ describe('two hubs on one store', () => {
   let url: string;
   let drop: () => Promise<void>;
   const ends: (() => Promise<void>)[] = [];
-  const clocks: { advance(ms: number): void }[] = [];
+  const clocks: ReturnType<typeof turnableClock>[] = [];
   beforeEach(async () => {
     ({ url, drop } = await server.database());
   });
@@ -379,6 +380,74 @@ describe('two hubs on one store', () => {
     // Taken back at the other hub, it is gone where it was.
     expect((await credential(a, 'DELETE')).status).toBe(200);
     await knownAt(b, false);
+  });
+
+  it('somebody watches at one, the job runs at the other: it ends when their hub is gone for longer than a page may be', async () => {
+    const [a, b] = [await hub(), await hub()];
+    for (const { world } of [a, b]) world.policy = policyWith({ fourEyesLive: 'required' });
+    const link = await rawLink(a.url);
+    link.send({ ...helloOf(a.keys.embedded), features: ['watching'] });
+    link.send(proofOf(a.keys.embedded, (await link.next('challenge')).nonce as string));
+    await link.next('welcome');
+    link.send(admitFrame({ id: 1 }));
+    await link.next('verdict');
+    expect((await approve(b, 1)).status).toBe(200);
+    expect((await a.store.hold(1))?.state).toBe('waiting_for_approval');
+    const page = new WebSocket(`${b.url.replace('http', 'ws')}/api/v1/events`, {
+      headers: { authorization: `Bearer ${await b.token('jonas')}` },
+    });
+    let isSeen = true;
+    page.on('message', (data) => {
+      const { type, hold, nonce } = JSON.parse(String(data));
+      if (type === 'beat' && isSeen) page.send(JSON.stringify({ type: 'present', hold, nonce }));
+    });
+    await new Promise((resolve) => page.once('open', resolve));
+    page.send(JSON.stringify({ type: 'attend', hold: 1, on: true }));
+    expect(await link.next('release')).toMatchObject({ hold: 1 });
+    const at = new Date().toISOString();
+    for (const event of ['handed_out', 'confirmed'])
+      link.send({ type: 'report', ref: event, hold: 1, job_id: 1, event, at, detail: {} });
+    await eventually(
+      async () => (await a.store.hold(1))?.state,
+      (state) => state === 'running',
+    );
+    const stopped = async () => (await a.store.stopOf(1, 1))?.cause ?? null;
+    const turn = async (ms: number) => {
+      for (const clock of clocks) clock.advance(ms);
+      // Whichever hub was at it has looked.
+      await eventually(
+        () => a.store.alone('watching', async () => true),
+        (mine) => mine === true,
+      );
+    };
+    const seen = async () => (await a.store.watchers(1))[0]?.seenAt ?? 0;
+    for (let beats = 0; beats < 6; beats++) {
+      const before = await seen();
+      await turn(PRESENCE_BEAT_MS);
+      await eventually(seen, (now) => now > before);
+    }
+    expect(await stopped()).toBeNull();
+    // As when it is killed: nobody takes leave, and nobody answers.
+    isSeen = false;
+    const last = await seen();
+    page.terminate();
+    await ends.pop()!();
+    clocks.pop();
+    const [clock] = clocks;
+    while (clock!.now() + PRESENCE_LOOK_MS < last + PRESENCE_GRACE_MS) {
+      expect(await stopped()).toBeNull();
+      await turn(PRESENCE_LOOK_MS);
+    }
+    await eventually(
+      async () => {
+        await turn(PRESENCE_LOOK_MS);
+        return stopped();
+      },
+      (cause) => cause === 'unwatched',
+    );
+    expect(await link.next('cancel')).toMatchObject({ hold: 1, job_id: 1, stop: true });
+    expect(clock!.now()).toBeLessThan(last + 3 * PRESENCE_GRACE_MS);
+    link.socket.terminate();
   });
 
   it('what falls due ends once, whichever hub does it', async () => {
