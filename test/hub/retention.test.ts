@@ -106,12 +106,13 @@ describe('the policy says how long', () => {
   const read = (text: string) => readPolicy(text, 'policy.yaml').retention;
 
   it('in days or for ever, each on its own; what it does not say is as shipped', () => {
-    expect(read('retention: { ran: 1095d, sightings: 30d }')).toEqual({
+    expect(read('retention: { ran: 1095d, sightings: 30d, recordings: forever }')).toEqual({
       ranMs: 1095 * DAY,
       notRunMs: 365 * DAY,
       endedMs: 90 * DAY,
       notificationsMs: 30 * DAY,
       sightingsMs: 30 * DAY,
+      recordingsMs: null,
     });
     expect(read('retention: { not_run: forever }').notRunMs).toBeNull();
     expect(read('{}').ranMs).toBeNull();

@@ -1,13 +1,9 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { applyRetention, BY_TIME } from '../../agent/src/app/apply-retention.ts';
 import { readRecording } from '../../agent/src/app/watching/look.ts';
 import { beginWatching, endWatching, stillWatching, watchPresence } from '../../agent/src/app/watching/presence.ts';
-import {
-  endRecordings,
-  MAX_RECORDING_BYTES,
-  removeRecordings,
-  takePiece,
-} from '../../agent/src/app/watching/record.ts';
+import { endRecordings, MAX_RECORDING_BYTES, takePiece } from '../../agent/src/app/watching/record.ts';
 import { stopJob } from '../../agent/src/app/watching/stop.ts';
 import { parseCast } from '../../agent/src/domain/asciicast.ts';
 import type { Token } from '../../agent/src/domain/token.ts';
@@ -316,7 +312,7 @@ describe('the recording of a job', () => {
     return text;
   }
   async function begin(recording: 'record' | 'required') {
-    world.policy = policyWith({ recording, keepRecordingsMs: 30 * DAY });
+    world.policy = policyWith({ recording });
     await world.admit({ id: 1 });
     await world.approve('maria', 1);
     return runs(1);
@@ -401,9 +397,15 @@ describe('the recording of a job', () => {
     await end();
     await endRecordings(world.context);
     expect(await problem(read('stranger'))).toBe('not_found');
-    expect(await removeRecordings(world.context)).toBe(0);
+    world.policy = { ...world.policy, retention: { ...world.policy.retention, recordingsMs: 30 * DAY } };
+    const go = (dryRun: boolean) => applyRetention(world.context, BY_TIME, { cursor: 'recordings', dryRun });
+    expect(await go(false)).toEqual({ counts: {}, next: null });
     world.clock.advance(30 * DAY);
-    expect(await removeRecordings(world.context)).toBe(1);
+    expect(await go(true)).toEqual({ counts: { recordings: 1 }, next: null });
+    expect(await problem(read())).toBe('done');
+    expect(await go(false)).toEqual({ counts: { recordings: 1 }, next: null });
+    expect(await go(false)).toEqual({ counts: {}, next: null });
+    expect((await world.audit()).filter((event) => event === 'recording_removed')).toHaveLength(1);
     expect(await problem(read())).toBe('wrong_state');
     expect(await world.store.recordingPiece(1, 0)).toBeNull();
     expect((await world.store.recording(1, 1))?.sha256).toMatch(/^[0-9a-f]{64}$/);

@@ -7,9 +7,11 @@ import { type Deciding, settle } from './settle.ts';
 const BATCH = 100;
 /** Rows that are small. */
 const SMALL_BATCH = 500;
+/** More recordings that would go are not counted. */
+const MAX_COUNTED = 100_000;
 
-/** Where a pass stands: what is removed row by row, then Holds by number, then configurations by digest. */
-const CURSOR = /^(ended):([a-z]+)$|^(holds):(\d{1,15})$|^(configurations):((?:sha256:[0-9a-f]{64})?)$/;
+/** Where a pass stands: what is removed row by row, then Holds by number, then configurations by digest, then recordings. */
+const CURSOR = /^(ended):([a-z]+)$|^(holds):(\d{1,15})$|^(configurations):((?:sha256:[0-9a-f]{64})?)$|^(recordings)$/;
 /** Where a pass begins. */
 export const RETENTION_START = `ended:${ENDED_CLASSES[0]}`;
 
@@ -42,11 +44,12 @@ export async function applyRetention(
 ): Promise<RetentionStep> {
   const { retention } = await context.policy();
   const pass: Pass = { context, by, cut: cutoffsOf(retention, context.clock.now()), dryRun };
-  const [, ended, of, holds, after, configurations, digest] = CURSOR.exec(cursor) ?? [];
+  const [, ended, of, holds, after, configurations, digest, recordings] = CURSOR.exec(cursor) ?? [];
   if (ended !== undefined && (ENDED_CLASSES as readonly (string | undefined)[]).includes(of))
     return endedStep(pass, of as EndedClass);
   if (holds !== undefined) return holdsStep(pass, Number(after));
   if (configurations !== undefined) return configurationsStep(pass, digest ?? '');
+  if (recordings !== undefined) return recordingsStep(pass);
   throw new HoldpointError('bad_input', 'a cursor of the retention is what "next" said');
 }
 
@@ -91,7 +94,7 @@ async function holdsStep(pass: Pass, after: number): Promise<RetentionStep> {
 async function configurationsStep(pass: Pass, after: string): Promise<RetentionStep> {
   const { context, cut, dryRun } = pass;
   const { next, found } = await context.store.spentConfigurations(after, cut);
-  const goOn = next === null ? null : `configurations:${next}`;
+  const goOn = next === null ? 'recordings' : `configurations:${next}`;
   let gone = dryRun ? found.length : 0;
   for (const batch of dryRun ? [] : batches(found)) {
     gone += await removing(pass, async (tx, removal) => {
@@ -100,6 +103,24 @@ async function configurationsStep(pass: Pass, after: string): Promise<RetentionS
     });
   }
   return { counts: counted({ configurations: gone }), next: goOn };
+}
+
+/** A recording has a row of its own in the audit, where its hash is, and that it was there stays. */
+async function recordingsStep({ context, by, cut, dryRun }: Pass): Promise<RetentionStep> {
+  if (cut.recordings === null) return { counts: {}, next: null };
+  const due = await context.store.dueRecordings(cut.recordings, dryRun ? MAX_COUNTED : BATCH);
+  if (dryRun) return { counts: counted({ recordings: due.length }), next: null };
+  const policy = await context.policy();
+  for (const { hold: id, jobId } of due)
+    await settle(context, { ...by, now: cut.now, policy }, async (s) => {
+      const recording = await s.tx.recording(id, jobId);
+      if (recording?.state !== 'ended') return;
+      await s.tx.dropRecordingPieces(recording.id);
+      await s.tx.updateRecording({ ...recording, state: 'removed', pieces: 0 });
+      await s.audit('recording_removed', { hold: await s.tx.hold(id) }, { job_id: jobId, sha256: recording.sha256 });
+    });
+  if (due.length > 0) await context.store.giveBack();
+  return { counts: counted({ recordings: due.length }), next: due.length < BATCH ? null : 'recordings' };
 }
 
 type Removing = Parameters<Parameters<typeof settle>[2]>[0];

@@ -113,7 +113,6 @@ function looser(settings: Partial<PolicySettings>, base: PolicySettings): readon
     breakGlass: ({ rules }) =>
       rules.some((rule) => !base.breakGlass.rules.some((each) => ruleKey(each) === ruleKey(rule))),
     recording: (mode) => wider(RECORDINGS, base.recording, mode),
-    keepRecordingsMs: (ms) => ms < base.keepRecordingsMs,
     fourEyesLive: (mode) => wider(FOUR_EYES_LIVE, base.fourEyesLive, mode),
   };
   return SETTING_NAMES.filter((name) => {

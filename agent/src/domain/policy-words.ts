@@ -31,7 +31,6 @@ export const SETTING_PATHS = {
   superseded: ['superseded'],
   breakGlass: ['break_glass'],
   recording: ['recording'],
-  keepRecordingsMs: ['keep_recordings'],
   fourEyesLive: ['four_eyes_live'],
 } as const satisfies Record<SettingName, readonly string[]>;
 /** Every setting. */
@@ -108,8 +107,6 @@ export function settingWords<K extends SettingName>(name: K, settings: PolicySet
         : `any one of ${rulesWords(breakGlass.rules)}, for ${durationWords(breakGlass.forMs)}, looked at within ${durationWords(breakGlass.reviewWithinMs)}${breakGlass.duringFreeze ? ', during a freeze too' : ''}`;
     case 'recording':
       return settings.recording;
-    case 'keepRecordingsMs':
-      return durationWords(settings.keepRecordingsMs);
     case 'fourEyesLive':
       return settings.fourEyesLive;
     default:

@@ -95,8 +95,6 @@ export interface PolicySettings {
   readonly superseded: Superseded;
   /** Whether the terminal of the job is recorded. */
   readonly recording: RecordingMode;
-  /** How long a recording is kept after the end of its job. */
-  readonly keepRecordingsMs: number;
   /** Whether somebody has to watch it live. */
   readonly fourEyesLive: FourEyesLive;
 }
@@ -166,7 +164,6 @@ const SHIPPED: PolicySettings = {
   superseded: 'cancel',
   recording: 'off',
   // A year, and time to be asked about its last day.
-  keepRecordingsMs: 366 * DAY_MS,
   fourEyesLive: 'off',
 };
 

@@ -12,6 +12,8 @@ export interface RetentionPolicy {
   readonly notificationsMs: number;
   /** What ran on runners that only watch. */
   readonly sightingsMs: number;
+  /** Recordings of jobs, after their end; their hash stays. */
+  readonly recordingsMs: number | null;
 }
 
 /** What is kept without a word in the policy: an auditor who asks years later what ran is answered. */
@@ -21,10 +23,11 @@ export const DEFAULT_RETENTION: RetentionPolicy = {
   endedMs: 90 * DAY_MS,
   notificationsMs: 30 * DAY_MS,
   sightingsMs: 90 * DAY_MS,
+  recordingsMs: 366 * DAY_MS,
 };
 
 /** An audit looks back a year at the least: what ran is never kept for less. */
-export const LEAST_DAYS = { ran: 365, not_run: 30, ended: 30, notifications: 7, sightings: 7 } as const;
+export const LEAST_DAYS = { ran: 365, not_run: 30, ended: 30, notifications: 7, sightings: 7, recordings: 7 } as const;
 
 /** The policy in words, as the file writes it. */
 export function retentionWords(policy: RetentionPolicy): readonly { readonly key: string; readonly words: string }[] {
@@ -35,6 +38,7 @@ export function retentionWords(policy: RetentionPolicy): readonly { readonly key
     { key: 'ended', words: days(policy.endedMs) },
     { key: 'notifications', words: days(policy.notificationsMs) },
     { key: 'sightings', words: days(policy.sightingsMs) },
+    { key: 'recordings', words: days(policy.recordingsMs) },
   ];
 }
 
@@ -46,6 +50,7 @@ export interface Cutoffs {
   readonly ended: number;
   readonly notifications: number;
   readonly sightings: number;
+  readonly recordings: number | null;
 }
 
 /** The times that a policy comes to now. */
@@ -58,6 +63,7 @@ export function cutoffsOf(policy: RetentionPolicy, now: number): Cutoffs {
     ended: now - policy.endedMs,
     notifications: now - policy.notificationsMs,
     sightings: now - policy.sightingsMs,
+    recordings: before(policy.recordingsMs),
   };
 }
 
@@ -74,7 +80,7 @@ export const ENDED_CLASSES = [
 /** One of them. */
 export type EndedClass = (typeof ENDED_CLASSES)[number];
 /** Everything that may go, as it is counted. */
-export const RETAINED_CLASSES = [...ENDED_CLASSES, 'reports', 'facts', 'configurations'] as const;
+export const RETAINED_CLASSES = [...ENDED_CLASSES, 'reports', 'facts', 'configurations', 'recordings'] as const;
 /** How many went, by class; what none went of is not named. */
 export type RetentionCounts = Readonly<Partial<Record<(typeof RETAINED_CLASSES)[number], number>>>;
 

@@ -93,6 +93,4 @@ export interface Recording {
   readonly problem: string | null;
   /** SHA-256 of the file, hex; null while it is open. */
   readonly sha256: string | null;
-  /** Until when it is kept; null while it is open. */
-  readonly keepUntil: number | null;
 }

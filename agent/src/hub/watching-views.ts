@@ -12,9 +12,10 @@ export function stopView({ person, cause, reason, at, jobId }: Stop) {
   return { by: person?.username ?? null, cause, reason, at: time(at), job_id: jobId };
 }
 
-/** A recording, without what is in it. */
-export function recordingView(recording: Recording): RecordingView {
-  const { jobId, state, required, startedAt, endedAt, lastMs, bytes, sha256, problem, keepUntil } = recording;
+/** A recording, without what is in it; `keptMs`: how long it is kept after its end, null for ever. */
+export function recordingView(recording: Recording, keptMs: number | null): RecordingView {
+  const { jobId, state, required, startedAt, endedAt, lastMs, bytes, sha256, problem } = recording;
+  const keepUntil = endedAt === null || keptMs === null ? null : endedAt + keptMs;
   return {
     job_id: jobId,
     state,
@@ -40,7 +41,7 @@ export function watchingView(look: WatchingLook): WatchingView {
     may_watch: mayView(look.mayWatch),
     may_stop: mayView(look.mayStop),
     stopped: look.stop && stopView(look.stop),
-    recordings: look.recordings.map(recordingView),
+    recordings: look.recordings.map((one) => recordingView(one, look.keptMs)),
   };
 }
 

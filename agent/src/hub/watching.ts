@@ -1,6 +1,6 @@
 import type { HubContext } from '../app/hub-context.ts';
 import { forgetWatchers, watchPresence } from '../app/watching/presence.ts';
-import { endRecordings, removeRecordings } from '../app/watching/record.ts';
+import { endRecordings } from '../app/watching/record.ts';
 import { PRESENCE_LOOK_MS } from '../domain/watching.ts';
 import type { Log } from '../ports/log.ts';
 
@@ -21,8 +21,6 @@ export function lookAfterWatching(context: HubContext, log: Log): { start(): voi
     await endRecordings(context);
     if (looks++ % SELDOM !== 0) return;
     await forgetWatchers(context);
-    const removed = await removeRecordings(context);
-    if (removed > 0) log.info({ removed }, 'recordings whose time was over were removed');
   }
   const again = (): void => {
     working = store

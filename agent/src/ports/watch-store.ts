@@ -15,8 +15,8 @@ export interface WatchReads {
   openRecordings(limit: number): Promise<readonly Recording[]>;
   /** One sealed piece after the other, from the first. */
   recordingPiece(recording: number, piece: number): Promise<Uint8Array | null>;
-  /** Ended recordings that are kept no longer; at most `limit`. */
-  dueRecordings(now: number, limit: number): Promise<readonly Recording[]>;
+  /** Recordings that ended at this time or before; at most `limit`. */
+  dueRecordings(before: number, limit: number): Promise<readonly Recording[]>;
 }
 
 /** Writes of the same. */

@@ -35,7 +35,6 @@ export interface RecordingTable {
   bytes: number;
   problem: string | null;
   sha256: string | null;
-  keep_until: number | null;
 }
 /** The tables of watching. */
 export interface WatchSchema {

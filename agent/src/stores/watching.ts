@@ -31,7 +31,6 @@ function recordingOf(row: Selectable<RecordingTable>): Recording {
     bytes: row.bytes,
     problem: row.problem,
     sha256: row.sha256,
-    keepUntil: row.keep_until,
   };
 }
 
@@ -49,7 +48,6 @@ function columns(recording: Omit<Recording, 'id'>): Insertable<RecordingTable> {
     bytes: recording.bytes,
     problem: recording.problem,
     sha256: recording.sha256,
-    keep_until: recording.keepUntil,
   };
 }
 
@@ -95,8 +93,12 @@ export function watchReads(db: Kysely<Schema>): WatchReads {
       const row = await query.where('piece', '=', piece).executeTakeFirst();
       return row === undefined ? null : Uint8Array.from(Buffer.from(row.sealed, 'base64'));
     },
-    async dueRecordings(now, limit) {
-      const query = db.selectFrom('recordings').selectAll().where('state', '=', 'ended').where('keep_until', '<=', now);
+    async dueRecordings(before, limit) {
+      const query = db
+        .selectFrom('recordings')
+        .selectAll()
+        .where('state', '=', 'ended')
+        .where('ended_at', '<=', before);
       return (await query.orderBy('id').limit(limit).execute()).map(recordingOf);
     },
   };

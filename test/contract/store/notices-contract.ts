@@ -5,7 +5,15 @@ import type { StoreUnderTest } from './store-contract.ts';
 
 const NOW = 1_000_000;
 /** What people were told before this time may go. */
-const over = (notifications: number) => ({ now: NOW, ran: null, notRun: null, ended: 0, notifications, sightings: 0 });
+const over = (notifications: number) => ({
+  now: NOW,
+  ran: null,
+  notRun: null,
+  ended: 0,
+  notifications,
+  sightings: 0,
+  recordings: null,
+});
 
 /** What every store must do with what people are told. */
 export function noticesContract({ name, create }: StoreUnderTest): void {

@@ -163,6 +163,7 @@ export function retentionContract({ name, create }: StoreUnderTest): void {
         ended: 1,
         notifications: 1,
         sightings: 1,
+        recordings: null,
       };
       const { found } = await store.spentConfigurations('', cut);
       expect(found).toEqual([await digestOf(1)]);

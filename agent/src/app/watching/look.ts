@@ -23,12 +23,15 @@ export interface WatchingLook {
   readonly mayStop: MayVote;
   readonly stop: Stop | null;
   readonly recordings: readonly Recording[];
+  /** How long they are kept after their end; null: for ever. */
+  readonly keptMs: number | null;
 }
 
 /** Who watches a Hold's job, whether this person may, and what was recorded of it. */
 export async function lookAtWatching(context: HubContext, caller: Caller, hold: Hold): Promise<WatchingLook> {
   const { store } = context;
-  const policy = policyFor(await context.policy(), hold);
+  const whole = await context.policy();
+  const policy = policyFor(whole, hold);
   const { watch, stop, requirement } = await watchStanding(context, caller, hold, false);
   const run = await store.liveRun(hold.id);
   const fourEyesLive = run === null ? policy.fourEyesLive : 'required';
@@ -45,6 +48,7 @@ export async function lookAtWatching(context: HubContext, caller: Caller, hold: 
     mayStop: stop,
     stop: await store.stopOf(hold.id, hold.attempts.at(-1)?.jobId ?? 0),
     recordings: await store.recordingsOf(hold.id),
+    keptMs: whole.retention.recordingsMs,
   };
 }
 

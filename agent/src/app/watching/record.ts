@@ -16,7 +16,7 @@ import { stopHold } from './stop.ts';
 export const MAX_RECORDING_BYTES = 32 * 1024 * 1024;
 /** Of one job: a runner that sends every three seconds for a day sends fewer. */
 const MAX_PIECES = 40_000;
-/** Recordings that are ended, or removed, in one go. */
+/** Recordings that are ended in one go. */
 const MAX_AT_ONCE = 100;
 
 /** Up to where the hub has it, and why it takes no more; null: it does. */
@@ -54,7 +54,6 @@ async function begin(s: Settlement, seal: Seal, hold: Hold, jobId: number, start
     bytes: header.length,
     problem: null,
     sha256: null,
-    keepUntil: null,
   });
   await s.tx.putRecordingPiece(recording.id, 0, seal.seal(header, contextOf(recording, 0)));
   return recording;
@@ -179,8 +178,7 @@ export async function endRecordings(context: HubContext): Promise<number> {
       const sha256 = problem === null ? hash.digest('hex') : null;
       const empty = same.pieces <= 1 && hold.state !== 'canceled' ? 'nothing of it has come' : null;
       const why = same.problem ?? problem ?? empty;
-      const keepUntil = now + policyFor(policy, hold).keepRecordingsMs;
-      await s.tx.updateRecording({ ...same, state: 'ended', endedAt: now, sha256, problem: why, keepUntil });
+      await s.tx.updateRecording({ ...same, state: 'ended', endedAt: now, sha256, problem: why });
       if (why !== null && same.problem === null)
         await s.audit('recording_failed', { hold }, { job_id: same.jobId, reason: why, required: same.required });
       const { jobId: job_id, bytes } = same;
@@ -195,21 +193,4 @@ export async function endRecordings(context: HubContext): Promise<number> {
     if (done) ended += 1;
   }
   return ended;
-}
-
-/** Removes recordings whose time is over; that they were there, and their hash, stays. Answers how many. */
-export async function removeRecordings(context: HubContext): Promise<number> {
-  const now = context.clock.now();
-  let removed = 0;
-  for (const recording of await context.store.dueRecordings(now, MAX_AT_ONCE)) {
-    const policy = await context.policy();
-    await settle(context, { actor: 'system', address: null, now, policy }, async (s) => {
-      const hold = await s.tx.hold(recording.hold);
-      await s.tx.dropRecordingPieces(recording.id);
-      await s.tx.updateRecording({ ...recording, state: 'removed', pieces: 0 });
-      await s.audit('recording_removed', { hold }, { job_id: recording.jobId, sha256: recording.sha256 });
-    });
-    removed += 1;
-  }
-  return removed;
 }

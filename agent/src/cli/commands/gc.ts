@@ -16,6 +16,7 @@ const WORDS: Readonly<Record<(typeof RETAINED_CLASSES)[number], string>> = {
   notifications: 'notifications',
   notices: 'notices',
   sightings: 'sightings',
+  recordings: 'recordings of jobs',
 };
 
 /** `holdpoint gc [--dry-run]`. */

@@ -46,6 +46,9 @@ export const retentionSchema = z
       .optional()
       .describe('Sessions and tokens that have ended, enrolment tokens, reports of agents.'),
     notifications: days(LEAST_DAYS.notifications).optional().describe('What people were told.'),
+    recordings: daysOrForever(LEAST_DAYS.recordings)
+      .optional()
+      .describe('Recordings of jobs, after their end: days, or forever.'),
     sightings: days(LEAST_DAYS.sightings).optional().describe('What ran on runners that only watch.'),
   })
   .optional();
@@ -58,6 +61,7 @@ export function retentionOf(read: z.output<typeof retentionSchema>): RetentionPo
     notRunMs: said(read?.not_run, DEFAULT_RETENTION.notRunMs),
     endedMs: said(read?.ended, DEFAULT_RETENTION.endedMs),
     notificationsMs: said(read?.notifications, DEFAULT_RETENTION.notificationsMs),
+    recordingsMs: said(read?.recordings, DEFAULT_RETENTION.recordingsMs),
     sightingsMs: said(read?.sightings, DEFAULT_RETENTION.sightingsMs),
   };
 }
