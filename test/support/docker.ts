@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -22,11 +23,22 @@ export interface Docker {
   importTree(tree: string, image: string): Promise<void>;
   /** Lets the containers of a network of an engine that is not apart talk, where the machine's own rules drop what crosses a bridge. */
   open(network: string): Promise<void>;
+  /** Lets an engine that is apart reach a port of this machine's loopback, at the same address. */
+  reach(port: number): Promise<void>;
   /** Runs `docker-compose …` on the project in this folder. */
   compose(folder: string, env: Record<string, string>, ...args: string[]): Promise<string>;
   /** Waits until the command prints something that matches. */
   until(wanted: RegExp, ...args: string[]): Promise<string>;
   stop(): Promise<void>;
+}
+
+function piped(one: Socket, other: Socket): void {
+  for (const socket of [one, other])
+    socket.on('error', () => {
+      one.destroy();
+      other.destroy();
+    });
+  one.pipe(other).pipe(one);
 }
 
 /** How an engine is started. */
@@ -84,9 +96,26 @@ export async function startDocker({ apart = false, args = [] }: DockerOptions = 
     await runProgram('iptables', ['-w', '-I', ...rule]);
     rules.push(rule);
   };
+  const ways: { close(): void }[] = [];
+  const reach: Docker['reach'] = async (port) => {
+    // A socket in a folder is the same in every network namespace.
+    const path = at(`port-${port}`);
+    const here = createServer((socket) => piped(socket, connect(port, '127.0.0.1')));
+    await new Promise<void>((resolve) => here.listen(path, resolve));
+    const script = `const{createServer,connect}=require('node:net');createServer((a)=>{const b=connect(${JSON.stringify(path)});for(const s of[a,b])s.on('error',()=>{a.destroy();b.destroy()});a.pipe(b).pipe(a)}).listen(${port},'127.0.0.1',()=>console.log('open'))`;
+    const there = spawn('nsenter', [`--net=/proc/${engine.pid}/ns/net`, process.execPath, '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    ways.push(here, { close: () => there.kill('SIGKILL') });
+    await new Promise<void>((resolve, reject) => {
+      there.stdout.once('data', () => resolve());
+      there.once('close', (code) => reject(new Error(`the way to port ${port} ended with ${code}`)));
+    });
+  };
   const compose: Docker['compose'] = (cwd, more, ...args) =>
     runProgram(process.env.DOCKER_COMPOSE_PATH ?? 'docker-compose', args, { cwd, env: { ...env, ...more } });
   const stop = async () => {
+    for (const way of ways.splice(0)) way.close();
     for (const rule of rules.splice(0)) await runProgram('iptables', ['-w', '-D', ...rule], { anyway: true });
     const all = (await runProgram('docker', ['ps', '-aq'], { env, anyway: true })).trim();
     if (/^[0-9a-f\s]+$/.test(all))
@@ -104,5 +133,5 @@ export async function startDocker({ apart = false, args = [] }: DockerOptions = 
     await stop();
     throw error;
   }
-  return { socket: at('engine.sock'), pid: engine.pid!, run, importTree, open, compose, until, stop };
+  return { socket: at('engine.sock'), pid: engine.pid!, run, importTree, open, reach, compose, until, stop };
 }

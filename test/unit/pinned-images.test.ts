@@ -2,7 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { policyParts } from '../../agent/src/directories/policy-parts.ts';
 import { diffConfigurations } from '../../agent/src/domain/configuration-diff.ts';
 import { digestOf } from '../../agent/src/domain/digest.ts';
-import { readReference } from '../../agent/src/domain/image-reference.ts';
+import { loginFor, readReference } from '../../agent/src/domain/image-reference.ts';
+import type { JsonObject } from '../../agent/src/domain/json.ts';
 import { digestsOf, imagesSection, imagesSectionOf, type PinnedImage } from '../../agent/src/domain/pinned-images.ts';
 import { policyProblems } from '../../agent/src/domain/policy-problems.ts';
 import { isRunOnly } from '../../agent/src/domain/run-only.ts';
@@ -11,6 +12,7 @@ import { withSections } from '../../agent/src/domain/sections.ts';
 import { NO_TOLERANCE, relax } from '../../agent/src/domain/tolerate.ts';
 import { readPayload } from '../../agent/src/runners/gitlab/configuration.ts';
 import { pinnedImages } from '../../agent/src/runners/gitlab/pinned-images.ts';
+import { registryLogins } from '../../agent/src/runners/gitlab/registry-logins.ts';
 import { httpRegistries } from '../../agent/src/system/registry.ts';
 import { type FakeRegistry, startFakeRegistry } from '../support/fake-registry.ts';
 import { fixture } from '../support/gate.ts';
@@ -108,6 +110,42 @@ describe('a registry that is asked what a tag stands for', () => {
     registry.broken = null;
     registry.users = { somebody: 'else' };
     expect(await ask('acme/app:1', { credential })).toMatchObject({ ok: false, retry: false });
+  });
+});
+
+describe('who may pull for a job', () => {
+  const base64 = (text: string) => Buffer.from(text).toString('base64');
+  const logins = (config: unknown, credentials: object[] = []) =>
+    registryLogins({
+      variables: [
+        { key: 'DOCKER_AUTH_CONFIG', value: 'ignored: a later one counts' },
+        { key: 'DOCKER_AUTH_CONFIG', value: typeof config === 'string' ? config : JSON.stringify(config) },
+      ],
+      credentials: credentials as JsonObject[],
+    });
+  const sent = { type: 'registry', url: 'R.example', username: 'gitlab-ci-token', password: 'sent' };
+  const user = (of: ReturnType<typeof logins>, image: string) => loginFor(of, readReference(image)!)?.username ?? null;
+
+  it('is the one of DOCKER_AUTH_CONFIG, for most of the path, before the one that GitLab sends, as gitlab-runner looks', () => {
+    const config = {
+      auths: {
+        'https://index.docker.io/v1/': { auth: `${base64('hub:a:b\0\0')}` },
+        'r.example/acme': { username: 'path', password: 'p' },
+        'r.example': { auth: base64('host:p') },
+        'broken.example': { auth: '%%' },
+      },
+    };
+    const of = logins(config, [sent, { type: 'other', url: 'x.example', username: 'x', password: 'x' }]);
+    const images = ['alpine', 'r.example/acme/app', 'r.example/acme2/app', 'broken.example/a', 'x.example/a'];
+    expect(images.map((image) => user(of, image))).toEqual(['hub', 'path', 'host', null, null]);
+    expect(loginFor(of, readReference('alpine')!)?.password).toBe('a:b');
+    expect(user(logins('{no json', [sent]), 'r.example/acme/app')).toBe('gitlab-ci-token');
+    expect(user(logins({ auths: { 'r.example': {} } }, [sent]), 'r.example/app')).toBe('gitlab-ci-token');
+  });
+
+  it('T47 is nobody where a host only begins alike, and no program that the job names', () => {
+    expect(user(logins({ auths: { 'r.exam': { auth: base64('a:b') } } }), 'r.example/app')).toBeNull();
+    expect(logins({ credsStore: 'evil', credHelpers: { 'r.example': 'evil' } })).toEqual([]);
   });
 });
 

@@ -31,3 +31,21 @@ export function readReference(text: string): ImageReference | null {
   if (!REPOSITORY.test(repository) || !HOST.test(registry)) return null;
   return { registry, repository, tag, digest: digest ?? null };
 }
+
+/** Who may pull below a registry, or a path of one. */
+export interface RegistryLogin {
+  /** Host in small letters, with a path where the login is for a part of it. */
+  readonly registry: string;
+  readonly username: string;
+  readonly password: string;
+}
+
+/** The login for an image: the one for most of its path, of equal ones the first; null for none. */
+export function loginFor(logins: readonly RegistryLogin[], image: ImageReference): RegistryLogin | null {
+  const whole = `${image.registry}/${image.repository}`;
+  const fitting = logins.filter(({ registry }) => registry === image.registry || whole.startsWith(`${registry}/`));
+  return fitting.reduce<RegistryLogin | null>(
+    (best, each) => (best === null || each.registry.length > best.registry.length ? each : best),
+    null,
+  );
+}

@@ -1,5 +1,6 @@
 import type { FilesRead } from '../domain/covered-files.ts';
 import type { Facts } from '../domain/facts.ts';
+import type { RegistryLogin } from '../domain/image-reference.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { Masks } from '../domain/masking.ts';
 import type { PinnedImage } from '../domain/pinned-images.ts';
@@ -49,11 +50,7 @@ export interface JobSources {
     readonly unresolved?: string;
   }[];
   /** Who may pull where. */
-  readonly registries: readonly {
-    readonly registry: string;
-    readonly username: string;
-    readonly password: string;
-  }[];
+  readonly registries: readonly RegistryLogin[];
   /** True for a text that holds a secret of the payload. */
   readonly holdsSecret: (text: string) => boolean;
 }

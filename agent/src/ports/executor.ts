@@ -1,3 +1,5 @@
+import type { RegistryLogin } from '../domain/image-reference.ts';
+
 /** An image or a service of a job as its payload names it; `$VARIABLES` in it are replaced already. */
 export interface WantedImage {
   /** The reference as it would be pulled: `registry/name:tag` or `name@sha256:…`. */
@@ -35,11 +37,7 @@ export interface ExecutorJob {
   readonly image: WantedImage | null;
   readonly services: readonly WantedService[];
   /** Who may pull where; secret. */
-  readonly registries: readonly {
-    readonly registry: string;
-    readonly username: string;
-    readonly password: string;
-  }[];
+  readonly registries: readonly RegistryLogin[];
   /** True where the job asks for the logs of its services. */
   readonly debugServices: boolean;
 }

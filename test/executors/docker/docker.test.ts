@@ -12,6 +12,7 @@ import {
 } from '../../support/custom-runner.ts';
 import { type Docker, startDocker } from '../../support/docker.ts';
 import { dockerWorld, jobImages } from '../../support/docker-jobs.ts';
+import { pinnedImages } from './pinned-images.ts';
 
 const START_MS = 120_000;
 let engine: Promise<Docker> | null = null;
@@ -39,6 +40,8 @@ executorContract(
   },
   START_MS,
 );
+
+pinnedImages(docker, START_MS);
 
 describe('the driver docker', { timeout: 60_000 }, () => {
   let runner: CustomRunner;

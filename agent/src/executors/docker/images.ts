@@ -1,4 +1,5 @@
 import type Docker from 'dockerode';
+import { loginFor, readReference } from '../../domain/image-reference.ts';
 import type { ExecutorCall, ExecutorJob, WantedImage } from '../../ports/executor.ts';
 import { ExecutorFailure } from '../failure.ts';
 import { engineWords, isMissing } from './engine.ts';
@@ -21,12 +22,6 @@ function repositoryOf(reference: string): string {
 /** Without a tag the engine would fetch all of them. */
 function tagged(reference: string): string {
   return reference.includes('@') || /:[^/:]*$/.test(reference) ? reference : `${reference}:latest`;
-}
-
-/** The registry that a reference names; Docker Hub where it names none. */
-export function registryOf(reference: string): string {
-  const [first = '', ...rest] = reference.split('/');
-  return rest.length > 0 && (/[.:]/.test(first) || first === 'localhost') ? first : 'docker.io';
 }
 
 async function inspect(
@@ -61,12 +56,12 @@ async function pull(
   registries: ExecutorJob['registries'],
   cancel: AbortSignal,
 ): Promise<void> {
-  const registry = registryOf(reference);
-  const login = registries.find((each) => each.registry.replace(/^https?:\/\//, '').replace(/\/+$/, '') === registry);
-  const authconfig = login && { username: login.username, password: login.password, serveraddress: login.registry };
+  const image = readReference(reference);
+  const login = image === null ? null : loginFor(registries, image);
+  const authconfig = login && { username: login.username, password: login.password, serveraddress: image?.registry };
   const stream = await engine.pull(reference, {
     ...(platform === null ? {} : { platform }),
-    ...(authconfig === undefined ? {} : { authconfig }),
+    ...(authconfig === null ? {} : { authconfig }),
   });
   const stop = () => (stream as NodeJS.ReadableStream & { destroy(): void }).destroy();
   cancel.addEventListener('abort', stop, { once: true });

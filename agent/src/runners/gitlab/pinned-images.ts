@@ -1,4 +1,4 @@
-import { readReference } from '../../domain/image-reference.ts';
+import { loginFor, readReference } from '../../domain/image-reference.ts';
 import { MAX_PINNED_IMAGES, type PinnedImage } from '../../domain/pinned-images.ts';
 import type { JobSources } from '../../ports/ci-server.ts';
 import type { Registries } from '../../ports/registry.ts';
@@ -19,7 +19,7 @@ export async function pinnedImages(
     if (image === null) return { reference, unresolved: 'it is no name of an image' };
     if (image.digest !== null) return { reference, digest: image.digest };
     if (registries === null) return { reference, unresolved: 'this agent asks no registries' };
-    const credential = credentials.find(({ registry }) => registry === image.registry) ?? null;
+    const credential = loginFor(credentials, image);
     const answer = await registries.resolve({ image, credential, allowed });
     if (answer.ok) return { reference, digest: answer.digest };
     if (answer.retry && mayRetry) throw new Error(`image ${reference}: ${answer.reason}`);

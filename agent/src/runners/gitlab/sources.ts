@@ -1,9 +1,8 @@
-import { isJsonObject } from '../../domain/json.ts';
 import type { JobSources } from '../../ports/ci-server.ts';
 import { checkoutProblem } from './checkout.ts';
 import { type Form, withoutUserInfo } from './form.ts';
 import { namedImages, WHY_UNTOLD } from './image-references.ts';
-import { elements } from './payload.ts';
+import { registryLogins } from './registry-logins.ts';
 
 /** Path of the repository's address: which host it is on is the agent's own setting, and no payload's (T47). */
 function repositoryPath(repoUrl: string): string | null {
@@ -14,25 +13,6 @@ function repositoryPath(repoUrl: string): string | null {
   } catch {
     return null;
   }
-}
-
-/** Credentials of registries that GitLab sends with the job. */
-function credentialsOf({ payload }: Form): JobSources['registries'] {
-  return elements(payload, 'credentials').flatMap((credential) => {
-    if (!isJsonObject(credential) || credential.type !== 'registry') return [];
-    const { url, username, password } = credential;
-    if (typeof url !== 'string' || typeof username !== 'string' || typeof password !== 'string') return [];
-    return [
-      {
-        registry: url
-          .replace(/^https?:\/\//, '')
-          .replace(/\/.*$/, '')
-          .toLowerCase(),
-        username,
-        password,
-      },
-    ];
-  });
 }
 
 /**
@@ -58,7 +38,7 @@ export function sourcesOf(form: Form, clean: (text: string) => string): JobSourc
         ? { ...image, reference: null, unresolved: WHY_UNTOLD.hidden }
         : image,
     ),
-    registries: credentialsOf(form),
+    registries: registryLogins(form.payload),
     holdsSecret,
   };
 }

@@ -3,6 +3,7 @@ import { HoldpointError } from '../../../domain/errors.ts';
 import type { JsonObject } from '../../../domain/json.ts';
 import type { ExecutorJob, WantedImage, WantedService } from '../../../ports/executor.ts';
 import { referenceOf, WHY_UNTOLD } from '../image-references.ts';
+import { registryLogins } from '../registry-logins.ts';
 import { type Expansion, expansionOf } from '../runner-expansion.ts';
 
 /** The gateway takes no payload over 4 MiB; re-encoded it may grow a little. */
@@ -46,16 +47,6 @@ const payload = z.looseObject({
   variables: z.array(variable).nullish(),
   image: image.nullish(),
   services: z.array(service).max(MAX_SERVICES).nullish(),
-  credentials: z
-    .array(
-      z.looseObject({
-        type: z.string(),
-        url: z.string(),
-        username: z.string().nullish(),
-        password: z.string().nullish(),
-      }),
-    )
-    .nullish(),
 });
 
 type ImageJson = z.output<typeof image>;
@@ -184,9 +175,7 @@ export function readExecutorJob(bytes: Uint8Array): ReadJob {
       timeoutMs: timeout > 0 ? timeout * 1000 : null,
       image: rest.image == null || rest.image.name.trim() === '' ? null : wanted(rest.image, expansion, 'the image'),
       services: (rest.services ?? []).map((each, index) => wantedService(each, whole, variables, index)),
-      registries: (rest.credentials ?? [])
-        .filter(({ type }) => type === 'registry')
-        .map(({ url, username, password }) => ({ registry: url, username: username ?? '', password: password ?? '' })),
+      registries: registryLogins(whole),
       debugServices: variables.findLast(({ key }) => key === 'CI_DEBUG_SERVICES')?.value === 'true',
     },
   };
