@@ -161,8 +161,12 @@ export async function startAgent(config: AgentConfig, options: StartOptions): Pr
             },
             stops,
           );
-    const registries = httpRegistries({ ca: config.gitlab.ca });
-    stops.push(() => registries.close());
+    const asked = httpRegistries({ ca: config.gitlab.ca });
+    stops.push(() => asked.close());
+    const registries =
+      config.pinSocket === null
+        ? asked
+        : (await import('./executors/docker/local-images.ts')).localImages(config.pinSocket, asked);
     const agent = createAgent({
       receipts,
       gitlabUrl: config.gitlab.url,

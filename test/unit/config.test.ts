@@ -47,6 +47,7 @@ describe('agent.yml', () => {
       file: join(folder, 'agent.yml'),
       gitlab: { url: 'https://gitlab.example.com', ca: null, tokenFile: null },
       receipts: null,
+      pinSocket: null,
       remote: null,
       gateway: { listen: { host: '127.0.0.1', port: 8093 }, drainMs: 55_000 },
       metrics: null,

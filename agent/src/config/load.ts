@@ -77,6 +77,8 @@ export interface AgentConfig extends HubConfig {
   readonly gateway: { readonly listen: ListenAddress; readonly drainMs: number };
   /** Null: nobody on this host asks for receipts, and none are written. */
   readonly receipts: ReceiptsConfig | null;
+  /** Socket of the engine that is asked for images which no registry is; null: none. */
+  readonly pinSocket: string | null;
   /** Null: the agent has no address of its own for whoever watches it. */
   readonly metrics: { readonly listen: ListenAddress } | null;
   /** The hub elsewhere; null: the agent has one of its own. */
@@ -228,6 +230,7 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
     ...shared,
     gateway: { listen: gateway, drainMs: number('gateway.drain') },
     receipts,
+    pinSocket: settings.has('pin.docker_socket') ? path('pin.docker_socket') : null,
     metrics: settings.has('metrics.listen') ? { listen: listen('metrics.listen') } : null,
     remote,
     runners: runners.runners,

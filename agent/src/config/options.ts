@@ -235,6 +235,12 @@ export const OPTIONS: readonly ConfigOption[] = [
     default: '10m',
     range: [10 * SECOND, 24 * HOUR],
   }),
+  // Whoever may use it is root on the host: for hosts that build the images they run, and for no other.
+  option(
+    'pin.docker_socket',
+    'path',
+    'container engine that says what images of this host stand for, where pin_images is on and no registry is asked; it makes the agent root',
+  ),
   option(
     'metrics.listen',
     'listen',

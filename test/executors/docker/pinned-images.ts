@@ -37,7 +37,7 @@ export function pinnedImages(docker: () => Promise<Docker>, startMs: number): vo
       registry = await startFakeRegistry();
       await engine.reach(portOf(`http://${registry.host}`));
       scene = await openScene({
-        extra: `policy: policy.yaml\nreceipts: { socket: receipts.sock, users: '${process.getuid?.() ?? 0}' }`,
+        extra: `policy: policy.yaml\npin: { docker_socket: ${engine.socket} }\nreceipts: { socket: receipts.sock, users: '${process.getuid?.() ?? 0}' }`,
         files: { 'policy.yaml': `pin_images: enforce\nregistries: ["${registry.host}"]\n` },
       });
       runner = new CustomRunner(
@@ -139,6 +139,25 @@ export function pinnedImages(docker: () => Promise<Docker>, startMs: number): vo
       await late.call('cleanup');
       expect(await late.call('prepare')).toMatchObject({ code: SYSTEM_FAILURE });
       expect(registry.asked.length).toBe(asked);
+    });
+
+    it('runs an image that was built on the host by the content that was approved, and holds the job when it is built anew (T5)', async () => {
+      const built = (day: 'monday' | 'tuesday') => engine.run('import', join(folder, day), 'built.test/app:1');
+      const image = { name: 'built.test/app:1', pull_policy: ['never'] };
+      const first = (await built('monday')).trim();
+      const job = await approved(enqueue(image, {}));
+      const second = (await built('tuesday')).trim();
+      expect(await job.call('prepare')).toMatchObject({ code: 0, err: expect.stringContaining(`content ${first}`) });
+      expect(await sees(job)).toBe('monday');
+      const { diff } = await held(enqueue(image, {}));
+      expect(diff.changes).toMatchObject([{ section: 'image', kind: 'changed', before: first, after: second }]);
+
+      // What the host has under a name of a registry that may be asked says nothing.
+      await engine.run('tag', 'built.test/app:1', `${registry.host}/only/here:1`);
+      const { keeps } = await held(enqueue({ name: `${registry.host}/only/here:1` }, {}));
+      expect(keeps.join()).toContain(`nobody could tell what ${registry.host}/only/here:1 stands for`);
+      const { keeps: absent } = await held(enqueue({ name: 'built.test/absent:1' }, {}));
+      expect(absent.join()).toContain('nobody could tell what built.test/absent:1 stands for');
     });
   });
 }
