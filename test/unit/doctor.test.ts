@@ -12,6 +12,7 @@ import {
   unseen,
 } from '../../agent/src/domain/doctor/observation.ts';
 import { placeOf } from '../../agent/src/domain/doctor/words.ts';
+import { lookAtRunnerFile } from '../../agent/src/runners/gitlab/doctor/runner-files.ts';
 import { lookAtSocket } from '../../agent/src/system/host/socket.ts';
 import { ROOT } from '../support/source-files.ts';
 
@@ -58,7 +59,7 @@ const ENTRY: RunnerEntryLook = {
   tlsCa: null,
   usesRouter: false,
   docker: { network: 'host', extraHosts: [], privileged: false, volumes: [] },
-  custom: { prepare: null, run: null },
+  custom: { prepare: null, run: null, calls: {} },
 };
 const withEntry = (change: Partial<RunnerEntryLook>, listen = '127.0.0.1'): Observation => ({
   ...BLIND,
@@ -74,7 +75,11 @@ const brief = (findings: readonly Finding[]): readonly string[] =>
 
 describe('receipts', () => {
   const served = { socket: '/run/holdpoint/receipts.sock', found: { isSocket: true, openFolder: null } };
-  const custom = { executor: 'custom', custom: { prepare: '/usr/bin/holdpoint', run: '/usr/bin/holdpoint' } };
+  const line = (verb: string) => ['/usr/bin/holdpoint', 'executor', verb];
+  const calls = { config: line('config'), prepare: line('prepare'), run: line('run'), cleanup: line('cleanup') };
+  const programs = { prepare: '/usr/bin/holdpoint', run: '/usr/bin/holdpoint' };
+  const custom = { executor: 'custom', custom: { ...programs, calls } };
+  const without = ({ cleanup: _, ...rest }: typeof calls) => ({ ...rest, run: line('cleanup') });
   const with_ = (receipts: SettingsLook['receipts'], change: Partial<RunnerEntryLook>): Observation => {
     const look = withEntry(change);
     return { ...look, settings: { ok: true, value: { ...SETTINGS, receipts } } };
@@ -82,12 +87,18 @@ describe('receipts', () => {
   it.each([
     ['an executor that asks', served, custom, /^ok .*its executor asks for the receipt of each job$/],
     ['one that does not', served, {}, /^warn .*executor "docker" asks for no receipt/],
+    [
+      'one with calls that are others',
+      served,
+      { executor: 'custom', custom: { ...programs, calls: without(calls) } },
+      /^fail .*run calls "\/usr\/bin\/holdpoint executor cleanup", cleanup_exec is not set/,
+    ],
     ['one with nobody to ask', null, custom, /^warn .*has nobody to ask for receipts$/],
     ['neither', null, {}, /^ok .*asks for no receipt$/],
     [
       'a script of somebody’s before each job',
       served,
-      { executor: 'custom', custom: { prepare: '/opt/prepare.sh', run: '/usr/bin/holdpoint' } },
+      { executor: 'custom', custom: { prepare: '/opt/prepare.sh', run: '/usr/bin/holdpoint', calls: {} } },
       /^warn .*prepare_exec \(\/opt\/prepare\.sh\) is not holdpoint/,
     ],
     ['no socket', { ...served, found: null }, custom, /^fail nothing is at receipts\.socket /],
@@ -105,6 +116,24 @@ describe('receipts', () => {
     ],
   ] as const)('%s', (_, receipts, change, says) => {
     expect(brief(of('receipts', with_(receipts, change)))[0]).toMatch(says);
+  });
+
+  it('the section of config.toml that the page of the executor shows is one that asks', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'holdpoint-doctor-custom-'));
+    const page = readFileSync(join(ROOT, 'agent/docs/executor.md'), 'utf8');
+    const toml = /```toml\n([^`]*)```/.exec(page)?.[1] ?? '';
+    const entry = async (text: string) => {
+      writeFileSync(join(folder, 'config.toml'), text);
+      const { entries } = await lookAtRunnerFile(
+        join(folder, 'config.toml'),
+        { runners: [], whole: true },
+        async () => null,
+      );
+      return brief(of('receipts', with_(served, entries[0]!)))[0];
+    };
+    expect(await entry(toml)).toMatch(/^ok .*asks for the receipt of each job$/);
+    expect(await entry(toml.replace('"executor", "cleanup"', '"cleanup"'))).toMatch(/^fail .*cleanup calls/);
+    rmSync(folder, { recursive: true });
   });
 
   it('T25: the folder of a socket is looked at up to the root', () => {

@@ -260,6 +260,9 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
       ...clearTextWarning(text('gitlab.url')),
       ...(remote === null ? [] : idleWarnings(settings)),
       ...plainWarning(shared.hub.plainHttp),
+      ...(settings.has('pin.docker_socket')
+        ? ['pin.docker_socket makes the agent worth root on this host: take it out unless images are built here']
+        : []),
     ],
   };
 }

@@ -84,7 +84,12 @@ export interface RunnerEntryLook {
     readonly volumes: readonly string[];
   };
   /** What `[runners.custom]` calls before a job and for each of its stages. */
-  readonly custom: { readonly prepare: string | null; readonly run: string | null };
+  readonly custom: {
+    readonly prepare: string | null;
+    readonly run: string | null;
+    /** The whole line of each call that is set, by the executor's own word for it: `cleanup`: `holdpoint executor cleanup`. */
+    readonly calls: Readonly<Record<string, readonly string[]>>;
+  };
 }
 
 export interface RunnerFileLook {

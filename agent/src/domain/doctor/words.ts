@@ -70,3 +70,6 @@ export function sizeText(bytes: number): string {
 export function listText(list: readonly string[], most = 5): string {
   return list.length <= most ? list.join(', ') : `${list.slice(0, most).join(', ')} and ${list.length - most} more`;
 }
+
+/** What gitlab-runner calls of a custom executor, as `holdpoint executor` calls its verbs. */
+export const EXECUTOR_CALLS = ['config', 'prepare', 'run', 'cleanup'] as const;

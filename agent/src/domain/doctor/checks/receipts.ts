@@ -1,9 +1,26 @@
 import { answer, fail, ok, type Said, skipped, warn } from '../finding.ts';
 import type { Check, Observation, RunnerEntryLook } from '../observation.ts';
-import { entriesOf, entryText, given, isGuarded, octal } from '../words.ts';
+import { EXECUTOR_CALLS, entriesOf, entryText, given, isGuarded, octal } from '../words.ts';
 
 /** Whether what gitlab-runner calls before a job is a program of ours: what a script of somebody's does cannot be seen from here. */
 const isOurs = (program: string | null) => program !== null && /(^|\/)holdpoint$/.test(program);
+
+const isExecutor = ({ custom }: RunnerEntryLook) => custom.calls.prepare?.[1] === 'executor';
+
+/** Whether each call of the custom executor is the verb of ours: another one would be no failure to gitlab-runner, or too late. */
+function ofCalls(entry: RunnerEntryLook): readonly Said[] {
+  const where = entryText(entry);
+  const { calls } = entry.custom;
+  const mend = 'write the section [runners.custom] as the page of the executor has it';
+  const wrong = EXECUTOR_CALLS.flatMap((call) => {
+    const [program, ...args] = calls[call] ?? [];
+    if (program === undefined) return [`${call}_exec is not set`];
+    const line = [program, ...args].join(' ');
+    return isOurs(program) && args[0] === 'executor' && args[1] === call ? [] : [`${call} calls "${line}"`];
+  });
+  if (wrong.length === 0) return [ok(`${where}: its executor asks for the receipt of each job`)];
+  return [fail(`${where}: ${wrong.join(', ')}: wanted "holdpoint executor" with the verb of each call`, mend)];
+}
 
 function ofEntry(entry: RunnerEntryLook, served: boolean): readonly Said[] {
   const where = entryText(entry);
@@ -24,6 +41,7 @@ function ofEntry(entry: RunnerEntryLook, served: boolean): readonly Said[] {
         'set receipts.socket in agent.yml, and name the user of gitlab-runner under receipts.users',
       ),
     ];
+  if (isOurs(prepare) && isOurs(run) && isExecutor(entry)) return ofCalls(entry);
   if (isOurs(prepare) && isOurs(run)) return [ok(`${where}: its executor asks for the receipt of each job`)];
   const odd = isOurs(prepare) ? `run_exec (${run ?? 'none'})` : `prepare_exec (${prepare ?? 'none'})`;
   return [

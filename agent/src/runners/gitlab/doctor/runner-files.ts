@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { RunnerEntryLook, RunnerFileLook } from '../../../domain/doctor/observation.ts';
+import { EXECUTOR_CALLS } from '../../../domain/doctor/words.ts';
 import { MAX_TOML_CHARS, type RunnerTable, readRunners } from '../config-toml.ts';
 
 /** What is known of the runners of agent.yml; their tokens stay in here. */
@@ -53,7 +54,16 @@ function entryOf(
       privileged: docker.privileged === true,
       volumes: list(docker.volumes),
     },
-    custom: { prepare: text(custom.prepare_exec), run: text(custom.run_exec) },
+    custom: {
+      prepare: text(custom.prepare_exec),
+      run: text(custom.run_exec),
+      calls: Object.fromEntries(
+        EXECUTOR_CALLS.flatMap((call) => {
+          const program = text(custom[`${call}_exec`]);
+          return program === null ? [] : [[call, [program, ...list(custom[`${call}_args`])]]];
+        }),
+      ),
+    },
   };
 }
 
