@@ -62,7 +62,7 @@ export function processOutput(): ProcessOutput {
 }
 
 async function driverOf(
-  { driver, workDir, graceMs, docker, receiptSocket }: ExecutorConfig,
+  { driver, workDir, graceMs, docker, pty, receiptSocket }: ExecutorConfig,
   version: string,
 ): Promise<ExecutorDriver> {
   switch (driver) {
@@ -71,6 +71,10 @@ async function driverOf(
     case 'docker': {
       const { dockerDriver } = await import('./executors/docker/driver.ts');
       return dockerDriver({ ...docker, version }, receiptSocket === null ? [] : [receiptSocket]);
+    }
+    case 'pty': {
+      const { ptyDriver } = await import('./executors/pty/driver.ts');
+      return ptyDriver({ ...pty, workDir, graceMs, receiptSocket, version });
     }
     default:
       return driver satisfies never;

@@ -10,7 +10,7 @@ const TIB = 2 ** 40;
 export const EXECUTOR_OPTIONS: readonly ConfigOption[] = [
   option('driver', 'choice', 'what runs the jobs; dummy isolates nothing and is for demos', {
     required: true,
-    choices: ['docker', 'dummy'],
+    choices: ['docker', 'pty', 'dummy'],
   }),
   // Off is for a trial, or for a host that is guarded otherwise; each job log says so.
   option('receipts', 'choice', 'whether a job runs only with a receipt of the gateway', {
@@ -30,7 +30,7 @@ export const EXECUTOR_OPTIONS: readonly ConfigOption[] = [
     unit: 'folder',
   }),
   option('cache_dir', 'path', "where the cache is in the job's container", { default: '/cache', unit: 'folder' }),
-  option('work_dir', 'path', 'folder of the driver dummy for working copies', {
+  option('work_dir', 'path', 'folder of the drivers pty and dummy for working copies', {
     default: '/var/lib/holdpoint-executor',
     unit: 'folder',
   }),
@@ -113,5 +113,41 @@ export const EXECUTOR_OPTIONS: readonly ConfigOption[] = [
   option('docker.service_wait', 'duration', 'how long services have to come up before the job goes on', {
     default: '30s',
     range: [0, HOUR],
+  }),
+  option(
+    'pty.users',
+    'text',
+    'users that jobs run as, one job at a time each, with blanks between: names, or uid:gid; needed by driver pty',
+  ),
+  option('pty.trust', 'choice', 'whether jobs may run as root, as the user of gitlab-runner or of the agent', {
+    default: 'nobody',
+    choices: ['nobody', 'jobs-may-do-what-that-user-may'],
+  }),
+  option('pty.term', 'text', 'what TERM says of the terminal', { default: 'xterm-256color' }),
+  option('pty.window', 'text', 'size of the terminal, columns x rows', { default: '120x40' }),
+  option('pty.path', 'text', 'PATH of jobs', {
+    default: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  }),
+  option('pty.memory', 'size', 'memory of a job; refused where no control group can hold it', {
+    range: [8 * MIB, 64 * TIB],
+  }),
+  option('pty.cpus', 'text', 'processors of a job, e.g. 1.5; refused where no control group can hold it', {
+    unit: 'number',
+  }),
+  option('pty.pids', 'integer', 'processes and threads of a job', { default: '1024', range: [8, 1_000_000] }),
+  option('pty.files', 'integer', 'open files of each process', { default: '4096', range: [16, 1_000_000] }),
+  option('pty.file_size', 'size', 'size of the largest file that a job can write; without it any', {
+    range: [MIB, 64 * TIB],
+  }),
+  option('pty.disk_size', 'size', 'size of all folders of a job, which then lie in memory; without it the disk', {
+    range: [MIB, TIB],
+  }),
+  option('pty.new_privileges', 'choice', 'whether set-user-id programs like sudo count', {
+    default: 'refuse',
+    choices: ['refuse', 'allow'],
+  }),
+  option('pty.limits', 'choice', 'auto: control groups where they can be made; ulimits: none', {
+    default: 'auto',
+    choices: ['auto', 'ulimits'],
   }),
 ];

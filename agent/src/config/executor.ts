@@ -6,7 +6,7 @@ import type { ConfigSources } from './sources.ts';
 /** Everything `holdpoint executor` is told; paths are absolute, durations milliseconds, sizes bytes. */
 export interface ExecutorConfig {
   readonly file: string | null;
-  readonly driver: 'docker' | 'dummy';
+  readonly driver: 'docker' | 'pty' | 'dummy';
   /** Path of the socket that is asked for receipts; null only where the file says `receipts: off`. */
   readonly receiptSocket: string | null;
   readonly receiptWaitMs: number;
@@ -41,6 +41,22 @@ export interface ExecutorConfig {
     readonly cache: 'none' | 'project';
     readonly serviceWaitMs: number;
   };
+  readonly pty: {
+    readonly users: readonly string[];
+    readonly mayBeTrusted: boolean;
+    readonly term: string;
+    readonly columns: number;
+    readonly rows: number;
+    readonly path: string;
+    readonly memoryBytes: number | null;
+    readonly cpus: number | null;
+    readonly pids: number;
+    readonly files: number;
+    readonly fileBytes: number | null;
+    readonly diskBytes: number | null;
+    readonly newPrivileges: boolean;
+    readonly limits: 'auto' | 'ulimits';
+  };
 }
 
 const PULL = ['always', 'if-not-present', 'never'] as const;
@@ -68,15 +84,28 @@ export function loadExecutorConfig(sources: ConfigSources): ExecutorConfig {
       refuse(key, 'wanted an absolute path like /builds');
     return place;
   };
+  const shaped = (key: string, wanted: RegExp, shape: string): string => {
+    if (!wanted.test(text(key))) refuse(key, `found ${JSON.stringify(text(key))}, wanted ${shape}`);
+    return text(key);
+  };
+  const window = () => {
+    const [, columns, rows] = /^([1-9]\d{0,3})x([1-9]\d{0,3})$/.exec(text('pty.window')) ?? [];
+    if (columns === undefined) refuse('pty.window', 'wanted columns x rows, like 120x40');
+    return { columns: Number(columns ?? 1), rows: Number(rows ?? 1) };
+  };
   const pull = text('docker.pull') as PullPolicy;
   const allowed = words(
     'docker.allowed_pull',
     /^(always|if-not-present|never)$/,
     PULL.join(', '),
   ) as readonly PullPolicy[];
-  const cpus = orNull('docker.cpus');
-  if (cpus !== null && (!/^\d{1,4}(\.\d{1,3})?$/.test(cpus) || Number(cpus) < 0.01))
-    refuse('docker.cpus', 'wanted a number like 2 or 1.5, at least 0.01');
+  const cpusOf = (key: string): number | null => {
+    const cpus = orNull(key);
+    if (cpus !== null && (!/^\d{1,4}(\.\d{1,3})?$/.test(cpus) || Number(cpus) < 0.01))
+      refuse(key, 'wanted a number like 2 or 1.5, at least 0.01');
+    return cpus === null ? null : Number(cpus);
+  };
+  const sizeOf = (key: string): number | null => (settings.has(key) ? number(key) : null);
   const capability = /^[A-Z][A-Z_]{2,40}$/;
   const config: ExecutorConfig = {
     file,
@@ -99,7 +128,7 @@ export function loadExecutorConfig(sources: ConfigSources): ExecutorConfig {
       allowedPull: allowed.length === 0 ? [pull] : allowed,
       network: text('docker.network') as ExecutorConfig['docker']['network'],
       memoryBytes: number('docker.memory'),
-      cpus: cpus === null ? null : Number(cpus),
+      cpus: cpusOf('docker.cpus'),
       pids: number('docker.pids'),
       readOnlyRoot: text('docker.root') === 'read-only',
       tmpBytes: number('docker.tmp_size'),
@@ -113,7 +142,23 @@ export function loadExecutorConfig(sources: ConfigSources): ExecutorConfig {
       cache: text('docker.cache') as ExecutorConfig['docker']['cache'],
       serviceWaitMs: number('docker.service_wait'),
     },
+    pty: {
+      users: words('pty.users', /^([a-z_][a-zA-Z0-9._-]{0,62}\$?|\d{1,10}:\d{1,10})$/, 'names of users, or uid:gid'),
+      mayBeTrusted: text('pty.trust') === 'jobs-may-do-what-that-user-may',
+      term: shaped('pty.term', /^[a-zA-Z0-9._+-]{1,64}$/, 'a name like xterm-256color'),
+      ...window(),
+      path: shaped('pty.path', /^\/[^:\s]*(:\/[^:\s]*)*$/, 'absolute folders with colons between'),
+      memoryBytes: sizeOf('pty.memory'),
+      cpus: cpusOf('pty.cpus'),
+      pids: number('pty.pids'),
+      files: number('pty.files'),
+      fileBytes: sizeOf('pty.file_size'),
+      diskBytes: sizeOf('pty.disk_size'),
+      newPrivileges: text('pty.new_privileges') === 'allow',
+      limits: text('pty.limits') as ExecutorConfig['pty']['limits'],
+    },
   };
+  if (config.driver === 'pty' && config.pty.users.length === 0) read.missing('pty.users');
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
 }

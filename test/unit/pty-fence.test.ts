@@ -1,0 +1,59 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, it } from 'vitest';
+import { fenceHost, makeFence, outOfMemory, scopeArgs } from '../../agent/src/executors/pty/fence.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'holdpoint-fence-'));
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+const LIMITS = { memoryBytes: 64 * 2 ** 20, cpus: 1.5, pids: 100, limits: 'auto' } as const;
+
+/** Files as a kernel with these controllers shows them in a new group. */
+function group(controllers: string): string {
+  const own = join(folder, 'holdpoint', '1-a');
+  mkdirSync(own, { recursive: true });
+  writeFileSync(join(own, 'cgroup.controllers'), `${controllers}\n`);
+  return own;
+}
+
+it('writes every limit that a control group of version 2 can hold, and says which (T25)', async () => {
+  const own = group('cpuset cpu io memory pids');
+  const fence = await makeFence({ mount: folder, systemd: false }, '1-a', LIMITS);
+  expect(fence).toEqual({ kind: 'cgroup', folder: own, holds: ['memory', 'cpu', 'processes'] });
+  const read = (name: string) => readFileSync(join(own, name), 'utf8');
+  expect([read('memory.max'), read('memory.swap.max'), read('cpu.max'), read('pids.max')]).toEqual([
+    '67108864',
+    '0',
+    '150000 100000',
+    '100',
+  ]);
+  writeFileSync(join(own, 'memory.events'), 'low 0\noom 3\noom_kill 2\n');
+  expect(await outOfMemory(own)).toBe(2);
+});
+
+it('refuses a limit that was asked for and that no controller holds, and is content without', async () => {
+  group('hugetlb');
+  const host = { mount: folder, systemd: false };
+  await expect(makeFence(host, '1-a', LIMITS)).rejects.toThrow('pty.memory and pty.cpus cannot be held on this host');
+  const fence = await makeFence(host, '1-a', { ...LIMITS, memoryBytes: null, cpus: null });
+  expect([fence.kind, fence.holds]).toEqual(['cgroup', []]);
+  expect((await makeFence(host, '1-a', { ...LIMITS, memoryBytes: null, cpus: null, limits: 'ulimits' })).kind).toBe(
+    'none',
+  );
+});
+
+it('leaves groups to systemd where that has them all, and nowhere else', () => {
+  mkdirSync(folder, { recursive: true });
+  const mounts = (text: string) => {
+    writeFileSync(join(folder, 'mounts'), text);
+    return fenceHost(join(folder, 'mounts'), folder);
+  };
+  const root = process.getuid!() === 0;
+  expect(mounts('cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n')).toEqual({ mount: '/sys/fs/cgroup', systemd: root });
+  // Controllers of the older version: a scope would hold nothing.
+  expect(mounts('cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n').systemd).toBe(false);
+  expect(mounts('proc /proc proc rw 0 0\n')).toEqual({ mount: null, systemd: false });
+  expect(scopeArgs('1-a', LIMITS).join(' ')).toBe(
+    'systemd-run --scope --quiet --collect --slice=system.slice --unit=holdpoint-1-a.scope -p TasksMax=100 -p MemoryMax=67108864 -p MemorySwapMax=0 -p CPUQuota=150% --',
+  );
+});
