@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { fencedPids, killFenced } from './fence.ts';
@@ -35,30 +36,40 @@ export function asUser({ uid, gid, name }: JobUser, newPrivileges: boolean): rea
 
 interface Seen {
   readonly pid: number;
-  readonly session: number;
   readonly uids: readonly number[];
 }
 
-async function look(pid: number): Promise<Seen | null> {
+function look(pid: number): Seen | null {
   try {
-    const [stat, status] = await Promise.all([
-      readFile(`/proc/${pid}/stat`, 'utf8'),
-      readFile(`/proc/${pid}/status`, 'utf8'),
-    ]);
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (fields[0] === 'Z' || fields[0] === 'X') return null;
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    if (/^State:\s+[ZX]/m.test(status)) return null;
     // All four: a set-user-id program is the job's as well.
     const uids = (/^Uid:\s+(.*)$/m.exec(status)?.[1] ?? '').split(/\s+/).map(Number);
-    return { pid, session: Number(fields[3]), uids };
+    return { pid, uids };
   } catch {
     return null;
   }
 }
 
-async function allProcesses(): Promise<readonly Seen[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
-  const seen = await Promise.all(pids.filter((pid) => pid !== process.pid).map(look));
-  return seen.filter((each) => each !== null);
+/** Without waiting in between: the kernel has these files at hand, and a list that is old misses what was forked since. */
+function allProcesses(): readonly Seen[] {
+  const pids = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+  return pids
+    .filter((pid) => pid !== process.pid)
+    .map(look)
+    .filter((each) => each !== null);
+}
+
+/** Session that a process is in (setsid(2)); null where it is gone. */
+function sessionOf(pid: number): number | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3]);
+  } catch {
+    return null;
+  }
 }
 
 /** Where the user is shared: what has the session's home, and what lives in a terminal of one that has. */
@@ -73,16 +84,16 @@ async function marked(all: readonly Seen[], { user, home }: Belongings): Promise
       ),
     ),
   );
-  const sessions = new Set(own.filter((_, index) => has[index]).map(({ session }) => session));
-  const ownSession = all.find(({ pid }) => pid === process.ppid)?.session;
-  if (ownSession !== undefined) sessions.delete(ownSession);
-  return own.filter(({ session }, index) => has[index] || sessions.has(session)).map(({ pid }) => pid);
+  const sessions = new Set(own.filter((_, index) => has[index]).map(({ pid }) => sessionOf(pid)));
+  sessions.delete(sessionOf(process.pid));
+  sessions.delete(null);
+  return own.filter(({ pid }, index) => has[index] || sessions.has(sessionOf(pid))).map(({ pid }) => pid);
 }
 
 /** Every process of a session that is there now. */
 export async function pidsOf(of: Belongings): Promise<readonly number[]> {
   const fenced = (await Promise.all(of.groups.map(fencedPids))).flat();
-  const all = await allProcesses();
+  const all = allProcesses();
   const alive = new Set(all.map(({ pid }) => pid));
   const theirs = of.user.alone
     ? all.filter(({ uids }) => uids.includes(of.user.uid)).map(({ pid }) => pid)
