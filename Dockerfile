@@ -15,7 +15,8 @@ RUN printf 'holdpoint:x:8093:8093::/var/lib/holdpoint:/usr/sbin/nologin\n' >>/et
  && printf 'holdpoint:x:8093:\n' >>/etc/group \
  && install -d -o 8093 -g 8093 -m 0700 /var/lib/holdpoint \
  && install -d -m 0755 /etc/holdpoint
-ENV NODE_ENV=production
+# Agent or hub: each container has one volume.
+ENV NODE_ENV=production HOLDPOINT_STATE_DIR=/var/lib/holdpoint
 USER 8093:8093
 # The one place that is written to: the rest may be read-only (docker run --read-only).
 VOLUME /var/lib/holdpoint

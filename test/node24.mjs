@@ -1,7 +1,7 @@
 // npm run test:node24: the suites on the Node that the packages bring, instead of the one on this machine. In a copy of the clone, since
 // native modules are built for one Node: there they are those of the Debian package. Arguments go to vitest, e.g. test/unit.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** Those that meet the runtime: sockets, streams, crypto, the database, processes. The page and Debian's tools do not. */
 const SUITES = ['test/unit', 'test/contract', 'test/gateway', 'test/hub', 'test/e2e', 'test/hostile'];
 const work = mkdtempSync(join(tmpdir(), 'holdpoint-node24-'));
+// Some tests run this Node as another user, who must find it.
+chmodSync(work, 0o755);
 
 function run(command, args, options = {}) {
   const done = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });

@@ -1,15 +1,15 @@
 /** Composition root of `doctor`: gathers what can be seen of this host, GitLab and the hub; the checks themselves are pure. */
-import { randomBytes } from 'node:crypto';
-import { accessSync, constants, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { request } from 'node:http';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type HubToAsk, lookAtHub } from './cli/hub-look.ts';
 import type { Parts } from './cli/parts.ts';
 import { lookAtPolicy } from './cli/policy-look.ts';
-import { type AgentConfig, loadConfig } from './config/load.ts';
-import { ConfigError, problemLine } from './config/problems.ts';
-import { readSecretFile } from './config/secret-file.ts';
+import { AGENT_FILE, HUB_FILE } from './config/file-kinds.ts';
+import { type AgentConfig, type HubConfig, loadConfig, loadHubConfig } from './config/load.ts';
 import type { ConfigSources } from './config/sources.ts';
+import { type Lenient, ownerOf, readLeniently, tokenIn, wantedFiles } from './doctor-config.ts';
+import { HUB_ELSEWHERE, lookAtHubParts, NO_HUB_PARTS, observeHub } from './doctor-hub.ts';
 import { type Observation, type RunnerFileLook, type Seen, seen, unseen } from './domain/doctor/observation.ts';
 import { isGuarded } from './domain/doctor/words.ts';
 import { lookAtGitlab } from './runners/gitlab/doctor/gitlab-look.ts';
@@ -18,20 +18,10 @@ import { lookAtSameTags } from './runners/gitlab/doctor/same-tags.ts';
 import { lookAtAccounts } from './system/host/accounts.ts';
 import { lookAtBackup } from './system/host/backup.ts';
 import { lookAtDisk, lookAtStateDir, lookAtSync } from './system/host/disk.ts';
-import { lookAtFiles, type WantedFile } from './system/host/files.ts';
+import { lookAtFiles } from './system/host/files.ts';
 import { lookAtProcesses } from './system/host/processes.ts';
 import { lookAtSocket } from './system/host/socket.ts';
 import { VERSION } from './version.ts';
-
-/** A configuration as far as this user may read it. */
-interface Lenient {
-  readonly config: AgentConfig | null;
-  /** Files with secrets that this user may not read. */
-  readonly hidden: readonly string[];
-  readonly faults: readonly string[];
-  /** Without a configuration: this user may not read the file itself. */
-  readonly isClosed: boolean;
-}
 
 /** What is to be looked at, and by whom. */
 export interface DoctorOptions {
@@ -39,63 +29,17 @@ export interface DoctorOptions {
   readonly of: { readonly config: AgentConfig } | { readonly sources: ConfigSources };
   /** Files of gitlab-runner; empty: where it keeps them, and those of the runners that run. */
   readonly runnerConfigs: readonly string[];
+  /** hub.yml of a hub by itself that is to be looked at; null: the agent, unless this host has a hub.yml alone. */
+  readonly hubConfig?: string | null;
   /** Null: there is no hub to ask, since the agent itself looks. */
-  readonly hub: ((config: AgentConfig | null) => HubToAsk) | null;
+  readonly hub: ((config: HubConfig | null) => HubToAsk) | null;
   readonly parts: Pick<Parts, 'policies' | 'payloads'>;
   readonly now: () => number;
   /** Where the host shows itself; others in tests only. */
   readonly roots?: { readonly proc: string; readonly etc: string; readonly home: string };
 }
 
-const CLOSED = 'this user may not read it';
 const GATEWAY_MS = 5_000;
-
-function isClosed(path: string): boolean {
-  try {
-    accessSync(path, constants.R_OK);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ENOENT';
-  }
-}
-
-/** The configuration although a secret of it cannot be read or stands open to others: what else is wrong is looked at all the same. */
-function readLeniently(sources: ConfigSources): Lenient {
-  const hidden: string[] = [];
-  const open: string[] = [];
-  const readSecret: typeof readSecretFile = (path, written) => {
-    const reading = readSecretFile(path, written);
-    if (reading.ok) return reading;
-    if (isClosed(path)) hidden.push(path);
-    else open.push(reading.message);
-    // Any word will do that is nobody's token: it is compared with others and sent nowhere.
-    return { ok: true, value: `unseen-${randomBytes(16).toString('hex')}` };
-  };
-  try {
-    return { config: loadConfig({ ...sources, readSecret }), hidden, faults: open, isClosed: false };
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    // What is missing from a file that cannot be read is no mistake of anybody's.
-    const closed = error.problems.find(({ path, message }) => path === '' && message.includes(CLOSED));
-    const faults = closed === undefined ? error.problems.map(problemLine) : [problemLine(closed)];
-    return { config: null, hidden, faults, isClosed: closed !== undefined };
-  }
-}
-
-/** A token of a file, where it may be read and is good. */
-function tokenIn(path: string | null): string | null {
-  if (path === null) return null;
-  const reading = readSecretFile(path, path);
-  return reading.ok ? reading.value : null;
-}
-
-function ownerOf(path: string): number | null {
-  try {
-    return statSync(path).uid;
-  } catch {
-    return null;
-  }
-}
 
 /** False for what is not there; what may not be seen is. */
 function isThere(path: string): boolean {
@@ -105,6 +49,12 @@ function isThere(path: string): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code !== 'ENOENT';
   }
+}
+
+/** Nobody has named a file, there is none of an agent, and there is one of a hub. */
+function isHubAlone({ flags, env }: ConfigSources, hubFile: string): boolean {
+  const isNamed = flags.config !== undefined || (env.HOLDPOINT_CONFIG ?? '') !== '';
+  return !isNamed && isThere(hubFile) && !isThere(join(dirname(hubFile), basename(AGENT_FILE.defaultFile)));
 }
 
 /** What answers where the gateway should. */
@@ -132,7 +82,7 @@ function lookAtGateway({ host, port }: AgentConfig['gateway']['listen']): Promis
   );
 }
 
-function settingsOf({ config, faults, isClosed: hidden }: Lenient): Observation['settings'] {
+function settingsOf({ config, faults, isClosed: hidden }: Lenient<AgentConfig>): Observation['settings'] {
   if (config === null) return { ok: false, problems: faults, hidden };
   const { file, gitlab, gateway, stateDir, runners, receipts, warnings } = config;
   return {
@@ -154,33 +104,29 @@ function settingsOf({ config, faults, isClosed: hidden }: Lenient): Observation[
   };
 }
 
-function wantedFiles(config: AgentConfig, runnerFiles: readonly RunnerFileLook[]): readonly WantedFile[] {
-  const rules = [
-    { path: config.file, what: 'the configuration' },
-    { path: config.policy, what: 'the policy' },
-    { path: config.principals, what: 'the list of people' },
-  ];
-  const secret = config.secretFiles.map(({ path, what }) => ({ path, what, kind: 'secret' as const }));
-  return [
-    ...secret,
-    ...rules.flatMap(({ path, what }) =>
-      path === null || secret.some((one) => one.path === path) ? [] : [{ path, what, kind: 'rules' as const }],
-    ),
-    ...runnerFiles
-      .filter(({ problem, entries }) => problem === null && entries.length > 0)
-      .map(({ path }) => ({ path, what: 'configuration of gitlab-runner', kind: 'runner' as const })),
-  ];
-}
-
 /** Gathers everything that the checks look at. Changes nothing but a small file in state_dir, which it removes. */
 export async function observe(options: DoctorOptions): Promise<Observation> {
   const { of, parts, now } = options;
   const home = ('sources' in of ? of.sources.env.HOME : undefined) ?? '/root';
   const roots = options.roots ?? { proc: '/proc', etc: '/etc', home };
-  const lenient: Lenient =
-    'config' in of ? { config: of.config, hidden: [], faults: [], isClosed: false } : readLeniently(of.sources);
+  const hubFile = join(roots.etc, 'holdpoint', basename(HUB_FILE.defaultFile));
+  const hubConfig = options.hubConfig ?? ('sources' in of && isHubAlone(of.sources, hubFile) ? hubFile : null);
+  if (hubConfig !== null && 'sources' in of && options.hub !== null) {
+    const sources = { ...of.sources, flags: { ...of.sources.flags, config: hubConfig } };
+    return observeHub({ lenient: readLeniently(sources, loadHubConfig), hub: options.hub, parts, now, roots });
+  }
+  const lenient: Lenient<AgentConfig> =
+    'config' in of
+      ? { config: of.config, hidden: [], faults: [], isClosed: false }
+      : readLeniently(of.sources, loadConfig);
   const { config } = lenient;
-  const base = { now: now(), version: VERSION, settings: settingsOf(lenient) };
+  const base = {
+    of: 'agent' as const,
+    hubBeside: options.hub !== null && isThere(hubFile) ? hubFile : null,
+    now: now(),
+    version: VERSION,
+    settings: settingsOf(lenient),
+  };
   const accounts = lookAtAccounts(roots.etc);
   const agentUid = config === null ? null : ownerOf(config.stateDir);
   const processes = lookAtProcesses({ proc: roots.proc, agentUid, except: process.pid, homes: accounts.homes });
@@ -221,6 +167,10 @@ export async function observe(options: DoctorOptions): Promise<Observation> {
       gateway: without(),
       policy: without(),
       sameTags: without(),
+      store: without(),
+      certificates: without(),
+      signIn: without(),
+      channels: without(),
       hub: options.hub === null ? without() : await lookAtHub(options.hub(null), now),
     };
   }
@@ -253,5 +203,6 @@ export async function observe(options: DoctorOptions): Promise<Observation> {
     hub,
     policy,
     sameTags,
+    ...(config.remote !== null ? HUB_ELSEWHERE : options.hub === null ? NO_HUB_PARTS : await lookAtHubParts(config)),
   };
 }

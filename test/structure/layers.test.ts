@@ -28,6 +28,8 @@ const MAY: Record<string, readonly string[] | 'anything'> = {
   cli: ['domain', 'wire', 'config'],
   'version.ts': [],
   'doctor.ts': 'anything',
+  'doctor-config.ts': 'anything',
+  'doctor-hub.ts': 'anything',
   'setup.ts': 'anything',
   'wiring.ts': 'anything',
   'wiring-hub.ts': 'anything',

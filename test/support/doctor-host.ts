@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   chownSync,
   mkdirSync,
   mkdtempSync,
@@ -78,6 +79,8 @@ function giveAway(path: string): void {
 export async function openDoctorHost(): Promise<DoctorHost> {
   const gitlab = await startFakeGitlab();
   const folder = mkdtempSync(join(tmpdir(), 'holdpoint-doctor-'));
+  // The user of the agent goes through it to what is its own.
+  chmodSync(folder, 0o711);
   const [gatewayPort, hubPort] = [await freePort(), await freePort()];
   const realToken = gitlab.runnerToken('prod-deployer-01');
   const gatewayToken = `glrt-${'0a1b2c'.repeat(8)}`;

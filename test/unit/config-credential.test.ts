@@ -39,6 +39,21 @@ describe('credential:NAME in a setting that names a file', () => {
     expect(() => load('credential:runner.token', { CREDENTIALS_DIRECTORY: given })).toThrow(/runners\[0\]\.token_file/);
   });
 
+  it('is found by whoever runs a command by hand where our unit takes it from, and only there', () => {
+    credential('runner.token', 'glrt-of-the-unit');
+    credential('gitlab.token', 'glpat-of-the-unit');
+    const sources = { flags: { config: 'agent.yml' }, cwd: folder };
+    expect(() => load('credential:runner.token')).toThrow(/cannot read/);
+    expect(loadConfig({ ...sources, env: {}, credentials: [join(folder, 'none'), given] }).runners[0]?.token).toBe(
+      'glrt-of-the-unit',
+    );
+    // What systemd gave comes first: a process of a unit has what its unit says and nothing else.
+    const empty = join(folder, 'empty');
+    mkdirSync(empty);
+    const ofUnit = { ...sources, env: { CREDENTIALS_DIRECTORY: empty }, credentials: [given] };
+    expect(() => loadConfig(ofUnit)).toThrow(/cannot read "credential:runner\.token"/);
+  });
+
   it.each(['../agent.yml', '..', '/etc/passwd', '', 'a b'])('does not lead out of the folder: %j', (name) => {
     expect(filePath(`credential:${name}`, folder, { CREDENTIALS_DIRECTORY: given })).toBe(join(given, 'no-such-name'));
   });

@@ -19,6 +19,8 @@ import { ROOT } from '../support/source-files.ts';
 const closed = unseen('closed to this user', 'run it as root');
 /** A host on which nothing can be seen. */
 const BLIND: Observation = {
+  of: 'agent',
+  hubBeside: null,
   now: Date.parse('2026-11-22T10:00:00Z'),
   version: '1.2.3',
   settings: { ok: false, problems: ['agent.yml: this user may not read it'], hidden: true },
@@ -36,6 +38,10 @@ const BLIND: Observation = {
   hub: closed,
   policy: closed,
   sameTags: closed,
+  store: closed,
+  certificates: closed,
+  signIn: closed,
+  channels: closed,
 };
 const SETTINGS: SettingsLook = {
   file: '/etc/holdpoint/agent.yml',

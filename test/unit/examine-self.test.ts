@@ -8,6 +8,8 @@ import type { Log } from '../../agent/src/ports/log.ts';
 const HOUR = 3_600_000;
 const closed = unseen('closed', null);
 const host = (problems: readonly string[] = []): Observation => ({
+  of: 'agent',
+  hubBeside: null,
   now: 0,
   version: '1',
   settings: { ok: false, problems, hidden: problems.length === 0 },
@@ -25,6 +27,10 @@ const host = (problems: readonly string[] = []): Observation => ({
   hub: closed,
   policy: closed,
   sameTags: closed,
+  store: closed,
+  certificates: closed,
+  signIn: closed,
+  channels: closed,
 });
 
 /** An agent's side, with a clock that is turned by hand. */

@@ -171,8 +171,10 @@ export interface DoctorRequest {
   readonly sources: ConfigSources;
   /** Files of gitlab-runner; empty: where it keeps them. */
   readonly runnerConfigs: readonly string[];
-  /** The hub to ask, given what agent.yml says; null where that cannot be read. */
-  readonly hub: (config: AgentConfig | null) => HubToAsk;
+  /** hub.yml of a hub by itself that is to be looked at; null: the agent, unless this host has a hub.yml alone. */
+  readonly hubConfig: string | null;
+  /** The hub to ask, given what agent.yml or hub.yml says; null where that cannot be read. */
+  readonly hub: (config: AgentConfig | HubConfig | null) => HubToAsk;
   readonly now: () => number;
 }
 

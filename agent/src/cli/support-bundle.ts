@@ -168,7 +168,7 @@ export async function gather(io: Io, parts: Parts, hub: HubClient, wishes: Bundl
     const done = await parts.run([
       'doctor',
       '--json',
-      ...(wishes.config === undefined ? [] : ['--config', wishes.config]),
+      ...(wishes.config === undefined ? [] : [kind === HUB_FILE ? '--hub-config' : '--config', wishes.config]),
     ]);
     if (done === null) throw new HoldpointError('not_found', 'this version has no command "doctor"');
     return done.out === '' ? done.err : done.out;

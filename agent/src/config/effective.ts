@@ -7,6 +7,7 @@ import { readSecretFile } from './secret-file.ts';
 import { readSettings } from './settings.ts';
 import { runnerEntries } from './shape.ts';
 import type { ConfigSources } from './sources.ts';
+import { withUnitCredentials } from './unit-credentials.ts';
 
 /** A configuration as it may be shown: every option with where it comes from, nothing secret in it. */
 export interface EffectiveConfig {
@@ -26,7 +27,8 @@ export interface EffectiveConfig {
 }
 
 /** Reads flags, environment and file as the process would that has this kind; what is wrong is told and not thrown. */
-export function effectiveConfig(sources: ConfigSources, kind: FileKind): EffectiveConfig {
+export function effectiveConfig(given: ConfigSources, kind: FileKind): EffectiveConfig {
+  const sources = withUnitCredentials(given, kind);
   const { file, yaml, settings, problems } = readSettings(sources, kind);
   const found: string[] = [];
   const options = kind.options.map((option) => {

@@ -8,6 +8,8 @@ export interface FileKind {
   readonly options: readonly ConfigOption[];
   /** True where `runners[]` stands in it. */
   readonly runners: boolean;
+  /** Where the credentials of our unit are, the likeliest first: those of a unit that runs, and those that it is given. Empty without a unit. */
+  readonly credentials: readonly string[];
   /** True where its options are none of agent.yml's. */
   readonly ownTable: boolean;
 }
@@ -32,7 +34,11 @@ const OF_BOTH: readonly string[] = [
   'log.format',
 ];
 
+/** A hub by itself runs as a user of its own, who cannot look into the state of an agent on the same host. */
+const HUB_STATE_DIR = '/var/lib/holdpoint-hub';
+
 function hubOption(option: ConfigOption): ConfigOption {
+  if (option.key === 'state_dir') return { ...option, default: HUB_STATE_DIR };
   if (!option.key.startsWith('hub.')) return { ...option, also: null };
   const written = option.key.slice('hub.'.length);
   const filled = option.default?.replaceAll('{hub.', '{') ?? null;
@@ -50,6 +56,7 @@ export const AGENT_FILE: FileKind = {
   defaultFile: DEFAULT_CONFIG_FILE,
   options: OPTIONS,
   runners: true,
+  credentials: ['/run/credentials/holdpoint-agent.service', '/etc/holdpoint/credentials'],
   ownTable: false,
 };
 
@@ -59,6 +66,7 @@ export const HUB_FILE: FileKind = {
   defaultFile: '/etc/holdpoint/hub.yml',
   options: OPTIONS.filter(isOfHub).map(hubOption),
   runners: false,
+  credentials: ['/run/credentials/holdpoint-hub.service', '/etc/holdpoint/hub-credentials'],
   ownTable: false,
 };
 
@@ -68,6 +76,7 @@ export const EXECUTOR_FILE: FileKind = {
   defaultFile: '/etc/holdpoint/executor.yml',
   options: EXECUTOR_OPTIONS,
   runners: false,
+  credentials: [],
   ownTable: true,
 };
 

@@ -15,6 +15,7 @@ import { readSettings, type Settings } from './settings.ts';
 import type { ConfigSources, Setting } from './sources.ts';
 import { systemErrorWords } from './system-error.ts';
 import { besideUsual, type CaConfig, certificates, type TlsConfig, tlsConfig } from './tls.ts';
+import { withUnitCredentials } from './unit-credentials.ts';
 
 /** Where the hub's store is. */
 export type StoreConfig =
@@ -147,7 +148,7 @@ function readShared(
   const oidc = isApart ? null : oidcConfig({ settings, text, path }, problems);
   const notify = isApart
     ? []
-    : notifyChannels(read.yaml, kind, file === null ? '.' : dirname(file), read.env, problems);
+    : notifyChannels(read.yaml, kind, file === null ? '.' : dirname(file), read.env, problems, readSecret);
   const noted = notify.find((channel) => channel.kind === 'gitlab');
   if (noted !== undefined && !settings.has('hub.gitlab_token_file')) {
     const message = `missing: channel ${noted.name} writes notes of merge requests with that token`;
@@ -204,7 +205,8 @@ function readShared(
 }
 
 /** Reads flags, environment and agent.yml; throws ConfigError (`bad_config`) with every problem at once. */
-export function loadConfig(sources: ConfigSources): AgentConfig {
+export function loadConfig(given: ConfigSources): AgentConfig {
+  const sources = withUnitCredentials(given, AGENT_FILE);
   const read = readSettings(sources, AGENT_FILE);
   const { settings, text, number, path, listen, problems, file, yaml } = read;
   const remote = remoteHub(read);
@@ -268,9 +270,10 @@ export function loadConfig(sources: ConfigSources): AgentConfig {
 }
 
 /** Reads flags, environment and hub.yml; throws ConfigError (`bad_config`) with every problem at once. */
-export function loadHubConfig(sources: ConfigSources): HubConfig {
+export function loadHubConfig(given: ConfigSources): HubConfig {
+  const sources = withUnitCredentials(given, HUB_FILE);
   const read = readSettings(sources, HUB_FILE);
-  const shared = readShared(read, HUB_FILE, false);
+  const shared = readShared(read, HUB_FILE, false, sources.readSecret);
   throwThem(read.problems, HUB_FILE);
   return {
     ...shared,

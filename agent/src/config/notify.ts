@@ -74,6 +74,7 @@ export function notifyChannels(
   folder: string,
   env: Readonly<Record<string, string | undefined>>,
   problems: ConfigProblem[],
+  readSecret: typeof readSecretFile = readSecretFile,
 ): readonly ChannelConfig[] {
   const tree = file.tree as { hub?: { notify?: unknown } | null; notify?: unknown } | null;
   const [list, base] = kind.name === 'agent.yml' ? [tree?.hub?.notify, ['hub', 'notify']] : [tree?.notify, ['notify']];
@@ -86,7 +87,7 @@ export function notifyChannels(
     };
     const full = (path: string): string => filePath(path, folder, env);
     const secret = (key: string, path: string): string => {
-      const reading = readSecretFile(full(path), path);
+      const reading = readSecret(full(path), path);
       if (!reading.ok) refuse(key, reading.message);
       return full(path);
     };

@@ -30,8 +30,8 @@ export interface Settings {
 
 /** Reads flags, environment and one kind of file; what is wrong is in `problems`. */
 export function readSettings(sources: ConfigSources, kind: FileKind): Settings {
-  // hub.yml writes some defaults in its own words; what they are stands in the table of all.
-  const table = kind.ownTable ? kind.options : OPTIONS;
+  // hub.yml writes some defaults in its own words; what they are stands in the table of all, and all that is its own is state_dir.
+  const table = kind.ownTable ? kind.options : [...kind.options.filter(({ key }) => key === 'state_dir'), ...OPTIONS];
   const optionOf = (key: string): ConfigOption => table.find((option) => option.key === key)!;
   const defaultOf = (key: string): string => optionOf(key).default ?? '';
   const problems: ConfigProblem[] = [];

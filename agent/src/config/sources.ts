@@ -19,6 +19,8 @@ export interface ConfigSources {
   readonly cwd: string;
   /** How files with secrets are read; default {@link readSecretFile}. Another in `doctor` alone, which looks at what it may not use. */
   readonly readSecret?: typeof readSecretFile;
+  /** Folders of credentials where systemd has given this process none; default: those of the kind of file, as our unit has them. */
+  readonly credentials?: readonly string[];
   /** Read when neither flag nor variable names a file; default: that of the kind of file. */
   readonly defaultFile?: string;
 }

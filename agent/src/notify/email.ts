@@ -102,30 +102,46 @@ export function mailOf(notices: readonly Notice[], base: string, to: string, fro
   };
 }
 
+function transportOf(config: EmailConfig, ca: string | null, password: () => string | null) {
+  const { host, port, security, username } = config;
+  const pass = username === null ? null : password();
+  if (username !== null && pass === null) throw new NotSent('its password cannot be read', { again: true });
+  return createTransport({
+    host,
+    port,
+    secure: security === 'tls',
+    requireTLS: security === 'starttls',
+    ignoreTLS: security === 'none',
+    ...(username === null || pass === null ? {} : { auth: { user: username, pass } }),
+    tls: { minVersion: 'TLSv1.2', ...(ca === null ? {} : { ca }) },
+    connectionTimeout: CONNECT_MS,
+    greetingTimeout: CONNECT_MS,
+    socketTimeout: SOCKET_MS,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+}
+
+/** Speaks with the mail server up to the sign-in, and sends nothing. Rejects with NotSent as a mail would. */
+export async function reachEmail(config: EmailConfig, ca: string | null, password: () => string | null): Promise<void> {
+  const transport = transportOf(config, ca, password);
+  try {
+    await transport.verify();
+  } catch (error) {
+    throw refused(error);
+  } finally {
+    transport.close();
+  }
+}
+
 /** Mail by SMTP. `password` is read at each use. */
 export function openEmail(config: EmailConfig, ca: string | null, password: () => string | null): Channel {
-  const { name, host, port, security, from, username } = config;
   return {
-    name,
+    name: config.name,
     async send({ target, notices, base }) {
-      const pass = username === null ? null : password();
-      if (username !== null && pass === null) throw new NotSent('its password cannot be read', { again: true });
-      const transport = createTransport({
-        host,
-        port,
-        secure: security === 'tls',
-        requireTLS: security === 'starttls',
-        ignoreTLS: security === 'none',
-        ...(username === null || pass === null ? {} : { auth: { user: username, pass } }),
-        tls: { minVersion: 'TLSv1.2', ...(ca === null ? {} : { ca }) },
-        connectionTimeout: CONNECT_MS,
-        greetingTimeout: CONNECT_MS,
-        socketTimeout: SOCKET_MS,
-        disableFileAccess: true,
-        disableUrlAccess: true,
-      });
+      const transport = transportOf(config, ca, password);
       try {
-        await transport.sendMail(mailOf(notices, base, target, from));
+        await transport.sendMail(mailOf(notices, base, target, config.from));
       } catch (error) {
         throw refused(error);
       } finally {

@@ -136,6 +136,22 @@ export async function snapshot(path: string, to: string): Promise<number> {
   }
 }
 
+/** The newest step of the schema of a file that is only read; 0 where nothing is in it. Throws `store_unavailable` in words. */
+export function schemaIn(path: string): number {
+  let database: Database.Database | null = null;
+  try {
+    database = new Database(path, { readonly: true, timeout: OPEN_TIMEOUT_MS });
+    const tables = "select count(*) as tables from sqlite_master where type = 'table' and name = 'schema_version'";
+    if (rowsOf<{ tables: number }>(database, tables)[0]?.tables !== 1) return 0;
+    const [row] = rowsOf<{ version: number }>(database, 'select max(version) as version from schema_version');
+    return Number(row?.version ?? 0);
+  } catch (cause) {
+    throw translated(faultsOf(path), cause);
+  } finally {
+    database?.close();
+  }
+}
+
 /** Makes the copy of a store that is older than retention one that can give space back: only an empty file takes that by a word. */
 function ableToGiveBack(path: string): void {
   const copy = new Database(path);

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { titleOf } from '../../domain/doctor/examine.ts';
 import { type Finding, type FindingStatus, tallyOf } from '../../domain/doctor/finding.ts';
+import { HoldpointError } from '../../domain/errors.ts';
 import { printable } from '../../domain/printable.ts';
 import { agentSourcesBesideHub, withAgentConfig } from '../config-flags.ts';
 import { DEFAULT_HUB_URL, hubToAsk, withHub } from '../connect.ts';
@@ -22,12 +23,22 @@ function lineOf({ status, message, mend }: Finding, title: string, brush: Paint)
 
 async function run(command: Command, context: CommandContext): Promise<void> {
   const { io, json, parts, exitWith } = context;
-  const { runnerConfig = [] } = command.opts<{ runnerConfig?: string[] }>();
+  const { runnerConfig = [], hubConfig } = command.opts<{ runnerConfig?: string[]; hubConfig?: string }>();
+  if (hubConfig !== undefined && (command.opts().config !== undefined || runnerConfig.length > 0))
+    throw new HoldpointError(
+      'bad_usage',
+      '--hub-config is of a hub by itself, --config and --runner-config of an agent: ask for one of them',
+    );
   const findings = await parts.doctor({
     sources: agentSourcesBesideHub(command, context),
     runnerConfigs: runnerConfig.map((path) => resolve(io.cwd, path)),
+    hubConfig: hubConfig === undefined ? null : resolve(io.cwd, hubConfig),
     hub: (config) => {
-      if (config?.remote != null) return hubToAsk(command, io, config.remote.url);
+      if (config !== null && 'remote' in config && config.remote !== null)
+        return hubToAsk(command, io, config.remote.url);
+      // Its certificate is for that name, and not for the address that it listens on.
+      if (config?.hub.tls != null && config.hub.externalUrl !== null)
+        return hubToAsk(command, io, config.hub.externalUrl);
       const { host, port } = config?.hub.listen ?? { host: '', port: 0 };
       const to = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.includes(':') ? `[${host}]` : host;
       return hubToAsk(
@@ -54,6 +65,7 @@ async function run(command: Command, context: CommandContext): Promise<void> {
 export function define(command: Command, context: CommandContext): void {
   withHub(withAgentConfig(command))
     .option('--runner-config <file...>', 'config.toml of gitlab-runner (default: where it keeps it)')
+    .option('--hub-config <file>', 'hub.yml: look at a hub by itself (by itself where the host has no agent.yml)')
     .addHelpText(
       'after',
       `

@@ -1,5 +1,7 @@
 import { redactTokens } from '../redact.ts';
 import { backup } from './checks/backup.ts';
+import { certificate } from './checks/certificate.ts';
+import { channels } from './checks/channels.ts';
 import { clock } from './checks/clock.ts';
 import { cloneUrl } from './checks/clone-url.ts';
 import { configuration } from './checks/configuration.ts';
@@ -20,10 +22,12 @@ import { runnerToken } from './checks/runner-token.ts';
 import { sameTags } from './checks/same-tags.ts';
 import { sameUser } from './checks/same-user.ts';
 import { secretFiles } from './checks/secret-files.ts';
+import { signIn } from './checks/sign-in.ts';
 import { stateDir } from './checks/state-dir.ts';
+import { store } from './checks/store.ts';
 import { sync } from './checks/sync.ts';
 import { version } from './checks/version.ts';
-import type { Finding } from './finding.ts';
+import { type Answer, type Finding, skipped } from './finding.ts';
 import type { Check, Observation } from './observation.ts';
 
 /** Every check, in the order in which people are told: first whether it guards, then whether it can be got around, then whether it lasts. */
@@ -48,7 +52,11 @@ export const CHECKS: readonly Check[] = [
   disk,
   sync,
   backup,
+  store,
   hub,
+  certificate,
+  signIn,
+  channels,
   policy,
   policyTests,
   version,
@@ -58,13 +66,20 @@ export const CHECKS: readonly Check[] = [
 export function examine(observation: Observation, checks: readonly Check[] = CHECKS): readonly Finding[] {
   // What people named their runners and files is quoted: none of it may be a token (T24).
   return checks.flatMap((check) =>
-    check.look(observation).map(({ status, message, mend }) => ({
+    answerOf(check, observation).map(({ status, message, mend }) => ({
       check: check.id,
       status,
       message: redactTokens(message),
       mend: mend === null ? null : redactTokens(mend),
     })),
   );
+}
+
+/** A check that is about agents says so where there is none, rather than nothing. */
+function answerOf(check: Check, look: Observation): Answer {
+  return look.of === 'hub' && check.notOfHub !== null
+    ? [skipped(check.notOfHub, 'run "holdpoint doctor" on the host of each agent')]
+    : check.look(look);
 }
 
 /** What a check is called; one of a newer agent by its id. */

@@ -13,11 +13,12 @@ export type Seen<T> =
 export const seen = <T>(value: T): Seen<T> => ({ seen: true, value });
 export const unseen = (why: string, mend: string | null = null): Seen<never> => ({ seen: false, why, mend });
 
-/** What agent.yml, flags and environment say, without what is secret. */
+/** What agent.yml or hub.yml, flags and environment say, without what is secret. */
 export interface SettingsLook {
   readonly file: string | null;
   readonly gitlabUrl: string;
-  readonly gateway: { readonly host: string; readonly port: number };
+  /** Null: a hub by itself, which has none. */
+  readonly gateway: { readonly host: string; readonly port: number } | null;
   readonly stateDir: string;
   readonly runners: readonly {
     readonly name: string;
@@ -164,6 +165,44 @@ export interface BackupLook {
   readonly sinceMs: number;
 }
 
+/** Where the hub keeps everything. */
+export interface StoreLook {
+  /** Path or address, without a password. */
+  readonly name: string;
+  /** The schema that this program writes. */
+  readonly wanted: number;
+  readonly state:
+    | {
+        readonly outcome: 'open';
+        /** Newest step of its schema; 0: nothing is in it yet. */
+        readonly schema: number;
+        /** Version of the database server; null for SQLite. */
+        readonly server: string | null;
+        /** It takes reads alone. */
+        readonly readOnly: boolean;
+      }
+    | { readonly outcome: 'absent' }
+    /** In words, with the way out. */
+    | { readonly outcome: 'away'; readonly why: string };
+}
+
+/** A certificate that people and agents are shown when they come to the hub. */
+export interface CertificateLook {
+  /** Its file, or the address where it is shown. */
+  readonly where: string;
+  /** Epoch ms. */
+  readonly fromMs: number;
+  readonly untilMs: number;
+  /** The name that people use, and whether it stands in the certificate; null without such a name. */
+  readonly name: { readonly host: string; readonly covered: boolean } | null;
+}
+
+/** Something elsewhere that the hub speaks with; `problem`: why it cannot, null when it can. */
+export interface ReachLook {
+  readonly name: string;
+  readonly problem: string | null;
+}
+
 export interface HubLook {
   readonly url: string;
   readonly ready: 'ok' | 'degraded' | 'not_ready';
@@ -211,6 +250,10 @@ export interface SameTagsLook {
 }
 
 export interface Observation {
+  /** Whose host it is: an agent's (with its hub in it or elsewhere), or that of a hub by itself. */
+  readonly of: 'agent' | 'hub';
+  /** A hub.yml on the host of an agent, which nobody has asked to look at. */
+  readonly hubBeside: string | null;
   /** Epoch ms. */
   readonly now: number;
   /** Version of this program. */
@@ -219,7 +262,7 @@ export interface Observation {
   readonly settings:
     | { readonly ok: true; readonly value: SettingsLook }
     | { readonly ok: false; readonly problems: readonly string[]; readonly hidden: boolean };
-  /** User id of the agent: the owner of state_dir; null while there is none. */
+  /** User id of the agent, or of the hub by itself: the owner of state_dir; null while there is none. */
   readonly agentUid: number | null;
   readonly gitlab: Seen<GitlabLook>;
   readonly runnerFiles: Seen<readonly RunnerFileLook[]>;
@@ -234,6 +277,11 @@ export interface Observation {
   readonly hub: Seen<HubLook>;
   readonly policy: Seen<PolicyLook>;
   readonly sameTags: Seen<readonly SameTagsLook[]>;
+  readonly store: Seen<StoreLook>;
+  readonly certificates: Seen<readonly CertificateLook[]>;
+  /** Null: nobody signs in with OpenID Connect. */
+  readonly signIn: Seen<ReachLook | null>;
+  readonly channels: Seen<readonly ReachLook[]>;
 }
 
 /** One thing that is looked for. */
@@ -245,5 +293,7 @@ export interface Check {
   readonly means: string;
   /** False: only the command can look, the agent itself does not. */
   readonly agent: boolean;
+  /** Why it is not made on the host of a hub by itself; null: it is. */
+  readonly notOfHub: string | null;
   look(observation: Observation): Answer;
 }

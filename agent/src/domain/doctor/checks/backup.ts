@@ -19,6 +19,7 @@ export const backup: Check = {
   means:
     'With the disk go approvals, the audit, and the keys without which no approved digest with a hidden value is found again. Told by what "holdpoint backup" leaves in state_dir; a backup that is made in another way is not seen.',
   agent: true,
+  notOfHub: null,
   look: (look) =>
     given(look.backup, ({ lastAt, sinceMs }): Answer => {
       const mend = 'run "holdpoint backup --out FOLDER" every day, and keep what it makes on another machine';

@@ -20,6 +20,7 @@ export const clock: Check = {
   means:
     'Approvals, sign-ins and tokens end by time, and an audit is read by it. Measured by the Date header of the answers of GitLab and of the hub.',
   agent: true,
+  notOfHub: null,
   look({ gitlab, hub }) {
     const found: Said[] = [];
     if (gitlab.seen && gitlab.value.outcome === 'answered' && gitlab.value.skewMs !== null)

@@ -50,6 +50,7 @@ export const cloneUrl: Check = {
   means:
     "The gateway serves no git. Without clone_url, submodules get their credentials for the wrong address; and where the gateway is asked over TLS, git in the job trusts the gateway's authority instead of GitLab's.",
   agent: true,
+  notOfHub: 'runners ask the gateways of agents, on their hosts',
   look: (look) =>
     given(look.runnerFiles, () =>
       answer(

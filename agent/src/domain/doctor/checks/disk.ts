@@ -14,11 +14,12 @@ export const disk: Check = {
   means:
     'A job is taken from GitLab only once it lies on disk: with a full disk none is taken in. Memory loses parked jobs with a restart, and SQLite does not keep its word on network file systems.',
   agent: true,
+  notOfHub: null,
   look: (look) =>
     given(look.disk, ({ path, freeBytes, totalBytes, freeFiles, kind }): Answer => {
       const found: Said[] = [];
       const room = `${path} has ${sizeText(freeBytes)} of ${sizeText(totalBytes)} free`;
-      const mend = 'free some, or move state_dir to a larger disk (with the agent stopped)';
+      const mend = `free some, or move state_dir to a larger disk (with the ${look.of} stopped)`;
       if (freeBytes < FAIL_BYTES) found.push(fail(room, mend));
       else if (freeBytes < WARN_BYTES) found.push(warn(room, mend));
       if (freeFiles < WARN_FILES)

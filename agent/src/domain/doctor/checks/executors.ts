@@ -68,6 +68,7 @@ export const executors: Check = {
   means:
     'A job that is root on this host, or sees its docker socket or the files of the agent, can replace the gate. A shell executor keeps its work tree between jobs; a runner that is not gated runs anything beside the agent.',
   agent: true,
+  notOfHub: 'jobs run on the hosts of agents',
   look: (look) =>
     given(look.runnerFiles, () =>
       answer(

@@ -7,9 +7,10 @@ export const gateway: Check = {
   title: 'Gateway',
   means: 'Without the gateway a guarded runner gets no job at all: nothing runs unapproved, and nothing runs.',
   agent: false,
+  notOfHub: 'a hub has no gateway; each of its agents has one',
   look: (look) =>
     given(look.gateway, (found): Answer => {
-      const { host, port } = look.settings.ok ? look.settings.value.gateway : { host: '', port: 0 };
+      const { host, port } = (look.settings.ok ? look.settings.value.gateway : null) ?? { host: '', port: 0 };
       const where = `${host}:${port}`;
       switch (found) {
         case 'ours':

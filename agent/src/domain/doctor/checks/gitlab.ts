@@ -51,8 +51,9 @@ export const gitlab: Check = {
   id: 'gitlab',
   title: 'GitLab',
   means:
-    'Everything that the runner says goes on to GitLab. A certificate of an unknown authority, for another name or out of date are told apart, since each has its own mend; so is an address that only redirects.',
+    'Everything that the runner says goes on to GitLab, and the hub asks it who people are and what became of jobs. A certificate of an unknown authority, for another name or out of date are told apart, since each has its own mend; so is an address that only redirects.',
   agent: true,
+  notOfHub: null,
   look: (look) =>
     given(look.gitlab, (found): Answer => {
       const url = look.settings.ok ? shownUrl(look.settings.value.gitlabUrl) : 'GitLab';

@@ -8,8 +8,12 @@ export const hub: Check = {
   means:
     'Decisions are made on the hub and reach the agents over the link. Its own word (/readyz) says whether jobs wait because of something; its list of agents needs a token.',
   agent: false,
-  look: (look) =>
-    given(look.hub, ({ url, ready, problems, agents }) => {
+  notOfHub: null,
+  look: (look) => {
+    // Beside an agent its hub may well be stopped; a host that is there for the hub alone has one that runs.
+    if (look.of === 'hub' && !look.hub.seen)
+      return [fail(look.hub.why, 'systemctl start holdpoint-hub; its log says why it does not run')];
+    return given(look.hub, ({ url, ready, problems, agents }) => {
       const found: Said[] = [];
       const text = problems.join('; ');
       if (ready === 'not_ready')
@@ -33,5 +37,6 @@ export const hub: Check = {
       return answer(found.some(({ status }) => status !== 'skipped') ? found : [ok(`${url} is ready`), ...found], () =>
         ok(`${url} is ready`),
       );
-    }),
+    });
+  },
 };

@@ -64,6 +64,7 @@ export const jobNetwork: Check = {
   means:
     'Artifacts and logs of artifacts are sent from inside the job to the url of config.toml. In a container 127.0.0.1 is the container itself, on another machine it is that machine.',
   agent: true,
+  notOfHub: 'jobs run on the hosts of agents',
   look: (look) =>
     given(look.runnerFiles, () =>
       answer(

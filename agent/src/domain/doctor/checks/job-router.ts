@@ -8,6 +8,7 @@ export const jobRouter: Check = {
   means:
     'With FF_USE_JOB_ROUTER a runner asks GitLab where to get its jobs and would then get them past the gateway. The gateway says that there is no router, so the runner falls back to asking it; the flag is one mistake away from a bypass.',
   agent: true,
+  notOfHub: 'runners ask the gateways of agents, on their hosts',
   look: (look) =>
     given(look.runnerFiles.seen || look.processes.seen ? seen(true) : look.runnerFiles, () => {
       const mend = 'take FF_USE_JOB_ROUTER out of feature_flags, environment and the unit of gitlab-runner';

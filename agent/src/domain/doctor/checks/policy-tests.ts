@@ -7,6 +7,7 @@ export const policyTests: Check = {
   title: 'Tests of the policy',
   means: 'Cases (*.test.yaml beside the policy) say what a policy must do: who may approve, what waits, what passes.',
   agent: true,
+  notOfHub: null,
   look: (look) =>
     given(look.policy, ({ file, tests }) => {
       const cases = tests.reduce((sum, each) => sum + each.cases, 0);

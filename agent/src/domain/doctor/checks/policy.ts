@@ -8,6 +8,7 @@ export const policy: Check = {
   means:
     'A policy with a mistake is not used: the last good one stays in force, and after a restart there is none to fall back to. Rules that nobody meets, or that ask for less by a name that pushers choose, are warnings.',
   agent: true,
+  notOfHub: null,
   look: (look) =>
     given(look.policy, ({ file, errors, warnings }) =>
       answer(

@@ -75,6 +75,7 @@ export const receipts: Check = {
   means:
     'A runner with the real token and GitLab’s own address never asks the gateway. An executor that asks the agent for a receipt runs nothing of it; one that does not is only as good as what config.toml says.',
   agent: true,
+  notOfHub: 'receipts are written by agents, on their hosts',
   look(observation) {
     const served = observation.settings.ok && observation.settings.value.receipts !== null;
     return given(observation.runnerFiles, () => {

@@ -17,8 +17,9 @@ export const rootWays: Check = {
   id: 'root_ways',
   title: 'Ways to root',
   means:
-    'A member of the group docker is root by one command, and so is whom sudo lets. If that is the user that jobs run as, every job can read the keys of the agent and take its place. Other members are told, so that they are known.',
+    'A member of the group docker is root by one command, and so is whom sudo lets. If that is the user that jobs run as, every job can read the keys of agent or hub and take its place. Other members are told, so that they are known.',
   agent: true,
+  notOfHub: null,
   look: (look) =>
     given(look.accounts, ({ docker, sudo }) => {
       const jobs = jobUsers(look);
@@ -57,7 +58,7 @@ export const rootWays: Check = {
         ok(
           admins.length === 0
             ? 'nobody becomes root by the group docker or by sudo'
-            : `root by sudo, and so able to read the agent's keys: ${listText(admins)}`,
+            : `root by sudo, and so able to read the ${look.of}'s keys: ${listText(admins)}`,
         ),
       );
     }),

@@ -7,7 +7,7 @@ function leadsHere(entry: RunnerEntryLook, look: Observation): 'yes' | 'no' | 'm
   if (!look.settings.ok) return 'maybe';
   const { gateway, gitlabUrl } = look.settings.value;
   const place = placeOf(entry.url);
-  if (place === null) return 'no';
+  if (place === null || gateway === null) return 'no';
   const gitlab = placeOf(gitlabUrl);
   if (gitlab !== null && gitlab.host === place.host && gitlab.port === place.port) return 'no';
   const sameHost =
@@ -19,9 +19,8 @@ function leadsHere(entry: RunnerEntryLook, look: Observation): 'yes' | 'no' | 'm
 }
 
 function said(entry: RunnerEntryLook, look: Observation): Said {
-  const where = look.settings.ok
-    ? `http://${look.settings.value.gateway.host}:${look.settings.value.gateway.port}`
-    : '';
+  const gateway = look.settings.ok ? look.settings.value.gateway : null;
+  const where = gateway === null ? '' : `http://${gateway.host}:${gateway.port}`;
   const mend = `set url = "${where}" for it ("holdpoint init" shows the change and makes it), or list it in agent.yml with protected: false`;
   const url = shownUrl(entry.url ?? 'no address');
   switch (leadsHere(entry, look)) {
@@ -45,6 +44,7 @@ export const runnerAddress: Check = {
   means:
     'A runner whose config.toml names GitLab itself as its url takes jobs past the gate. Each [[runners]] entry is looked at; one whose token agent.yml does not know counts as protected.',
   agent: true,
+  notOfHub: 'runners ask the gateways of agents, on their hosts',
   look: (look) =>
     given(look.runnerFiles, (files) => {
       const broken = files.filter(({ problem }) => problem !== null);

@@ -45,6 +45,7 @@ export const runnerToken: Check = {
   means:
     'Whoever can read a config.toml with the real token can start a runner elsewhere that takes the same jobs past the gate. With a gateway token a copied file is worth nothing; a backup from before still is.',
   agent: true,
+  notOfHub: 'tokens of runners lie on the hosts of their agents',
   look: (look) =>
     given(look.runnerFiles, (files) =>
       answer(

@@ -35,6 +35,7 @@ export const sameTags: Check = {
   means:
     'GitLab gives a job to any runner that has its tags. One that does not ask the gateway, with the tags of a guarded one, is a way around the gate that needs no attack. Asked with gitlab.token_file.',
   agent: true,
+  notOfHub: 'whom a runner has as a twin is asked on the host of its agent, which knows the runner',
   look: (look) =>
     given(look.sameTags, (guarded) =>
       answer(guarded.flatMap(said), () => ok('no runner of this host is guarded, so none has a twin')),

@@ -4,20 +4,22 @@ import { given, listText, userText } from '../words.ts';
 
 export const sameUser: Check = {
   id: 'same_user',
-  title: 'User of the agent',
+  title: 'User of its own',
   means:
-    "A process of the same user can read the agent's memory, its keys and its state. gitlab-runner, and whom it runs jobs as, must be somebody else; root can always.",
+    'A process of the same user can read the memory of agent or hub, its keys and its state. gitlab-runner, and whom it runs jobs as, must be somebody else; root can always.',
   agent: true,
+  notOfHub: null,
   look: (look) =>
     given(look.processes, ({ runners, sameUser: others }) => {
       const { agentUid } = look;
-      if (agentUid === null) return [skipped('the agent has not run yet: its user is seen once state_dir is there')];
+      const whose = `the ${look.of}`;
+      if (agentUid === null) return [skipped(`${whose} has not run yet: its user is seen once state_dir is there`)];
       const agent = userText(agentUid, look);
       const found: Said[] = [];
       if (agentUid === 0)
         found.push(
           warn(
-            'the agent runs as root: whatever is wrong with it is wrong with the host',
+            `${whose} runs as root: whatever is wrong with it is wrong with the host`,
             'give it a user of its own; the unit of this program has one',
           ),
         );
@@ -26,8 +28,8 @@ export const sameUser: Check = {
         if ((uid === agentUid && uid !== 0) || jobs) {
           found.push(
             fail(
-              `gitlab-runner, process ${pid}, ${jobs ? 'runs jobs' : 'runs'} as ${agent}, the user of the agent: a job can read keys and approve itself`,
-              'give the agent a user of its own (systemd/holdpoint.sysusers), and chown state_dir and its files to it',
+              `gitlab-runner, process ${pid}, ${jobs ? 'runs jobs' : 'runs'} as ${agent}, the user of ${whose}: a job can read keys and approve itself`,
+              `give ${whose} a user of its own (systemd/holdpoint.sysusers), and chown state_dir and its files to it`,
             ),
           );
         }
@@ -37,7 +39,7 @@ export const sameUser: Check = {
         found.push(
           warn(
             `other processes run as ${agent}: ${listText(foreign.map(({ pid, name }) => `${name} (${pid})`))}`,
-            'they can read keys and memory of the agent: let them run as somebody else',
+            `they can read keys and memory of ${whose}: let them run as somebody else`,
           ),
         );
       }

@@ -38,15 +38,16 @@ export const secretFiles: Check = {
   id: 'secret_files',
   title: 'Secrets and rules',
   means:
-    'Token files, keys and the runner configuration must be readable by the agent (or root) alone; policy and principals may be read, but whoever can change them decides who approves. Folders count too: who may write there exchanges the file.',
+    'Token files, keys and the runner configuration must be readable by the agent or the hub (or root) alone; policy and principals may be read, but whoever can change them decides who approves. Folders count too: who may write there exchanges the file.',
   agent: true,
+  notOfHub: null,
   look: (look) =>
     given(look.files, ({ there, hidden }) =>
       answer(
         [
           ...there.flatMap((file) => said(file, look)),
           ...hidden.map((path) =>
-            skipped(`${path} is not seen by this user`, 'run doctor as root or as the user of the agent'),
+            skipped(`${path} is not seen by this user`, `run doctor as root or as the user of the ${look.of}`),
           ),
         ],
         () => ok(`${there.length} files: nobody else can read a secret or change a rule`),

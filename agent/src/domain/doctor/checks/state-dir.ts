@@ -6,8 +6,9 @@ export const stateDir: Check = {
   id: 'state_dir',
   title: 'State folder',
   means:
-    'Parked jobs (sealed), the keys that open them and the database lie in state_dir. The agent does not start when others may look into it.',
+    'Parked jobs (sealed), the keys that open them and the database lie in state_dir. Neither agent nor hub starts when others may look into it.',
   agent: true,
+  notOfHub: null,
   look: (look) =>
     given(look.stateDir, ({ mode, uid }): Answer => {
       const path = look.settings.ok ? look.settings.value.stateDir : 'state_dir';

@@ -12,6 +12,7 @@ export const sync: Check = {
   means:
     'Each parked job and each decision is synced to disk before it is answered. Measured with a small file in state_dir that is written, synced and removed: the one thing that doctor writes.',
   agent: true,
+  notOfHub: null,
   look: (look) =>
     given(look.sync, ({ medianMs, worstMs }): Answer => {
       const text = `a sync takes ${medianMs.toFixed(1)} ms (the slowest of some ${worstMs.toFixed(1)} ms)`;

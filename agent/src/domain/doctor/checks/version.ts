@@ -8,6 +8,7 @@ export const version: Check = {
   means:
     'They speak to each other; an older one may lack what a newer one asks for. After an upgrade each has to be started again.',
   agent: false,
+  notOfHub: null,
   look: (look) =>
     given(look.hub, ({ url, version: theirs, agents }) => {
       const found: Said[] = [];
