@@ -112,6 +112,7 @@ gateway: { listen: 127.0.0.1:${gatewayPort} }
 hub: { listen: 127.0.0.1:${hubPort} }
 principals: principals.yaml
 keys: { seal: credential:seal.key }
+receipts: { socket: /run/holdpoint/receipts.sock, users: games, mode: '0666' }
 runners:
   - { name: prod-deployer-01, token_file: credential:prod-deployer-01.token, protected: true }
 `,
@@ -158,6 +159,40 @@ runners:
     const log = await machine.sh(`journalctl --no-pager -o cat -u ${AGENT}`);
     const first = /HOLDPOINT_TOKEN=(hp_[A-Za-z0-9_-]+)/.exec(log)?.[1] ?? '';
     ({ token: maria } = await cli<{ token: string }>('token create --user maria --scope read approve admin', first));
+  });
+
+  it('T26: tells receipts to whom the kernel names, under everything that its unit takes from it', async () => {
+    const receipts = (user: string) =>
+      machine.sh(`setpriv --reuid=${user} --regid=${user} --clear-groups holdpoint receipt list 2>&1; echo "exit $?"`);
+    expect(await machine.sh('stat -c "%a %F" /run/holdpoint /run/holdpoint/receipts.sock')).toBe(
+      '711 directory\n666 socket\n',
+    );
+    expect(await receipts('games')).toMatch(/exit 0\n$/);
+    expect(await receipts('mail')).toMatch(/receipts\.users[\s\S]*exit [1-9]\n$/);
+  });
+
+  it('brings the native parts that executors need, and they run on its Node', async () => {
+    const program = `
+      const { spawn } = require('node-pty'), koffi = require('koffi'), Docker = require('dockerode');
+      const pid = koffi.load('libc.so.6').func('int getpid()')();
+      new Docker({ socketPath: '/none' }).ping().catch((error) => {
+        const shell = spawn('/bin/sh', ['-c', 'test -t 1 && echo a terminal'], {});
+        shell.onData((text) => console.log([pid === process.pid, error.code, text.trim()].join()));
+      });`;
+    machine.write('/root/natives.cjs', program);
+    const out = await machine.sh('cd /usr/lib/holdpoint && NODE_PATH=node_modules bin/node /root/natives.cjs');
+    expect(out.trim()).toBe('true,ENOENT,a terminal');
+    expect(await machine.sh('holdpoint executor --help')).toContain('prepare');
+  });
+
+  it('is looked at by doctor as it is: credentials of the unit are found, and nothing has to be mended', async () => {
+    const { findings } = JSON.parse(await machine.sh('holdpoint doctor --json', true)) as {
+      findings: { check: string; status: string; message: string }[];
+    };
+    const of = (check: string) => findings.filter((one) => one.check === check);
+    for (const check of ['configuration', 'gateway', 'secret_files', 'state_dir', 'store', 'same_user'])
+      expect([check, of(check).map(({ status }) => status)]).toEqual([check, ['ok']]);
+    await machine.sh('setpriv --reuid=holdpoint --clear-groups holdpoint backup --out /tmp/backup');
   });
 
   it('refuses no connection while it is started anew, and keeps what is parked (T30)', async () => {
@@ -253,6 +288,15 @@ runners: []
     expect(await property('StatusText', 'holdpoint-hub.service')).toBe(`hub http://127.0.0.1:${port}`);
     expect(await ask(port, '/readyz')).toBe(200);
     expect(await machine.sh('stat -c "%a %U" /var/lib/holdpoint-hub/hub.sqlite')).toBe('600 holdpoint-hub\n');
+    const { findings } = JSON.parse(
+      await machine.sh('holdpoint doctor --hub-config /etc/holdpoint/hub.yml --json', true),
+    ) as { findings: { check: string; status: string; message: string }[] };
+    // Where the unit keeps it, though neither file nor flag says so.
+    expect(findings.find(({ check }) => check === 'store')).toMatchObject({
+      status: 'ok',
+      message: expect.stringContaining('/var/lib/holdpoint-hub/hub.sqlite answers'),
+    });
+    await machine.sh('setpriv --reuid=holdpoint-hub --clear-groups holdpoint backup --hub --out /tmp/hub-backup');
     const others = 'setpriv --reuid=holdpoint-hub --clear-groups ls /var/lib/holdpoint /var/lib/holdpoint-two';
     expect(await machine.sh(others, true)).toMatch(/Permission denied[\s\S]*Permission denied/);
     await Promise.all([machine.sh('systemctl restart holdpoint-hub.service'), ask(port, '/healthz')]);
