@@ -1,11 +1,9 @@
 import { generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Signer } from '../../agent/src/domain/dsse.ts';
-import { reconnectDelayMs } from '../../agent/src/link/backoff.ts';
-import { createLinkClient, type LinkClientOptions, linkUrl } from '../../agent/src/link/client.ts';
+import { createLinkClient, type LinkClientOptions } from '../../agent/src/link/client.ts';
 import type { Gatekeeper, HubPush } from '../../agent/src/ports/gatekeeper.ts';
 import { readPayload } from '../../agent/src/runners/gitlab/configuration.ts';
 import { createClock } from '../../agent/src/system/clock.ts';
@@ -479,27 +477,5 @@ describe('a link that drops', () => {
     await until('the end', () => one.closes.length === 1);
     expect([link.connected(), one.sockets.length]).toEqual([false, 1]);
     await expect(link.sync([])).rejects.toMatchObject({ code: 'hub_unreachable' });
-  });
-
-  it('waits longer each time, up to half a minute, never all agents alike', () => {
-    fc.assert(
-      fc.property(fc.nat({ max: 1_000 }), fc.double({ min: 0, max: 1, noNaN: true }), (attempt, random) => {
-        const wait = reconnectDelayMs(attempt, random);
-        expect(wait).toBeGreaterThanOrEqual(0);
-        expect(wait).toBeLessThanOrEqual(Math.min(30_000, 250 * 2 ** attempt));
-      }),
-    );
-    expect(reconnectDelayMs(3, 0.2)).not.toBe(reconnectDelayMs(3, 0.7));
-  });
-});
-
-describe('the address of the link', () => {
-  it.each([
-    ['http://hub:8094', 'ws://hub:8094/api/v1/link'],
-    ['https://hub.example.com/', 'wss://hub.example.com/api/v1/link'],
-    ['wss://hub.example.com/api/v1/link', 'wss://hub.example.com/api/v1/link'],
-    ['https://x.example.com/holdpoint', 'wss://x.example.com/holdpoint/api/v1/link'],
-  ])('of %s is %s', (given, link) => {
-    expect(linkUrl(given)).toBe(link);
   });
 });
