@@ -88,6 +88,11 @@ const NEEDS = [
     },
     { what: 'busybox-static', debian: 'busybox-static', variable: 'BUSYBOX_PATH', paths: ['/bin/busybox'] },
   ].map((need) => ({ suite: 'test/executors/docker', root: true, ...need })),
+  ...[
+    { what: 'podman', debian: 'podman', variable: 'PODMAN_PATH', paths: ['/usr/bin/podman'] },
+    { what: 'runc', debian: 'runc', variable: 'RUNC_PATH', paths: ['/usr/sbin/runc', '/usr/bin/runc'] },
+    { what: 'busybox-static', debian: 'busybox-static', variable: 'BUSYBOX_PATH', paths: ['/bin/busybox'] },
+  ].map((need) => ({ suite: 'test/packages/podman', root: true, ...need })),
   {
     suite: 'test/packages/docker',
     what: 'docker-compose',

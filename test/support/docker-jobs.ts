@@ -12,8 +12,8 @@ export interface Engine {
   run(...args: string[]): Promise<string>;
 }
 
-/** Brings the image of the tests' jobs, under two names, and services that come up in every way, and do not. */
-export async function jobImages(engine: Engine): Promise<void> {
+/** Brings the image of the tests' jobs, under two names, and services that come up in every way, and do not; `services` false: the first alone. */
+export async function jobImages(engine: Engine, services = true): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'holdpoint-image-'));
   const tar = join(folder, 'image.tar');
   await busyboxTar(tar);
@@ -21,16 +21,18 @@ export async function jobImages(engine: Engine): Promise<void> {
     engine.run('import', ...changes.flatMap((change) => ['--change', change]), tar, `registry.test/${name}:1`);
   const health = (check: string) => `HEALTHCHECK --interval=500ms --retries=1 CMD ${check}`;
   await make('jobs');
-  await make('people', 'USER build', 'LABEL of=people');
-  await make('echo', 'EXPOSE 6000', 'CMD ["nc","-ll","-p","6000","-e","cat"]');
-  await make('broken', 'EXPOSE 6000', 'CMD ["sh","-c","echo cannot start >&2; exit 4"]');
-  await make('shy', 'EXPOSE 6000', 'CMD ["sleep","600"]');
-  await make(
-    'healthy',
-    'CMD ["sh","-c","sleep 1; touch /tmp/up; sleep 600"]',
-    health('test -e /tmp/up || sleep 1; test -e /tmp/up'),
-  );
-  await make('sick', 'CMD ["sleep","600"]', health('false'));
+  if (services) {
+    await make('people', 'USER build', 'LABEL of=people');
+    await make('echo', 'EXPOSE 6000', 'CMD ["nc","-ll","-p","6000","-e","cat"]');
+    await make('broken', 'EXPOSE 6000', 'CMD ["sh","-c","echo cannot start >&2; exit 4"]');
+    await make('shy', 'EXPOSE 6000', 'CMD ["sleep","600"]');
+    await make(
+      'healthy',
+      'CMD ["sh","-c","sleep 1; touch /tmp/up; sleep 600"]',
+      health('test -e /tmp/up || sleep 1; test -e /tmp/up'),
+    );
+    await make('sick', 'CMD ["sleep","600"]', health('false'));
+  }
   rmSync(folder, { recursive: true, force: true });
 }
 
@@ -39,6 +41,7 @@ export function dockerWorld(engine: Engine, config: string, stop: () => Promise<
   const lines = async (...args: string[]) => (await engine.run(...args)).split('\n').filter((line) => line !== '');
   return {
     config,
+    isNear: true,
     job: { image: { name: 'registry.test/jobs:1' } },
     async left() {
       const filter = ['--filter', `label=${LABEL}`, '--format', '{{.Name}}'];

@@ -22,6 +22,8 @@ export interface ExecutorWorld {
   left(): Promise<readonly string[]>;
   /** What runs of a stage of this job now. */
   running(job: number): Promise<readonly string[]>;
+  /** True where another driver is tried with a process for each call: here only those tests are in which it matters. */
+  readonly isNear?: boolean;
   stop(): Promise<void>;
 }
 
@@ -58,7 +60,7 @@ export function executorContract(name: string, open: () => Promise<ExecutorWorld
     }, openMs);
 
     it('runs all stages in order in one working copy, and what they print comes in order on its own stream', async () => {
-      const one = job();
+      const one = job({}, world.isNear ? near : runner);
       const config = await one.call('config');
       const { builds_dir: builds, cache_dir: cache, driver } = JSON.parse(config.out);
       expect({ code: config.code, driver }).toMatchObject({ code: 0, driver: { name: `holdpoint ${name}` } });
@@ -99,7 +101,7 @@ export function executorContract(name: string, open: () => Promise<ExecutorWorld
     });
 
     it("tells the job's failure from the host's, and the job's own exit code beside it", async () => {
-      const one = await prepared();
+      const one = await prepared(world.isNear ? near : runner);
       expect(await one.stage('step_script', stageScript(['exit 7']))).toMatchObject({ code: BUILD_FAILURE });
       expect(one.exitCode()).toBe(7);
       // No number that a job chooses is a failure of the host, which would be tried again.
