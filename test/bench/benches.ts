@@ -9,5 +9,6 @@ export const BENCHES: Readonly<Record<string, () => Promise<() => Promise<Sectio
   admits: async () => (await import('./admits.ts')).benchAdmits,
   bank: async () => (await import('./bank.ts')).benchBank,
   start: async () => (await import('./start.ts')).benchStart,
+  executor: async () => (await import('./executor.ts')).benchExecutor,
   footprint: async () => (await import('./footprint.ts')).benchFootprint,
 };
