@@ -39,34 +39,39 @@ const MIGRATIONS: readonly (readonly [version: number, statements: readonly Stat
   [42, keyOfRecordings],
 ];
 
+/** Schemas that there have been, oldest first. */
+export const SCHEMAS: readonly number[] = MIGRATIONS.map(([version]) => version);
+
 /** The schema that this program writes. */
-export const SCHEMA_VERSION = Math.max(...MIGRATIONS.map(([version]) => version));
+export const SCHEMA_VERSION = Math.max(...SCHEMAS);
 
 /**
- * Brings the schema up to date, each step that it lacks whole or not at all. Rejects with `store_unavailable` for a newer schema.
- * The caller sees to it that no two programs do this at once.
+ * Brings the schema up to date. Rejects with `store_unavailable` for a newer schema. `db` is in a transaction beside which nobody
+ * writes: what another program has migrated is seen then, and all steps that are lacking are done or none is. `knows`: the newest schema of the
+ * program, an earlier one's is lower.
  */
-export async function migrate(db: Kysely<Schema>, dialect: DialectName, name: string): Promise<void> {
+export async function migrate(
+  db: Kysely<Schema>,
+  dialect: DialectName,
+  name: string,
+  knows: number = SCHEMA_VERSION,
+): Promise<void> {
   await sql`create table if not exists schema_version (version integer primary key)`.execute(db);
   const rows = await db.selectFrom('schema_version').select('version').execute();
   const done = new Set(rows.map((row) => row.version));
   const found = Math.max(0, ...done);
-  if (found > SCHEMA_VERSION) {
+  if (found > knows) {
     throw new HoldpointError(
       'store_unavailable',
-      `store ${name} has schema ${found}, this program knows up to ${SCHEMA_VERSION}: start the newer program that wrote it, or restore the backup from before the upgrade ("holdpoint restore")`,
+      `store ${name} has schema ${found}, this program knows up to ${knows}: start the newer program that wrote it, or restore the backup from before the upgrade ("holdpoint restore")`,
     );
   }
   for (const [version, statements] of MIGRATIONS) {
-    if (done.has(version)) continue;
-    const step = async (tx: Kysely<Schema>) => {
-      for (const statement of statements) {
-        const text = inDialect(statement, dialect);
-        if (text !== null) await sql.raw(text).execute(tx);
-      }
-      await tx.insertInto('schema_version').values({ version }).execute();
-    };
-    if (db.isTransaction) await step(db);
-    else await db.transaction().execute(step);
+    if (done.has(version) || version > knows) continue;
+    for (const statement of statements) {
+      const text = inDialect(statement, dialect);
+      if (text !== null) await sql.raw(text).execute(db);
+    }
+    await db.insertInto('schema_version').values({ version }).execute();
   }
 }

@@ -4,7 +4,7 @@ import { open as openFile, rm } from 'node:fs/promises';
 import Database from 'better-sqlite3';
 import { Kysely, SqliteDialect, sql } from 'kysely';
 import { HoldpointError } from '../domain/errors.ts';
-import type { Store, StoreWriter } from '../ports/store.ts';
+import type { Store } from '../ports/store.ts';
 import { migrate } from './migrate.ts';
 import { reader } from './reader.ts';
 import type { Schema } from './schema.ts';
@@ -40,19 +40,15 @@ export async function openStore({ path }: StoreOptions): Promise<Store> {
     agentsToWake: async () => [],
     others: async () => [],
     async write(work) {
-      const until = performance.now() + BUSY_MS;
-      for (;;) {
-        try {
-          const result = await db.connection().execute((connection) => transact(database, connection, work));
-          failed = false;
-          return result;
-        } catch (cause) {
-          if (!(cause instanceof Busy) || performance.now() > until) {
-            failed = failed || isOfTheDisk(cause);
-            throw translated(faultsOf(path), cause);
-          }
-        }
-        await new Promise((resolve) => setTimeout(resolve, BUSY_PAUSE_MS));
+      try {
+        const result = await whenFree(BUSY_MS, () =>
+          db.connection().execute((connection) => transact(database, connection, () => work(writer(connection)))),
+        );
+        failed = false;
+        return result;
+      } catch (cause) {
+        failed = failed || isOfTheDisk(cause);
+        throw translated(faultsOf(path), cause);
       }
     },
     async giveBack() {
@@ -86,8 +82,13 @@ export async function openSqlite(path: string) {
   const database = open(path);
   const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: remembering(database) }) });
   try {
-    await migrate(db, 'sqlite', path);
+    // SQLite's own waiting would stop the process, which may be the one that is waited for.
     database.exec('pragma busy_timeout = 0');
+    await whenFree(OPEN_TIMEOUT_MS, () =>
+      db
+        .connection()
+        .execute((connection) => transact(database, connection, () => migrate(connection, 'sqlite', path))),
+    );
   } catch (cause) {
     await db.destroy();
     throw translated(faultsOf(path), cause);
@@ -166,10 +167,22 @@ function ableToGiveBack(path: string): void {
 /** Another process was writing when the transaction was to begin: nothing was done. */
 class Busy extends HoldpointError {}
 
+/** Tries again while another process writes; rejects with `Busy` when it does all the time. */
+async function whenFree<T>(withinMs: number, work: () => Promise<T>): Promise<T> {
+  for (const until = performance.now() + withinMs; ; ) {
+    try {
+      return await work();
+    } catch (cause) {
+      if (!(cause instanceof Busy) || performance.now() > until) throw cause;
+    }
+    await new Promise((resolve) => setTimeout(resolve, BUSY_PAUSE_MS));
+  }
+}
+
 async function transact<T>(
   database: Database.Database,
   connection: Kysely<Schema>,
-  work: (tx: StoreWriter) => Promise<T>,
+  work: () => Promise<T>,
 ): Promise<T> {
   try {
     // Immediate: the one writer is chosen before the first read, so nothing that was read can change before the write.
@@ -181,7 +194,7 @@ async function transact<T>(
     throw cause;
   }
   try {
-    const result = await work(writer(connection));
+    const result = await work();
     await sql`commit`.execute(connection);
     return result;
   } catch (cause) {

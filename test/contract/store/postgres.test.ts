@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { verifyAudit } from '../../../agent/src/app/verify-audit.ts';
 import type { Hint, Hints } from '../../../agent/src/ports/hints.ts';
 import type { Store } from '../../../agent/src/ports/store.ts';
-import { openPostgresStore } from '../../../agent/src/stores/postgres.ts';
+import { migrate, SCHEMA_VERSION, SCHEMAS } from '../../../agent/src/stores/migrate.ts';
+import { openPostgresAsItIs, openPostgresStore } from '../../../agent/src/stores/postgres.ts';
 import { openPostgresHints } from '../../../agent/src/stores/postgres-hints.ts';
 
 import { eventually } from '../../support/hub-server.ts';
@@ -50,13 +51,6 @@ describe('a store in PostgreSQL', () => {
       (error: { code: string; message: string }) => ({ code: error.code, message: error.message }),
     );
 
-  it('is made once by many hubs that start at the same moment', async () => {
-    const [first] = await Promise.all([open(), open(), open(), open(), open()]);
-    const world = await hubWorld({ store: first! });
-    await world.admit({ id: 1 });
-    expect(await world.state(1)).toBe('waiting_for_approval');
-  });
-
   it('keeps its times, ids and texts in columns that compare as SQLite does', async () => {
     await open();
     const columns = await server.run(
@@ -87,6 +81,41 @@ describe('a store in PostgreSQL', () => {
     });
   });
 
+  it('is upgraded under hubs that run: the newer one migrates, the older goes on, and does not start again', async () => {
+    // A program of the version before is one that knows the schema of then.
+    const before = SCHEMAS.at(-2)!;
+    const older = async () => {
+      const { db } = openPostgresAsItIs({ url });
+      try {
+        await db.transaction().execute((tx) => migrate(tx, 'postgres', 'the store', before));
+      } finally {
+        await db.destroy();
+      }
+    };
+    await older();
+    const versions = async () => (await server.run(url, 'select max(version) as version from schema_version'))[0];
+    expect(await versions()).toEqual({ version: before });
+    // Two that start at once migrate once, and what was there is there.
+    const [first, second] = await Promise.all([open(), open()]);
+    expect(await versions()).toEqual({ version: SCHEMA_VERSION });
+    const said = await failure(older());
+    expect([said.code, said.message]).toEqual([
+      'store_unavailable',
+      expect.stringContaining(
+        `has schema ${SCHEMA_VERSION}, this program knows up to ${before}: start the newer program`,
+      ),
+    ]);
+    // One that runs while a still newer one migrates decides as before, in one chain with it; it only does not start again.
+    const running = await hubWorld({ store: first });
+    await running.admit({ id: 1 });
+    await server.run(url, 'insert into schema_version values (999); alter table holds add column of_tomorrow text');
+    const other = await hubWorld({ store: second, clock: running.clock });
+    expect((await other.approve('maria', 1)).state).toBe('pending');
+    expect((await running.admit({ id: 2, pipeline: 2 })).outcome).toBe('pass');
+    expect(await verifyAudit(first)).toMatchObject({ ok: true });
+    expect((await failure(open())).message).toContain('has schema 999');
+  });
+
   it('says where it cannot be reached, without the password', async () => {
     const wrong = new URL(url);
     wrong.password = 'hunter2-secret';
@@ -114,21 +143,6 @@ describe('a store in PostgreSQL', () => {
     );
     end!();
     await first;
-  });
-
-  it('twelve voters through two hubs at once: each vote counts once, one approval is written', async () => {
-    const [a, b] = [await open(), await open()];
-    const first = await hubWorld({ store: a });
-    const second = await hubWorld({ store: b, clock: first.clock });
-    for (let id = 1; id <= 4; id++) await first.admit({ id, pipeline: id });
-    const said = await Promise.allSettled(
-      Array.from({ length: 12 }, (_, i) =>
-        (i % 2 === 0 ? first : second).approve(i % 3 === 0 ? 'jonas' : 'maria', (i % 4) + 1),
-      ),
-    );
-    expect(said.some(({ status }) => status === 'fulfilled')).toBe(true);
-    expect((await a.approvals({ sight: null }, { after: 0, limit: 10 })).length).toBe(1);
-    expect(await verifyAudit(b)).toMatchObject({ ok: true });
   });
 
   it('goes on by itself when the server comes back, and keeps all that it acknowledged', async () => {
