@@ -10,6 +10,7 @@ import { eventually } from '../../support/hub-server.ts';
 import { hubLog, hubWorld } from '../../support/hub-world.ts';
 import { startPostgres, type TestPostgres } from '../../support/postgres.ts';
 import { turnableClock } from '../../support/turnable-clock.ts';
+import { racesContract } from './races-contract.ts';
 import { retentionContract } from './retention-contract.ts';
 import { type StoreUnderTest, storeContract } from './store-contract.ts';
 
@@ -28,6 +29,7 @@ const under: StoreUnderTest = {
 };
 storeContract(under);
 retentionContract(under);
+racesContract(under);
 
 describe('a store in PostgreSQL', () => {
   let url: string;

@@ -6,6 +6,7 @@ import { verifyAudit } from '../../../agent/src/app/verify-audit.ts';
 import { openStore, snapshot } from '../../../agent/src/stores/store.ts';
 import { hubWorld } from '../../support/hub-world.ts';
 import { rawDatabase } from '../../support/raw-database.ts';
+import { racesContract } from './races-contract.ts';
 import { retentionContract } from './retention-contract.ts';
 import { type StoreUnderTest, storeContract } from './store-contract.ts';
 
@@ -21,6 +22,7 @@ const under: StoreUnderTest = {
 };
 storeContract(under);
 retentionContract(under);
+racesContract(under);
 
 describe('a SQLite file that was tampered with', () => {
   let folder: string;
