@@ -53,6 +53,27 @@ describe('a job that runs', () => {
     await runner.stop();
   });
 
+  it('is stopped all the same when the agent is started anew before GitLab has heard of it', async () => {
+    await under('comment: optional\n');
+    const runner = scene.runner({ exec: 'pty' });
+    const { job } = lasting();
+    const { id } = await scene.approve(job);
+    await scene.hold(job, 'running');
+    await scene.gitlab.until('a log', () => scene.gitlab.job(job).trace.includes('working'));
+    const path = `/api/v4/jobs/${job}`;
+    const mend = scene.gitlab.fail({ match: (_, asked) => asked.startsWith(path), how: 'status', status: 503 });
+    expect(await cli('jonas', ['holds', 'stop', String(id), '--comment', 'not this one'])).toMatchObject({ exit: 0 });
+    await vi.waitFor(() => expect(runner.finished.map(({ outcome }) => outcome)).toEqual(['aborted']), 15_000);
+    await scene.restart();
+    expect(scene.gitlab.job(job).status).toBe('running');
+    mend();
+    await ended(scene, job, 'failed');
+    await scene.hold(job, 'failed');
+    const trace = String(scene.gitlab.job(job).trace);
+    expect(trace.split(`Holdpoint: hold ${id} was stopped by jonas: not this one`)).toHaveLength(2);
+    await runner.stop();
+  });
+
   it('T32 is recorded on its way through the gateway, without its secrets, and played from a file whose hash the audit has', async () => {
     await under('recording: required\nvariables: { opaque: [inputs.word] }\n');
     const runner = scene.runner({ exec: 'pty' });

@@ -99,6 +99,20 @@ describe('the log of a recorded job', () => {
 });
 
 describe('a job that is stopped', () => {
+  it.each([
+    ['record', '3'],
+    [null, '15'],
+  ] as const)('hears of it soon: recorded as %s its runner is to send every %s s', async (how, seconds) => {
+    const one = await scene({}, { traceUpdateIntervalS: 60 });
+    one.gate.gatekeeper.recording = how;
+    const id = await one.park();
+    await one.gate.gatekeeper.release(id);
+    expect((await one.poll()).status).toBe(201);
+    const headers = { 'job-token': one.fake.job(id).token, 'content-range': '0-1' };
+    const answer = await send(one.gate.port, 'PATCH', `/api/v4/jobs/${id}/trace`, { headers, body: 'ab' });
+    expect([answer.status, answer.headers['x-gitlab-trace-update-interval']]).toEqual([202, seconds]);
+  });
+
   it('T29 goes to no runner when that was said while it was handed over', async () => {
     const one = await scene();
     const id = await one.park();

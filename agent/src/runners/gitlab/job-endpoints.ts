@@ -112,13 +112,15 @@ export async function answerUpdate(
 
 /** How often a runner sends its log while somebody looks: GitLab's own interval for a log that is looked at. */
 const WATCHED_INTERVAL_S = 3;
+/** A job that somebody may stop hears of that with its next update; GitLab alone would let it be silent for a minute. */
+const STOPPABLE_INTERVAL_S = 15;
 
 /** GitLab's answer to a PATCH of the log, as the runner may take it. */
-function answerHeaders(raw: string[], noteBytes: number, watched: boolean): string[] {
+function answerHeaders(raw: string[], noteBytes: number, atMostS: number | null): string[] {
   const unshifted = noteBytes > 0 ? withHeader(raw, 'range', (value) => unshiftRange(value, noteBytes)) : raw;
-  if (!watched) return unshifted;
+  if (atMostS === null) return unshifted;
   return withHeader(unshifted, 'x-gitlab-trace-update-interval', (value) =>
-    Number(value) > WATCHED_INTERVAL_S ? String(WATCHED_INTERVAL_S) : value,
+    Number(value) > atMostS ? String(atMostS) : value,
   );
 }
 
@@ -180,6 +182,7 @@ export async function answerTrace(
   if (isRecorded && kept === null) return;
   if (kept !== null && own) deps.tap.show(entry, kept, headerIn(req.rawHeaders, 'content-range'));
   const by = entry.job.noteBytes;
+  const unwatchedS = entry.job.hold === null ? null : STOPPABLE_INTERVAL_S;
   const follow = followUp(deps, entry, false, own);
   const start = kept === null ? null : startOf(headerIn(req.rawHeaders, 'content-range'));
   const done: typeof follow = (status, answered) => {
@@ -197,7 +200,7 @@ export async function answerTrace(
       body: kept ?? body,
       redirects: false,
       done,
-      edit: (raw: string[]) => answerHeaders(raw, by, watched),
+      edit: (raw: string[]) => answerHeaders(raw, by, watched ? WATCHED_INTERVAL_S : unwatchedS),
     },
     log,
   );
