@@ -20,6 +20,16 @@ async function chatting(line: string) {
   return { job, hold, end: () => writeFileSync(end, '') };
 }
 
+/** Kinds of messages that the page sends and hears from here on. */
+const LISTENING = `
+  var said = [], heard = [], kindOf = (text) => JSON.parse(text).type, send = WebSocket.prototype.send, known = new WeakSet();
+  WebSocket.prototype.send = function (text) {
+    if (!known.has(this)) this.addEventListener('message', ({ data }) => heard.push(kindOf(data)));
+    known.add(this);
+    said.push(kindOf(text));
+    return send.call(this, text);
+  };`;
+
 describe('the log of a running job in the browser', () => {
   it('T33 comes live through the gateway, in colours, and never as markup or as an escape that does something', async () => {
     await stage.open({}, { runner: false });
@@ -125,8 +135,25 @@ describe('the log of a running job in the browser', () => {
     expect(await author.getByRole('button', { name: 'Watch it live' }).count()).toBe(0);
     const page = await stage.see('jonas', `/holds/${id}`);
     await page.getByText('0 of 1 watch').waitFor();
+    await page.getByText('Who can watch it: jonas').waitFor();
+    await page.evaluate(LISTENING);
+    const turn = (state: 'hidden' | 'visible') =>
+      page.evaluate(
+        `said.length = heard.length = 0;
+        Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => '${state}' });
+        document.dispatchEvent(new Event('visibilitychange'));`,
+      );
+    // A page that nobody sees neither begins to watch nor answers that it does.
+    await turn('hidden');
     await page.getByRole('button', { name: 'Watch it live' }).click();
+    expect(await page.evaluate('said')).not.toContain('attend');
+    await turn('visible');
     await page.getByText('You watch it.').waitFor();
+    await turn('hidden');
+    await vi.waitFor(async () => expect(await page.evaluate('heard')).toContain('beat'), 10_000);
+    expect(await page.evaluate('said')).not.toContain('present');
+    await turn('visible');
+    await vi.waitFor(async () => expect(await page.evaluate('said')).toContain('present'), 10_000);
     await stage.scene.hold(job, 'running');
     await page.locator('.ansi-2', { hasText: 'green' }).first().waitFor();
     await page.getByText('1 of 1 watches: jonas').waitFor();
