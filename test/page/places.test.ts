@@ -179,6 +179,7 @@ describe('agents', () => {
     expect(await box.locator('.fact').allTextContents()).toEqual([
       expect.stringMatching(/^Connected since/),
       expect.stringMatching(/^Version/),
+      "Its clockthe hub's time",
       'Jobs parked1',
       'Runners1 gated, 1 not',
     ]);

@@ -15,11 +15,16 @@ import { writer } from './writer.ts';
 export interface PostgresOptions {
   /** `postgres://user@host:port/database`; a password may stand in it, in PGPASSWORD or in ~/.pgpass. */
   readonly url: string;
-  /** Connections of this hub at most; default 10. One of them writes. */
+  /** Connections of this hub at most, beside the few of what one hub does at a time; default 10. One of them writes. */
   readonly connections?: number;
 }
 
 const CONNECTIONS = 10;
+/**
+ * Connections that hold what one hub does at a time, beside those: whoever holds one needs another for the work itself, and
+ * with all of them from one pool, works that begin together would each wait for the others. One for each name there is.
+ */
+const ALONE_CONNECTIONS = 6;
 /** Opening waits for a server that is starting, and for another hub that migrates. */
 const CONNECT_MS = 5_000;
 const MIGRATE_MS = 60_000;
@@ -43,6 +48,7 @@ const LOCK = sql`pg_advisory_xact_lock(hashtext('holdpoint ' || current_schema()
  */
 export async function openPostgresStore(options: PostgresOptions): Promise<Store> {
   const { db, faults } = await openPostgres(options);
+  const { db: holding } = openPostgresAsItIs({ ...options, connections: ALONE_CONNECTIONS });
   let last: Promise<unknown> = Promise.resolve();
   /** Its disk was full, and no probe has found room since. */
   let full = false;
@@ -62,7 +68,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
       }
     },
     alone: (name, work) =>
-      db
+      holding
         .connection()
         .execute(async (connection) => {
           const key = sql`hashtext('holdpoint ' || current_schema()), hashtext(${name})`;
@@ -116,7 +122,9 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
         throw translated(faults, cause);
       }
     },
-    close: () => db.destroy(),
+    async close() {
+      await Promise.all([db.destroy(), holding.destroy()]);
+    },
   };
 }
 

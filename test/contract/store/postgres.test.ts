@@ -147,6 +147,27 @@ describe('a store in PostgreSQL', () => {
     await first;
   });
 
+  it('works of several names do not wait for each other’s connections, however few there are', async () => {
+    const store = await openPostgresStore({ url, connections: 1 });
+    try {
+      let begun = 0;
+      const names = ['time', 'retention', 'watching', 'detached'];
+      const all = names.map((name) =>
+        store.alone(name, async () => {
+          begun += 1;
+          await eventually(
+            () => begun === names.length,
+            (together) => together,
+          );
+          return (await store.agents()).length;
+        }),
+      );
+      expect(await Promise.all(all)).toEqual([0, 0, 0, 0]);
+    } finally {
+      await store.close();
+    }
+  });
+
   it('goes on by itself when the server comes back, and keeps all that it acknowledged', async () => {
     const store = await open();
     const world = await hubWorld({ store });
