@@ -38,6 +38,7 @@ const MAY: Record<string, readonly string[] | 'anything'> = {
   'wiring-executor.ts': 'anything',
   'care.ts': 'anything',
   'care-keys.ts': 'anything',
+  'care-seal.ts': 'anything',
   'demo.ts': 'anything',
   'main.ts': 'anything',
 };
