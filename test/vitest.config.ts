@@ -7,8 +7,11 @@ const DECISIONS = [
   'test/hub/{approvals,deployments,lists,voting}.test.ts',
   'test/scenarios/{break-glass,deployments-rules,quorum-votes,tokens,uses}.test.ts',
 ];
-/** Tests of one file each. */
-const UNITS = ['test/unit/**/*.test.ts'];
+/**
+ * Suites that own nothing but what they make and end what they start: files that one worker runs one after the other
+ * read the sources once, which is a third of their time. The others start programs, or change what is around them.
+ */
+const SHARED = 'unit|hub|contract|gateway|hostile|notify|page|scenarios';
 /** With HOLDPOINT_TEST_STORES=all the whole hub runs on both databases: some minutes more. */
 const everyStore = process.env.HOLDPOINT_TEST_STORES === 'all';
 
@@ -16,14 +19,14 @@ export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
     projects: [
-      { extends: true, test: { name: 'sqlite', include: ['test/!(unit)/**/*.test.ts'] } },
-      // They own nothing but what they make: read once for all of them, the sources cost half a minute less.
-      { extends: true, test: { name: 'unit', include: UNITS, isolate: false } },
+      { extends: true, test: { name: 'alone', include: [`test/!(${SHARED})/**/*.test.ts`] } },
+      { extends: true, test: { name: 'shared', include: [`test/@(${SHARED})/**/*.test.ts`], isolate: false } },
       // Whatever people and agents do, once more with a hub on the other database.
       {
         extends: true,
         test: {
           name: 'postgres',
+          isolate: false,
           include: everyStore ? ['test/{hub,scenarios}/**/*.test.ts', ...DECISIONS] : DECISIONS,
           globalSetup: ['test/support/postgres-project.ts'],
         },

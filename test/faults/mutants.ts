@@ -66,7 +66,18 @@ export async function tryMutants(
       const raged = storms && runRound({ seed: 11, shape, stormMs: 18_000, faults: 10, only: PLAIN, program });
       const storm = raged === false ? null : ((await raged).violations[0]?.rule ?? null);
       const vitest = join(folder, 'node_modules/vitest/vitest.mjs');
-      const args = [vitest, 'run', '--config', 'test/vitest.config.ts', '--project', 'sqlite', '--maxWorkers', '1'];
+      const args = [
+        vitest,
+        'run',
+        '--config',
+        'test/vitest.config.ts',
+        '--project',
+        'alone',
+        '--project',
+        'shared',
+        '--maxWorkers',
+        '1',
+      ];
       let test: string | null = null;
       for (const file of mutant.tests) {
         if (spawnSync(process.execPath, [...args, file], { cwd: folder, stdio: 'ignore' }).status === 0) continue;

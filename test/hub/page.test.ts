@@ -18,8 +18,11 @@ describe('the page as the hub serves it', () => {
   });
   afterAll(() => hub.close());
 
-  const get = (path: string, accept = 'text/html,application/xhtml+xml') =>
-    fetch(`${hub.url}${path}`, { headers: { accept }, redirect: 'manual' });
+  /** What is answered, read to its end: a hub that is stopped waits for answers that nobody reads. */
+  const get = async (path: string, accept = 'text/html,application/xhtml+xml') => {
+    const answer = await fetch(`${hub.url}${path}`, { headers: { accept }, redirect: 'manual' });
+    return new Response(await answer.arrayBuffer(), answer);
+  };
   const asset = (pattern: RegExp): string => {
     const name = readdirSync(join(folder, 'assets')).find((file) => pattern.test(file));
     return `/assets/${name}`;
@@ -87,7 +90,8 @@ describe('the page as the hub serves it', () => {
     try {
       const answer = await fetch(`${bare.url}/holds/7`, { headers: { accept: 'text/html' } });
       expect(await answer.text()).toContain('holdpoint holds show 7');
-      expect((await fetch(`${bare.url}/inbox`)).status).toBe(404);
+      const inbox = await fetch(`${bare.url}/inbox`);
+      expect([inbox.status, (await inbox.text()).length > 0]).toEqual([404, true]);
     } finally {
       await bare.close();
     }
