@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -111,6 +112,41 @@ describe('files of a repository at a commit', () => {
     ]);
   });
 
+  it('T5 bring the attributes by which git writes them into the work tree: the same content is another script by them', async () => {
+    const script = 'set -e\n./check "$1"\nkubectl apply\n';
+    const plain = commit({ 'ops/deploy.sh': script, 'docs/.gitattributes': '* eol=lf\n' });
+    const windows = commit({ 'ops/deploy.sh': script, '.gitattributes': 'ops/deploy.sh text eol=crlf\n' });
+    const clone = mkdtempSync(join(tmpdir(), 'holdpoint-checkout-'));
+    const written = (at: string): string => {
+      const env = { PATH: process.env.PATH, HOME: clone, GIT_INDEX_FILE: join(clone, `index-${at}`) };
+      const place = ['--git-dir', server.folderOf(PATH), '--work-tree', join(clone, at)];
+      mkdirSync(join(clone, at));
+      execFileSync('git', [...place, 'checkout', '-f', at, '--', '.'], { env });
+      return readFileSync(join(clone, at, 'ops/deploy.sh'), 'utf8');
+    };
+    try {
+      // What no shell takes for `set -e`: from there on a check that fails stops nothing.
+      expect([written(plain), written(windows)]).toEqual([script, script.replaceAll('\n', '\r\n')]);
+    } finally {
+      rmSync(clone, { recursive: true, force: true });
+    }
+    expect(files(await read(plain, ['ops/*.sh'])).map(({ path }) => path)).toEqual(['ops/deploy.sh']);
+    const found = files(await read(windows, ['ops/*.sh']));
+    expect(found.map(({ path }) => path).sort()).toEqual(['.gitattributes', 'ops/deploy.sh']);
+    const deep = commit({
+      'OPS/prod/run.sh': 'x\n',
+      'ops/.GitAttributes': { link: '../shared' },
+      'OPS/prod/.gitattributes': 'run.sh ident\n',
+      'OPS/test/.gitattributes': '* ident\n',
+      'ops/prod2/.gitattributes': '* ident\n',
+    });
+    expect(
+      files(await read(deep, ['ops/prod/**']))
+        .map(({ path }) => path)
+        .sort(),
+    ).toEqual(['OPS/prod/.gitattributes', 'OPS/prod/run.sh', 'ops/.GitAttributes']);
+  });
+
   it('of a repository with SHA-256 ids are read as well', async () => {
     const at = server.commit('acme/new.git', { 'deploy.sh': 'echo\n' }, 'sha256');
     expect(at).toHaveLength(64);
@@ -162,10 +198,11 @@ describe('files of a repository at a commit', () => {
         'big.dat': 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n',
       });
       const found = files(await read(at, ['*.sh', '*.dat', 'a']));
-      expect(found.map((file) => (file.kind === 'file' ? file.text : file.kind))).toEqual([
+      expect(found.map((file) => (file.kind === 'file' ? file.text : file.kind)).sort()).toEqual([
+        '*.sh filter=x diff=x eol=crlf\n',
+        'line\n',
         'submodule',
         'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n',
-        'line\n',
       ]);
       server.mayRead = () => false;
       const other = commit({ 'deploy.sh': 'other\n' });

@@ -58,6 +58,19 @@ export function fileMatcher(patterns: readonly string[]): FileMatcher {
   };
 }
 
+/** Folders above a path, the root of the repository first, as {@link namesAttributes} says them. */
+export function foldersOf(path: string): readonly string[] {
+  const parts = fold(path).split('/').slice(0, -1);
+  return ['', ...parts.map((_, index) => parts.slice(0, index + 1).join('/'))];
+}
+
+/** The folder whose files these attributes are about; null for any other path. */
+export function namesAttributes(path: string): string | null {
+  const folded = fold(path);
+  if (folded === '.gitattributes') return '';
+  return folded.endsWith('/.gitattributes') ? folded.slice(0, -'/.gitattributes'.length) : null;
+}
+
 /** Places in a pattern that are reached without another part: `**` stands for no folder as well. */
 function onward(pattern: readonly string[], from: readonly number[]): ReadonlySet<number> {
   const at = new Set(from);
