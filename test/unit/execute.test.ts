@@ -116,6 +116,22 @@ describe('a job as the executor reads it', () => {
     ]);
   });
 
+  it('T37 T48 gives the cache of protected refs to no job that only says of itself that it runs for one', () => {
+    const own = (value: string) => ({ key: 'CI_COMMIT_REF_PROTECTED', value });
+    const protectedOf = (git: object, ...said: string[]) =>
+      read({ git_info: git, variables: said.map(own) }).job.protectedRef;
+    expect(protectedOf({ protected: false }, 'false', 'true')).toBe(false);
+    expect(protectedOf({ protected: false }, 'true')).toBe(false);
+    expect(protectedOf({ protected: true }, 'true', 'false')).toBe(true);
+    // GitLab before 17 does not say it; then whoever adds a word of theirs stands beside GitLab's own.
+    expect([
+      protectedOf({}, 'true'),
+      protectedOf({}, 'false', 'true'),
+      protectedOf({}, 'true', 'false'),
+      protectedOf({}),
+    ]).toEqual([...[true, false, false, false]]);
+  });
+
   it('T39 takes the image that was pinned, whatever the runner has replaced in its name already', () => {
     const at = (name: string) => `registry.test/${name}`;
     const names = ['app:1', 'app:$TAG', 'app:1$NOBODY', '$$app', '$RAW', '$TAG$RAW', 'x-$FILE', '$SECRET', '$0', '$'];

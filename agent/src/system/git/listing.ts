@@ -57,8 +57,9 @@ export async function meantEntries(out: Readable, patterns: readonly string[]): 
     const readable = lenient.decode(name);
     // A link or a submodule in place of a folder leads to what a pattern means below it.
     const isLead = mode === '120000' || mode === '160000';
-    if (matcher.matches(readable) || (isLead && matcher.leadsTo(readable))) return keep(mode, object, name);
-    const folder = namesAttributes(readable);
+    const isMeant = matcher.matches(readable) || (isLead && matcher.leadsTo(readable));
+    if (isMeant) keep(mode, object, name);
+    const folder = isMeant ? null : namesAttributes(readable);
     if (folder === null) return;
     if (attributes.length >= MAX_ATTRIBUTES)
       throw new Unreadable(`the commit has more than ${MAX_ATTRIBUTES} files of the name .gitattributes`);

@@ -44,6 +44,7 @@ const payload = z.looseObject({
     project_full_path: z.string().nullish(),
   }),
   runner_info: z.looseObject({ timeout: z.number().nullish() }).nullish(),
+  git_info: z.looseObject({ protected: z.boolean().nullish() }).nullish(),
   variables: z.array(variable).nullish(),
   image: image.nullish(),
   services: z.array(service).max(MAX_SERVICES).nullish(),
@@ -128,6 +129,15 @@ function wantedService(
   };
 }
 
+/**
+ * Whether the job is for a protected ref: GitLab's own word. CI_COMMIT_REF_PROTECTED is a variable like any, which whoever writes
+ * or starts a job can send once more; it counts where GitLab says nothing else, and only if nobody contradicts it (T37, T48).
+ */
+function isProtected(said: boolean | null | undefined, variables: readonly PayloadVariable[]): boolean {
+  const told = variables.filter(({ key }) => key.toUpperCase() === 'CI_COMMIT_REF_PROTECTED');
+  return said ?? (told.length > 0 && told.every(({ value }) => value === 'true'));
+}
+
 /** A job with what makes a session of it. */
 export interface ReadJob {
   readonly job: ExecutorJob;
@@ -171,7 +181,7 @@ export function readExecutorJob(bytes: Uint8Array): ReadJob {
         variables.find(({ key }) => key === 'CI_PROJECT_PATH')?.value ??
         `project ${info.project_id}`,
       name: info.name,
-      protectedRef: variables.findLast(({ key }) => key === 'CI_COMMIT_REF_PROTECTED')?.value === 'true',
+      protectedRef: isProtected(rest.git_info?.protected, variables),
       timeoutMs: timeout > 0 ? timeout * 1000 : null,
       image: rest.image == null || rest.image.name.trim() === '' ? null : wanted(rest.image, expansion, 'the image'),
       services: (rest.services ?? []).map((each, index) => wantedService(each, whole, variables, index)),
