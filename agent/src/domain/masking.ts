@@ -52,6 +52,24 @@ function overlap(text: string, secret: string, borders: Int32Array): number {
   return k === secret.length ? (borders[k - 1] ?? 0) : k;
 }
 
+/** Whether a character can stand in a token, by its code. */
+const inToken = (code: number): boolean =>
+  (code >= 48 && code <= 57) ||
+  (code >= 65 && code <= 90) ||
+  (code >= 97 && code <= 122) ||
+  '_.-'.includes(String.fromCharCode(code));
+
+/**
+ * Where a token begins that may go on behind the end; the text's length for none. From the end, in time of the token: looked for
+ * from each beginning on, a log that is made of beginnings alone would hold up the whole agent (T30).
+ */
+function openToken(text: string, prefixes: readonly string[]): number {
+  let run = text.length;
+  while (run > 0 && inToken(text.charCodeAt(run - 1))) run--;
+  const found = prefixes.map((prefix) => text.indexOf(prefix, Math.max(0, run - prefix.length)));
+  return Math.min(text.length, ...found.filter((at) => at !== -1));
+}
+
 /** Bytes at the end that are the beginning of a character. */
 function openCharacter(bytes: Uint8Array): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
@@ -69,7 +87,7 @@ export function maskerOf({ values, prefixes }: Masks): Masker {
   const tracked = [...secrets, ...prefixes.map(latin1Of)].map((text) => ({ text, borders: bordersOf(text) }));
   const begun = prefixes.map((prefix) => escaped(latin1Of(prefix))).join('|');
   const token = begun === '' ? null : new RegExp(`(?:${begun})[0-9A-Za-z_.-]+`, 'g');
-  const openToken = begun === '' ? null : new RegExp(`(?:${begun})[0-9A-Za-z_.-]*$`);
+  const starts = prefixes.map(latin1Of).filter((prefix) => prefix !== '');
 
   function spansOf(text: string): readonly (readonly [number, number])[] {
     const spans: [number, number][] = [];
@@ -104,7 +122,7 @@ export function maskerOf({ values, prefixes }: Masks): Masker {
   return {
     part(bytes) {
       const text = latin1(bytes);
-      const open = openToken?.exec(text)?.index ?? text.length;
+      const open = openToken(text, starts);
       let cut = text.length - Math.max(overlapOf(text), openCharacter(bytes));
       if (text.length - open <= MAX_TOKEN_BYTES) cut = Math.min(cut, open);
       const spans = spansOf(text);
