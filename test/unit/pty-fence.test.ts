@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { fenceHost, makeFence, outOfMemory, scopeArgs } from '../../agent/src/executors/pty/fence.ts';
+import { jobUsers } from '../../agent/src/executors/pty/users.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'holdpoint-fence-'));
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
@@ -56,4 +57,42 @@ it('leaves groups to systemd where that has them all, and nowhere else', () => {
   expect(scopeArgs('1-a', LIMITS).join(' ')).toBe(
     'systemd-run --scope --quiet --collect --slice=system.slice --unit=holdpoint-1-a.scope -p TasksMax=100 -p MemoryMax=67108864 -p MemorySwapMax=0 -p CPUQuota=150% --',
   );
+});
+
+it('refuses a user whose home of the host the next job would find again (T25)', async () => {
+  const path = process.env.PATH;
+  const home = join(folder, 'home');
+  mkdirSync(folder, { recursive: true });
+  // The host's user database, which nobody but root can write to.
+  writeFileSync(join(folder, 'getent'), '#!/bin/sh\nprintf "ci-job:x:%s:%s::%s:/bin/sh\\n" $DATABASE\n', {
+    mode: 0o755,
+  });
+  const users = (uid: number, gid: number, where: string, word = 'ci-job') => {
+    process.env.DATABASE = `${uid} ${gid} ${where}`;
+    return jobUsers({ users: [word], mayBeTrusted: false, receiptSocket: null });
+  };
+  process.env.PATH = `${folder}:${path}`;
+  try {
+    for (const free of ['/nonexistent', '/', '/root/none/there', '/etc'])
+      expect(await users(700_009, 700_009, free)).toEqual([
+        { uid: 700_009, gid: 700_009, name: 'ci-job', alone: true },
+      ]);
+    const refusal = 'it can write: the next job of that user would run by what one leaves there';
+    await expect(users(700_009, 700_009, '/tmp/never/made')).rejects.toThrow(refusal);
+    mkdirSync(home, { mode: 0o755 });
+    expect(await users(700_009, 700_009, home)).toHaveLength(1);
+    for (const [uid, gid, mode] of [
+      [700_009, 0, 0o500],
+      [0, 700_009, 0o770],
+      [0, 0, 0o777],
+    ] as const) {
+      chownSync(home, uid, gid);
+      chmodSync(home, mode);
+      await expect(users(700_009, 700_009, home)).rejects.toThrow(refusal);
+      await expect(users(700_009, 700_009, home, '700009:700009')).rejects.toThrow(refusal);
+    }
+  } finally {
+    process.env.PATH = path;
+    delete process.env.DATABASE;
+  }
 });

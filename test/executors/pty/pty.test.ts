@@ -192,6 +192,22 @@ t nothing true\n`,
     expect(statSync('/etc/passwd').size).toBeGreaterThan(0);
   });
 
+  it('is rid of a job whatever it has left, and its user is free again (T25, T30)', async () => {
+    const one = config('deep', '');
+    const { job } = await prepared({ config: one });
+    const lock = `/run/lock/left-by-a-job-${process.pid}`;
+    // No path of the kernel's is so long, and none of it can be listed or entered by its mode.
+    const { code } = await job.stage(
+      'step_script',
+      `perl -e 'my $n = "d" x 200; for (1..60) { mkdir $n or die; chdir $n or die } mkdir "x", 0 or die'; : > ${lock}; mkdir -p shut/in && chmod 0 shut\n`,
+    );
+    expect(code).toBe(0);
+    expect(await job.call('cleanup')).toMatchObject({ code: 0, err: '' });
+    expect(() => statSync(lock)).toThrow('ENOENT');
+    expect(await world.left()).toEqual([]);
+    await prepared({ config: one });
+  });
+
   it('lets no job type into the terminal of whoever started the executor (T25)', async () => {
     const { native } = (await import('node-pty')) as unknown as {
       native: { open(columns: number, rows: number): { master: number; slave: number; pty: string } };

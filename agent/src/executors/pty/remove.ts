@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { ExecutorFailure } from '../failure.ts';
 import { type FenceHost, fenceFolders, removeFence } from './fence.ts';
 import type { Note, Notes } from './notes.ts';
 import type { Place } from './place.ts';
@@ -9,7 +10,7 @@ import { asUser, endAll, HELPER_ENV, pidsOf } from './processes.ts';
 const run = promisify(execFile);
 
 /** Where everybody may leave something, and what stays in memory without a process. */
-const LEAVINGS = `find /tmp /var/tmp /dev/shm -xdev -user "$1" -prune -exec rm -rf --one-file-system -- {} + 2>/dev/null
+const LEAVINGS = `find /tmp /var/tmp /dev/shm /dev/mqueue /run/lock /var/lock -xdev -user "$1" -prune -exec rm -rf --one-file-system -- {} + 2>/dev/null
 ipcrm --all 2>/dev/null
 true`;
 
@@ -18,6 +19,17 @@ async function removeLeavings({ user }: Note): Promise<void> {
   if (!user.alone || process.getuid!() !== 0) return;
   const [command = '', ...args] = [...asUser(user, false), 'sh', '-c', LEAVINGS, 'sh', String(user.uid)];
   await run(command, args, { env: HELPER_ENV, cwd: '/' });
+}
+
+/** Not by paths, as Node does it: a job makes folders in folders until their path is longer than the kernel takes (T30). */
+async function removeFolder({ folder }: Place): Promise<void> {
+  await run('rm', ['-rf', '--', folder], { env: HELPER_ENV, cwd: '/' }).catch((error: { stderr?: unknown }) => {
+    const said = String(error.stderr ?? '')
+      .trim()
+      .split('\n')[0]
+      ?.slice(0, 200);
+    throw new ExecutorFailure(`the folder of a job cannot be removed: ${said}; its user stays taken until it is gone`);
+  });
 }
 
 /** Ends a mount of pty.disk_size; there may be none. */
@@ -44,7 +56,7 @@ export async function removeSession(
   // Folders that a job has made read-only are no obstacle to root, and none to their owner after this.
   if (process.getuid!() !== 0)
     await run('chmod', ['-R', 'u+rwX', '--', place.folder], { env: HELPER_ENV }).catch(() => {});
-  await rm(place.folder, { recursive: true, force: true });
+  await removeFolder(place);
   await rm(place.script, { force: true });
   if (note !== null) await removeLeavings(note);
   // systemd removes its scope itself.
