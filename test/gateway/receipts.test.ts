@@ -315,6 +315,50 @@ describe.runIf(isRoot)('the socket of receipts, asked by another user of the hos
     expect(refusal(await on.asked.spend(file, `${id}-aa`))).toBe('used');
   });
 
+  it('T30 T34: tells the hub of what a job makes up a few times, and of what the runner shows all the same', async () => {
+    const clock = skippingClock();
+    const on = await host({ check: { users: [String(NOBODY)], groups: [] } }, { clock });
+    const { file, payload } = await on.run();
+    const { id } = JSON.parse(payload.toString());
+    const script = `
+      const { request } = require('node:http');
+      const ask = (job_id) => new Promise((done) => {
+        const req = request({ socketPath: ${JSON.stringify(on.socket)}, method: 'POST', path: '/v1/check' }, (res) => res.resume().on('end', done));
+        req.end(JSON.stringify({ job_id, token: 'x' }));
+      });
+      (async () => { for (let job = 1; job <= 150; job++) await ask(900000 + job); })();`;
+    const child = spawn('/usr/bin/env', ['node', '-e', script], { uid: NOBODY, gid: NOBODY, cwd: '/' });
+    await new Promise((resolve) => child.on('close', resolve));
+    expect(told(on)).toHaveLength(20);
+    expect(refusal(await on.asked.spend(writtenAs({ ...JSON.parse(file.toString()), id: id + 5 }), 'x-1'))).toBe(
+      'no_receipt',
+    );
+    expect(told(on).at(-1)).toMatchObject({ jobId: id + 5 });
+    expect(told(on)).toHaveLength(21);
+    clock.skip(60_000);
+    await until('the rest to be told', () => told(on).length > 21);
+    expect(told(on)).toHaveLength(22);
+    expect(told(on).at(-1)).toMatchObject({ jobId: 900_150 });
+    expect(told(on).at(-1)?.detail?.reason).toContain('(the last of 130 that were not told one by one');
+  });
+
+  it('T30: lets in whoever may spend while jobs hold all the connections that they get', async () => {
+    const on = await host({ check: { users: [String(NOBODY)], groups: [] } });
+    const { id, file } = await on.run();
+    const script = `
+      const { connect } = require('node:net');
+      let made = 0;
+      for (let i = 0; i < 300; i++) connect(${JSON.stringify(on.socket)}, () => { if (++made === 300) console.log('all'); }).on('error', () => {});
+      setInterval(() => {}, 1000);`;
+    const child = spawn('/usr/bin/env', ['node', '-e', script], { uid: NOBODY, gid: NOBODY, cwd: '/' });
+    try {
+      await new Promise((resolve) => child.stdout.once('data', resolve));
+      expect(refusal(await on.asked.spend(file, `${id}-aa`))).toBe('spent');
+    } finally {
+      child.kill('SIGKILL');
+    }
+  });
+
   it('T25: is not the session of the user who asked first, though it knows its name', async () => {
     const on = await host({ spend: { users: [own], groups: [String(NOBODY)] } });
     const { id, file } = await on.run();

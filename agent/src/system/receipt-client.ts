@@ -30,8 +30,8 @@ const PATIENCE_MS = 90_000;
 const RETRY_MS = 250;
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 
-/** Nobody listens there, or nobody yet: it may be on its way up. */
-const COMING: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
+/** Nobody listens there, or nobody yet: it may be on its way up, or others stand before this one. */
+const COMING: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'EAGAIN']);
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? 'no answer';
 

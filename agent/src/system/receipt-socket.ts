@@ -12,6 +12,9 @@ import { openPeerCredentials, type PeerCredentials } from './peer-credentials.ts
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 /** Jobs that start at the same moment on one host, and some more: whoever is allowed cannot open more. */
 const MAX_CONNECTIONS = 256;
+/** Of these, so many are for users who may not spend: jobs that only connect and wait must not keep the runner out (T30). */
+const MAX_OF_OTHERS = 96;
+const MAX_OF_ONE_OTHER = 16;
 /** Whoever connects and says nothing is cut off. */
 const HEAD_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -142,9 +145,23 @@ export async function openReceiptSocket(options: ReceiptSocketOptions): Promise<
     },
   );
   server.maxConnections = MAX_CONNECTIONS;
+  const others = new Map<number, number>();
+  let otherCount = 0;
   server.on('connection', (socket: Socket) => {
     const peer = peerOf(socket);
     if (peer !== null) peers.set(socket, peer);
+    if (peer !== null && has(options.spend, peer)) return;
+    const uid = peer?.uid ?? -1;
+    const theirs = others.get(uid) ?? 0;
+    if (otherCount >= MAX_OF_OTHERS || theirs >= MAX_OF_ONE_OTHER) return void socket.destroy();
+    otherCount++;
+    others.set(uid, theirs + 1);
+    socket.once('close', () => {
+      otherCount--;
+      const left = (others.get(uid) ?? 1) - 1;
+      if (left === 0) others.delete(uid);
+      else others.set(uid, left);
+    });
   });
   await clearPath(path);
   await new Promise<void>((resolve, reject) => {

@@ -45,6 +45,8 @@ export interface ReceiptTrouble {
   readonly hold: number | null;
   readonly refusal: ReceiptRefusal;
   readonly words: string;
+  /** Who asked. */
+  readonly uid: number;
 }
 
 /** How a receipt stands, for whoever operates the host. */
@@ -127,7 +129,7 @@ export function openReceiptDesk(deps: DeskDeps): ReceiptDesk {
   const refuse = (jobId: number, refusal: ReceiptRefusal, words: string, asker: Asker, hold: number | null = null) => {
     log.error({ job: jobId, hold, refusal, uid: asker.uid, pid: asker.pid }, words);
     deps.count(refusal);
-    deps.trouble({ jobId, hold, refusal, words });
+    deps.trouble({ jobId, hold, refusal, words, uid: asker.uid });
     return { ok: false, refusal, words } as const;
   };
 
