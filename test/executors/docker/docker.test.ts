@@ -104,6 +104,28 @@ describe('the driver docker', { timeout: 60_000 }, () => {
     }
   });
 
+  it('takes what an image says of itself for nothing: its labels end nobody, its health check never runs (T25)', async () => {
+    const said = [
+      'LABEL io.holdpoint.session=1-a io.holdpoint.role=job',
+      'HEALTHCHECK --interval=100ms CMD echo beat >>/builds/beat',
+    ];
+    await started.run('create', '--name', 'model', '--network', 'none', 'registry.test/jobs:1', 'sh');
+    await started.run('commit', ...said.flatMap((each) => ['--change', each]), 'model', 'registry.test/marked:1');
+    // A service of the host that somebody has built from what a developer labelled.
+    const service = ['--name', 'acme-web', '--network', 'none', 'registry.test/marked:1', 'sleep', '600'];
+    await started.run('run', '-d', ...service);
+    try {
+      const made = job({ image: { name: 'registry.test/marked:1' } });
+      const { code, err } = await made.call('prepare');
+      expect([code, err]).toEqual([0, expect.not.stringContaining('removed what job')]);
+      expect((await made.stage('step_script', 'sleep 2; ls -A .\n')).out).toBe('');
+      expect(await made.call('cleanup')).toMatchObject({ code: 0 });
+      expect((await started.run('inspect', '--format', '{{.State.Running}}', 'acme-web')).trim()).toBe('true');
+    } finally {
+      await started.run('rm', '-f', 'model', 'acme-web');
+    }
+  });
+
   it('ends a fork bomb at its own limit, and memory at its own (T25)', async () => {
     const bomb = await ran(
       'bomb() { bomb | bomb & }; bomb 2>/dev/null; i=0; while [ $i -lt 100 ]; do sleep 100 & i=$((i+1)); done; echo survived\n',

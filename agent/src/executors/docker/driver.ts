@@ -25,6 +25,9 @@ const OF_THE_JOB = /^(step_.*|build_script|after_script)$/;
 const SHELL =
   'for shell in /usr/local/bin/bash /usr/bin/bash /bin/bash; do if [ -x $shell ]; then exec $shell; fi; done; exec sh';
 
+/** What an image has looked at from time to time runs beside and between the stages of its job: nothing of it may (T25). */
+const NO_CHECKS = { Test: ['NONE'] };
+
 const failure = (words: string): ExecutorResult => ({ kind: 'system_failure', words });
 
 /** Runs the stages of a job in containers of an engine that speaks Docker's API, through its unix socket. */
@@ -123,6 +126,7 @@ async function prepare(
     AttachStderr: true,
     Cmd: ['sh', '-c', SHELL],
     WorkingDir: options.buildsDir,
+    Healthcheck: NO_CHECKS,
     HostConfig: host,
   };
   const user = options.user ?? wanted.user;
@@ -173,6 +177,7 @@ async function startHolder(
     User: '0:0',
     Entrypoint: ['sh', '-c', 'read -r line'],
     Cmd: [],
+    Healthcheck: NO_CHECKS,
     OpenStdin: true,
     HostConfig: holderHost(options, volumes, network),
   });

@@ -16,6 +16,11 @@ export function nameOf(session: string, role: Role, index = 0): string {
   return `holdpoint-${session}-${role}${role === 'service' ? `-${index}` : ''}`;
 }
 
+/** Whether something that is labelled as a part of this session has the name of one. */
+export function isNamed(session: string | undefined, name: string): boolean {
+  return session !== undefined && /^[0-9]+-[0-9a-f]+$/.test(session) && name.startsWith(`holdpoint-${session}-`);
+}
+
 /** Labels by which a later process finds what belongs to a session, and knows whether it is over. */
 export function labelsOf({ id, job, owner, endsBefore }: ExecutorSession, role: Role): Record<string, string> {
   const { pid, startedAt, boot, namespace } = owner;

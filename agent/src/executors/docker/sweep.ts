@@ -1,9 +1,12 @@
 import type Docker from 'dockerode';
 import type { Leftover } from '../../ports/executor.ts';
 import { unlessMissing } from './engine.ts';
-import { leftoverOf, nameOf, ROLE, SESSION } from './labels.ts';
+import { isNamed, leftoverOf, nameOf, ROLE, SESSION } from './labels.ts';
 
-/** Everything on the engine that belongs to sessions, or to one of them. */
+/**
+ * Everything on the engine that belongs to sessions, or to one of them: by label and name. A container has the labels of its image
+ * as well, and who builds an image that the host runs for something else must not have it removed (T25).
+ */
 async function parts(engine: Docker, session?: string) {
   const filters = { label: [session === undefined ? SESSION : `${SESSION}=${session}`] };
   const [containers, networks, { Volumes: volumes }] = await Promise.all([
@@ -11,7 +14,12 @@ async function parts(engine: Docker, session?: string) {
     engine.listNetworks({ filters }),
     engine.listVolumes({ filters }),
   ]);
-  return { containers, networks, volumes: volumes ?? [] };
+  const isOurs = (labels: Record<string, string> | undefined, name: string) => isNamed(labels?.[SESSION], name);
+  return {
+    containers: containers.filter(({ Labels, Names }) => Names.some((name) => isOurs(Labels, name.replace(/^\//, '')))),
+    networks: networks.filter(({ Labels, Name }) => isOurs(Labels, Name)),
+    volumes: (volumes ?? []).filter(({ Labels, Name }) => isOurs(Labels, Name)),
+  };
 }
 
 /** Removes everything of a session: containers with their anonymous volumes, then what they held. */
