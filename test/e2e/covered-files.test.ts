@@ -175,6 +175,14 @@ describe('covered files, from a commit to the page of a hold', () => {
     });
     const kept = await scene.hold(deploy(sha, [{ key: 'git_checkout', value: 'false' }]), 'waiting_for_approval');
     expect(kept.keeps.join()).toContain('GIT_CHECKOUT is "false"');
+    const flags = { key: 'GIT_CLEAN_FLAGS', value: '-ffdx -e ansible/' };
+    const left = await scene.hold(deploy(sha, [flags]), 'waiting_for_approval');
+    expect(covered(left)).toMatchObject({
+      unread:
+        'GIT_CLEAN_FLAGS is "-ffdx -e ansible/": files of earlier jobs may stay beside its commit; set GIT_STRATEGY to clone',
+    });
+    const anew = deploy(sha, [flags, { key: 'GIT_STRATEGY', value: 'clone' }]);
+    expect(covered(await scene.hold(anew, 'waiting_for_approval'))).not.toHaveProperty('unread');
   });
 
   it('T13 what waits is handed out after a restart only with the digest that it had, files included', async () => {
