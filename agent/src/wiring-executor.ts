@@ -96,7 +96,7 @@ function receiptsOf(
     return `${session}.${hash}`;
   };
   return {
-    spend: (jobResponse, session) => client.spend(jobResponse, named(session)),
+    spend: (jobResponse, session, cancel) => client.spend(jobResponse, named(session), cancel),
     finish: (session) => client.finish(named(session)),
   };
 }
@@ -230,7 +230,8 @@ export async function openExecutor(
       guarded(stop, stageLimit(), async (cancel) => {
         const { bytes, session } = open();
         // Each stage shows that it is of the session that has spent the receipt.
-        const answer = await receipts?.spend(bytes, session.id);
+        const answer = await receipts?.spend(bytes, session.id, cancel);
+        if (cancel.aborted) return { kind: 'cancelled' };
         if (answer?.ok === false) return { kind: 'system_failure', words: answer.words };
         return driver.run(
           { ...session, images: answer?.receipt.images ?? {} },

@@ -77,6 +77,14 @@ const refusal = (answer: SpendAnswer) => (answer.ok ? 'spent' : answer.refusal);
 const told = (on: Host) => on.gate.gatekeeper.reports.filter(({ event }) => event === 'receipt_refused');
 
 describe('a receipt', () => {
+  it('is not waited for once the job is cancelled, however long the agent may be away', async () => {
+    const away = createReceiptClient({ socket: '/nowhere/receipts.sock', patienceMs: 600_000 });
+    const stop = new AbortController();
+    const answer = away.spend(Buffer.from('{}'), '1-aa', stop.signal);
+    stop.abort();
+    expect(refusal(await answer)).toBe('unreachable');
+  });
+
   it('lets the one session run the job that was handed over, at each of its stages and attempts, and no other (T39)', async () => {
     const on = await host();
     const { id, file } = await on.run();

@@ -2,7 +2,15 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
-import { fenceHost, makeFence, outOfMemory, scopeArgs } from '../../agent/src/executors/pty/fence.ts';
+import {
+  fencedSessions,
+  fenceFolders,
+  fenceHost,
+  makeFence,
+  newScope,
+  outOfMemory,
+  scopeArgs,
+} from '../../agent/src/executors/pty/fence.ts';
 import { jobUsers } from '../../agent/src/executors/pty/users.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'holdpoint-fence-'));
@@ -54,8 +62,8 @@ it('leaves groups to systemd where that has them all, and nowhere else', () => {
   // Controllers of the older version: a scope would hold nothing.
   expect(mounts('cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n').systemd).toBe(false);
   expect(mounts('proc /proc proc rw 0 0\n')).toEqual({ mount: null, systemd: false });
-  expect(scopeArgs('1-a', LIMITS).join(' ')).toBe(
-    'systemd-run --scope --quiet --collect --slice=system.slice --unit=holdpoint-1-a.scope -p TasksMax=100 -p MemoryMax=67108864 -p MemorySwapMax=0 -p CPUQuota=150% --',
+  expect(scopeArgs('holdpoint-1-a-0.scope', LIMITS).join(' ')).toContain(
+    'systemd-run --scope --quiet --collect --slice=system.slice --unit=holdpoint-1-a-0.scope -p Delegate=yes -p TasksMax=101 -p MemoryMax=67108864 -p MemorySwapMax=0 -p CPUQuota=150% -- ',
   );
 });
 
@@ -95,4 +103,26 @@ it('refuses a user whose home of the host the next job would find again (T25)', 
     process.env.PATH = path;
     delete process.env.DATABASE;
   }
+});
+
+it('promises of a scope what the kernel has controllers for, and no more', async () => {
+  mkdirSync(folder, { recursive: true });
+  const kernel = (controllers: string) => writeFileSync(join(folder, 'cgroup.controllers'), `${controllers}\n`);
+  const host = { mount: folder, systemd: true };
+  kernel('cpuset cpu io memory pids');
+  expect((await makeFence(host, '1-a', LIMITS)).holds).toEqual(['memory', 'cpu', 'processes']);
+  expect((await makeFence(host, '1-a', { ...LIMITS, memoryBytes: null })).holds).toEqual(['cpu', 'processes']);
+  kernel('cpuset cpu io pids');
+  await expect(makeFence(host, '1-a', LIMITS)).rejects.toThrow('pty.memory cannot be held on this host');
+});
+
+it('finds the scopes of each session, one for each stage, and those of no other', async () => {
+  const host = { mount: folder, systemd: true };
+  const names = [newScope('1-a'), newScope('1-a'), newScope('1-ab')];
+  for (const name of [...names, 'ssh.service', 'holdpoint-agent.service'])
+    mkdirSync(join(folder, 'system.slice', name), { recursive: true });
+  expect(new Set(names).size).toBe(3);
+  const folders = names.slice(0, 2).map((name) => join(folder, 'system.slice', name));
+  expect([...fenceFolders(host, '1-a')].sort()).toEqual([join(folder, 'holdpoint', '1-a'), ...folders.sort()].sort());
+  expect(new Set(await fencedSessions(host))).toEqual(new Set(['1-a', '1-ab']));
 });

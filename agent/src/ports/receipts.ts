@@ -27,8 +27,9 @@ export interface Receipts {
    * Spends the receipt of the job whose JOB_RESPONSE_FILE has these bytes. The same session may ask again, since
    * gitlab-runner prepares up to three times with a clean-up between; any other is refused. Never rejects: what
    * cannot be asked is a refusal. A later stage shows in the same way that it belongs to the session: it asks again.
+   * Once cancelled, an agent that is not there is waited for no more.
    */
-  spend(jobResponse: Uint8Array, session: string): Promise<SpendAnswer>;
+  spend(jobResponse: Uint8Array, session: string, cancel?: AbortSignal): Promise<SpendAnswer>;
   /** Says that a session which was prepared is over: from now on nobody can spend that receipt again. */
   finish(session: string): Promise<void>;
 }

@@ -63,6 +63,7 @@ export function createReceiptClient(options: ReceiptClientOptions): ReceiptClien
     path: string,
     headers: Record<string, string>,
     body: Uint8Array = new Uint8Array(),
+    cancel?: AbortSignal,
   ): Promise<string> => {
     const until = performance.now() + patienceMs;
     for (;;) {
@@ -71,7 +72,7 @@ export function createReceiptClient(options: ReceiptClientOptions): ReceiptClien
       } catch (error) {
         if (!COMING.has(codeOf(error)) || performance.now() > until) throw error;
       }
-      await wait(RETRY_MS);
+      await wait(RETRY_MS, undefined, cancel === undefined ? {} : { signal: cancel });
     }
   };
 
@@ -79,9 +80,10 @@ export function createReceiptClient(options: ReceiptClientOptions): ReceiptClien
     path: string,
     headers: Record<string, string>,
     body?: Uint8Array,
+    cancel?: AbortSignal,
   ): Promise<{ ok: true; receipt: SpentReceipt | null } | Extract<SpendAnswer, { ok: false }>> => {
     try {
-      return receiptAnswerSchema.parse(JSON.parse(await ask('POST', path, headers, body)));
+      return receiptAnswerSchema.parse(JSON.parse(await ask('POST', path, headers, body, cancel)));
     } catch (error) {
       const words = `the agent of this host cannot be asked at ${socket} (${codeOf(error)}): see "systemctl status holdpoint-agent", and receipts.socket in agent.yml`;
       return { ok: false, refusal: 'unreachable', words };
@@ -97,9 +99,9 @@ export function createReceiptClient(options: ReceiptClientOptions): ReceiptClien
       : (answer as SpendAnswer);
 
   return {
-    async spend(jobResponse, session) {
+    async spend(jobResponse, session, cancel) {
       const named = runner === null ? {} : { [RUNNER_HEADER]: encodeURIComponent(runner) };
-      return whole(await asked(PATHS.spend, { [SESSION_HEADER]: session, ...named }, jobResponse));
+      return whole(await asked(PATHS.spend, { [SESSION_HEADER]: session, ...named }, jobResponse, cancel));
     },
     async finish(session) {
       await asked(PATHS.finish, { [SESSION_HEADER]: session });

@@ -1,5 +1,14 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -149,6 +158,26 @@ t nothing true\n`,
     expect([code, out]).toEqual([0, '1\n']);
     expect(processesOf(UIDS[0]!)).toEqual([]);
     expect((await job.stage('after_script', `pgrep -cf '^${mark}'\n`)).out).toBe('0\n');
+  });
+
+  it('ends a stage that is cancelled before its shell has started, at once, and runs none of it', async () => {
+    const slow = mkdtempSync(join(tmpdir(), 'holdpoint-slow-'));
+    chmodSync(slow, 0o755);
+    // What limits the job hangs, as systemd can when it is asked for a scope.
+    writeFileSync(join(slow, 'prlimit'), `#!/bin/sh\necho $$ > ${slow}/pid\nexec sleep 1000\n`, { mode: 0o755 });
+    const { job } = await prepared({ config: config('slow', `  path: ${slow}:/usr/bin:/bin\n`) });
+    const stage = job.startStage('step_script', 'echo ran\n');
+    await vi.waitUntil(
+      () => existsSync(join(slow, 'pid')) && readFileSync(join(slow, 'pid'), 'utf8').endsWith('\n'),
+      20_000,
+    );
+    stage.signal('SIGTERM');
+    expect(await stage.ended).toMatchObject({
+      code: SYSTEM_FAILURE,
+      all: expect.stringMatching(/^holdpoint: stopped$/m),
+    });
+    expect(existsSync(`/proc/${readFileSync(join(slow, 'pid'), 'utf8').trim()}`)).toBe(false);
+    rmSync(slow, { recursive: true });
   });
 
   it('holds a fork bomb, and ends it (T25)', async () => {

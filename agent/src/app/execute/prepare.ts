@@ -37,7 +37,8 @@ export async function prepareJob(
   let images: Readonly<Record<string, string>> = {};
   if (receipts === null) await say('receipts are off: nobody has asked whether this job came through the gate');
   else {
-    const answer = await receipts.spend(jobResponse, session.id);
+    const answer = await receipts.spend(jobResponse, session.id, call.cancel);
+    if (call.cancel.aborted) return { kind: 'cancelled' };
     if (!answer.ok) return failure(answer.words);
     const { receipt } = answer;
     if (receipt.jobId !== session.job.id)

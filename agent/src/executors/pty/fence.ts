@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -10,7 +11,7 @@ type Limits = Pick<PtyOptions, 'memoryBytes' | 'cpus' | 'pids' | 'limits'>;
 /** What holds the processes of a session together. */
 export interface Fence {
   readonly kind: 'systemd' | 'cgroup' | 'none';
-  /** Folder of the control group; null where there is none. */
+  /** Folder of the control group; null where there is none, or a new one for each stage. */
   readonly folder: string | null;
   /** What it limits, in words; the rest is left to ulimits. */
   readonly holds: readonly ('memory' | 'cpu' | 'processes')[];
@@ -27,6 +28,7 @@ const PERIOD = 100_000;
 const REMOVE_MS = 5_000;
 const LOOK_MS = 20;
 const CONTROLLERS = { memory: 'memory', cpu: 'cpu', processes: 'pids' } as const;
+const WHAT = ['memory', 'cpu', 'processes'] as const;
 
 export function fenceHost(mounts = '/proc/self/mounts', running = '/run/systemd/system'): FenceHost {
   const line = readFileSync(mounts, 'utf8')
@@ -38,20 +40,48 @@ export function fenceHost(mounts = '/proc/self/mounts', running = '/run/systemd/
   return { mount, systemd };
 }
 
-const scopeOf = (session: string) => `holdpoint-${session}.scope`;
+const SCOPE = /^holdpoint-([0-9]+-[0-9a-f]+)-[0-9a-f]+\.scope$/;
+const SLICE = 'system.slice';
 
-/** Folders in which the group of a session can be, whatever the configuration says by now. */
-export function fenceFolders({ mount }: FenceHost, session: string): readonly string[] {
-  if (mount === null) return [];
-  return [join(mount, 'holdpoint', session), join(mount, 'system.slice', scopeOf(session))];
+function scopes(mount: string): readonly string[] {
+  try {
+    return readdirSync(join(mount, SLICE)).filter((name) => SCOPE.test(name));
+  } catch {
+    return [];
+  }
+}
+
+/** Name of the scope of one stage: systemd forgets a unit some time after its end, and until then makes no other of its name. */
+export const newScope = (session: string): string => `holdpoint-${session}-${randomBytes(4).toString('hex')}.scope`;
+
+/** Where the group of such a scope is. */
+export const scopeFolder = ({ mount }: FenceHost, scope: string): string => join(mount ?? '', SLICE, scope);
+
+/** Where the group of a session is that we make ourselves; null where there can be none. */
+export function ownFolder({ mount }: FenceHost, session: string): string | null {
+  return mount === null ? null : join(mount, 'holdpoint', session);
+}
+
+/** Folders in which a session has a group by now or can have one, whatever the configuration says. */
+export function fenceFolders(host: FenceHost, session: string): readonly string[] {
+  const own = ownFolder(host, session);
+  if (own === null) return [];
+  const theirs = scopes(host.mount!).filter((name) => SCOPE.exec(name)![1] === session);
+  return [own, ...theirs.map((name) => scopeFolder(host, name))];
 }
 
 /** Sessions that have a group of ours. */
 export async function fencedSessions({ mount }: FenceHost): Promise<readonly string[]> {
   if (mount === null) return [];
-  return (await readdir(join(mount, 'holdpoint')).catch(() => [] as string[])).filter((name) =>
-    /^[0-9]+-[0-9a-f]+$/.test(name),
-  );
+  const own = await readdir(join(mount, 'holdpoint')).catch(() => [] as string[]);
+  return [
+    ...own.filter((name) => /^[0-9]+-[0-9a-f]+$/.test(name)),
+    ...scopes(mount).map((name) => SCOPE.exec(name)![1]!),
+  ];
+}
+
+async function controllers(folder: string): Promise<readonly string[]> {
+  return (await readFile(join(folder, 'cgroup.controllers'), 'utf8').catch(() => '')).trim().split(' ');
 }
 
 async function tries(work: () => Promise<unknown>): Promise<boolean> {
@@ -86,16 +116,22 @@ async function made(host: FenceHost, session: string, limits: Limits): Promise<F
   const { mount, systemd } = host;
   const none: Fence = { kind: 'none', folder: null, holds: [] };
   if (mount === null || limits.limits === 'ulimits') return none;
-  const [own = '', scope = ''] = fenceFolders(host, session);
-  if (systemd) return { kind: 'systemd', folder: scope, holds: ['memory', 'cpu', 'processes'] };
+  const own = join(mount, 'holdpoint', session);
+  if (systemd) {
+    // A kernel may be started without one (cgroup_disable=memory): systemd then makes the scope and holds nothing.
+    const there = await controllers(mount);
+    const asked = { memory: limits.memoryBytes !== null, cpu: limits.cpus !== null, processes: true };
+    const holds = WHAT.filter((what) => asked[what] && there.includes(CONTROLLERS[what]));
+    return { kind: 'systemd', folder: null, holds };
+  }
   if (!(await tries(() => mkdir(own, { recursive: true, mode: 0o755 })))) return none;
   const holds: Fence['holds'][number][] = [];
   const write = (file: string, text: string) => tries(() => writeFile(join(own, file), text));
-  for (const [what, controller] of Object.entries(CONTROLLERS) as [Fence['holds'][number], string][]) {
+  for (const what of WHAT) {
+    const controller = CONTROLLERS[what];
     for (const above of [mount, join(mount, 'holdpoint')])
       await tries(() => writeFile(join(above, 'cgroup.subtree_control'), `+${controller}`));
-    const there = (await readFile(join(own, 'cgroup.controllers'), 'utf8').catch(() => '')).trim().split(' ');
-    if (there.includes(controller) && (await limit(write, what, limits))) holds.push(what);
+    if ((await controllers(own)).includes(controller) && (await limit(write, what, limits))) holds.push(what);
   }
   return { kind: 'cgroup', folder: own, holds };
 }
@@ -121,10 +157,18 @@ async function limit(
   }
 }
 
+/**
+ * The last process of a scope takes it along, and with it what the kernel has counted. This one is root's and ends with the
+ * group: the job can neither signal it nor leave it out.
+ */
+const KEEP = 'setsid sleep infinity </dev/null >/dev/null 2>&1 & exec "$@"';
+
 /** What stands before the command of a stage, so that systemd makes its scope. */
-export function scopeArgs(session: string, { memoryBytes, cpus, pids }: Limits): readonly string[] {
+export function scopeArgs(scope: string, { memoryBytes, cpus, pids }: Limits): readonly string[] {
   const properties = [
-    `TasksMax=${pids}`,
+    // One process that wants too much is ended, not all of them: newer versions of systemd would end the scope.
+    'Delegate=yes',
+    `TasksMax=${pids + 1}`,
     ...(memoryBytes === null ? [] : [`MemoryMax=${memoryBytes}`, 'MemorySwapMax=0']),
     ...(cpus === null ? [] : [`CPUQuota=${Math.max(1, Math.round(cpus * 100))}%`]),
   ];
@@ -133,10 +177,14 @@ export function scopeArgs(session: string, { memoryBytes, cpus, pids }: Limits):
     '--scope',
     '--quiet',
     '--collect',
-    '--slice=system.slice',
-    `--unit=${scopeOf(session)}`,
+    `--slice=${SLICE}`,
+    `--unit=${scope}`,
     ...properties.flatMap((property) => ['-p', property]),
     '--',
+    '/bin/sh',
+    '-c',
+    KEEP,
+    'holdpoint',
   ];
 }
 

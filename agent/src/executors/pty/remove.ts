@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { ExecutorFailure } from '../failure.ts';
-import { type FenceHost, fenceFolders, removeFence } from './fence.ts';
+import { type FenceHost, fenceFolders, ownFolder, removeFence } from './fence.ts';
 import type { Note, Notes } from './notes.ts';
 import type { Place } from './place.ts';
 import { asUser, endAll, HELPER_ENV, pidsOf } from './processes.ts';
@@ -60,7 +60,8 @@ export async function removeSession(
   await rm(place.script, { force: true });
   if (note !== null) await removeLeavings(note);
   // systemd removes its scope itself.
-  if (groups[0] !== undefined) await removeFence(groups[0]);
+  const own = ownFolder(host, session);
+  if (own !== null) await removeFence(own);
   await notes.giveBack(session);
   return { prepared };
 }

@@ -1,7 +1,16 @@
 import { closeSync, openSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import type { ExecutorCall, ExecutorResult, ExecutorStage } from '../../ports/executor.ts';
-import { type Fence, type FenceHost, fenceFolders, outOfMemory, scopeArgs } from './fence.ts';
+import {
+  type Fence,
+  type FenceHost,
+  fenceFolders,
+  newScope,
+  outOfMemory,
+  ownFolder,
+  scopeArgs,
+  scopeFolder,
+} from './fence.ts';
 import type { Note } from './notes.ts';
 import type { PtyOptions } from './options.ts';
 import type { Place } from './place.ts';
@@ -42,12 +51,17 @@ function limits({ pids, files, fileBytes }: PtyOptions): readonly string[] {
 /** Runs one script in a shell in a terminal of its own; no process of it is left when this answers. */
 export async function runStage(of: StageOf, stage: ExecutorStage, call: ExecutorCall): Promise<ExecutorResult> {
   const { note, host, place, options } = of;
-  const groups = fenceFolders(host, note.session);
-  const theirs: Belongings = { user: note.user, groups, home: place.home };
+  const [user, home] = [note.user, place.home];
   // What an executor that was killed has left running.
-  await endAll(theirs);
+  await endAll({ user, groups: fenceFolders(host, note.session), home });
   if (call.cancel.aborted) return { kind: 'cancelled' };
-  const { ended, drain, close } = await start(of, stage, groups, call);
+  const scope = of.fence === 'systemd' ? newScope(note.session) : null;
+  const groups = scope === null ? fenceFolders(host, note.session) : [scopeFolder(host, scope)];
+  const theirs: Belongings = { user, groups, home };
+  const { ended, drain, close } = await start(of, stage, scope, call).catch(async (error: unknown) => {
+    await endAll(theirs);
+    throw error;
+  });
   const before = await memoryEvents(groups);
   let kill: NodeJS.Timeout | undefined;
   const stop = () => {
@@ -79,11 +93,11 @@ async function memoryEvents(groups: readonly string[]): Promise<number> {
   return (await Promise.all(groups.map(outOfMemory))).reduce((sum, each) => sum + each, 0);
 }
 
-async function start(of: StageOf, { script }: ExecutorStage, groups: readonly string[], { output }: ExecutorCall) {
-  const { note, fence, place, options } = of;
-  const scope = fence === 'systemd' ? scopeArgs(note.session, options) : [];
+async function start(of: StageOf, { script }: ExecutorStage, scope: string | null, { output, cancel }: ExecutorCall) {
+  const { note, fence, host, place, options } = of;
   // Where it is gone, the shell does not start: a stage runs in its group or not at all.
-  const enter = fence === 'cgroup' ? `${groups[0]}/cgroup.procs` : '';
+  const enter = fence === 'cgroup' ? `${ownFolder(host, note.session)}/cgroup.procs` : '';
+  const into = scope === null ? [] : scopeArgs(scope, options);
   // Under no name once the shell has it: a job finds its own script nowhere.
   await writeFile(place.script, script, { mode: 0o600 });
   const descriptor = openSync(place.script, 'r');
@@ -99,9 +113,10 @@ async function start(of: StageOf, { script }: ExecutorStage, groups: readonly st
         cwd: place.builds,
         env: environment(of),
         enter,
-        command: [...scope, ...limits(options), ...asUser(note.user, options.newPrivileges)],
+        command: [...into, ...limits(options), ...asUser(note.user, options.newPrivileges)],
       },
       output.out,
+      cancel,
     );
   } finally {
     closeSync(descriptor);

@@ -61,8 +61,20 @@ function codeOf(child: ChildProcess): Promise<number> {
   });
 }
 
-/** Opens a terminal and starts a shell in it; throws where it does not come to the shell. */
-export async function startInTerminal(start: Start, output: (chunk: Uint8Array) => Promise<void>): Promise<Started> {
+function tryKill(group: number): void {
+  try {
+    process.kill(group, 'SIGKILL');
+  } catch {
+    // It has come to its end by itself.
+  }
+}
+
+/** Opens a terminal and starts a shell in it; throws where it does not come to the shell, or is cancelled before that. */
+export async function startInTerminal(
+  start: Start,
+  output: (chunk: Uint8Array) => Promise<void>,
+  cancel: AbortSignal,
+): Promise<Started> {
   // Not node-pty's own spawn: it throws away what was not read 200 ms after the end.
   const { master, slave, pty } = native.open(start.columns, start.rows);
   const reading = readTerminal(master, output);
@@ -86,7 +98,15 @@ export async function startInTerminal(start: Start, output: (chunk: Uint8Array) 
     });
     ended = codeOf(child);
     ended.catch(() => {});
-    for await (const chunk of child.stderr!) told += chunk;
+    // Nothing of the job runs yet that could be asked to end.
+    const stop = () => void (child.pid !== undefined && tryKill(-child.pid));
+    cancel.addEventListener('abort', stop, { once: true });
+    if (cancel.aborted) stop();
+    try {
+      for await (const chunk of child.stderr!) told += chunk;
+    } finally {
+      cancel.removeEventListener('abort', stop);
+    }
   } catch (error) {
     close();
     throw error;
