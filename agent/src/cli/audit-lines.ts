@@ -10,10 +10,17 @@ function aboutText({ hold, review, approval, deployment }: AuditRow): string {
     .join(', ');
 }
 
+/** What a row without a hold is about: a job that came past the gateway has none. */
+function jobText({ hold, detail }: AuditRow): string {
+  if (typeof hold === 'number' || typeof detail.job_id !== 'number') return '';
+  return [`job ${detail.job_id}`, ...(typeof detail.refusal === 'string' ? [detail.refusal] : [])].join(', ');
+}
+
 /** A row on one line, as in a list: number, time, event, who from where, what it is about. */
 export function rowLine(row: AuditRow): string {
   const from = row.address === null ? '' : ` from ${row.address}`;
-  return printable(`${row.seq}  ${minute(row.at)}  ${row.event}  ${row.actor}${from}  ${aboutText(row)}`).trimEnd();
+  const about = [aboutText(row), jobText(row)].filter((part) => part !== '').join(', ');
+  return printable(`${row.seq}  ${minute(row.at)}  ${row.event}  ${row.actor}${from}  ${about}`).trimEnd();
 }
 
 /** Members of a detail that are told in a timeline: why, and what was said. */

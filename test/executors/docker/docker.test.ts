@@ -13,6 +13,7 @@ import {
 import { type Docker, startDocker } from '../../support/docker.ts';
 import { dockerWorld, jobImages } from '../../support/docker-jobs.ts';
 import { pinnedImages } from './pinned-images.ts';
+import { walkThrough } from './walk-through.ts';
 
 const START_MS = 120_000;
 let engine: Promise<Docker> | null = null;
@@ -42,6 +43,7 @@ executorContract(
 );
 
 pinnedImages(docker, START_MS);
+walkThrough(docker, START_MS);
 
 describe('the driver docker', { timeout: 60_000 }, () => {
   let runner: CustomRunner;

@@ -116,12 +116,13 @@ async function drive(
 /** exec `none`: the script is not run, its output is what the test wants. */
 function pretend(run: JobRun, write: (chunk: Buffer) => void): Body {
   const { options, job } = run;
-  let stop: () => void = () => undefined;
-  const stopped = new Promise<'stopped'>((resolve) => {
-    stop = () => resolve('stopped');
+  const stopping = new AbortController();
+  const stopped = new Promise<null>((resolve) => {
+    stopping.signal.addEventListener('abort', () => resolve(null));
   });
   write(Buffer.from(options.output ?? ''));
-  const work = options.work?.({ id: job.id, raw: run.raw }) ?? Promise.resolve();
-  const done = Promise.race([work, stopped]).then((how) => (how === 'stopped' ? null : (options.exitCode ?? 0)));
+  const work = options.work?.({ id: job.id, raw: run.raw, write, stopped: stopping.signal }) ?? Promise.resolve();
+  const done = Promise.race([work.then((code) => (typeof code === 'number' ? code : (options.exitCode ?? 0))), stopped]);
+  const stop = () => stopping.abort();
   return { done, cancel: stop, kill: stop };
 }

