@@ -4,6 +4,7 @@ import { prepareJob } from '../../agent/src/app/execute/prepare.ts';
 import { isOver, sessionOf } from '../../agent/src/app/execute/session.ts';
 import { readReference } from '../../agent/src/domain/image-reference.ts';
 import type { Json, JsonObject } from '../../agent/src/domain/json.ts';
+import { digestsOf, imagesSection } from '../../agent/src/domain/pinned-images.ts';
 import type { ExecutorDriver, ExecutorSession } from '../../agent/src/ports/executor.ts';
 import type { Receipts, SpendAnswer } from '../../agent/src/ports/receipts.ts';
 import { defaultAliases, readExecutorJob } from '../../agent/src/runners/gitlab/custom-executor/job.ts';
@@ -79,11 +80,18 @@ describe('preparing a job', () => {
     };
     expect(await pins({ 'registry.test/other:1': 'sha256:aa' })).toMatchObject({
       kind: 'system_failure',
-      words: expect.stringContaining('registry.test/app:1.2 is not among those that were approved'),
+      words: expect.stringContaining('registry.test/app:1.2 is not among those that were looked at'),
     });
     expect(prepared).toEqual([]);
     await pins({ 'registry.test/app:1.2': 'sha256:bb' });
     expect(prepared[0]?.images).toEqual({ 'registry.test/app:1.2': 'sha256:bb' });
+    // What people have approved for one run, without knowing what it stands for, is run by its name, as where nothing else is pinned.
+    const section = imagesSection([
+      { reference: 'registry.test/app:1.2', unresolved: 'the registry does not answer' },
+      { reference: 'registry.test/db:1', digest: `sha256:${'a'.repeat(64)}` },
+    ]);
+    expect(await pins({ ...digestsOf(section) })).toEqual({ kind: 'exited', code: 0 });
+    expect(prepared[1]?.images).toEqual({ 'registry.test/db:1': `sha256:${'a'.repeat(64)}` });
   });
 
   it('closes the receipt of a session that could have run, and of one that nobody can tell, and keeps that of a failed prepare', async () => {
@@ -104,7 +112,18 @@ describe('a job as the executor reads it', () => {
   it('has the image that gitlab-runner would pull, and says what it cannot replace', () => {
     expect(read().job.image?.reference).toBe('registry.test/app:1.2');
     expect(read({ image: { name: 'a$' + '{PATCH}b' } }).job.image?.reference).toBe('a2b');
-    for (const name of ['$RAW', '$CI_PROJECT_DIR', 'a b', '-x', '$' + '{{ job.inputs.x }}'])
+    // What the payload says of such a name wins over what the runner says, as there.
+    const named = [...payload().variables, { key: 'CI_JOB_STATUS', value: 'c' }];
+    expect(read({ variables: named, image: { name: 'a$CI_JOB_STATUS' } }).job.image?.reference).toBe('ac');
+    for (const name of [
+      '$RAW',
+      '$CI_PROJECT_DIR',
+      'a$CI_JOB_STATUS',
+      'a$CI_SERVER_TLS_CA_FILE',
+      'a b',
+      '-x',
+      '$' + '{{ job.inputs.x }}',
+    ])
       expect(() => read({ image: { name } })).toThrow('is no reference of an image');
     for (const wrong of ['', '[]', '{"id":"1"}', '{"id":1,"token":""}', '\xff'])
       expect(() => readExecutorJob(Buffer.from(wrong, 'latin1'))).toThrow(/JOB_RESPONSE_FILE/);

@@ -118,6 +118,7 @@ describe('who may pull for a job', () => {
   const logins = (config: unknown, credentials: object[] = []) =>
     registryLogins({
       variables: [
+        { key: 'LOGIN', value: base64('host:p') },
         { key: 'DOCKER_AUTH_CONFIG', value: 'ignored: a later one counts' },
         { key: 'DOCKER_AUTH_CONFIG', value: typeof config === 'string' ? config : JSON.stringify(config) },
       ],
@@ -139,6 +140,13 @@ describe('who may pull for a job', () => {
     const images = ['alpine', 'r.example/acme/app', 'r.example/acme2/app', 'broken.example/a', 'x.example/a'];
     expect(images.map((image) => user(of, image))).toEqual(['hub', 'path', 'host', null, null]);
     expect(loginFor(of, readReference('alpine')!)?.password).toBe('a:b');
+    // As gitlab-runner reads it: variables replaced, `auth` before the rest, an address with its scheme is its host alone.
+    const mixed = logins({
+      auths: {
+        'https://r.example/acme/': { auth: '$LOGIN', username: 'other', password: 'x' },
+      },
+    });
+    expect(user(mixed, 'r.example/elsewhere/app')).toBe('host');
     expect(user(logins('{no json', [sent]), 'r.example/acme/app')).toBe('gitlab-ci-token');
     expect(user(logins({ auths: { 'r.example': {} } }, [sent]), 'r.example/app')).toBe('gitlab-ci-token');
   });

@@ -44,11 +44,14 @@ export function imagesSectionOf(configuration: JsonObject): readonly PinnedImage
   return read.some(({ reference }, i) => i > 0 && byText(read[i - 1]!.reference, reference) >= 0) ? null : read;
 }
 
-/** Digest by reference, of all that could be resolved: what a driver that runs images by their content is given. */
+/** Stands for a digest where people have approved one run of an image of which nobody could tell what it stands for. */
+export const BY_NAME = '';
+
+/** Digest by reference, or {@link BY_NAME}: every image that a driver may run for this configuration. */
 export function digestsOf(section: JsonObject | undefined): Readonly<Record<string, string>> {
   const images = section === undefined ? null : imagesSectionOf({ [PINNED_IMAGES]: section });
   return Object.fromEntries(
-    (images ?? []).flatMap((image) => ('digest' in image ? [[image.reference, image.digest]] : [])),
+    (images ?? []).map((image) => [image.reference, 'digest' in image ? image.digest : BY_NAME]),
   );
 }
 

@@ -183,7 +183,7 @@ describe('the driver docker', { timeout: 60_000 }, () => {
 
   it('starts services under their aliases with their own variables alone, waits for them, and tells what one says that does not start', async () => {
     const services = [
-      { name: 'registry.test/echo:1', alias: 'echo', variables: [{ key: 'OWN', value: 'own' }] },
+      { name: 'registry.test/echo:1', alias: 'echo', variables: [{ key: 'OWN', value: 'own$OF_THE_PROJECT' }] },
       { name: 'registry.test/broken:1', alias: 'never' },
     ];
     const made = job({
@@ -191,7 +191,8 @@ describe('the driver docker', { timeout: 60_000 }, () => {
       services,
       variables: [
         { key: 'CI_JOB_TOKEN', value: 'glcbt-secret' },
-        { key: 'PGUSER', value: 'app' },
+        { key: 'PGUSER', value: 'app', public: true },
+        { key: 'OF_THE_PROJECT', value: 'of-the-settings-secret' },
       ],
     });
     const prepare = await made.call('prepare');
@@ -222,7 +223,7 @@ describe('the driver docker', { timeout: 60_000 }, () => {
       '{{json .Config.Env}}',
       names.find((name) => name.endsWith('-0'))!,
     );
-    expect(env).toContain('OWN=own');
+    expect(env).toContain('"OWN=own"');
     expect(env).toContain('PGUSER=app');
     expect(env).not.toContain('secret');
     // Another job at the same time does not find it.

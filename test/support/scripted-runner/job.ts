@@ -122,7 +122,10 @@ function pretend(run: JobRun, write: (chunk: Buffer) => void): Body {
   });
   write(Buffer.from(options.output ?? ''));
   const work = options.work?.({ id: job.id, raw: run.raw, write, stopped: stopping.signal }) ?? Promise.resolve();
-  const done = Promise.race([work.then((code) => (typeof code === 'number' ? code : (options.exitCode ?? 0))), stopped]);
+  const done = Promise.race([
+    work.then((code) => (typeof code === 'number' ? code : (options.exitCode ?? 0))),
+    stopped,
+  ]);
   const stop = () => stopping.abort();
   return { done, cancel: stop, kill: stop };
 }

@@ -1,3 +1,4 @@
+import { BY_NAME } from '../../domain/pinned-images.ts';
 import type { ExecutorCall, ExecutorDriver, ExecutorResult, ExecutorSession, Leftover } from '../../ports/executor.ts';
 import type { Receipts } from '../../ports/receipts.ts';
 
@@ -11,7 +12,10 @@ export interface PrepareParts {
 
 const failure = (words: string): ExecutorResult => ({ kind: 'system_failure', words });
 
-/** Where a receipt pins images, it pins all that the job names: one that is missing was swapped after the approval. */
+/**
+ * Where a receipt has images, it has all that the job names, and the names are those that were approved: one that is missing has
+ * another name here than the gate could work out.
+ */
 function unpinned(session: ExecutorSession): string | null {
   if (Object.keys(session.images).length === 0) return null;
   const { image, services } = session.job;
@@ -50,7 +54,13 @@ export async function prepareJob(
   const missing = unpinned(whole);
   if (missing !== null)
     return failure(
-      `image ${missing} is not among those that were approved with this job; run it again, so that it is looked at anew`,
+      `image ${missing} is not among those that were looked at when this job was approved: a hidden value, or one that this host sets, stands in its name; write the name out, and run the job again`,
     );
-  return driver.prepare(whole, call);
+  const digests = Object.entries(images).filter(([, digest]) => digest !== BY_NAME);
+  for (const [reference, digest] of Object.entries(images))
+    if (digest === BY_NAME)
+      await say(
+        `image ${reference} is run by its name: this one run was approved although nobody could tell what it stands for`,
+      );
+  return driver.prepare({ ...whole, images: Object.fromEntries(digests) }, call);
 }

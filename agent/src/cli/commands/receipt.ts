@@ -79,7 +79,9 @@ async function show(text: string, command: Command, context: CommandContext): Pr
     `  digest: ${digest === '' ? 'none: this runner is not gated' : digest}`,
     `  handed over ${minute(row.issued)}, to be spent by ${minute(row.expires)}`,
     spentAt === null ? '  nobody has asked for it' : `  spent ${minute(spentAt)} by user ${row.spent_by_uid}`,
-    ...Object.entries(row.images).map(([reference, content]) => `  image ${reference} is ${content}`),
+    ...Object.entries(row.images).map(
+      ([reference, content]) => `  image ${reference} is ${content || 'what its name stands for: nobody could tell'}`,
+    ),
   ];
   return io.out(`${lines.map(printable).join('\n')}\n`);
 }

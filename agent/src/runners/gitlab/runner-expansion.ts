@@ -6,14 +6,15 @@ type Unknown = 'unset' | 'host' | 'hidden';
 /** A piece of a text that the runner expands: fixed words, or a value that is not known here. */
 type Piece = { readonly text: string } | { readonly unknown: Unknown; readonly dollar?: boolean };
 
-/** `$NAME` and `${NAME}` as Go's os.Expand reads them; every other construct with a dollar is left to the host. */
+/** `$NAME`, `${NAME}` and `$$` as Go's os.Expand reads them; every other construct with a dollar is left to the host. */
 const REFERENCE = /\$(?:\{([^}]*)\}|([A-Za-z_][A-Za-z0-9_]*)|([*#$@!?0-9-]))/g;
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 /** Set by the runner after the job's own variables, or resolved by it: the payload's value is not the last word. */
 const RUNNERS_OWN =
   /^(CI_SHARED_ENVIRONMENT|CI_DISPOSABLE_ENVIRONMENT|CI_RUNNER_VERSION|CI_RUNNER_REVISION|CI_RUNNER_EXECUTABLE_ARCH|RUNNER_TEMP_PROJECT_DIR|FF_.+)$/;
-/** Where the host keeps things: the runner adds them to what the payload has. */
-const HOSTS_OWN = /^(CI_PROJECT_DIR|CI_BUILDS_DIR|CI_CONCURRENT_ID|CI_CONCURRENT_PROJECT_ID)$/;
+/** What the runner puts before the variables of the payload, which win: where the host keeps things, and what it says of the job. */
+const HOSTS_OWN =
+  /^(CI_PROJECT_DIR|CI_BUILDS_DIR|CI_CONCURRENT_ID|CI_CONCURRENT_PROJECT_ID|CI_SERVER|CI_JOB_(IMAGE|STATUS|TIMEOUT)|CI_SERVER_TLS_(CA|CERT|KEY)_FILE)$/;
 /** An expression of which the value is known here: one input by its name. */
 const EXPRESSION = /\$\{\{(.*?)\}\}/gs;
 const INPUT = /^\s*job\.inputs\.([A-Za-z_][A-Za-z0-9_]*)\s*$/;
@@ -111,7 +112,8 @@ export function expansionOf(payload: JsonObject, isHidden: (name: string) => boo
       at = match.index + match[0].length;
       const name = match[1] ?? match[2] ?? '';
       const variable = NAME.test(name) ? (known.get(name) ?? ofHost(name)) : 'unset';
-      if (typeof variable === 'string') found.push({ unknown: variable, dollar: match[3] === '$' });
+      if (typeof variable === 'string')
+        found.push({ unknown: variable, dollar: name === '' ? match[3] === '$' : name === '$' });
       else if (depth > 0 || variable.raw || !variable.value.includes('$')) found.push({ text: variable.value });
       else found.push(...pieces(variable.value, depth + 1));
     }

@@ -89,22 +89,31 @@ export function defaultAliases(name: string): readonly string[] {
 }
 
 /**
- * Variables of a job that its services see: those that people have set. What GitLab adds (CI_JOB_TOKEN, CI_REGISTRY_PASSWORD
- * and the rest) is none of a database's business; files are paths in the job's own container.
+ * Variables of a job that its services see: public ones that people have set, as with gitlab-runner; what stands in the settings of a
+ * project is not public, and no database's business. Nor is what GitLab adds (CI_…), where gitlab-runner passes what is public
+ * of it; files are paths in the job's own container.
  */
 function serviceVariables(of: ServiceJson, payload: JsonObject, variables: readonly PayloadVariable[]) {
-  const all = [...variables, ...(of.variables ?? [])];
-  const expansion = expansionOf({ ...payload, variables: all as unknown as JsonObject[] });
-  const textOf = ({ raw, value }: PayloadVariable): string => {
+  const seen = variables.filter((each) => each.public === true);
+  const inJob = expansionOf(payload);
+  const inService = expansionOf({
+    ...payload,
+    variables: [...seen, ...(of.variables ?? [])] as unknown as JsonObject[],
+  });
+  const textOf = ({ raw, value }: PayloadVariable, expansion: Expansion): string => {
     const filled = raw === true ? { text: value } : expansion.filled(value);
     // A path of the host or of the job's own container is of no use to a service.
     return 'text' in filled ? filled.text : '';
   };
-  const own = variables.filter(
+  const own = seen.filter(
     ({ key, file }) => file !== true && !/^(CI|GITLAB|FF|CHAT|TRIGGER|DOCKER_AUTH)_|^CI$/.test(key),
   );
-  const seen = [...own, ...(of.variables ?? [])].filter(({ key }) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(key));
-  return Object.fromEntries(seen.map((variable) => [variable.key, textOf(variable)]));
+  return Object.fromEntries(
+    [
+      ...own.map((each) => [each.key, textOf(each, inJob)] as const),
+      ...(of.variables ?? []).map((each) => [each.key, textOf(each, inService)] as const),
+    ].filter(([key]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(key)),
+  );
 }
 
 function wantedService(
