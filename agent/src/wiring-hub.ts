@@ -18,7 +18,7 @@ import type { Signer } from './domain/dsse.ts';
 import { HoldpointError } from './domain/errors.ts';
 import { DEFAULT_POLICY, type Policy } from './domain/policy.ts';
 import { variableKeyId } from './domain/variable-tag.ts';
-import { createHub, type Hub } from './hub/hub.ts';
+import { createHub, type Hub, MAX_CONNECTIONS_ALONE, MAX_CONNECTIONS_BESIDE } from './hub/hub.ts';
 import { openChannels } from './notify/open.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Log } from './ports/log.ts';
@@ -237,6 +237,7 @@ export async function openHub(
     tlsProblem: () => tlsProblem(),
     trustedProxies: config.hub.trustedProxies,
     plainHttp: config.hub.plainHttp,
+    maxConnections: embedded === null ? MAX_CONNECTIONS_ALONE : MAX_CONNECTIONS_BESIDE,
     offlineGrace: config.hub.offlineGrace,
     clock,
     log: log.child({ part: 'hub' }),

@@ -4,11 +4,13 @@ import { WebSocketServer } from 'ws';
 import { revoke } from '../../agent/src/app/revoke.ts';
 import { agentKeys } from '../../agent/src/hub/link-auth.ts';
 import { type LinkShared, serveAgent } from '../../agent/src/hub/link-connection.ts';
+import type { StoreWriter } from '../../agent/src/ports/store.ts';
 import { toSnake } from '../../agent/src/wire/case.ts';
 import { type HubFrame, MAX_FRAME_BYTES } from '../../agent/src/wire/link.ts';
 import { auditKeeper } from '../support/audit-keeper.ts';
 import { eventually, helloOf, proofOf, rawLink, startHub, type TestHub, welcomed } from '../support/hub-server.ts';
 import { type JobSpec, requestFor } from '../support/hub-world.ts';
+import { testStore } from '../support/test-store.ts';
 
 const admitFrame = (job: JobSpec, ref = `a${job.id}`) => {
   const { digest, configuration, facts } = requestFor(job);
@@ -309,6 +311,56 @@ describe('the link', () => {
     expect(link.frames.map((f) => 'ref' in f && f.ref)).toEqual(Array.from({ length: 150 }, (_, i) => `a${i + 1}`));
   });
 
+  it('T30 strangers push no agent out that has proved itself and waits for this hub’s own work', async () => {
+    const store = await testStore();
+    let go = (): void => {};
+    const gone = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    let waits = false;
+    const slow = {
+      ...store,
+      async write<T>(work: (tx: StoreWriter) => Promise<T>): Promise<T> {
+        waits = true;
+        await gone;
+        return store.write(work);
+      },
+    };
+    const busy = await startHub({ store: slow });
+    const link = await rawLink(busy.url);
+    link.send(helloOf(busy.keys.embedded));
+    link.send(proofOf(busy.keys.embedded, (await link.next('challenge')).nonce));
+    await eventually(
+      () => waits,
+      (seen) => seen,
+    );
+    const strangers = [];
+    for (let n = 0; n < 65; n++) strangers.push(await rawLink(busy.url));
+    // The oldest of those has made room.
+    expect(await strangers[0]!.closed()).toBe(1006);
+    go();
+    expect((await link.next('welcome')).type).toBe('welcome');
+    for (const { socket } of [link, ...strangers]) socket.terminate();
+    await busy.close();
+  });
+
+  it('a hub takes as many connections as it is told, and no further one', async () => {
+    const small = await startHub({ maxConnections: 2 });
+    const first = await welcomed(small.url, small.keys.embedded);
+    const second = await welcomed(small.url, small.keys.other);
+    await expect(fetch(`${small.url}/healthz`)).rejects.toThrow('fetch failed');
+    first.socket.terminate();
+    await first.closed();
+    const asked = () =>
+      fetch(`${small.url}/healthz`).then(
+        ({ status }) => status,
+        () => 0,
+      );
+    await eventually(asked, (status) => status === 200);
+    second.socket.terminate();
+    await small.close();
+  });
+
   it('T30: an agent that does not read is cut off before what waits for it fills the memory', async () => {
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
     await new Promise((resolve) => server.once('listening', resolve));
@@ -324,6 +376,7 @@ describe('the link', () => {
           heartbeatMs: 10_000,
           log: hub.log,
           nonce: () => 'a-challenge-of-this-very-test',
+          proved: () => {},
           ready: () => {},
           gone: resolve,
           follow: (_agent: string, _has: number, each: (frame: HubFrame) => void) => {

@@ -114,6 +114,8 @@ export interface HubOptions {
   readonly offlineGrace?: OfflineGrace;
   /** How often agents and viewers are pinged; default 15,000. Two misses close the link. */
   readonly heartbeatMs?: number;
+  /** Connections at the same time, of everybody; default: those of a hub beside a gateway. */
+  readonly maxConnections?: number;
 }
 
 /** A running hub. */
@@ -137,8 +139,10 @@ const HOUR_MS = 3_600_000;
 const LOOK_MS = 1_000;
 /** Answers that are on their way when the hub stops have this long, and whoever has connected and not yet asked. */
 const CLOSE_MS = 5_000;
-/** Agents, viewers and people of a large house; more would take the descriptors that the gateway beside it needs (T30). */
-const MAX_CONNECTIONS = 1_500;
+/** Agents, viewers and people of a large house; more would take the descriptors that a gateway beside it needs (T30). */
+export const MAX_CONNECTIONS_BESIDE = 1_500;
+/** Of a hub by itself: its unit allows 20,000 descriptors, and the store, files and requests to GitLab need some. */
+export const MAX_CONNECTIONS_ALONE = 15_000;
 
 /** The hub: HTTP API, viewers' events and the agents' link over one listening port. The store stays the caller's to close. */
 export function createHub(options: HubOptions): Hub {
@@ -236,6 +240,7 @@ export function createHub(options: HubOptions): Hub {
         { hints: options.hints, signer, verify: options.audit.verify, clock, log: log.child({ part: 'hubs' }) },
         {
           agents: link.linked,
+          agent: link.linkedAgent,
           lent: () => detached.lent(),
           reveal: link.reveal,
           watch: reach.rewatch,
@@ -358,7 +363,7 @@ export function createHub(options: HubOptions): Hub {
         plainHttp,
       });
       app = server;
-      server.server.maxConnections = MAX_CONNECTIONS;
+      server.server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS_BESIDE;
       // Node's own list leaves out who has not yet finished the handshake of TLS, for two minutes.
       server.server.on('connection', (socket) => {
         sockets.add(socket);

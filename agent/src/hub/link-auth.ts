@@ -1,4 +1,5 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
+import type { EnrolledAgent } from '../domain/enrolment.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { StoreReader } from '../ports/store.ts';
 import { proofText } from '../wire/link.ts';
@@ -44,6 +45,11 @@ export function agentKeys(
       return found === null || found.revokedAt !== null ? null : found.publicKey;
     },
   };
+}
+
+/** True for the key that this agent has enrolled with, while it is not revoked. */
+export function isKey(known: EnrolledAgent | null, key: Uint8Array): boolean {
+  return known !== null && known.revokedAt === null && Buffer.from(known.publicKey).equals(key);
 }
 
 /** What of a proof is checked. */

@@ -40,7 +40,9 @@ export interface LinkShared {
   readonly tracer: Tracer;
   /** A fresh challenge. */
   readonly nonce: () => string;
-  /** The connection has proved that it is this agent. */
+  /** The connection has proved that it has the key of an agent. */
+  proved(connection: LinkConnection): void;
+  /** It is welcome as this agent. */
   ready(agent: string, connection: LinkConnection): void;
   gone(agent: string, connection: LinkConnection): void;
   /** It has told what it found on its host. */
@@ -215,6 +217,8 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
       const proof = { nonce, agent: hello.agent, hub: shared.signer.keyid, protocol, signature: frame.signature };
       const key = await proves(shared.keys, proof);
       if (key === null) return end(CLOSE.unauthenticated, 'the agent is not known, was revoked, or its proof is wrong');
+      // What it waits for from here on is this hub's own work.
+      shared.proved(connection);
       return welcome(hello, protocol, key).catch((error) => {
         if (!(error instanceof Revoked)) throw error;
         end(CLOSE.revoked, 'this agent was revoked, or has enrolled anew');

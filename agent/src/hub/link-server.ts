@@ -13,7 +13,7 @@ import type { StoreReader } from '../ports/store.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import { CLOSE, type HubFrame, MAX_FRAME_BYTES } from '../wire/link.ts';
 import type { OwnAgent } from './between/far-hubs.ts';
-import { agentKeys, type KnownAgent } from './link-auth.ts';
+import { agentKeys, isKey, type KnownAgent } from './link-auth.ts';
 import { type LinkConnection, MAX_UNPROVED_BYTES, serveAgent } from './link-connection.ts';
 import { inClear, type Peers } from './proxies.ts';
 import type { Snapshots } from './snapshots.ts';
@@ -55,9 +55,13 @@ export interface LinkServer extends Agents {
   examine(agent: string): void;
   /** All that are connected, as other hubs are told of them. */
   linked(): readonly OwnAgent[];
+  /** One of them; null for one that is not connected here. */
+  linkedAgent(agent: string): OwnAgent | null;
   close(): Promise<void>;
 }
 
+/** Agents that the store is asked about in one question. */
+const RECHECKED_AT_ONCE = 1_000;
 /** Names of agents that were refused; anybody can say one. */
 const MAX_REFUSALS = 1_000;
 
@@ -134,14 +138,30 @@ export function createLinkServer({
   const changed = (state: string) => context.push.changed({ type: 'agent', id: 0, state, projectId: null });
   const mayConnect = async (store: Pick<StoreReader, 'enrolled'>, agent: string, key: Uint8Array): Promise<boolean> => {
     if (isFixed(agent)) return true;
-    const known = await store.enrolled(agent);
-    return known !== null && known.revokedAt === null && Buffer.from(known.publicKey).equals(key);
+    return isKey(await store.enrolled(agent), key);
   };
+  const own = (name: string, connection: LinkConnection): OwnAgent => ({
+    name,
+    since: connection.since,
+    address: addresses.get(name) ?? null,
+    problems: connection.problems(),
+    status: connection.status(),
+    examined: connection.examined(),
+  });
   let rechecking: Promise<void> | null = null;
+  /** In a few questions for all: each of thousands on its own, every few seconds, would keep the store busy with nothing else. */
   async function recheck(): Promise<void> {
-    for (const [agent, connection] of [...byAgent])
-      if (!(await mayConnect(context.store, agent, connection.provedBy()).catch(() => true)))
-        connection.close(CLOSE.revoked, 'this agent was revoked, or has enrolled anew');
+    const linked = [...byAgent].filter(([agent]) => !isFixed(agent));
+    for (let from = 0; from < linked.length; from += RECHECKED_AT_ONCE) {
+      const part = linked.slice(from, from + RECHECKED_AT_ONCE);
+      const found = await context.store.enrolledAmong(part.map(([agent]) => agent)).catch(() => null);
+      // What the store cannot say now it says in some seconds.
+      if (found === null) return;
+      const known = new Map(found.map((each) => [each.name, each]));
+      for (const [agent, connection] of part)
+        if (!isKey(known.get(agent) ?? null, connection.provedBy()))
+          connection.close(CLOSE.revoked, 'this agent was revoked, or has enrolled anew');
+    }
   }
   const shared = {
     context,
@@ -153,8 +173,8 @@ export function createLinkServer({
     log,
     tracer,
     nonce: () => randomBytes(32).toString('base64url'),
+    proved: (connection: LinkConnection) => unproved.get(connection)?.forget(),
     ready(agent: string, connection: LinkConnection) {
-      unproved.get(connection)?.forget();
       const older = byAgent.get(agent);
       byAgent.set(agent, connection);
       away.delete(agent);
@@ -263,15 +283,11 @@ export function createLinkServer({
     examined: (agent) => byAgent.get(agent)?.examined() ?? null,
     status: (agent) => byAgent.get(agent)?.status() ?? null,
     refusal: (agent) => refusals.get(agent) ?? null,
-    linked: () =>
-      [...byAgent].map(([name, connection]) => ({
-        name,
-        since: connection.since,
-        address: addresses.get(name) ?? null,
-        problems: connection.problems(),
-        status: connection.status(),
-        examined: connection.examined(),
-      })),
+    linked: () => [...byAgent].map(([name, connection]) => own(name, connection)),
+    linkedAgent(name) {
+      const connection = byAgent.get(name);
+      return connection === undefined ? null : own(name, connection);
+    },
     examine(agent) {
       const connection = byAgent.get(agent);
       if (connection === undefined)

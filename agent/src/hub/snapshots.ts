@@ -41,6 +41,18 @@ const URGENT_MS = 100;
 /** What was added can wait a little: many approvals make one snapshot. */
 const SOON_MS = 5_000;
 
+/** Agents whose numbers are one write: a fifth of a second's work at most. */
+const AT_ONCE = 200;
+
+/** What is known of a connection. */
+interface Followed {
+  readonly has: number;
+  /** Digest of the body that the agent has from here; null: none yet. */
+  body: string | null;
+  /** Its first snapshot, which goes out before any other. */
+  work: Promise<unknown>;
+}
+
 /** Events after which something may no longer run. */
 function isUrgent({ type, state }: ChangedEvent): boolean {
   return (type === 'approval' && state !== 'valid') || (type === 'review' && state === 'rejected');
@@ -50,26 +62,55 @@ function isUrgent({ type, state }: ChangedEvent): boolean {
 export function createSnapshots({ context, signer, grace, policyVersion, log }: SnapshotOptions): Snapshots {
   const { store, clock } = context;
   const cache: RelaxedCache = new Map();
-  const peers = new Map<SnapshotPeer, { has: number; body: string | null; work: Promise<void> }>();
+  const peers = new Map<SnapshotPeer, Followed>();
+  let round: Promise<unknown> = Promise.resolve();
+  let last: { readonly body: string; readonly digest: string } | null = null;
   let due: { readonly at: number; cancel: () => void } | null = null;
   let version = '';
 
-  async function issue(peer: SnapshotPeer): Promise<void> {
-    const state = peers.get(peer);
-    if (state === undefined) return;
-    const body = JSON.stringify(await snapshotBody(context, peer.agent, cache));
-    const digest = bodyDigest(body);
-    const seq = await store.write((tx) => tx.nextSnapshot(peer.agent, state.has));
+  /** The body for one agent as text; null, and said in the log, where it cannot be made: the others get theirs. */
+  const bodyOf = (peer: SnapshotPeer): Promise<string | null> =>
+    snapshotBody(context, peer.agent, cache).then(JSON.stringify, (error: unknown) => failed([peer], error));
+  function failed(whose: readonly SnapshotPeer[], error: unknown): null {
+    const agents = whose.slice(0, 10).map(({ agent }) => agent);
+    log.error({ agents, error: String(error) }, `no snapshot could be made for ${whose.length} agents`);
+    return null;
+  }
+
+  /** Their numbers are one write of the store: ten thousand agents every half a minute would be as many synced to disk. */
+  async function issue(whose: readonly SnapshotPeer[]): Promise<void> {
+    // Of the time before anything was read: a snapshot must not claim to be newer than what it says.
+    const issued = clock.now();
+    const made: { peer: SnapshotPeer; state: Followed; body: string }[] = [];
+    for (const peer of whose) {
+      const state = peers.get(peer);
+      const body = state === undefined ? null : await bodyOf(peer);
+      if (state !== undefined && body !== null) made.push({ peer, state, body });
+    }
+    if (made.length === 0) return;
+    const asked = made.map(({ peer, state }) => ({ agent: peer.agent, has: state.has }));
+    const numbers = await store.write((tx) => tx.nextSnapshots(asked));
+    for (const [n, { peer, state, body }] of made.entries())
+      if (peers.has(peer)) sendSnapshot(peer, state, { body, seq: numbers[n]!, issued });
+  }
+
+  function sendSnapshot(
+    peer: SnapshotPeer,
+    state: Followed,
+    { body, seq, issued }: { readonly body: string; readonly seq: number; readonly issued: number },
+  ): void {
+    // Most agents have brought nothing that is approved, and may do the same: one text is hashed once.
+    const digest = last?.body === body ? last.digest : bodyDigest(body);
+    last = { body, digest };
     const head: SnapshotHead = {
       form: SNAPSHOT_FORM,
       agent: peer.agent,
       seq,
-      issued: clock.now(),
+      issued,
       graceProtectedMs: grace.protectedMs,
       graceMs: grace.elsewhereMs,
       body: digest,
     };
-    if (!peers.has(peer)) return;
     const { head: text, signature } = signSnapshot(signer, head);
     const known = state.body === digest;
     state.body = digest;
@@ -77,13 +118,16 @@ export function createSnapshots({ context, signer, grace, policyVersion, log }: 
     peer.send({ type: 'snapshot', head: text, body: known ? null : body, signature: signed });
   }
 
-  /** One after the other for each agent, so that numbers go out in order. */
+  /** One round after the other, and within it some agents at a time, so that numbers go out in order and others have their turn. */
   function issueAll(): void {
     version = policyVersion();
-    for (const [peer, state] of peers) {
-      state.work = state.work
-        .then(() => issue(peer))
-        .catch((error) => log.error({ agent: peer.agent, error: String(error) }, 'no snapshot could be made'));
+    const all = [...peers.keys()];
+    for (let from = 0; from < all.length; from += AT_ONCE) {
+      const part = all.slice(from, from + AT_ONCE);
+      round = round
+        .then(() => Promise.all(part.map((peer) => peers.get(peer)?.work)))
+        .then(() => issue(part))
+        .catch((error: unknown) => void failed(part, error));
     }
     plan(RENEW_MS);
   }
@@ -104,12 +148,10 @@ export function createSnapshots({ context, signer, grace, policyVersion, log }: 
 
   return {
     follow(peer, has) {
-      const state = { has, body: null as string | null, work: Promise.resolve() };
+      const state: Followed = { has, body: null, work: Promise.resolve() };
       peers.set(peer, state);
       if (version === '') version = policyVersion();
-      state.work = issue(peer).catch((error) =>
-        log.error({ agent: peer.agent, error: String(error) }, 'no snapshot could be made'),
-      );
+      state.work = issue([peer]).catch((error: unknown) => void failed([peer], error));
       plan(RENEW_MS);
       return () => peers.delete(peer);
     },
@@ -122,7 +164,7 @@ export function createSnapshots({ context, signer, grace, policyVersion, log }: 
       due?.cancel();
       const works = [...peers.values()].map(({ work }) => work);
       peers.clear();
-      await Promise.all(works);
+      await Promise.all([...works, round]);
     },
   };
 }

@@ -4,9 +4,16 @@ import type { EnrolledAgent, Enrolment } from '../domain/enrolment.ts';
 export interface AgentReads {
   /** Null for an agent that never enrolled. */
   enrolled(agent: string): Promise<EnrolledAgent | null>;
+  /** Those of these names that ever enrolled, in one question. */
+  enrolledAmong(agents: readonly string[]): Promise<readonly EnrolledAgent[]>;
   /** Ids of the projects whose jobs this agent has brought. */
   projectsOfAgent(agent: string): Promise<readonly number[]>;
   enrolmentOfHash(hash: string): Promise<Enrolment | null>;
+}
+/** An agent that gets a snapshot, and the number of the newest that it has. */
+export interface AskedSnapshot {
+  readonly agent: string;
+  readonly has: number;
 }
 /** Writes of the same. */
 export interface AgentWrites {
@@ -16,8 +23,8 @@ export interface AgentWrites {
   useEnrolment(hash: string, at: number): Promise<void>;
   /** The key that the agent proves from here on; one that was there before proves nothing any more. */
   putEnrolled(agent: EnrolledAgent): Promise<void>;
-  /** The next number of a snapshot for this agent, above every one that was given and above `has`. */
-  nextSnapshot(agent: string, has: number): Promise<number>;
+  /** The next number of a snapshot for each of these agents, above every one that was given and above its `has`. */
+  nextSnapshots(asked: readonly AskedSnapshot[]): Promise<readonly number[]>;
   /** Notes that an agent was there at this time. */
   seenAgent(agent: string, at: number): Promise<void>;
 }

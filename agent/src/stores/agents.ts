@@ -1,22 +1,20 @@
-import type { Kysely } from 'kysely';
+import type { Kysely, Selectable } from 'kysely';
+import type { EnrolledAgent } from '../domain/enrolment.ts';
 import { HoldpointError } from '../domain/errors.ts';
-import type { AgentReads, AgentWrites } from '../ports/agent-store.ts';
+import type { AgentReads, AgentWrites, AskedSnapshot } from '../ports/agent-store.ts';
 import type { Schema } from './schema.ts';
+import { among } from './statements.ts';
 
 /** Reads of agents that have enrolled. */
 export function agentReads(db: Kysely<Schema>): AgentReads {
   return {
     async enrolled(agent) {
       const row = await db.selectFrom('agents').selectAll().where('name', '=', agent).executeTakeFirst();
-      if (row === undefined || row.public_key === null) return null;
-      return {
-        name: row.name,
-        publicKey: Uint8Array.from(Buffer.from(row.public_key, 'base64url')),
-        enrolledAt: row.enrolled_at ?? 0,
-        enrolledBy: row.enrolled_by ?? '',
-        revokedAt: row.revoked_at,
-        revokedBy: row.revoked_by,
-      };
+      return row === undefined ? null : enrolledOf(row);
+    },
+    async enrolledAmong(agents) {
+      const rows = await db.selectFrom('agents').selectAll().where('name', 'in', among(agents)).execute();
+      return rows.map(enrolledOf).filter((each) => each !== null);
     },
     async projectsOfAgent(agent) {
       const rows = await db
@@ -77,14 +75,46 @@ export function agentWrites(db: Kysely<Schema>): AgentWrites {
         .onConflict((conflict) => conflict.column('name').doUpdateSet(known))
         .execute();
     },
-    async nextSnapshot(agent, has) {
-      const row = await db.selectFrom('agents').select('snapshot_seq').where('name', '=', agent).executeTakeFirst();
-      const next = Math.max(row?.snapshot_seq ?? 0, has) + 1;
-      await db.updateTable('agents').set({ snapshot_seq: next }).where('name', '=', agent).execute();
-      return next;
+    async nextSnapshots(asked) {
+      const names = asked.map(({ agent }) => agent);
+      const rows = await db
+        .selectFrom('agents')
+        .select(['name', 'snapshot_seq'])
+        .where('name', 'in', among(names))
+        .execute();
+      const given = new Map(rows.map((row) => [row.name, row.snapshot_seq]));
+      // Two statements for however many: nearly always the store has given what the agent has.
+      const next = (agents: readonly string[]) =>
+        db
+          .updateTable('agents')
+          .set((row) => ({ snapshot_seq: row('snapshot_seq', '+', 1) }))
+          .where('name', 'in', among(agents))
+          .execute();
+      const isBehind = ({ agent, has }: AskedSnapshot): boolean => (given.get(agent) ?? 0) < has;
+      await next(asked.filter((each) => !isBehind(each)).map(({ agent }) => agent));
+      for (const { agent, has } of asked.filter(isBehind))
+        await db
+          .updateTable('agents')
+          .set({ snapshot_seq: has + 1 })
+          .where('name', '=', agent)
+          .execute();
+      return asked.map(({ agent, has }) => Math.max(given.get(agent) ?? 0, has) + 1);
     },
     async seenAgent(agent, at) {
       await db.updateTable('agents').set({ seen_at: at }).where('name', '=', agent).execute();
     },
+  };
+}
+
+/** Null for an agent of the hub's own process, which has no key there. */
+function enrolledOf(row: Selectable<Schema['agents']>): EnrolledAgent | null {
+  if (row.public_key === null) return null;
+  return {
+    name: row.name,
+    publicKey: Uint8Array.from(Buffer.from(row.public_key, 'base64url')),
+    enrolledAt: row.enrolled_at ?? 0,
+    enrolledBy: row.enrolled_by ?? '',
+    revokedAt: row.revoked_at,
+    revokedBy: row.revoked_by,
   };
 }

@@ -29,6 +29,9 @@ const sealed = z.base64url().max(MAX_FRAME_BYTES);
 /** Problems of one agent that other hubs are told; more than that nobody reads. */
 export const MAX_TOLD_PROBLEMS = 20;
 
+/** Agents of one hub that it tells others of: more than it takes connections of anybody. */
+const MAX_TOLD_AGENTS = 20_000;
+
 const linked = z.object({
   name: agent,
   since: time,
@@ -48,7 +51,7 @@ const watched = z.object({ agent, hold: id });
 const bodySchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('beat'),
-    agents: z.array(linked).max(2_000),
+    agents: z.array(linked).max(MAX_TOLD_AGENTS),
     lent: z.array(z.object({ person: id, until: time })).max(2_000),
     watched: z.array(watched).max(2_000),
     /** What pieces of logs are sealed to. */

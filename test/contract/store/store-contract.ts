@@ -257,6 +257,51 @@ export function storeContract({ name, create }: StoreUnderTest): void {
       expect((await store.outbox('embedded', 50, 10)).map((p) => p.seq)).toEqual([51]);
     });
 
+    it('T29 numbers snapshots of many agents in one write, each above all that it was given and above what it has', async () => {
+      const enrol = (agent: string, n: number) =>
+        store.write((tx) =>
+          tx.putEnrolled({
+            name: agent,
+            publicKey: new Uint8Array(32).fill(n),
+            enrolledAt: START,
+            enrolledBy: 'maria',
+            revokedAt: agent === 'c' ? START : null,
+            revokedBy: null,
+          }),
+        );
+      for (const [n, agent] of ['a', 'b', 'c', "o'd"].entries()) await enrol(agent, n);
+      const next = (asked: Record<string, number>) =>
+        store.write((tx) => tx.nextSnapshots(Object.entries(asked).map(([agent, has]) => ({ agent, has }))));
+      expect(await next({ a: 0, b: 7, "o'd": 0 })).toEqual([1, 8, 1]);
+      expect(await next({ "o'd": 1, b: 8, a: 40, stranger: 3 })).toEqual([2, 9, 41, 4]);
+      // Who says to have less than was given gets no number twice.
+      expect(await next({ a: 0, b: 0, c: 0 })).toEqual([42, 10, 1]);
+      expect(await next({})).toEqual([]);
+    });
+
+    it('T27 tells of many agents at once who they are, and of none that never enrolled', async () => {
+      const key = new Uint8Array(32).fill(5);
+      for (const name of ['a', 'b'])
+        await store.write((tx) =>
+          tx.putEnrolled({
+            name,
+            publicKey: key,
+            enrolledAt: START,
+            enrolledBy: 'maria',
+            revokedAt: name === 'b' ? START : null,
+            revokedBy: null,
+          }),
+        );
+      await store.write((tx) => tx.putAgent({ name: 'embedded', version: '1', runners: [], seenAt: START }));
+      const found = await store.enrolledAmong(['b', 'embedded', 'a', 'stranger']);
+      expect(found.map(({ name, revokedAt }) => [name, revokedAt]).sort()).toEqual([
+        ['a', null],
+        ['b', START],
+      ]);
+      expect(found.map(({ publicKey }) => [...publicKey])).toEqual([[...key], [...key]]);
+      expect(await store.enrolledAmong([])).toEqual([]);
+    });
+
     it('keeps what was run without its approval, writes it on its version alone, and closes none by who did it', async () => {
       await world.admit({ id: 1 });
       const rules = [levelRule('on call', 40, 1)];

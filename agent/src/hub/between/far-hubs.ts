@@ -32,6 +32,8 @@ export interface OwnAgent {
 /** This hub, as others ask about it. */
 export interface OwnHub {
   agents(): readonly OwnAgent[];
+  /** One of them; null for one that is not linked here. */
+  agent(name: string): OwnAgent | null;
   /** Who lent a credential to this hub, and until when. */
   lent(): readonly { readonly person: number; readonly until: number }[];
   /** Rejects with `cannot_reveal`. */
@@ -171,12 +173,12 @@ export function joinHubs(letters: Omit<LettersOptions, 'take'>, own: OwnHub): Fa
         post({ type: 'piece', to: hub, sealed: sealTo(theirs, plain, PIECE) });
     },
     linked(agent) {
-      const now = own.agents().find(({ name }) => name === agent);
-      post({ type: 'linked', agent, now: now === undefined ? null : linkedOf(now) });
+      const now = own.agent(agent);
+      post({ type: 'linked', agent, now: now === null ? null : linkedOf(now) });
     },
     examined(agent) {
-      const now = own.agents().find(({ name }) => name === agent);
-      if (now !== undefined) tellExamined(now);
+      const now = own.agent(agent);
+      if (now !== null) tellExamined(now);
     },
     beat,
     close() {
