@@ -10,5 +10,7 @@ export const BENCHES: Readonly<Record<string, () => Promise<() => Promise<Sectio
   bank: async () => (await import('./bank.ts')).benchBank,
   start: async () => (await import('./start.ts')).benchStart,
   executor: async () => (await import('./executor.ts')).benchExecutor,
+  link: async () => (await import('./link.ts')).benchLink,
+  'link-hubs': async () => (await import('./link-hubs.ts')).benchLinkHubs,
   footprint: async () => (await import('./footprint.ts')).benchFootprint,
 };

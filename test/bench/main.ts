@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BENCHES } from './benches.ts';
+import { withScale, withSection } from './pages.ts';
 import { aimsText, machineText, type Section, sectionText } from './report.ts';
 import { ROOT } from './root.ts';
 
@@ -11,6 +12,8 @@ const LIMIT_MS = 6 * 60_000;
 /** What people found out about these numbers; kept by hand. */
 const FINDINGS = join(ROOT, 'test/bench/findings.md');
 const PAGE = join(ROOT, 'agent/docs/benchmarks.md');
+/** Where the aims of single benchmarks stand between marks. */
+const SCALE_PAGES = ['README.md', 'agent/docs/scaling.md'].map((path) => join(ROOT, path));
 
 /** Runs one benchmark in a process of its own: no other's warm code or full heap tells in its numbers. */
 function runOne(name: string): Promise<Section> {
@@ -49,6 +52,10 @@ ${sections.map(sectionText).join('\n\n')}
 ${readFileSync(FINDINGS, 'utf8')}`;
 }
 
+function rewrite(path: string, change: (text: string) => string): void {
+  writeFileSync(path, change(readFileSync(path, 'utf8')));
+}
+
 async function main(args: readonly string[]): Promise<number> {
   const write = args.includes('--write');
   const asked = args.filter((arg) => !arg.startsWith('--'));
@@ -61,12 +68,14 @@ async function main(args: readonly string[]): Promise<number> {
   const machine = machineText(ROOT);
   process.stdout.write(`${machine}\n`);
   const sections: Section[] = [];
+  const measured: [string, Section][] = [];
   const failures: string[] = [];
   for (const name of names) {
     const start = Date.now();
     try {
       const section = await runOne(name);
       sections.push(section);
+      measured.push([name, section]);
       process.stdout.write(`\n${sectionText(section)}\n\n(${name}: ${Math.round((Date.now() - start) / 1000)} s)\n`);
     } catch (error) {
       failures.push((error as Error).message);
@@ -75,7 +84,13 @@ async function main(args: readonly string[]): Promise<number> {
   }
   if (sections.length > 1) process.stdout.write(`\n${aimsText(sections)}\n`);
   if (write && asked.length === 0) writeFileSync(PAGE, page(sections, machine, failures));
-  else if (write) process.stderr.write('not written: the page is that of a whole run\n');
+  else if (write)
+    rewrite(PAGE, (text) => measured.reduce((page, [, section]) => withSection(page, section, machine), text));
+  if (write)
+    for (const path of SCALE_PAGES)
+      rewrite(path, (text) =>
+        measured.reduce((page, [name, section]) => withScale(page, name, section, machine), text),
+      );
   // An aim that is missed is a finding, no failure.
   return failures.length === 0 ? 0 : 1;
 }

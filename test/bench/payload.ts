@@ -39,6 +39,10 @@ export interface JobTemplate {
 /** Project, person and job that all payloads of the template name. */
 export const JOB = { project: 4243, user: { id: 9, username: 'zoe', name: 'Zoë Müller' } } as const;
 
+/** Projects of the simulated agents, and the id of the first: agents of one project get each other's approvals in their snapshots. */
+export const PROJECTS = 1_000;
+export const PROJECTS_FROM = 50_000;
+
 /** The job token of a job; its number can be read from it. */
 export const jobToken = (id: number | string): string => `glcbt-64_bench${id}abcdef`;
 
