@@ -114,8 +114,14 @@ export function begin(world: World, step: Step): Raging | null {
       return gitlabFails(NONSENSE[step.amount % NONSENSE.length]!);
     case 'gitlab redirects':
       return gitlabFails({ how: 'redirect', headers: { Location: 'https://gitlab.invalid/api/v4/jobs/request' } });
-    case 'gitlab silent':
-      return gitlabFails({ how: 'hang' });
+    case 'gitlab silent': {
+      // What it has not answered by the end it never answers: its connections end, as those of a restarted server do.
+      const { heal, touches } = gitlabFails({ how: 'hang' });
+      const cut = (): void => {
+        for (const { toGitlab } of hosts) toGitlab.cut();
+      };
+      return { heal: () => [heal(), cut()], touches };
+    }
     case 'runner partition':
       return wire('runner', host.toAgent.stall(both));
     case 'runner cut':

@@ -29,6 +29,10 @@ export interface Wire {
 
 export interface ProxyOptions {
   readonly target: number;
+  /** Where it listens; default 127.0.0.1. */
+  readonly host?: string;
+  /** Default: a free one. */
+  readonly port?: number;
   /** Carries websockets. */
   readonly frames?: boolean;
   readonly tls?: { readonly cert: string; readonly key: string };
@@ -43,8 +47,9 @@ const OVERTAKE_MS = 150;
 /** Above it no more is read from whoever sends. */
 const MAX_QUEUED_BYTES = 256 * 1024;
 
-/** Starts a wire on a free port of loopback. */
-export async function startProxy({ target: first, frames = false, tls }: ProxyOptions): Promise<Wire> {
+/** Starts a wire on loopback. */
+export async function startProxy(options: ProxyOptions): Promise<Wire> {
+  const { target: first, host = '127.0.0.1', port = 0, frames = false, tls } = options;
   let target = first;
   const stalled: Record<Way, number> = { up: 0, down: 0 };
   const delays: Record<Way, number[]> = { up: [], down: [] };
@@ -166,8 +171,9 @@ export async function startProxy({ target: first, frames = false, tls }: ProxyOp
       ? createServer({ allowHalfOpen: true }, take)
       : createTlsServer({ ...tls, allowHalfOpen: true }, (socket: TLSSocket) => take(socket));
   if (tls !== undefined) (listener as TlsServer).on('tlsClientError', () => {});
-  await new Promise<void>((resolve) => {
-    listener.listen(0, '127.0.0.1', resolve);
+  await new Promise<void>((resolve, reject) => {
+    listener.once('error', reject);
+    listener.listen(port, host, resolve);
   });
   const flow = (): void => {
     for (const pump of [...pumps]) pump();

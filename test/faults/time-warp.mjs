@@ -1,5 +1,7 @@
 // Loaded before the program by the harness (NODE_OPTIONS=--import …), and part of no build: a clock that is wrong, and a disk
-// that is slow, as the file of FAULTS_WARP says at this moment: {"clockMs": n, "fsyncMs": n}.
+// that is slow, as the file of FAULTS_WARP says at this moment: {"clockMs": n, "fsyncMs": n}; and names that lead to where
+// FAULTS_NAMES says, as a host's own resolver would have them: {"name": "address"}.
+import dns from 'node:dns';
 import { readFileSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -15,6 +17,10 @@ function look() {
     // Half written: the next look reads it.
   }
 }
+
+const names = JSON.parse(process.env.FAULTS_NAMES ?? '{}');
+const { lookup } = dns;
+dns.lookup = (name, ...rest) => lookup(names[name] ?? name, ...rest);
 
 if (file !== undefined) {
   look();

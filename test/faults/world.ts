@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -44,6 +45,15 @@ const POLICY = `configurations:
     rules: [{ name: maintainers, access_level: maintainer, count: 2 }]
 superseded: run
 `;
+/**
+ * One GitLab for all agents, as GitLab is: what is approved at one host is approved at the others. The name leads each agent to a
+ * wire of its own (`time-warp.mjs`), on one port of loopback addresses that no other storm has.
+ */
+const GITLAB_NAME = 'gitlab.test';
+const gitlabAddresses = (): ((n: number) => string) => {
+  const [a, b] = [randomInt(1, 250), randomInt(1, 250)];
+  return (n) => `127.${a}.${b}.${n + 1}`;
+};
 /** Well below the minute in which everything has to come to rest. */
 const CONFIRM_S = 8;
 const PEOPLE = ['maria', 'jonas', 'lena', 'zoe', 'alice'] as const;
@@ -168,10 +178,13 @@ export async function startWorld(shape: Shape, program = HOLDPOINT): Promise<Wor
 
     const hosts: Host[] = [];
     const { good } = CERTIFICATES();
+    const addressOf = gitlabAddresses();
+    let gitlabPort = 0;
     for (let n = 0; n < shape.agents; n++) {
       const name = `build-${n + 1}`;
       const token = gitlab.runnerToken(name);
-      const toGitlab = await startProxy({ target: gitlab.port });
+      const toGitlab = await startProxy({ target: gitlab.port, host: addressOf(n), port: gitlabPort });
+      gitlabPort = toGitlab.port;
       const hubPort = Number(new URL(hubs[n % hubs.length]!.url).port);
       const toHub = await startProxy({ target: hubPort, frames: true, ...(shape.tls ? { tls: good } : {}) });
       const gatewayPort = await freePort();
@@ -181,7 +194,7 @@ export async function startWorld(shape: Shape, program = HOLDPOINT): Promise<Wor
       const at = shape.tls ? `https://localhost:${toHub.port}` : `http://127.0.0.1:${toHub.port}`;
       const folder = folderOf(
         writeAgentFolder({
-          gitlabUrl: `http://127.0.0.1:${toGitlab.port}`,
+          gitlabUrl: `http://${GITLAB_NAME}:${gitlabPort}`,
           principals: false,
           gatewayPort,
           runners: [{ name, token, protected: true }],
@@ -194,7 +207,12 @@ export async function startWorld(shape: Shape, program = HOLDPOINT): Promise<Wor
         name,
         folder,
         warp,
-        (env, spawned) => startAgentProcess(join(folder, 'agent.yml'), env, { program, spawned }),
+        (env, spawned) =>
+          startAgentProcess(
+            join(folder, 'agent.yml'),
+            { ...env, FAULTS_NAMES: JSON.stringify({ [GITLAB_NAME]: addressOf(n) }) },
+            { program, spawned },
+          ),
         (message) => troubles.push(message),
       );
       stops.push(() => agent.end());
