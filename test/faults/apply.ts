@@ -142,16 +142,27 @@ export function begin(world: World, step: Step): Raging | null {
     case 'database stopped':
     case 'database partition':
     case 'database slow':
+    case 'database failover':
+    case 'database full':
+    case 'standby stopped':
       return postgres === null ? null : database(world, step);
     default:
       return step.kind satisfies never;
   }
 }
 
-function database({ hubs, postgres }: World, step: Step): Raging | null {
+function database({ hubs, postgres, troubles }: World, step: Step): Raging | null {
   const touches = [{ who: 'hub', what: 'hub' as const }];
   const wire = hubs[step.target % hubs.length]!.toStore;
   if (postgres === null || wire === null) return null;
+  const healedBy = (heal: (() => unknown) | null): Raging | null => (heal === null ? null : { heal, touches });
+  /** One address for whichever server is the primary, as a hub.yml has it. */
+  const leadTo = (port: number): void => {
+    for (const { toStore } of hubs) {
+      toStore?.retarget(port);
+      toStore?.cut();
+    }
+  };
   switch (step.kind) {
     case 'database killed':
     case 'database stopped': {
@@ -163,6 +174,23 @@ function database({ hubs, postgres }: World, step: Step): Raging | null {
       return { heal: wire.stall(['up', 'down']), touches };
     case 'database slow':
       return { heal: wire.delay(step.amount, ['down']), touches };
+    case 'database failover': {
+      const standby = postgres.standbyPort();
+      const promote = postgres.lose();
+      if (promote === null || standby === null) return null;
+      // Half of the times hubs are led to the standby while it still is one, and takes no writes.
+      if (step.amount % 2 === 0) leadTo(standby);
+      const heal = async (): Promise<void> => {
+        await promote();
+        if (step.amount % 2 === 1) leadTo(postgres.port());
+        postgres.mirror().catch((error: unknown) => troubles.push(String(error)));
+      };
+      return { heal, touches };
+    }
+    case 'database full':
+      return healedBy(postgres.fill());
+    case 'standby stopped':
+      return healedBy(postgres.dropStandby());
     default:
       return null;
   }

@@ -1,6 +1,7 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { endAll, stormApart } from './lanes.ts';
 import { tryMutants } from './mutants.ts';
 import { reportOf } from './report.ts';
 import { type Round, type RoundOptions, runRound } from './round.ts';
@@ -13,8 +14,10 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     store: { type: 'string' },
     only: { type: 'string' },
-    faults: { type: 'string', default: '36' },
-    storm: { type: 'string', default: '30' },
+    faults: { type: 'string', default: '54' },
+    storm: { type: 'string', default: '45' },
+    side: { type: 'string' },
+    into: { type: 'string' },
     verbose: { type: 'boolean', default: false },
     shrink: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
@@ -62,29 +65,63 @@ async function minimal(options: RoundOptions, { steps, violations }: Round): Pro
     say(`  at ${at} ms: ${kind}, target ${target}, for ${forMs} ms, amount ${amount}`);
 }
 
+function tellOf({ options, injected, history, violations }: Round): void {
+  const count = Object.values(injected).reduce((a, b) => a + b, 0);
+  const { store, tls, hubs, agents } = options.shape;
+  const world = `${store}, ${hubs} hub${hubs > 1 ? 's' : ''}, ${agents} agents${tls ? ', TLS' : ''}`;
+  say(
+    `seed ${options.seed} (${world}): ${count} faults, ${history.queued.length} jobs, at rest after ${((history.restMs ?? Number.NaN) / 1_000).toFixed(1)} s, ${violations.length === 0 ? 'every rule kept' : 'BROKEN'}`,
+  );
+  for (const { rule, words } of violations) say(`  BROKEN ${rule}: ${words}`);
+  if (violations.length === 0) return;
+  say(`  what was said and done: ${options.evidence}`);
+  say(`  again: npm run faults -- --minutes 0 --seed ${options.seed} ${shared().join(' ')}`);
+}
+
+/** What a storm of a process of its own has to be told of this command, and what runs it again. */
+const shared = (): readonly string[] => [
+  ...['--storm', values.storm, '--faults', values.faults],
+  ...(values.store === undefined ? [] : ['--store', values.store]),
+  ...(values.only === undefined ? [] : ['--only', values.only]),
+];
+
+/** One storm, here; what came of it goes to a file, but for the audit, which was looked at. */
+async function oneInto(file: string): Promise<boolean> {
+  const round = await runRound(roundOf(Number(values.seed)));
+  writeFileSync(file, JSON.stringify({ ...round, history: { ...round.history, audit: [] } }));
+  return true;
+}
+
 async function storms(): Promise<boolean> {
   const first = values.seed === undefined ? Math.floor(Math.random() * 1e9) : Number(values.seed);
-  const end = Date.now() + Number(values.minutes) * 60_000;
+  const minutes = Number(values.minutes);
+  // Most of a storm is waiting: two share the cores of a small machine.
+  const side = Number(values.side ?? (minutes > 1 ? 2 : 1));
+  const from = Date.now();
   const rounds: Round[] = [];
-  for (let seed = first; rounds.length === 0 || Date.now() < end; seed++) {
-    const options = roundOf(seed);
-    const round = await runRound(options);
-    rounds.push(round);
-    const injected = Object.values(round.injected).reduce((a, b) => a + b, 0);
-    const { store, tls, hubs, agents } = options.shape;
-    const world = `${store}, ${hubs} hub${hubs > 1 ? 's' : ''}, ${agents} agents${tls ? ', TLS' : ''}`;
-    say(
-      `seed ${seed} (${world}): ${injected} faults, ${round.history.queued.length} jobs, at rest after ${((round.history.restMs ?? Number.NaN) / 1_000).toFixed(1)} s, ${round.violations.length === 0 ? 'every rule kept' : 'BROKEN'}`,
-    );
-    for (const { rule, words } of round.violations) say(`  BROKEN ${rule}: ${words}`);
-    if (round.violations.length > 0) {
-      say(`  what was said and done: ${options.evidence}`);
-      say(`  again: npm run faults -- --minutes 0 --seed ${seed} --storm ${values.storm} --faults ${values.faults}`);
-      if (values.shrink) await minimal(options, round);
+  const lost: number[] = [];
+  let seed = first;
+  const lane = async (): Promise<void> => {
+    while (seed === first || Date.now() < from + minutes * 60_000) {
+      const mine = seed++;
+      const more = values.verbose ? ['--verbose'] : [];
+      const into = join(process.cwd(), 'dist-faults', `round-${mine}.json`);
+      const round = await stormApart(['--seed', String(mine), ...shared(), ...more], into);
+      if (round === null) {
+        lost.push(mine);
+        say(`seed ${mine}: the storm did not come to its end`);
+        continue;
+      }
+      rounds.push(round);
+      tellOf(round);
+      if (round.violations.length > 0 && values.shrink) await minimal(roundOf(mine), round);
     }
-  }
-  say(reportOf(rounds));
-  return rounds.every(({ violations }) => violations.length === 0);
+  };
+  await Promise.all(Array.from({ length: side }, lane));
+  if (rounds.length > 0) say(reportOf(rounds));
+  say(`${((Date.now() - from) / 60_000).toFixed(1)} minutes, ${side} storm${side > 1 ? 's' : ''} at a time`);
+  if (lost.length > 0) say(`BROKEN: storms of seeds ${lost.join(', ')} did not come to their end`);
+  return lost.length === 0 && rounds.every(({ violations }) => violations.length === 0);
 }
 
 async function mutants(): Promise<boolean> {
@@ -97,5 +134,11 @@ async function mutants(): Promise<boolean> {
   return missed.length === 0;
 }
 
-const fine = values.mutants || values.mutant !== undefined ? await mutants() : await storms();
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    endAll();
+    process.exit(1);
+  });
+const isMutants = values.mutants || values.mutant !== undefined;
+const fine = await (values.into !== undefined ? oneInto(values.into) : isMutants ? mutants() : storms());
 process.exit(fine ? 0 : 1);

@@ -41,7 +41,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'agent/src/app/covering.ts',
     find: 'return (await s.tx.denial(subject, digest, s.now)) !== null;',
     put: 'return (await s.tx.denial(subject, digest, s.now)) === undefined;',
-    tests: ['test/hub/voting.test.ts', 'test/scenarios/approved-configurations.test.ts'],
+    tests: ['test/scenarios/comparing.test.ts'],
   },
   {
     name: 'one person is as good as two',

@@ -2,6 +2,20 @@ import type { Round } from './round.ts';
 import { RULES, type Rule } from './rules.ts';
 import { FAULTS, type FaultKind } from './schedule.ts';
 
+/** What a rule is held against. */
+const HELD_AGAINST: Readonly<Record<Rule, string>> = {
+  lost: 'jobs',
+  unapproved: 'runs',
+  payload: 'runs',
+  twice: 'runs',
+  uses: 'counted runs',
+  rejected: 'rejects',
+  vote: 'acknowledgements',
+  audit: 'rows',
+  states: 'holds',
+  rest: 'storms',
+  alive: 'runs',
+};
 const sum = (counts: readonly (number | undefined)[]): number => counts.reduce<number>((all, n) => all + (n ?? 0), 0);
 
 /** What many storms came to: jobs in and out, faults by kind, rules. */
@@ -13,6 +27,8 @@ export function reportOf(rounds: readonly Round[]): string {
     (['taken', 'refused', 'unknown'] as const)
       .map((answer) => `${asked.filter((one) => one.what === what && one.answer === answer).length} ${answer}`)
       .join(', ');
+  const why = [...new Set(rounds.flatMap(({ excused }) => Object.keys(excused)))].sort();
+  const broken = rounds.filter(({ violations }) => violations.length > 0);
   const rests = rounds.map(({ history }) => history.restMs ?? Number.NaN).sort((a, b) => a - b);
   const injected = sum(rounds.flatMap(({ injected: of }) => Object.values(of)));
   const handedOut = sum(
@@ -28,16 +44,25 @@ export function reportOf(rounds: readonly Round[]): string {
       .flatMap(([kind, n]) => (n > 0 ? [`| ${kind} | ${n} |`] : [])),
     `| messages sent twice, and out of turn | ${sum(rounds.map((r) => r.shuffled.twice))}, ${sum(rounds.map((r) => r.shuffled.overtaken))} |`,
     '',
+    `jobs in GitLab's queue: ${sum(rounds.map(({ history }) => history.queued.length))}; runs of a script: ${sum(rounds.map(({ history }) => history.started.length))}`,
+    '',
     `| jobs that GitLab handed out | ${handedOut} |\n| --- | ---: |`,
     ...words.map((word) => `| ${word} | ${sum(rounds.map(({ outcomes }) => outcomes[word]))} |`),
     '',
     ...(['approve', 'reject', 'deny', 'revoke'] as const).map((what) => `${what}: ${said(what)}`),
     `at rest after ${(rests[Math.floor(rests.length / 2)]! / 1_000).toFixed(1)} s (median), ${(rests.at(-1)! / 1_000).toFixed(1)} s at most`,
     '',
-    '| rule | broken |\n| --- | ---: |',
+    '| excused | times |\n| --- | ---: |',
+    ...why.map((each) => `| ${each} | ${sum(rounds.map(({ excused }) => excused[each]))} |`),
+    '',
+    '| rule | held against | broken |\n| --- | ---: | ---: |',
     ...(Object.keys(RULES) as Rule[]).map(
       (rule) =>
-        `| ${RULES[rule]} | ${rounds.flatMap(({ violations }) => violations).filter((one) => one.rule === rule).length} |`,
+        `| ${RULES[rule]} | ${sum(rounds.map((round) => round.looked[rule]))} ${HELD_AGAINST[rule]} | ${rounds.flatMap(({ violations }) => violations).filter((one) => one.rule === rule).length} |`,
     ),
+    '',
+    broken.length === 0
+      ? 'No rule was broken.'
+      : `BROKEN with the seeds ${broken.map(({ options }) => options.seed).join(', ')}`,
   ].join('\n');
 }

@@ -7,7 +7,7 @@ import { begin, type Raging } from './apply.ts';
 import type { AuditLine, Disturbed, History } from './history.ts';
 import { type People, startPeople } from './people.ts';
 import { randomFrom } from './random.ts';
-import { outcomes, type Violation, violations } from './rules.ts';
+import { excused, looked, outcomes, type Rule, type Violation, violations } from './rules.ts';
 import { type FaultKind, type Shape, type Step, stormOf } from './schedule.ts';
 import { startWorld, type World } from './world.ts';
 
@@ -36,6 +36,10 @@ export interface Round {
   readonly history: History;
   readonly violations: readonly Violation[];
   readonly outcomes: Readonly<Record<string, number>>;
+  /** How much each rule was held against. */
+  readonly looked: Readonly<Record<Rule, number>>;
+  /** What was excused, and why. */
+  readonly excused: Readonly<Record<string, number>>;
   /** Messages that came twice, and that overtook others. */
   readonly shuffled: { readonly twice: number; readonly overtaken: number };
 }
@@ -87,8 +91,18 @@ export async function runRound(options: RoundOptions): Promise<Round> {
     const shuffled = world.hosts
       .map(({ toHub }) => toHub.counts())
       .reduce((a, b) => ({ twice: a.twice + b.twice, overtaken: a.overtaken + b.overtaken }));
-    const round = { options, steps, injected, history, violations: found, outcomes: how, shuffled };
-    if (found.length > 0 && options.evidence !== undefined) keep(options.evidence, world, round);
+    const round = {
+      options,
+      steps,
+      injected,
+      history,
+      violations: found,
+      outcomes: how,
+      looked: looked(history),
+      excused: excused(history),
+      shuffled,
+    };
+    if (found.length > 0 && options.evidence !== undefined) await keep(options.evidence, world, round);
     return round;
   } finally {
     await world.close();
@@ -251,13 +265,14 @@ async function verified(exported: string): Promise<{ lines: AuditLine[]; problem
   }
 }
 
-function keep(folder: string, world: World, { history, steps, violations: broken }: Omit<Round, 'options'>): void {
+async function keep(folder: string, world: World, { history, steps, violations: broken }: Round): Promise<void> {
   const put = (name: string, text: string): void => writeFileSync(join(folder, name), text);
   put('violations.txt', broken.map(({ rule, words }) => `${rule}: ${words}\n`).join(''));
   put('steps.json', JSON.stringify(steps, null, 1));
   const { audit, ...rest } = history;
   put('history.json', JSON.stringify(rest, null, 1));
   put('audit.ndjson', audit.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  if (world.postgres !== null) put('postgres.log', await world.postgres.look());
   for (const { agent } of world.hosts) put(`${agent.name}.log`, agent.output());
   for (const { member } of world.hubs) put(`${member.name.replace(' ', '-')}.log`, member.output());
 }

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Asked, AuditLine, History, Queued, Started } from './history.ts';
 import { couldBeApproved } from './oracle.ts';
-import { outcomes, RULES, violations } from './rules.ts';
+import { excused, looked, outcomes, RULES, violations } from './rules.ts';
 
 const T = 1_000_000;
 const queued = (more: Partial<Queued> = {}): Queued => ({
@@ -138,6 +138,25 @@ describe('the rules of the storms', () => {
     expect(broken({ holds: [{ id: 5, state: 'lingering', job: 1, attempt: null }] })).toEqual(['states']);
     expect(broken({ audit: [...fine.audit, row(7, 'hold_released')] })).toEqual(['states']);
     expect(broken({ audit: fine.audit.filter(({ event }) => event !== 'hold_released') })).toEqual(['states']);
+  });
+
+  it('say what they excuse, with the reason, and how much they were held against', () => {
+    expect(excused(fine)).toEqual({});
+    expect(looked(fine)).toMatchObject({ lost: 1, unapproved: 1, vote: 1, rejected: 0, audit: 6, uses: 0 });
+    const gitlab = [{ job: 1, status: 'running', handedOutAt: T + 100, handOuts: 1, note: false }];
+    const wire = { who: 'build-1', what: 'gitlab', from: T, to: T + 200 } as const;
+    const nobody = { ...fine, gitlab, started: [], holds: [], disturbed: [wire] };
+    expect(Object.entries(excused(nobody))).toEqual([[expect.stringMatching(/nobody ever had: the wire/), 1]]);
+    expect(Object.keys(excused({ ...nobody, disturbed: [{ ...wire, what: 'process' }] }))).toEqual([
+      expect.stringMatching(/nobody ever had: its agent/),
+    ]);
+    const revoke = asked({ what: 'revoke', id: 3, job: null, sent: T + 1_200, back: T + 1_300 });
+    const cut = { who: 'build-1', what: 'hub', from: T, to: T + 90_000 } as const;
+    const late = { ...fine, asked: [asked(), revoke], started: [started({ at: T + 20_000 })], disturbed: [cut] };
+    expect(Object.entries(excused(late))).toEqual([[expect.stringMatching(/taken back more than 4 s before/), 1]]);
+    expect(excused({ ...fine, asked: [asked({ answer: 'unknown' })] })).toEqual({
+      'approve whose answer was lost: it may count or not': 1,
+    });
   });
 
   it('are broken by a system that does not come to rest', () => {

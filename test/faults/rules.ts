@@ -1,4 +1,4 @@
-import type { AuditLine, History, Queued, Started } from './history.ts';
+import type { Asked, AuditLine, History, Queued, Started } from './history.ts';
 import { couldBeApproved, overCounted } from './oracle.ts';
 
 /** A rule that was broken, in words with the job or the hold that broke it. */
@@ -41,8 +41,8 @@ function windowOf(history: History, { agent, at }: Started): number {
 }
 
 /** True where the oracle has an approval at some moment of the window; it changes only when somebody asked something. */
-function wasApproved(history: History, job: Queued, start: Started): boolean {
-  const since = start.at - windowOf(history, start);
+function wasApproved(history: History, job: Queued, start: Started, windowMs = windowOf(history, start)): boolean {
+  const since = start.at - windowMs;
   const moments = history.asked
     .filter((one) => one.key === job.key)
     .flatMap((one) => [one.sent, one.back])
@@ -81,6 +81,17 @@ function* rejected(history: History, jobs: ReadonlyMap<number, Queued>): Generat
   }
 }
 
+const LOST_ON_THE_WAY = "lost with GitLab's answer";
+/** What was wrong with the way of an answer of GitLab to this agent, or with the agent itself. */
+const onTheWay = (history: History, agent: string | undefined, at: number) =>
+  history.disturbed.filter(
+    ({ who, what, from, to }) =>
+      who === agent &&
+      (what === 'gitlab' || what === 'process') &&
+      from <= at + ON_THE_WAY_MS &&
+      to >= at - ON_THE_WAY_MS,
+  );
+
 /** How each job that GitLab handed out has ended, by word; `nowhere` breaks the rule. */
 export function outcomes(history: History): ReadonlyMap<number, string> {
   const started = new Set(history.started.map(({ job }) => job));
@@ -94,18 +105,12 @@ export function outcomes(history: History): ReadonlyMap<number, string> {
   const out = new Map<number, string>();
   for (const { job, status, handedOutAt, note } of history.gitlab) {
     if (handedOutAt === null) continue;
-    const onTheWay = history.disturbed.some(
-      ({ who, what, from, to }) =>
-        who === agents.get(job) &&
-        (what === 'gitlab' || what === 'process') &&
-        from <= handedOutAt + ON_THE_WAY_MS &&
-        to >= handedOutAt - ON_THE_WAY_MS,
-    );
     if (started.has(job)) out.set(job, status === 'running' ? 'handed over, runs' : `handed over, ${status}`);
     else if (canceled.has(job)) out.set(job, 'canceled in GitLab');
     else if (status === 'failed' && note) out.set(job, 'failed with a note');
     else if (status === 'running' && parked.has(job)) out.set(job, 'parked');
-    else if (status === 'running' && onTheWay) out.set(job, "lost with GitLab's answer");
+    else if (status === 'running' && onTheWay(history, agents.get(job), handedOutAt).length > 0)
+      out.set(job, LOST_ON_THE_WAY);
     else out.set(job, 'nowhere');
   }
   return out;
@@ -217,6 +222,53 @@ function* rest({ restMs, restless }: History): Generator<Violation> {
     rule: 'rest',
     words: `${restMs === null ? 'it never' : `only after ${restMs} ms it`} came to rest: ${restless.slice(0, 5).join('; ')}`,
   };
+}
+
+/** How much of a history each rule was held against. */
+export function looked(history: History): Readonly<Record<Rule, number>> {
+  const { started, asked, audit, holds, queued } = history;
+  const said = (...whats: readonly Asked['what'][]): number =>
+    asked.filter(({ what, answer }) => answer === 'taken' && whats.includes(what)).length;
+  const counted = new Set(queued.filter(({ kind }) => kind === 'counted').map(({ job }) => job));
+  return {
+    lost: outcomes(history).size,
+    unapproved: started.length,
+    payload: started.length,
+    twice: started.length,
+    uses: started.filter(({ job }) => counted.has(job)).length,
+    rejected: said('reject', 'deny'),
+    vote: said('approve', 'reject', 'deny', 'revoke'),
+    audit: audit.length,
+    states: holds.length,
+    rest: 1,
+    alive: started.length,
+  };
+}
+
+/** What would have broken a rule and was excused, with the reason, and how often. */
+export function excused(history: History): Readonly<Record<string, number>> {
+  const out: Record<string, number> = {};
+  const excuse = (why: string): void => {
+    out[why] = (out[why] ?? 0) + 1;
+  };
+  const jobs = new Map(history.queued.map((one) => [one.job, one]));
+  for (const { job, handedOutAt } of history.gitlab) {
+    if (outcomes(history).get(job) !== LOST_ON_THE_WAY || handedOutAt === null) continue;
+    const broke = onTheWay(history, jobs.get(job)?.agent, handedOutAt).some(({ what }) => what === 'gitlab');
+    excuse(
+      broke
+        ? 'job nobody ever had: the wire from GitLab, or GitLab, broke within 3 s of its answer'
+        : 'job nobody ever had: its agent was killed or stood within 3 s of the answer',
+    );
+  }
+  for (const start of history.started) {
+    const job = jobs.get(start.job);
+    if (job === undefined || !wasApproved(history, job, start) || wasApproved(history, job, start, CALM_MS)) continue;
+    excuse(`run of an approval that was taken back more than ${CALM_MS / 1_000} s before, in the storm's window`);
+  }
+  for (const { what, answer } of history.asked)
+    if (answer === 'unknown') excuse(`${what} whose answer was lost: it may count or not`);
+  return out;
 }
 
 /** Everything in a history that must not be. */

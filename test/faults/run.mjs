@@ -22,7 +22,8 @@ mkdirSync(`${root}dist-faults/test/faults`, { recursive: true });
 symlinkSync('../../test/fixtures', `${root}dist-faults/test/fixtures`);
 rmSync(`${root}dist-faults/dist`, { force: true });
 symlinkSync('../dist', `${root}dist-faults/dist`);
-copyFileSync(`${root}test/faults/time-warp.mjs`, `${root}dist-faults/test/faults/time-warp.mjs`);
+for (const file of ['test/faults/time-warp.mjs', 'test/support/namespaces.mjs'])
+  copyFileSync(`${root}${file}`, `${root}dist-faults/${file}`);
 process.exit(
   spawnSync(process.execPath, ['dist-faults/test/faults/main.js', ...process.argv.slice(2)], {
     cwd: root,

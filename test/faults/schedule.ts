@@ -34,6 +34,9 @@ export const FAULTS = {
   'database stopped': 'PostgreSQL is restarted in order',
   'database partition': 'nothing passes between a hub and PostgreSQL',
   'database slow': 'every commit takes longer',
+  'database failover': 'PostgreSQL crashes for good, its standby takes its place, and hubs are led there',
+  'database full': 'the disk of PostgreSQL has no room',
+  'standby stopped': 'the standby of PostgreSQL is away, and what is written waits for it',
 } as const;
 export type FaultKind = keyof typeof FAULTS;
 
@@ -91,12 +94,15 @@ const WEIGHTS: Record<FaultKind, number> = {
   'database stopped': 2,
   'database partition': 4,
   'database slow': 4,
+  'database failover': 5,
+  'database full': 4,
+  'standby stopped': 3,
 };
 
 /** Kinds that can happen to such a world. */
 export function kindsFor(shape: Shape): readonly FaultKind[] {
   return (Object.keys(FAULTS) as FaultKind[]).filter((kind) => {
-    if (kind.startsWith('database')) return shape.store === 'postgres';
+    if (kind.startsWith('database') || kind.startsWith('standby')) return shape.store === 'postgres';
     if (kind === 'link moved') return shape.hubs > 1;
     if (kind === 'certificate expired') return shape.tls;
     return true;

