@@ -49,6 +49,35 @@ describe('references of images', () => {
   ])('T38 %j is none', (text) => expect(readReference(text)).toBeNull());
 });
 
+describe('the name of an image that a job writes to be slow', () => {
+  const OPTIONS = { instance: '', runner: '', variableKey: new Uint8Array(32), verifyIdToken: () => null };
+  const read = (name: string, value = 'x') => {
+    const payload = JSON.parse(fixture('deploy-production.run1')) as Record<string, unknown> & { variables: object[] };
+    payload.image = { name };
+    payload.inputs = [{ key: 'env', value: { type: 'string', content: 'prod', sensitive: false } }];
+    const flags = { public: true, masked: false };
+    payload.variables.push({ key: 'AA', value, ...flags }, { key: 'BB', value: 'x', ...flags });
+    const began = performance.now();
+    const reading = readPayload(Buffer.from(JSON.stringify(payload)), OPTIONS);
+    return { reading, ms: performance.now() - began };
+  };
+
+  it.each([
+    ['values that name others again and again', '$AA'.repeat(2_500), '$NOPE'.repeat(2_500)],
+    ['a long value again and again', '$AA'.repeat(20_000), 'v'.repeat(20_000)],
+    ['names that never end', '${'.repeat(60_000), 'x'],
+    ['inputs that never end', '${'.concat('{').repeat(60_000), 'x'],
+  ])('T30 %s: it is not worked out, and holds up nobody', (_, name, value) => {
+    read('app:1');
+    const calm = read(`x${'y'.repeat(name.length)}`, 'x'.repeat(value.length)).ms;
+    const { reading, ms } = read(name, value);
+    expect(ms).toBeLessThan(20 * Math.max(calm, 50));
+    if (!reading.ok) throw new Error(reading.reason);
+    const [image] = reading.sources.images;
+    expect(image?.reference == null || readReference(image.reference) === null).toBe(true);
+  });
+});
+
 describe('a registry that is asked what a tag stands for', () => {
   let registry: FakeRegistry;
   let other: FakeRegistry;

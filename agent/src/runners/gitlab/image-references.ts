@@ -8,6 +8,7 @@ export const WHY_UNTOLD = {
   hidden: 'a hidden value stands in its name',
   host: 'a value that the host of the runner sets stands in its name',
   input: 'a job input stands in its name whose value is not known',
+  long: 'it is longer than any name, with the values that stand in it',
 } as const;
 
 /** An image of a job, as gitlab-runner would pull it; else why that cannot be told. */

@@ -6,8 +6,11 @@ type Unknown = 'unset' | 'host' | 'hidden';
 /** A piece of a text that the runner expands: fixed words, or a value that is not known here. */
 type Piece = { readonly text: string } | { readonly unknown: Unknown; readonly dollar?: boolean };
 
-/** `$NAME`, `${NAME}` and `$$` as Go's os.Expand reads them; every other construct with a dollar is left to the host. */
-const REFERENCE = /\$(?:\{([^}]*)\}|([A-Za-z_][A-Za-z0-9_]*)|([*#$@!?0-9-]))/g;
+/**
+ * `$NAME`, `${NAME}` and `$$` as Go's os.Expand reads them; every other construct with a dollar is left to the host. No name is longer than
+ * what is looked through for its end (T30).
+ */
+const REFERENCE = /\$(?:\{([^}]{0,256})\}|([A-Za-z_][A-Za-z0-9_]*)|([*#$@!?0-9-]))/g;
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 /** Set by the runner after the job's own variables, or resolved by it: the payload's value is not the last word. */
 const RUNNERS_OWN =
@@ -15,8 +18,13 @@ const RUNNERS_OWN =
 /** What the runner puts before the variables of the payload, which win: where the host keeps things, and what it says of the job. */
 const HOSTS_OWN =
   /^(CI_PROJECT_DIR|CI_BUILDS_DIR|CI_CONCURRENT_ID|CI_CONCURRENT_PROJECT_ID|CI_SERVER|CI_JOB_(IMAGE|STATUS|TIMEOUT)|CI_SERVER_TLS_(CA|CERT|KEY)_FILE)$/;
+/**
+ * All texts of one payload together: whoever writes a job can name a value that names another as often as there is room for, and a
+ * few kilobytes would become gigabytes (T30).
+ */
+const MAX_PIECES = 50_000;
+const MAX_CHARACTERS = 4 * 1024 * 1024;
 /** An expression of which the value is known here: one input by its name. */
-const EXPRESSION = /\$\{\{(.*?)\}\}/gs;
 const INPUT = /^\s*job\.inputs\.([A-Za-z_][A-Za-z0-9_]*)\s*$/;
 
 /** What the runner replaces in texts of one job: variables, and inputs. */
@@ -35,7 +43,10 @@ export interface Expansion {
 }
 
 /** A text as it is used, or why nobody here can tell. */
-export type Filled = { readonly text: string } | { readonly why: 'host' | 'hidden' | 'input' };
+export type Filled = { readonly text: string } | { readonly why: 'host' | 'hidden' | 'input' | 'long' };
+
+/** More than is looked at. */
+class TooLong extends Error {}
 
 /** A name that no payload has and every host sets to something of its own. */
 const ofHost = (name: string): Unknown => (RUNNERS_OWN.test(name) || HOSTS_OWN.test(name) ? 'host' : 'unset');
@@ -103,8 +114,22 @@ function fits(pieces: readonly Piece[], found: string): boolean {
 export function expansionOf(payload: JsonObject, isHidden: (name: string) => boolean = () => false): Expansion {
   const known = knownVariables(payload, isHidden);
   const inputs = inputValues(payload);
+  let [piecesLeft, charactersLeft] = [MAX_PIECES, MAX_CHARACTERS];
+  const take = (characters: number): void => {
+    charactersLeft -= characters;
+    if (--piecesLeft < 0 || charactersLeft < 0) throw new TooLong();
+  };
+  const within = <T>(work: () => T, otherwise: T): T => {
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof TooLong) return otherwise;
+      throw error;
+    }
+  };
   // The runner expands the values of variables once, with the values as they came, and texts with the outcome.
   const pieces = (text: string, depth: number): Piece[] => {
+    take(text.length);
     const found: Piece[] = [];
     let at = 0;
     for (const match of text.matchAll(REFERENCE)) {
@@ -112,40 +137,51 @@ export function expansionOf(payload: JsonObject, isHidden: (name: string) => boo
       at = match.index + match[0].length;
       const name = match[1] ?? match[2] ?? '';
       const variable = NAME.test(name) ? (known.get(name) ?? ofHost(name)) : 'unset';
+      take(typeof variable === 'string' ? 0 : variable.value.length);
       if (typeof variable === 'string')
         found.push({ unknown: variable, dollar: name === '' ? match[3] === '$' : name === '$' });
       else if (depth > 0 || variable.raw || !variable.value.includes('$')) found.push({ text: variable.value });
-      else found.push(...pieces(variable.value, depth + 1));
+      else for (const piece of pieces(variable.value, depth + 1)) found.push(piece);
     }
     found.push({ text: text.slice(at) });
     return found;
   };
   const interpolated: Expansion['interpolated'] = (text) => {
     if (inputs.size === 0 || !text.includes('${{')) return text;
-    let unknown = false;
-    const done = text.replace(EXPRESSION, (_, expression: string) => {
-      const value = inputs.get(INPUT.exec(expression)?.[1] ?? '') ?? null;
-      unknown ||= value === null;
-      return value ?? '';
-    });
-    return unknown || done.includes('${{') ? null : done;
+    let done = '';
+    for (let at = 0; ; ) {
+      const from = text.indexOf('${{', at);
+      if (from === -1) {
+        done += text.slice(at);
+        return done.includes('${{') ? null : done;
+      }
+      const to = text.indexOf('}}', from);
+      const value = to === -1 ? null : (inputs.get(INPUT.exec(text.slice(from + 3, to))?.[1] ?? '') ?? null);
+      if (value === null) return null;
+      take(value.length);
+      done += text.slice(at, from) + value;
+      at = to + 2;
+    }
+  };
+  const filled: Expansion['filled'] = (text) => {
+    const whole = interpolated(text);
+    if (whole === null || whole.includes('${{')) return { why: 'input' };
+    const found = pieces(whole, 0);
+    const why = (kind: Unknown) => found.some((piece) => 'unknown' in piece && piece.unknown === kind);
+    if (why('hidden')) return { why: 'hidden' };
+    if (why('host')) return { why: 'host' };
+    return { text: found.map((piece) => ('text' in piece ? piece.text : piece.dollar ? '$' : '')).join('') };
   };
   return {
-    matches: (text, found) => text === found || (text.includes('$') && fits(pieces(text, 0), found)),
-    expanded(text) {
-      const found = pieces(text, 0);
-      return found.every((piece) => 'text' in piece) ? found.map((piece) => piece.text).join('') : null;
-    },
-    filled(text) {
-      const whole = interpolated(text);
-      if (whole === null || whole.includes('${{')) return { why: 'input' };
-      const found = pieces(whole, 0);
-      const why = (kind: Unknown) => found.some((piece) => 'unknown' in piece && piece.unknown === kind);
-      if (why('hidden')) return { why: 'hidden' };
-      if (why('host')) return { why: 'host' };
-      return { text: found.map((piece) => ('text' in piece ? piece.text : piece.dollar ? '$' : '')).join('') };
-    },
-    interpolated,
+    matches: (text, found) =>
+      text === found || (text.includes('$') && within(() => fits(pieces(text, 0), found), false)),
+    expanded: (text) =>
+      within(() => {
+        const found = pieces(text, 0);
+        return found.every((piece) => 'text' in piece) ? found.map((piece) => piece.text).join('') : null;
+      }, null),
+    filled: (text) => within(() => filled(text), { why: 'long' }),
+    interpolated: (text) => within(() => interpolated(text), null),
   };
 }
 
