@@ -1,3 +1,4 @@
+import type { Approval } from '../domain/approval.ts';
 import type { AuditRow } from '../domain/audit.ts';
 import {
   type Answered,
@@ -10,6 +11,7 @@ import {
 } from '../domain/figures.ts';
 import { DAY_MS } from '../domain/lifetime.ts';
 import type { AuditFilter, Sight } from '../ports/store.ts';
+import { breathe } from './breathe.ts';
 import type { Caller, HubContext } from './hub-context.ts';
 import { sightOf } from './see.ts';
 
@@ -40,6 +42,8 @@ const ROWS_AT_A_TIME = 1_000;
 /** Questions whose cause is looked up one by one. */
 const MAX_CAUSES = 1_000;
 const MAX_PEOPLE = 50;
+/** Approvals of one Subject that are looked at, the newest. */
+const MAX_GIVEN = 1_000;
 
 async function newest(
   { store }: Pick<HubContext, 'store'>,
@@ -142,18 +146,27 @@ function timedVotes(rows: readonly AuditRow[]): readonly TimedVote[] {
 /** Why each question was put: nothing of the job was ever approved, something else was, or this very one for another place. */
 async function causesOf({ store }: HubContext, opened: readonly AuditRow[]): Promise<Figures['causes']> {
   const counts = new Map<Cause, number>(CAUSES.map((cause) => [cause, 0]));
+  // Many questions are of one Subject, whose approvals are read once.
+  const given = new Map<string, readonly Pick<Approval, 'createdAt' | 'digest'>[]>();
   for (const row of opened) {
     const review = row.review === null ? null : await store.review(row.review);
     if (review === null) continue;
-    const before = (await store.approvalsOf(review.subject, null, 1_000)).filter(
-      (one) => one.createdAt < review.openedAt,
-    );
+    const { instance, projectId, job } = review.subject;
+    const key = JSON.stringify([instance, projectId, job]);
+    const all = given.get(key) ?? (await store.approvalsOf(review.subject, null, MAX_GIVEN));
+    if (!given.has(key))
+      given.set(
+        key,
+        all.map(({ createdAt, digest }) => ({ createdAt, digest })),
+      );
+    const before = all.filter((one) => one.createdAt < review.openedAt);
     const cause = before.some((one) => one.digest === review.digest)
       ? 'elsewhere'
       : before.length > 0
         ? 'changed'
         : 'first';
     counts.set(cause, (counts.get(cause) ?? 0) + 1);
+    await breathe();
   }
   return [...counts].map(([cause, count]) => ({ cause, count }));
 }

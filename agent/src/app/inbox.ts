@@ -8,6 +8,7 @@ import { tally } from '../domain/quorum.ts';
 import { type Requirement, requirementFor } from '../domain/requirement.ts';
 import type { Review } from '../domain/review.ts';
 import type { Page } from '../ports/store.ts';
+import { breathe } from './breathe.ts';
 import { askedNow, membersFor, policyNow, targetOf } from './governing.ts';
 import type { Caller, HubContext } from './hub-context.ts';
 import { nearestDiff, readConfiguration } from './nearest.ts';
@@ -165,9 +166,12 @@ export async function inbox(
 ): Promise<readonly InboxItem[]> {
   const sight = await sightOf(context, caller);
   const shared = new Shared(context, await context.policy());
+  const { lane, ...narrowed } = filter;
+  // The database leaves out what cannot be of the lane; what is, is decided here.
+  const asked = { states: ['open'] as const, ...narrowed, ...(lane === 'opened' && { openedBy: caller.person.id }) };
   const found: Standing[] = [];
   for (let after = page.after; found.length < page.limit; ) {
-    const reviews = await context.store.reviews({ states: ['open'], sight }, { after, limit: READ_AT_ONCE });
+    const reviews = await context.store.reviews({ ...asked, sight }, { after, limit: READ_AT_ONCE });
     for (const review of reviews) {
       if (found.length >= page.limit) break;
       if (!fits(filter, review)) continue;
@@ -175,6 +179,7 @@ export async function inbox(
       if (one !== null) found.push(one);
     }
     if (reviews.length < READ_AT_ONCE) break;
+    await breathe();
     after = reviews.at(-1)!.id;
   }
   return Promise.all(found.map((one) => itemOf(context, one)));

@@ -31,7 +31,10 @@ export async function snapshotBody(context: HubContext, agent: string, cache: Re
   const denials: { subject: SnapshotBody['denials'][number]['subject']; digest: string; until: number }[] = [];
   for (const project of await store.projectsOfAgent(agent)) {
     for (let after = 0; approvals.length < MAX_APPROVALS; ) {
-      const page = await store.approvals({ project, revoked: false, sight: null }, { after, limit: PAGE });
+      const page = await store.approvals(
+        { project, revoked: false, endsAfter: now, sight: null },
+        { after, limit: PAGE },
+      );
       for (const approval of page.filter((one) => counts(one, now)))
         approvals.push({ approval: approvalForAgents(approval), relaxed: await relaxedOf(s, approval, cache) });
       await breathe();

@@ -3,28 +3,19 @@ import type { AuditRow } from '../domain/audit.ts';
 import { lifetimeText } from '../domain/lifetime.ts';
 import { scopeText } from '../domain/scope.ts';
 import type { StoreReader } from '../ports/store.ts';
+import { breathe } from './breathe.ts';
 import { type HubContext, retrying } from './hub-context.ts';
 import { fallBack } from './release.ts';
 import { settle } from './settle.ts';
 
-/** Rows read at a time: some megabytes at most. */
-const ROWS_AT_A_TIME = 1_000;
+/** Looked at together: some milliseconds, and as much memory however many there are. */
+const APPROVALS_AT_A_TIME = 200;
 
 type Counting = Pick<Approval, 'digest' | 'place' | 'lifetime' | 'scope' | 'breakGlass'>;
 /** What is wrong with an Approval, in words. */
 export interface ApprovalFault {
   readonly approval: number;
   readonly fault: string;
-}
-
-async function countingOf(store: Pick<StoreReader, 'approvals'>): Promise<Map<number, Counting>> {
-  const counting = new Map<number, Counting>();
-  for (let after = 0; ; ) {
-    const page = await store.approvals({ sight: null }, { after, limit: ROWS_AT_A_TIME });
-    if (page.length === 0) return counting;
-    for (const { id, revoked, ...counted } of page) if (revoked === null) counting.set(id, counted);
-    after = page.at(-1)!.id;
-  }
 }
 
 function faultIn({ event, digest, detail }: AuditRow, approval: Counting): string | null {
@@ -48,24 +39,33 @@ function faultIn({ event, digest, detail }: AuditRow, approval: Counting): strin
  * together from two. Answers what it revoked.
  */
 export async function verifyApprovals(context: HubContext): Promise<readonly ApprovalFault[]> {
-  // Before the audit: each of these has its row there by then.
-  const counting = await countingOf(context.store);
-  const faults = new Map<number, string>([...counting.keys()].map((id) => [id, 'the audit knows of no such approval']));
-  for (let after = 0; counting.size > 0; ) {
-    const rows = await context.store.auditRows({ sight: null }, { after, limit: ROWS_AT_A_TIME });
-    if (rows.length === 0) break;
-    after = rows.at(-1)!.seq;
-    for (const row of rows) {
-      const approval = row.approval === null ? undefined : counting.get(row.approval);
-      if (approval === undefined || !/^(approval_(created|revoked)|break_glass_used)$/.test(row.event)) continue;
-      const fault = faultIn(row, approval);
-      if (fault === null) faults.delete(row.approval!);
-      else faults.set(row.approval!, fault);
-    }
-  }
   const struck: ApprovalFault[] = [];
-  for (const [approval, fault] of faults) if (await strike(context, approval, fault)) struck.push({ approval, fault });
-  return struck;
+  for (let after = 0; ; ) {
+    // Before their rows of the audit: each of these has its own there by then.
+    const page = await context.store.approvals({ revoked: false, sight: null }, { after, limit: APPROVALS_AT_A_TIME });
+    if (page.length === 0) return struck;
+    after = page.at(-1)!.id;
+    for (const [approval, fault] of await faultsOf(context.store, page))
+      if (await strike(context, approval, fault)) struck.push({ approval, fault });
+    await breathe();
+  }
+}
+
+/** What is wrong with some of these, as the newest row that tells of each has it. */
+async function faultsOf(
+  store: Pick<StoreReader, 'auditOfApprovals'>,
+  approvals: readonly Approval[],
+): Promise<ReadonlyMap<number, string>> {
+  const counting = new Map(approvals.map((approval) => [approval.id, approval]));
+  const faults = new Map<number, string>([...counting.keys()].map((id) => [id, 'the audit knows of no such approval']));
+  for (const row of await store.auditOfApprovals([...counting.keys()])) {
+    const approval = row.approval === null ? undefined : counting.get(row.approval);
+    if (approval === undefined) continue;
+    const fault = faultIn(row, approval);
+    if (fault === null) faults.delete(approval.id);
+    else faults.set(approval.id, fault);
+  }
+  return faults;
 }
 
 /** False when it was revoked meanwhile as it should be. */

@@ -36,6 +36,18 @@ export interface HoldFilter {
   readonly ref?: string;
   readonly sight: Sight | null;
 }
+/** Which Reviews to list; all conditions must fit. */
+export interface ReviewFilter {
+  readonly states?: readonly ReviewState[];
+  /** Id, or full path whatever its letter case. */
+  readonly project?: number | string;
+  readonly environment?: string;
+  /** May stand in project, job, ref, environment or the name of who triggered it: what stands in none of them is left out as far as is known. */
+  readonly text?: string;
+  /** The person who triggered what opened it. */
+  readonly openedBy?: number;
+  readonly sight: Sight | null;
+}
 /** Which Approvals to list; all conditions must fit. */
 export interface ApprovalFilter {
   readonly id?: number;
@@ -171,10 +183,7 @@ export interface StoreReader
   review(id: number): Promise<Review | null>;
   /** Open Reviews of the Subject and one Digest or (null) all, whatever their Place. */
   openReviews(subject: Subject, digest: string | null): Promise<readonly Review[]>;
-  reviews(
-    filter: { readonly states?: readonly ReviewState[]; readonly sight: Sight | null },
-    page: Page,
-  ): Promise<readonly Review[]>;
+  reviews(filter: ReviewFilter, page: Page): Promise<readonly Review[]>;
   votes(review: number): Promise<readonly Vote[]>;
   /** The denial of this Digest that is in force at `now`, if any. */
   denial(subject: Subject, digest: string, now: number): Promise<Denial | null>;
@@ -259,6 +268,8 @@ export interface StoreReader
   idleTokens(before: number, now: number, limit: number): Promise<readonly Token[]>;
   /** Rows that meet all of the filter; with `sight` those of its projects, of own Holds, and own deeds about no project. */
   auditRows(filter: AuditFilter, page: OrderedPage): Promise<readonly AuditRow[]>;
+  /** Rows that gave, revoked or broke the glass for these Approvals, oldest first. */
+  auditOfApprovals(approvals: readonly number[]): Promise<readonly AuditRow[]>;
   auditHead(): Promise<AuditHead>;
   /** What tells the key of this kind that the store was written with from another; null before the first hub that says so. */
   keyCheck(kind: KeyOfStore): Promise<string | null>;

@@ -1,12 +1,15 @@
-import type { Kysely } from 'kysely';
+import { type Expression, expressionBuilder, type Kysely, type SqlBool, sql } from 'kysely';
 import type { StoreReader } from '../ports/store.ts';
+import { branchesOf, pageOf } from './branches.ts';
 import { approvalOf, denialOf, reviewOf } from './review-rows.ts';
 import type { Schema } from './schema.ts';
 import { namedIds } from './sight.ts';
-import { among, contains, inOrder, ofSubject } from './statements.ts';
+import { among, contains, ofSubject } from './statements.ts';
 
 /** SQLite takes some 32,000 values in one statement; GitLab's own limit is 50 needs. */
 const MAX_IN_LIST = 1_000;
+/** The number of a row as a sum, which no index has: no planner goes along all approvals of a project for the few of a Subject. */
+const BY_NUMBER = sql<number>`id + 0`;
 /** What somebody who looks for an Approval may remember of it. */
 const TEXTS = ['job', 'project_path', 'ref', 'environment', 'digest'];
 
@@ -58,7 +61,7 @@ export function approvalReads(
         .where('revoked_at', 'is', null)
         // What was run without its approval was approved by nobody: it covers nothing and is no baseline (T16).
         .where('break_glass', 'is', null)
-        .orderBy('id', 'desc')
+        .orderBy(BY_NUMBER, 'desc')
         .limit(limit);
       if (digest !== null) query = query.where('digest', '=', digest);
       return (await query.execute()).map(approvalOf);
@@ -70,58 +73,53 @@ export function approvalReads(
         .where(ofSubject(subject))
         .where('revoked_at', 'is not', null)
         .where('break_glass', 'is', null)
-        .orderBy('id', 'desc')
+        .orderBy(BY_NUMBER, 'desc')
         .limit(limit);
       return (await query.execute()).map(approvalOf);
     },
     async approvals(filter, page) {
-      let query = inOrder(db.selectFrom('approvals').selectAll(), page);
-      if (filter.id !== undefined) query = query.where('id', '=', filter.id);
-      if (typeof filter.project === 'number') query = query.where('project_id', '=', filter.project);
-      if (typeof filter.project === 'string') query = query.where('project_path', '=', filter.project);
-      if (filter.job !== undefined) query = query.where('job', '=', filter.job);
-      if (filter.digest !== undefined) query = query.where('digest', '=', filter.digest);
-      if (filter.revoked === false) query = query.where('revoked_at', 'is', null);
-      if (filter.text !== undefined) query = query.where(contains(TEXTS, filter.text));
-      const { endsAfter, unusedSince } = filter;
-      if (endsAfter !== undefined)
-        query = query.where((eb) => eb.or([eb('ends_at', 'is', null), eb('ends_at', '>', endsAfter)]));
-      if (unusedSince !== undefined)
-        query = query.where((eb) => eb(eb.fn.coalesce('last_used_at', 'created_at'), '<=', unusedSince));
-      const { sight } = filter;
-      if (sight !== null) {
-        query = query.where((eb) =>
-          eb.or([eb('project_id', 'in', among(sight.projects)), eb('review', 'in', namedIds(db, 'review', sight))]),
-        );
-      }
-      return (await query.execute()).map(approvalOf);
+      const { id, project, job, digest, revoked, text, endsAfter, unusedSince, sight } = filter;
+      const eb = expressionBuilder<Schema, 'approvals'>();
+      const meeting: Expression<SqlBool>[] = [];
+      if (id !== undefined) meeting.push(eb('id', '=', id));
+      if (typeof project === 'number') meeting.push(eb('project_id', '=', project));
+      if (typeof project === 'string') meeting.push(eb('project_path', '=', project));
+      if (job !== undefined) meeting.push(eb('job', '=', job));
+      if (digest !== undefined) meeting.push(eb('digest', '=', digest));
+      if (revoked === false) meeting.push(eb('revoked_at', 'is', null));
+      if (text !== undefined) meeting.push(contains(TEXTS, text));
+      if (endsAfter !== undefined) meeting.push(eb.or([eb('ends_at', 'is', null), eb('ends_at', '>', endsAfter)]));
+      if (unusedSince !== undefined) meeting.push(eb(eb.fn.coalesce('last_used_at', 'created_at'), '<=', unusedSince));
+      const own = sight && eb('review', 'in', namedIds(db, 'review', sight));
+      const branches = branchesOf('approvals', meeting, undefined, sight && own && { projects: sight.projects, own });
+      const ids = await pageOf(db, 'approvals', branches, page);
+      const rows = db.selectFrom('approvals').selectAll().where('id', 'in', among(ids));
+      return (await rows.orderBy('id', page.newest === true ? 'desc' : 'asc').execute()).map(approvalOf);
     },
     async approvalsWithIds(ids) {
       const rows = await db.selectFrom('approvals').selectAll().where('id', 'in', among(ids)).execute();
       return rows.map(approvalOf);
     },
     async dueApprovals(now, limit) {
+      // From the Holds that passed with one and are not with a runner yet: those are few, and approvals that have ended are many.
+      const passed = db
+        .selectFrom('holds')
+        .select('approval as id')
+        .where('state', '=', 'pending')
+        .where('approval', 'is not', null)
+        .union(
+          db
+            .selectFrom('holds')
+            .select('configured as id')
+            .where('configured', 'is not', null)
+            .where('state', '=', 'waiting_for_approval'),
+        );
       const rows = await db
         .selectFrom('approvals')
         .selectAll()
+        .where('id', 'in', passed)
         .where('ends_at', '<=', now)
         .where('revoked_at', 'is', null)
-        .where((eb) =>
-          eb.exists(
-            eb
-              .selectFrom('holds')
-              .select('holds.id')
-              .where((of) =>
-                of.or([
-                  of.and([of('holds.approval', '=', of.ref('approvals.id')), of('holds.state', '=', 'pending')]),
-                  of.and([
-                    of('holds.configured', '=', of.ref('approvals.id')),
-                    of('holds.state', '=', 'waiting_for_approval'),
-                  ]),
-                ]),
-              ),
-          ),
-        )
         .orderBy('id')
         .limit(limit)
         .execute();

@@ -20,7 +20,14 @@ function auditOf({ project: _, ...row }: Row<AuditTable>): AuditRow {
 
 type AuditReads = Pick<
   StoreReader,
-  'auditRows' | 'auditHead' | 'auditHashes' | 'treeHash' | 'checkpoints' | 'lastCheckpoint' | 'projectsNamed'
+  | 'auditRows'
+  | 'auditOfApprovals'
+  | 'auditHead'
+  | 'auditHashes'
+  | 'treeHash'
+  | 'checkpoints'
+  | 'lastCheckpoint'
+  | 'projectsNamed'
 >;
 type Rows = ExpressionBuilder<Schema, 'audit'>;
 type Seqs = SelectQueryBuilder<Schema, 'audit', { seq: number }>;
@@ -137,6 +144,16 @@ export function auditReads(db: Kysely<Schema>): AuditReads {
         .orderBy('seq', page.newest === true ? 'desc' : 'asc')
         .execute();
       if (rows.length >= WALK_ROWS) await takeTurns();
+      return rows.map(auditOf);
+    },
+    async auditOfApprovals(approvals) {
+      const rows = await db
+        .selectFrom('audit')
+        .selectAll()
+        .where('approval', 'in', among(approvals))
+        .where('event', 'in', among(['approval_created', 'approval_revoked', 'break_glass_used']))
+        .orderBy('seq')
+        .execute();
       return rows.map(auditOf);
     },
     async auditHead() {

@@ -1,10 +1,11 @@
-import type { Kysely, Selectable } from 'kysely';
+import { type Expression, expressionBuilder, type Kysely, type Selectable, type SqlBool, sql } from 'kysely';
 import type { Hold } from '../domain/hold.ts';
 import type { StoreReader } from '../ports/store.ts';
+import { branchesOf, pageOf } from './branches.ts';
 import { holdOf, pipelineKey } from './hold-rows.ts';
 import type { HoldTable, Schema } from './schema.ts';
-import { visible } from './sight.ts';
-import { among, inOrder, ofSubject } from './statements.ts';
+import { ownOrNamed } from './sight.ts';
+import { among, ofSubject } from './statements.ts';
 
 const OPEN = ['waiting_for_approval', 'pending', 'running'];
 
@@ -88,15 +89,20 @@ export function holdReads(
       return one(row);
     },
     async holds(filter, page) {
-      let query = inOrder(db.selectFrom('holds').selectAll(), page);
-      if (filter.id !== undefined) query = query.where('id', '=', filter.id);
-      if (filter.states !== undefined) query = query.where('state', 'in', among(filter.states));
-      if (filter.job !== undefined) query = query.where('job', '=', filter.job);
-      if (filter.ref !== undefined) query = query.where('ref', '=', filter.ref);
-      if (typeof filter.project === 'number') query = query.where('project_id', '=', filter.project);
-      if (typeof filter.project === 'string') query = query.where('project_path', '=', filter.project);
-      if (filter.sight !== null) query = query.where(visible(db, filter.sight));
-      return withAttempts(await query.execute());
+      const { id, states, project, job, ref, sight } = filter;
+      const eb = expressionBuilder<Schema, 'holds'>();
+      const meeting: Expression<SqlBool>[] = [];
+      if (id !== undefined) meeting.push(eb('holds.id', '=', id));
+      if (job !== undefined) meeting.push(eb('holds.job', '=', job));
+      if (ref !== undefined) meeting.push(eb('holds.ref', '=', ref));
+      if (typeof project === 'number') meeting.push(eb('holds.project_id', '=', project));
+      if (typeof project === 'string') meeting.push(eb('holds.project_path', '=', project));
+      const inStates = states?.map((state) => eb('holds.state', '=', state));
+      const seen = sight && { projects: sight.projects, own: ownOrNamed(db, sight)(eb) };
+      const branches = branchesOf('holds', meeting, inStates, seen);
+      const ids = await pageOf(db, 'holds', branches, page);
+      const rows = db.selectFrom('holds').selectAll().where('id', 'in', among(ids));
+      return withAttempts(await rows.orderBy('id', page.newest === true ? 'desc' : 'asc').execute());
     },
     async holdsWithIds(ids) {
       return withAttempts(await db.selectFrom('holds').selectAll().where('id', 'in', among(ids)).execute());
@@ -144,15 +150,19 @@ export function holdReads(
       return withAttempts(rows);
     },
     async overdueHolds(before, limit) {
+      const silent = db
+        .selectFrom('attempts')
+        .select('hold')
+        .where('ended_at', 'is', null)
+        .where('parked_until', '<=', before)
+        .orderBy('parked_until')
+        .limit(limit);
       const rows = await db
         .selectFrom('holds')
-        .innerJoin('attempts', 'attempts.hold', 'holds.id')
-        .selectAll('holds')
-        .where('attempts.ended_at', 'is', null)
-        .where('attempts.parked_until', '<=', before)
-        .where('holds.state', 'in', ['waiting_for_approval', 'pending'])
-        .orderBy('holds.id')
-        .limit(limit)
+        .selectAll()
+        .where('id', 'in', db.selectFrom(silent.as('silent')).select('hold'))
+        .where('state', 'in', ['waiting_for_approval', 'pending'])
+        .orderBy(sql`id + 0`)
         .execute();
       return withAttempts(rows);
     },

@@ -17,6 +17,7 @@ import { statements as notices } from './migrations/0016-notices.ts';
 import { statements as retention } from './migrations/0018-retention.ts';
 import { statements as watching } from './migrations/0037-watching.ts';
 import { statements as keyOfRecordings } from './migrations/0042-key-of-recordings.ts';
+import { statements as rows } from './migrations/0047-rows.ts';
 import type { Schema } from './schema.ts';
 
 /** By number, in order, forward only; a number is given once and for ever. Numbers may be left out. */
@@ -37,6 +38,7 @@ const MIGRATIONS: readonly (readonly [version: number, statements: readonly Stat
   [18, retention],
   [37, watching],
   [42, keyOfRecordings],
+  [47, rows],
 ];
 
 /** Schemas that there have been, oldest first. */

@@ -14,10 +14,11 @@ import { noticeReads } from './notices.ts';
 import { passkeyReads } from './passkeys.ts';
 import { protectedReads } from './protected-environments.ts';
 import { retentionReads } from './retention.ts';
+import { reviewList } from './review-list.ts';
 import { reviewOf, voteOf } from './review-rows.ts';
 import { runReads } from './run-reads.ts';
 import type { Schema } from './schema.ts';
-import { namedIds, sightReads, visible } from './sight.ts';
+import { sightReads, visible } from './sight.ts';
 import { sightingReads } from './sightings.ts';
 import { among, ofSubject } from './statements.ts';
 import { sessionOf, tokenOf } from './token-rows.ts';
@@ -47,25 +48,7 @@ export function reader(db: Kysely<Schema>): StoreReader {
       if (digest !== null) query = query.where('digest', '=', digest);
       return (await query.orderBy('id').execute()).map(reviewOf);
     },
-    async reviews(filter, page) {
-      let query = db.selectFrom('reviews').selectAll().where('id', '>', page.after).orderBy('id').limit(page.limit);
-      const { states, sight } = filter;
-      if (states !== undefined) query = query.where('state', 'in', among(states));
-      if (sight !== null) {
-        query = query.where((eb) =>
-          eb.or([
-            eb('project_id', 'in', among(sight.projects)),
-            eb(
-              'id',
-              'in',
-              db.selectFrom('holds').select('holds.review').where(visible(db, sight)).$castTo<{ review: number }>(),
-            ),
-            eb('id', 'in', namedIds(db, 'review', sight)),
-          ]),
-        );
-      }
-      return (await query.execute()).map(reviewOf);
-    },
+    reviews: (filter, page) => reviewList(db, filter, page),
     async votes(review) {
       const rows = await db
         .selectFrom('votes')

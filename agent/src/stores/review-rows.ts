@@ -43,6 +43,16 @@ const askOf = (row: Row<ReviewTable>): Ask => ({
   note: row.ask_note,
 });
 
+/** Who opened it; what a variable alone claims is nobody's deed (T17). */
+const openedBy = ({ requirement: { trigger } }: Pick<Review, 'requirement'>): number | null =>
+  trigger.verified === 'unverified' ? null : trigger.id;
+
+/** What somebody who looks for it may remember of it, in small letters, a line each. */
+function wordsOf({ projectPath, subject, place, requirement: { trigger } }: Omit<Review, 'id'>): string {
+  const all = [projectPath, subject.job, place.ref, place.environment, trigger.username, trigger.name];
+  return all.flatMap((each) => (each === null ? [] : [each.toLowerCase()])).join('\n');
+}
+
 /** Columns of a new Review. */
 export function reviewColumns(review: Omit<Review, 'id'>) {
   return {
@@ -52,6 +62,8 @@ export function reviewColumns(review: Omit<Review, 'id'>) {
     requirement: JSON.stringify(review.requirement),
     opened_at: review.openedAt,
     closed_at: review.closedAt,
+    opened_by: openedBy(review),
+    words: wordsOf(review),
     kind: review.ask?.kind ?? 'job',
     ask_approval: review.ask?.approval ?? null,
     ask_by: review.ask?.by.id ?? null,

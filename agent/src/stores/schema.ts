@@ -64,6 +64,9 @@ export interface ReviewTable extends SubjectColumns {
   requirement: string;
   opened_at: number;
   closed_at: number | null;
+  /** Who triggered what opened it; what they may be found by, in small letters. */
+  opened_by: number | null;
+  words: string | null;
   kind: Generated<string>;
   ask_approval: number | null;
   ask_by: number | null;

@@ -8,8 +8,10 @@ import { openPostgresHints } from '../../../agent/src/stores/postgres-hints.ts';
 
 import { eventually } from '../../support/hub-server.ts';
 import { hubLog, hubWorld } from '../../support/hub-world.ts';
+import { postgresPlanning } from '../../support/planning.ts';
 import { startPostgres, type TestPostgres } from '../../support/postgres.ts';
 import { turnableClock } from '../../support/turnable-clock.ts';
+import { plansContract } from './plans-contract.ts';
 import { racesContract } from './races-contract.ts';
 import { retentionContract } from './retention-contract.ts';
 import { type StoreUnderTest, storeContract } from './store-contract.ts';
@@ -30,6 +32,11 @@ const under: StoreUnderTest = {
 storeContract(under);
 retentionContract(under);
 racesContract(under);
+plansContract('PostgreSQL', async () => {
+  const { url, drop } = await server.database();
+  const planning = await postgresPlanning(url);
+  return { ...planning, remove: async () => void (await Promise.all([planning.remove(), drop()])) };
+});
 
 describe('a store in PostgreSQL', () => {
   let url: string;

@@ -5,7 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { verifyAudit } from '../../../agent/src/app/verify-audit.ts';
 import { openStore, snapshot } from '../../../agent/src/stores/store.ts';
 import { hubWorld } from '../../support/hub-world.ts';
+import { sqlitePlanning } from '../../support/planning.ts';
 import { rawDatabase } from '../../support/raw-database.ts';
+import { plansContract } from './plans-contract.ts';
 import { racesContract } from './races-contract.ts';
 import { retentionContract } from './retention-contract.ts';
 import { type StoreUnderTest, storeContract } from './store-contract.ts';
@@ -23,6 +25,7 @@ const under: StoreUnderTest = {
 storeContract(under);
 retentionContract(under);
 racesContract(under);
+plansContract('SQLite', sqlitePlanning);
 
 describe('a SQLite file that was tampered with', () => {
   let folder: string;
