@@ -22,9 +22,10 @@ const GROWTH = 1.5;
 const template = jobTemplate(20_000);
 let jobs = 100_000_000;
 
-function nextRequest(): AdmitRequest {
+/** The next job of 20 KB, as an agent asks about it; of a variant that nobody has approved where one is given. */
+export function nextRequest(variant = 0): AdmitRequest {
   jobs += 1;
-  const text = template.render(jobs, jobs, 0);
+  const text = template.render(jobs, jobs, variant);
   const read = readPayload(Buffer.from(text), {
     instance: 'https://gitlab.example.com',
     runner: 'bench',

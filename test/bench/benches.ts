@@ -7,6 +7,7 @@ export const BENCHES: Readonly<Record<string, () => Promise<() => Promise<Sectio
   artifact: async () => (await import('./artifact.ts')).benchArtifact,
   resume: async () => (await import('./resume.ts')).benchResume,
   admits: async () => (await import('./admits.ts')).benchAdmits,
+  rows: async () => (await import('./rows.ts')).benchRows,
   bank: async () => (await import('./bank.ts')).benchBank,
   start: async () => (await import('./start.ts')).benchStart,
   executor: async () => (await import('./executor.ts')).benchExecutor,

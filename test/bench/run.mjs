@@ -1,6 +1,7 @@
 // The benchmark command: builds the program and the benchmarks, brings nginx (root on Debian), runs what was asked for.
 //   npm run bench              all of it
 //   npm run bench -- gateway   one or some, by name
+//   HOLDPOINT_BENCH_SCALE=0.01 npm run bench -- rows   a try with a hundredth of the rows
 //   npm run bench -- --write   also into agent/docs/benchmarks.md; with names those sections alone
 //   npm run bench -- link link-hubs --write
 //                              the link at scale, also into README.md and agent/docs/scaling.md; HOLDPOINT_BENCH_AGENTS=200,1000 for a quick look
