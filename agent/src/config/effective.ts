@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { filePath } from './credential.ts';
 import type { FileKind } from './file-kinds.ts';
+import { instanceDefaults } from './instance.ts';
 import type { ConfigProblem } from './problems.ts';
 import { loadRunners } from './runners.ts';
 import { readSecretFile } from './secret-file.ts';
@@ -30,10 +31,12 @@ export interface EffectiveConfig {
 export function effectiveConfig(given: ConfigSources, kind: FileKind): EffectiveConfig {
   const sources = withUnitCredentials(given, kind);
   const { file, yaml, settings, problems } = readSettings(sources, kind);
+  const instance = instanceDefaults(kind, file);
   const found: string[] = [];
   const options = kind.options.map((option) => {
     const setting = settings.get(option.key);
-    if (setting === undefined) return { key: option.key, value: option.default, from: 'default' };
+    if (setting === undefined)
+      return { key: option.key, value: instance[option.key] ?? option.default, from: 'default' };
     if (option.key.endsWith('_file')) {
       // A path may be shown; what lies there may stand in a log all the same.
       const reading = readSecretFile(filePath(String(setting.value), setting.folder, sources.env), option.key);

@@ -1,5 +1,6 @@
 import { filePath } from './credential.ts';
 import type { FileKind } from './file-kinds.ts';
+import { instanceDefaults } from './instance.ts';
 import { type ListenAddress, readKind } from './kinds.ts';
 import { type ConfigOption, OPTIONS } from './options.ts';
 import type { ConfigProblem } from './problems.ts';
@@ -33,9 +34,10 @@ export function readSettings(sources: ConfigSources, kind: FileKind): Settings {
   // hub.yml writes some defaults in its own words; what they are stands in the table of all, and all that is its own is state_dir.
   const table = kind.ownTable ? kind.options : [...kind.options.filter(({ key }) => key === 'state_dir'), ...OPTIONS];
   const optionOf = (key: string): ConfigOption => table.find((option) => option.key === key)!;
-  const defaultOf = (key: string): string => optionOf(key).default ?? '';
   const problems: ConfigProblem[] = [];
   const { file, yaml } = openConfigFile(sources, kind, problems);
+  const instance = instanceDefaults(kind, file);
+  const defaultOf = (key: string): string => instance[key] ?? optionOf(key).default ?? '';
   problems.push(...yaml.problems);
   // A value that YAML itself made unreadable is blamed once.
   const blamed = new Set(yaml.problems.map((problem) => problem.where));

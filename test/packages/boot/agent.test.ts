@@ -272,6 +272,14 @@ runners: []
     expect(await ask(hub, '/readyz')).toBe(200);
     expect(await ask(hubPort, '/readyz')).toBe(200);
     expect(await machine.sh('stat -c "%a %U" /var/lib/holdpoint-two/hub.sqlite')).toBe('600 holdpoint\n');
+    // What is run by hand looks there too, though the file names nothing.
+    await machine.sh("sed -i '/^state_dir/d' /etc/holdpoint/agent-two.yml");
+    const shown = await machine.sh('holdpoint config --config /etc/holdpoint/agent-two.yml');
+    expect(shown).toMatch(/state_dir\s+\/var\/lib\/holdpoint-two/);
+    const { findings } = JSON.parse(
+      await machine.sh('holdpoint doctor --config /etc/holdpoint/agent-two.yml --json', true),
+    ) as { findings: { check: string; message: string }[] };
+    expect(findings.find(({ check }) => check === 'store')?.message).toContain('/var/lib/holdpoint-two/hub.sqlite');
   });
 
   it('runs a hub by itself as a user of its own, on a socket that is held for it', async () => {
