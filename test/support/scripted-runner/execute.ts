@@ -3,29 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type IPty, spawn } from 'node-pty';
 import type { RunnerJob } from './payload.ts';
+import { scriptOf } from './script.ts';
 
 /** A job that runs in a terminal. */
 export interface Execution {
   /** Exit code of the script; null if it was killed. */
   readonly done: Promise<number | null>;
+  /** True once it was the host that failed and not the job. */
+  failed?(): boolean;
   /** Ends the script, lets after_script run. */
   cancel(): void;
   /** Ends all of it at once. */
   kill(): void;
-}
-
-const GREEN = '\\033[32;1m';
-const RESET = '\\033[0;m';
-
-const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
-
-/** The script as the runner writes it: stops at the first line that fails, shows each line before it runs. */
-function scriptOf(lines: readonly string[]): string {
-  const body = lines.map((line) => {
-    const shown = line.split('\n')[0] ?? '';
-    return `printf '${GREEN}$ %s${RESET}\\n' ${quoted(shown)}\n${line}`;
-  });
-  return `set -e\n${body.join('\n')}\n`;
 }
 
 /** The job's variables as an environment, the last of a name; file variables are written and stand for their path. */

@@ -1,3 +1,4 @@
+import { executeCustom } from './custom.ts';
 import { execute } from './execute.ts';
 import type { RunnerHttp } from './http.ts';
 import { createMask } from './mask.ts';
@@ -25,6 +26,7 @@ interface JobRun {
 /** What a job does while it runs, in a terminal or not at all. */
 interface Body {
   readonly done: Promise<number | null>;
+  failed?(): boolean;
   cancel(): void;
   kill(): void;
 }
@@ -42,7 +44,8 @@ export function runJob(run: JobRun): RunningJob {
     body?.kill();
   };
   const makeBody = (write: (chunk: Buffer) => void) => {
-    body = options.exec === 'pty' ? execute(job, write) : pretend(run, write);
+    if (options.exec === 'custom') body = executeCustom(job, run.raw, options.custom ?? [], write);
+    else body = options.exec === 'pty' ? execute(job, write) : pretend(run, write);
     return body;
   };
   return { done: drive(run, trace, makeBody, () => killed), kill };
@@ -103,11 +106,17 @@ async function drive(
     await trace.finish({ state: 'failed', failureReason: reasonOf('job_execution_timeout'), exitCode: null });
     return end('failed', null);
   }
-  trace.write(Buffer.from(code === 0 ? 'Job succeeded\n' : `ERROR: Job failed: exit code ${code}\n`));
+  trace.write(
+    Buffer.from(
+      code === 0
+        ? 'Job succeeded\n'
+        : `ERROR: Job failed${body.failed?.() ? ' (system failure)' : ''}: exit code ${code}\n`,
+    ),
+  );
   const state = code === 0 ? 'success' : 'failed';
   await trace.finish({
     state,
-    failureReason: code === 0 ? null : 'script_failure',
+    failureReason: code === 0 ? null : body.failed?.() ? 'runner_system_failure' : 'script_failure',
     exitCode: code === 0 ? null : code,
   });
   end(killed() ? 'aborted' : state, code);

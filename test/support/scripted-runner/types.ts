@@ -5,8 +5,10 @@ export interface ScriptedRunnerOptions {
   readonly token: string;
   /** `18.5` sends PUT running at once and obeys the answer; `17.0` finds out later. */
   readonly version: '18.5' | '17.0';
-  /** `pty`: really runs the script lines in a terminal; `none`: all of the wire without running anything. */
-  readonly exec: 'pty' | 'none';
+  /** `pty`: really runs the script lines in a terminal; `custom`: a custom executor does; `none`: all of the wire without running anything. */
+  readonly exec: 'pty' | 'custom' | 'none';
+  /** With exec `custom`: the program that its verbs are added to. */
+  readonly custom?: readonly string[];
   /** Milliseconds between polls; gitlab-runner's default is 3,000, here 50. */
   readonly checkIntervalMs?: number;
   /** Milliseconds between log patches until the server says otherwise; gitlab-runner's is 3,000, here 50. */
