@@ -1,4 +1,5 @@
 import { AGENT_FILE } from './file-kinds.ts';
+import { instanceDefaults } from './instance.ts';
 import { durationText } from './kinds.ts';
 import type { ConfigOption } from './options.ts';
 import type { ConfigProblem } from './problems.ts';
@@ -30,10 +31,11 @@ function textOf(option: ConfigOption, value: unknown): string {
 export function describeConfig(sources: ConfigSources): readonly SettingRow[] {
   const problems: ConfigProblem[] = [];
   const { file, yaml } = openConfigFile(sources, AGENT_FILE, problems);
+  const instance = instanceDefaults(AGENT_FILE, file);
   const rows = AGENT_FILE.options.map((option): SettingRow => {
+    const preset = instance[option.key] ?? option.default;
     const setting = settingOf(option, sources, file, yaml, problems);
-    if (setting === null)
-      return { key: option.key, value: option.default, source: option.default === null ? 'not set' : 'default' };
+    if (setting === null) return { key: option.key, value: preset, source: preset === null ? 'not set' : 'default' };
     const value =
       option.kind === 'duration' && typeof setting.value === 'number' ? durationText(setting.value) : setting.value;
     return { key: option.key, value: textOf(option, value), source: setting.where };
