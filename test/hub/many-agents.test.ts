@@ -166,6 +166,13 @@ describe('a hub with many agents', { timeout: 120_000 }, () => {
     expect(await sockets[6]!.closed()).toBe(4403);
     expect(looks).toBe(1);
     expect(sockets.filter(({ socket }) => socket.readyState === WebSocket.OPEN).length).toBe(AGENTS - 1);
+    // Nor is it a write for each when all of them go.
+    writes = 0;
     for (const { socket } of sockets) socket.terminate();
+    await hub.close();
+    hub = null;
+    expect(writes).toBeGreaterThan(0);
+    expect(writes).toBeLessThan(10);
+    await store.close();
   });
 });

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer } from 'ws';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { breathe } from '../app/breathe.ts';
 import type { HubContext } from '../app/hub-context.ts';
 import type { AgentProblem } from '../domain/agent-problem.ts';
 import type { Signer } from '../domain/dsse.ts';
@@ -62,6 +63,8 @@ export interface LinkServer extends Agents {
 
 /** Agents that the store is asked about in one question. */
 const RECHECKED_AT_ONCE = 1_000;
+/** Agents whose going is noted in one write. */
+const NOTED_AT_ONCE = 200;
 /** Names of agents that were refused; anybody can say one. */
 const MAX_REFUSALS = 1_000;
 
@@ -133,7 +136,8 @@ export function createLinkServer({
   const from = new WeakMap<LinkConnection, string>();
   const addresses = new Map<string, string>();
   const refusals = new Map<string, Refusal>();
-  const noting = new Set<Promise<unknown>>();
+  const leaving = new Map<string, number>();
+  let noting: Promise<void> | null = null;
   const away = new Map<string, number>();
   const changed = (state: string) => context.push.changed({ type: 'agent', id: 0, state, projectId: null });
   const mayConnect = async (store: Pick<StoreReader, 'enrolled'>, agent: string, key: Uint8Array): Promise<boolean> => {
@@ -148,6 +152,22 @@ export function createLinkServer({
     status: connection.status(),
     examined: connection.examined(),
   });
+  /** Many at a time: when a hub stops, or a network, all of them go. */
+  async function noteGone(): Promise<void> {
+    await breathe();
+    while (leaving.size > 0) {
+      const part = [...leaving].slice(0, NOTED_AT_ONCE);
+      for (const [agent] of part) leaving.delete(agent);
+      // Who is back has been seen since.
+      const gone = part.filter(([agent]) => !byAgent.has(agent));
+      const work = context.store.write(async (tx) => {
+        for (const [agent, at] of gone) await tx.seenAgent(agent, at);
+      });
+      await work.catch((error: unknown) =>
+        log.warn({ agents: gone.length, error: String(error) }, 'when agents went away could not be noted'),
+      );
+    }
+  }
   let rechecking: Promise<void> | null = null;
   /** In a few questions for all: each of thousands on its own, every few seconds, would keep the store busy with nothing else. */
   async function recheck(): Promise<void> {
@@ -207,13 +227,42 @@ export function createLinkServer({
       away.set(agent, context.clock.now());
       changed('disconnected');
       onTold(agent, 'gone');
-      const noted = context.store
-        .write((tx) => tx.seenAgent(agent, context.clock.now()))
-        .catch((error) => log.warn({ agent, error: String(error) }, 'when an agent went away could not be noted'))
-        .finally(() => noting.delete(noted));
-      noting.add(noted);
+      noting ??= noteGone().finally(() => {
+        noting = null;
+      });
+      leaving.set(agent, context.clock.now());
     },
   };
+  /** Apart from the request that it came with, which would stay in memory for as long as the agent does. */
+  function accept(accepted: WebSocket, socket: Duplex, address: string, early: number): void {
+    // Whoever holds places without a proof must not keep an agent out: it needs one for a moment only (T30).
+    const [oldest] = unproved.size >= MAX_UNPROVED ? unproved.values() : [];
+    oldest?.cut();
+    const connection = serveAgent(accepted, shared);
+    all.add(connection);
+    from.set(connection, address);
+    let bytes = early;
+    const count = (part: Buffer): void => {
+      bytes += part.length;
+      if (bytes > MAX_UNPROVED_SOCKET_BYTES) accepted.terminate();
+    };
+    const forget = (): void => {
+      socket.off('data', count);
+      unproved.delete(connection);
+    };
+    socket.on('data', count);
+    unproved.set(connection, {
+      forget,
+      cut: () => {
+        forget();
+        accepted.terminate();
+      },
+    });
+    accepted.on('close', () => {
+      forget();
+      all.delete(connection);
+    });
+  }
   return {
     upgrade(request, socket, head) {
       // An agent is no browser: a page that somebody visits has no business here, not even to take places (T23, T30).
@@ -226,35 +275,8 @@ export function createLinkServer({
         refuse(socket, inClear());
         return;
       }
-      server.handleUpgrade(request, socket, head, (accepted) => {
-        // Whoever holds places without a proof must not keep an agent out: it needs one for a moment only (T30).
-        const [oldest] = unproved.size >= MAX_UNPROVED ? unproved.values() : [];
-        oldest?.cut();
-        const connection = serveAgent(accepted, shared);
-        all.add(connection);
-        from.set(connection, peers.addressOf(request) ?? '');
-        let bytes = head.length;
-        const count = (part: Buffer): void => {
-          bytes += part.length;
-          if (bytes > MAX_UNPROVED_SOCKET_BYTES) accepted.terminate();
-        };
-        const forget = (): void => {
-          socket.off('data', count);
-          unproved.delete(connection);
-        };
-        socket.on('data', count);
-        unproved.set(connection, {
-          forget,
-          cut: () => {
-            forget();
-            accepted.terminate();
-          },
-        });
-        accepted.on('close', () => {
-          forget();
-          all.delete(connection);
-        });
-      });
+      const address = peers.addressOf(request) ?? '';
+      server.handleUpgrade(request, socket, head, (accepted) => accept(accepted, socket, address, head.length));
     },
     wake: (agent) => byAgent.get(agent)?.wake(),
     async reveal(agent, question) {
@@ -297,7 +319,7 @@ export function createLinkServer({
     async close() {
       const open = [...all];
       for (const connection of open) connection.close(CLOSE.going_away, 'the hub stops');
-      await Promise.all([...open.map((connection) => connection.idle()), ...noting]);
+      await Promise.all([...open.map((connection) => connection.idle()), noting]);
     },
   };
 }

@@ -64,6 +64,8 @@ export function createSnapshots({ context, signer, grace, policyVersion, log }: 
   const cache: RelaxedCache = new Map();
   const peers = new Map<SnapshotPeer, Followed>();
   let round: Promise<unknown> = Promise.resolve();
+  const fresh: SnapshotPeer[] = [];
+  let first: Promise<void> = Promise.resolve();
   let last: { readonly body: string; readonly digest: string } | null = null;
   let due: { readonly at: number; cancel: () => void } | null = null;
   let version = '';
@@ -92,6 +94,11 @@ export function createSnapshots({ context, signer, grace, policyVersion, log }: 
     const numbers = await store.write((tx) => tx.nextSnapshots(asked));
     for (const [n, { peer, state, body }] of made.entries())
       if (peers.has(peer)) sendSnapshot(peer, state, { body, seq: numbers[n]!, issued });
+  }
+
+  async function issueFresh(): Promise<void> {
+    const part = fresh.splice(0, AT_ONCE);
+    if (part.length > 0) await issue(part).catch((error: unknown) => void failed(part, error));
   }
 
   function sendSnapshot(
@@ -151,7 +158,10 @@ export function createSnapshots({ context, signer, grace, policyVersion, log }: 
       const state: Followed = { has, body: null, work: Promise.resolve() };
       peers.set(peer, state);
       if (version === '') version = policyVersion();
-      state.work = issue([peer]).catch((error: unknown) => void failed([peer], error));
+      // Those that come while others get theirs go together: a hub that was started again has all of them at once.
+      fresh.push(peer);
+      first = first.then(issueFresh);
+      state.work = first;
       plan(RENEW_MS);
       return () => peers.delete(peer);
     },
