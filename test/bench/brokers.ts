@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../support/free-port.ts';
+import { lowPort } from './low-port.ts';
 import { atEnd, start } from './processes.ts';
 
 /** Publishes one message to all that listen. */
@@ -35,7 +35,7 @@ export async function broker(name: Broker['name']): Promise<Broker | null> {
   if (program === undefined) return null;
   const folder = mkdtempSync(join(tmpdir(), 'holdpoint-broker-'));
   atEnd(() => rmSync(folder, { recursive: true, force: true }));
-  const port = await freePort();
+  const port = await lowPort();
   const inMemory = ['--save', '', '--appendonly', 'no', '--maxclients', '19000', '--bind', '127.0.0.1'];
   const args = name === 'redis' ? ['--port', `${port}`, ...inMemory] : ['-a', '127.0.0.1', '-p', `${port}`];
   const child = start(program, args, { cwd: folder, stdio: 'ignore' });

@@ -16,9 +16,9 @@ import type { Store } from '../../agent/src/ports/store.ts';
 import { openPostgresStore } from '../../agent/src/stores/postgres.ts';
 import { openStore } from '../../agent/src/stores/store.ts';
 import { openHubKey } from '../../agent/src/system/hub-key.ts';
-import { freePort } from '../support/free-port.ts';
 import { PROGRAM } from './agent-process.ts';
 import { agentName, agentPublicKey } from './link-keys.ts';
+import { lowPort } from './low-port.ts';
 import { JOB, PROJECTS, PROJECTS_FROM } from './payload.ts';
 import { atEnd, ended, start } from './processes.ts';
 import type { Stamp } from './stamps.ts';
@@ -82,7 +82,7 @@ export async function hubFolder(store: string, like?: HubFolder): Promise<HubFol
     if (like === undefined) writeFileSync(join(state, key), randomBytes(32), { mode: 0o600 });
     else copyFileSync(join(like.folder, 'state', key), join(state, key));
   }
-  const port = await freePort();
+  const port = await lowPort();
   const lines = [
     'gitlab: { url: http://127.0.0.1:9 }',
     `listen: 127.0.0.1:${port}`,

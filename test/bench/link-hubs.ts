@@ -8,6 +8,8 @@ import { atMost, type Section } from './report.ts';
 
 /** Agents of this bench: the step in the middle of the other. */
 const AGENTS = LEVELS.at(-2) ?? LEVELS.at(-1)!;
+/** Each way has agents of its own: a job that was released once passes from then on. */
+const EACH = Math.min(VOTES, Math.floor(AGENTS / 4));
 
 interface Way extends DecisionTimes {
   readonly name: string;
@@ -21,7 +23,7 @@ async function idle(pid: number): Promise<number> {
 }
 
 async function ofOne(hub: BenchHub, crowd: Crowd, voters: readonly string[]): Promise<Way> {
-  const holds = await crowd.ask(AGENTS - VOTES, AGENTS);
+  const holds = await crowd.ask(AGENTS - EACH, AGENTS);
   return { name: 'one hub', ...(await decisions(hub, crowd, holds, voters)) };
 }
 
@@ -36,8 +38,8 @@ async function ofTwo(
   await there.come(AGENTS, other, half);
   await settle(AGENTS);
   const share = (await Promise.all([idle(hub.pid), idle(other.pid)])).reduce((sum, each) => sum + each, 0);
-  const near = await here.ask(0, VOTES);
-  const far = await there.ask(half, half + VOTES);
+  const near = await here.ask(0, EACH);
+  const far = await there.ask(half, half + EACH);
   const ways = [
     { name: 'two hubs, agent at the hub of the vote', ...(await decisions(hub, here, near, voters)) },
     { name: 'two hubs, agent at the other (NOTIFY)', ...(await decisions(hub, there, far, voters)) },
