@@ -105,7 +105,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'agent/src/app/parking/receive.ts',
     find: 'if (parking.entries.has(jobId) || parking.ended.has(jobId)) {',
     put: 'if (parking.entries.has(-jobId)) {',
-    tests: ['test/gateway/faults.test.ts'],
+    tests: ['test/gateway/polls.test.ts'],
   },
   {
     name: 'two polls are given one job',

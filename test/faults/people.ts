@@ -237,12 +237,15 @@ export function startPeople(world: World, random: Random): People {
       while (Date.now() < end) {
         const waiting = ((await holds()) ?? []).filter(({ state }) => state === 'waiting_for_approval');
         if (waiting.length === 0) return;
+        const answered = new Set<string>();
         for (const hold of waiting) {
           const job = byJob.get(hold.job_id);
-          if (job === undefined) continue;
-          // In turn: the hub takes so many votes of one person in a minute. The first of a pair that is enough is.
+          // The hub takes so many votes of one person in a minute: one answers all that wait for the same, where it may.
+          const isEach = job?.kind === 'counted' || job?.kind === 'once';
+          if (job === undefined || (!isEach && answered.has(job.key))) continue;
+          answered.add(job.key);
           const voters = (['maria', 'jonas'] as const).slice(0, job.kind === 'duo' ? 2 : 1);
-          const turned = job.kind === 'duo' || hold.id % 2 === 0 ? voters : (['jonas'] as const);
+          const turned = isEach ? [(['maria', 'jonas', 'lena'] as const)[hold.id % 3]!] : voters;
           for (const person of turned) await approve(person, hold, job);
         }
         await pause(200);

@@ -72,7 +72,7 @@ export async function runRound(options: RoundOptions): Promise<Round> {
     const { restMs, restless } = await settle(world, people, disturbed);
     tell(`at rest after ${restMs} ms ${restless.join('; ')}`);
     const before = new Set(restMs === null ? [] : await waitingJobs(people));
-    if (restMs !== null) await people.approveAll(20_000);
+    if (restMs !== null) await people.approveAll(45_000);
     tell('all is approved');
     const after = restMs === null ? { restMs: null, restless: [] } : await settle(world, people, disturbed);
     tell(`at rest again after ${after.restMs} ms ${after.restless.join('; ')}`);
@@ -166,7 +166,9 @@ async function moving(world: World, people: People, disturbed: readonly Disturbe
   const rows = people.queued.map(({ job }) => world.gitlab.job(job));
   for (const { id, status, handedOutAt } of rows) {
     if (status === 'pending') out.push(`job ${id} is pending in GitLab`);
-    if (status === 'canceling' && !started.has(id)) out.push(`job ${id} is canceling`);
+    // Whoever is to cancel it never had it where GitLab's answer was lost: GitLab ends it by itself.
+    if (status === 'canceling' && !started.has(id) && !isLost(id, handedOutAt, people, disturbed))
+      out.push(`job ${id} is canceling`);
     if (status !== 'running' || started.has(id) || canceled.has(id)) continue;
     const hold = of.get(id);
     const isParked = hold !== undefined && hold.attempt !== null && hold.state === 'waiting_for_approval';

@@ -147,19 +147,31 @@ export interface AuditCheck {
 export async function checkAudit(context: HubContext, keeper: AuditKeeper): Promise<AuditCheck> {
   const { store } = context;
   const former = await formerKeysOf(store, keeper);
-  const witnessed = witnessedHead(keeper, former);
   const report = await verifyStore(context, keeper);
   if (!report.ok)
     await note(context, 'audit_broken', { fault: report.fault, seq: report.seq, message: report.message });
-  if (witnessed !== null && (await isMissing(store, witnessed))) {
-    const { seq, hash, at } = witnessed;
-    await note(context, 'audit_cut', { seq, hash, signed: new Date(at).toISOString() });
-  }
+  await lookForCut(context, keeper, former);
   const formerKey = (await store.lastCheckpoint())?.keyid ?? null;
   const own = [keeper.signer.keyid, ...former.map(keyidOf)];
   if (formerKey === null || own.includes(formerKey)) return { report, formerKey: null };
   await note(context, 'hub_key_changed', { from: formerKey, to: keeper.signer.keyid });
   return { report, formerKey };
+}
+
+/**
+ * Whether what this hub has signed last is gone from the store, as after a failover to a standby that was behind, or a restore: it is
+ * written down, once, before the head is signed anew. Answers the head that is gone.
+ */
+export async function lookForCut(
+  context: HubContext,
+  keeper: AuditKeeper,
+  former: readonly Uint8Array[] = [],
+): Promise<HeadStatement | null> {
+  const witnessed = witnessedHead(keeper, former);
+  if (witnessed === null || !(await isMissing(context.store, witnessed))) return null;
+  const { seq, hash, at } = witnessed;
+  await note(context, 'audit_cut', { seq, hash, signed: new Date(at).toISOString() });
+  return witnessed;
 }
 
 async function isMissing(store: StoreReader, { seq, hash }: HeadStatement): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { type AuditKeeper, checkAudit, checkpoint } from '../app/checkpoint.ts';
+import { type AuditKeeper, checkAudit, checkpoint, lookForCut } from '../app/checkpoint.ts';
 import type { HubContext } from '../app/hub-context.ts';
 import { notePolicy } from '../app/note-policy.ts';
 import { HoldpointError } from '../domain/errors.ts';
@@ -47,7 +47,19 @@ export function keepAudit(context: HubContext, keeper: AuditKeeper, log: Log): A
       log.warn({ former: formerKey, key: keeper.signer.keyid }, 'the hub signs with another key than before');
     }
   };
+  /** A store that went back under a running hub: votes that people were told are taken may be gone, and revokes. */
+  const look = async (): Promise<void> => {
+    const gone = await lookForCut(context, keeper);
+    if (gone === null) return;
+    if (intact !== false)
+      log.error(
+        { seq: gone.seq, hash: gone.hash },
+        `the audit was signed up to row ${gone.seq}, and the store no longer has that row: it has gone back, as after a failover to a standby that was behind; look through approvals, denials and tokens for what was taken back since`,
+      );
+    intact = false;
+  };
   const sign = async (force: boolean): Promise<void> => {
+    await look();
     const head = await checkpoint(context, keeper, force);
     if (head !== null)
       log.debug({ seq: head.seq, hash: head.hash, root: head.root }, 'the end of the audit was signed');

@@ -35,6 +35,9 @@ const IDLE_IN_TRANSACTION_MS = 10_000;
 /** SQLSTATE disk_full, read_only_sql_transaction. */
 const DISK_FULL = '53100';
 const READ_ONLY = '25006';
+/** SQLSTATE warning: all that PostgreSQL says of a commit that no standby has. */
+const WARNING = '01000';
+const NOT_REPLICATED = 'not replicated';
 /** No question that the hub asks takes as long as this. */
 const STATEMENT_MS = 30_000;
 /** Of the locks that all hubs on this schema share: one writes at a time, one migrates at a time. */
@@ -209,13 +212,33 @@ function openPool({ url, connections }: PostgresOptions) {
       return {
         query: async (...args: unknown[]) => {
           if (Array.isArray(args[1])) requireNoNul(args[1]);
-          return (client.query as (...args: unknown[]) => Promise<unknown>)(...args).catch(faulty);
+          const ask = () => (client.query as (...args: unknown[]) => Promise<unknown>)(...args).catch(faulty);
+          return args[0] === 'commit' ? keptEverywhere(client, ask) : ask();
         },
         release: () => client.release(),
       } as never;
     },
     end: () => pool.end(),
   };
+}
+
+/**
+ * A commit that stops waiting for a synchronous standby, for its time is over or somebody canceled it, is told as a success with a
+ * warning: what a failover may lose is not acknowledged.
+ */
+async function keptEverywhere(client: pg.PoolClient, commit: () => Promise<unknown>): Promise<unknown> {
+  let warned = false;
+  const hear = ({ code }: { code?: string | undefined }): void => {
+    warned ||= code === WARNING;
+  };
+  client.on('notice', hear);
+  try {
+    const done = await commit();
+    if (warned) throw new DatabaseFault(Object.assign(new Error('no standby has it'), { code: NOT_REPLICATED }));
+    return done;
+  } finally {
+    client.off('notice', hear);
+  }
 }
 
 /** The address without what is secret in it. */
@@ -233,6 +256,8 @@ export function postgresName(url: string): string {
 
 const LOOK_AT: Readonly<Record<string, string>> = {
   [DISK_FULL]: 'the disk of PostgreSQL is full; make room there, and it goes on by itself',
+  [NOT_REPLICATED]:
+    'its synchronous standby is away; what was just asked for may have happened: look, and ask again when the standby is back',
   [READ_ONLY]: 'PostgreSQL takes no writes; name the server that does, or end its read-only mode',
 };
 
