@@ -121,7 +121,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'agent/src/app/parking/stored.ts',
     find: 'if (payloadHash(payload) !== job.payloadSha256)',
     put: 'if (payloadHash(payload) === job.payloadSha256 && payload.length < 0)',
-    tests: ['test/gateway/restart.test.ts', 'test/hostile/disk.test.ts'],
+    tests: ['test/unit/stored-payload.test.ts'],
   },
   {
     name: 'any proof of an agent is good',
