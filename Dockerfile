@@ -1,6 +1,7 @@
 # Two stages on one base: the first unpacks what `npm run package` built, the second has that and nothing else. So the image runs the very
 # files of the Debian package, its own Node included. Any base with glibc 2.34 or later and libstdc++ will do, such as Debian 12:
 #   npm run package && docker build --build-arg BASE=my/debian:12 -t holdpoint .
+# It has no git, which is needed where a policy has covered_files alone: a base that has it brings it.
 ARG BASE=debian:bookworm-slim
 FROM ${BASE} AS unpacked
 COPY packages/*.deb /tmp/

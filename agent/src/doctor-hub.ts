@@ -130,6 +130,8 @@ export async function observeHub(options: {
     accounts: accounts.look,
     runnerFiles: ofAgents,
     gateway: ofAgents,
+    executors: ofAgents,
+    git: ofAgents,
     sameTags: ofAgents,
   };
   if (config === null) {

@@ -9,6 +9,7 @@ import { AGENT_FILE, HUB_FILE } from './config/file-kinds.ts';
 import { type AgentConfig, type HubConfig, loadConfig, loadHubConfig } from './config/load.ts';
 import type { ConfigSources } from './config/sources.ts';
 import { type Lenient, ownerOf, readLeniently, tokenIn, wantedFiles } from './doctor-config.ts';
+import { lookAtExecutors } from './doctor-executor.ts';
 import { HUB_ELSEWHERE, lookAtHubParts, NO_HUB_PARTS, observeHub } from './doctor-hub.ts';
 import { type Observation, type RunnerFileLook, type Seen, seen, unseen } from './domain/doctor/observation.ts';
 import { isGuarded } from './domain/doctor/words.ts';
@@ -19,6 +20,7 @@ import { lookAtAccounts } from './system/host/accounts.ts';
 import { lookAtBackup } from './system/host/backup.ts';
 import { lookAtDisk, lookAtStateDir, lookAtSync } from './system/host/disk.ts';
 import { lookAtFiles } from './system/host/files.ts';
+import { gitVersion } from './system/host/git-version.ts';
 import { lookAtProcesses } from './system/host/processes.ts';
 import { lookAtSocket } from './system/host/socket.ts';
 import { VERSION } from './version.ts';
@@ -36,10 +38,12 @@ export interface DoctorOptions {
   readonly parts: Pick<Parts, 'policies' | 'payloads'>;
   readonly now: () => number;
   /** Where the host shows itself; others in tests only. */
-  readonly roots?: { readonly proc: string; readonly etc: string; readonly home: string };
+  readonly roots?: { readonly proc: string; readonly etc: string; readonly home: string; readonly path?: string };
 }
 
 const GATEWAY_MS = 5_000;
+/** Where git is looked for when files are read. */
+const GIT_PATH = '/usr/local/bin:/usr/bin:/bin';
 
 /** False for what is not there; what may not be seen is. */
 function isThere(path: string): boolean {
@@ -158,6 +162,8 @@ export async function observe(options: DoctorOptions): Promise<Observation> {
       processes,
       accounts: accounts.look,
       runnerFiles: without(),
+      executors: without(),
+      git: without(),
       gitlab: without(),
       files: without(),
       stateDir: without(),
@@ -193,6 +199,8 @@ export async function observe(options: DoctorOptions): Promise<Observation> {
     processes,
     accounts: accounts.look,
     runnerFiles: seen(runnerFiles),
+    executors: seen(await lookAtExecutors(guarded, roots.etc)),
+    git: seen(await gitVersion(('path' in roots ? roots.path : undefined) ?? GIT_PATH)),
     gitlab: seen(gitlab),
     files: seen(lookAtFiles(wantedFiles(config, runnerFiles))),
     stateDir: lookAtStateDir(config.stateDir),

@@ -29,6 +29,7 @@ const MAY: Record<string, readonly string[] | 'anything'> = {
   'version.ts': [],
   'doctor.ts': 'anything',
   'doctor-config.ts': 'anything',
+  'doctor-executor.ts': 'anything',
   'doctor-hub.ts': 'anything',
   'setup.ts': 'anything',
   'wiring.ts': 'anything',

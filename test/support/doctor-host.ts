@@ -55,6 +55,8 @@ export interface DoctorHost {
   readonly readToken: string;
   /** Path of a file of it, by its place below the folder. */
   at(name: string): string;
+  /** Writes a file of it; what lies below `bin` is a program. */
+  put(name: string, text: string): void;
   /** Replaces text in a file of it; throws when it is not there, so that no test plants nothing. */
   edit(name: string, from: string | RegExp, to: string): void;
   process(pid: number, what: { uid: number; argv: readonly string[]; env?: readonly string[]; parent?: number }): void;
@@ -160,6 +162,7 @@ ada:x:1000:1000::/home/ada:/bin/sh
     gatewayToken,
     readToken,
     at,
+    put: (name, text) => put(name, text, name.startsWith('bin/') ? 0o755 : 0o600),
     edit(name, from, to) {
       const text = readFileSync(at(name), 'utf8');
       const changed = text.replace(from, to);
@@ -190,7 +193,12 @@ ada:x:1000:1000::/home/ada:/bin/sh
           hub: () => ({ url: `http://127.0.0.1:${hubPort}`, token: token ?? null }),
           parts: doctorParts,
           now,
-          roots: { proc: at('proc'), etc: at('etc'), home: at('home') },
+          roots: {
+            proc: at('proc'),
+            etc: at('etc'),
+            home: at('home'),
+            path: `${at('bin')}:/usr/local/bin:/usr/bin:/bin`,
+          },
         }),
       );
     },

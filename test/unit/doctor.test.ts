@@ -42,6 +42,8 @@ const BLIND: Observation = {
   certificates: closed,
   signIn: closed,
   channels: closed,
+  executors: closed,
+  git: closed,
 };
 const SETTINGS: SettingsLook = {
   file: '/etc/holdpoint/agent.yml',
@@ -65,7 +67,7 @@ const ENTRY: RunnerEntryLook = {
   tlsCa: null,
   usesRouter: false,
   docker: { network: 'host', extraHosts: [], privileged: false, volumes: [] },
-  custom: { prepare: null, run: null, calls: {} },
+  custom: { prepare: null, run: null, calls: {}, gracefulKillS: null },
 };
 const withEntry = (change: Partial<RunnerEntryLook>, listen = '127.0.0.1'): Observation => ({
   ...BLIND,
@@ -83,7 +85,7 @@ describe('receipts', () => {
   const served = { socket: '/run/holdpoint/receipts.sock', found: { isSocket: true, openFolder: null } };
   const line = (verb: string) => ['/usr/bin/holdpoint', 'executor', verb];
   const calls = { config: line('config'), prepare: line('prepare'), run: line('run'), cleanup: line('cleanup') };
-  const programs = { prepare: '/usr/bin/holdpoint', run: '/usr/bin/holdpoint' };
+  const programs = { prepare: '/usr/bin/holdpoint', run: '/usr/bin/holdpoint', gracefulKillS: null };
   const custom = { executor: 'custom', custom: { ...programs, calls } };
   const without = ({ cleanup: _, ...rest }: typeof calls) => ({ ...rest, run: line('cleanup') });
   const with_ = (receipts: SettingsLook['receipts'], change: Partial<RunnerEntryLook>): Observation => {
@@ -104,7 +106,7 @@ describe('receipts', () => {
     [
       'a script of somebody’s before each job',
       served,
-      { executor: 'custom', custom: { prepare: '/opt/prepare.sh', run: '/usr/bin/holdpoint', calls: {} } },
+      { executor: 'custom', custom: { ...programs, prepare: '/opt/prepare.sh', calls: {} } },
       /^warn .*prepare_exec \(\/opt\/prepare\.sh\) is not holdpoint/,
     ],
     ['no socket', { ...served, found: null }, custom, /^fail nothing is at receipts\.socket /],
@@ -305,6 +307,15 @@ describe('the address of a runner', () => {
     expect(placeOf('https://h')).toEqual({ scheme: 'https', host: 'h', port: 443 });
     expect(placeOf('HTTP://[::1]:80/x')).toEqual({ scheme: 'http', host: '[::1]', port: 80 });
     for (const text of ['', 'h:80', 'ftp://h', 'https://']) expect(placeOf(text)).toBeNull();
+  });
+});
+
+describe('the file of an executor that this user may not read', () => {
+  it('is said to be so, and is no reason to fear for its jobs', () => {
+    const entry = { file: ENTRY.file, name: 'prod', runner: 'prod' };
+    const look = { entry, config: '/etc/holdpoint/executor.yml', settings: null, problems: [], gracefulKillS: 600 };
+    const found = of('executor_settings', { ...BLIND, executors: seen([{ ...look, engine: null }]) });
+    expect(brief(found)).toEqual([expect.stringMatching(/^skipped .*this user may not read .*executor\.yml$/)]);
   });
 });
 

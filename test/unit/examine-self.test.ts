@@ -31,6 +31,8 @@ const host = (problems: readonly string[] = []): Observation => ({
   certificates: closed,
   signIn: closed,
   channels: closed,
+  executors: closed,
+  git: closed,
 });
 
 /** An agent's side, with a clock that is turned by hand. */

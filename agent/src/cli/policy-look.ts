@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type PolicyLook, type Seen, seen } from '../domain/doctor/observation.ts';
-import type { Parts } from './parts.ts';
+import type { Parts, PolicyParts } from './parts.ts';
 import type { FileIo } from './payload-files.ts';
 import { checkCommand } from './policy-check.ts';
 import { problemsOf } from './policy-files.ts';
@@ -35,6 +35,16 @@ async function answerOf<T>(run: (io: FileIo) => Promise<number>): Promise<T> {
   return JSON.parse(text) as T;
 }
 
+/** True for a policy that has `covered_files` for some job; one that cannot be read is told by other words. */
+function coversFiles(text: string, name: string, policies: PolicyParts): boolean {
+  try {
+    const { base, entries } = policies.readPolicy(text, name);
+    return [base, ...entries.map(({ settings }) => settings)].some((one) => (one.coveredFiles ?? []).length > 0);
+  } catch {
+    return false;
+  }
+}
+
 /** The policy and the people of a configuration, and the cases beside the policy, as "policy check" and "policy test" find them. */
 export async function lookAtPolicy(
   files: { readonly policy: string | null; readonly principals: string | null },
@@ -50,7 +60,7 @@ export async function lookAtPolicy(
     } catch (error) {
       errors.push(...problemsOf(error));
     }
-    return seen({ file: 'the policy as shipped', errors, warnings: [], tests: [] });
+    return seen({ file: 'the policy as shipped', coversFiles: false, errors, warnings: [], tests: [] });
   }
   const options = { json: true, now, ...(principals === null ? {} : { principals }) };
   const { files: checked } = await answerOf<Checked>((io) => checkCommand([policy], options, io, policies));
@@ -72,6 +82,7 @@ export async function lookAtPolicy(
         );
   return seen({
     file: policy,
+    coversFiles: coversFiles(await readFile(policy, 'utf8'), policy, policies),
     errors: found.filter(({ severity }) => severity === 'error').map(text),
     warnings: found.filter(({ severity }) => severity !== 'error').map(text),
     tests: tested.map(({ cases: ran, problems }, i) => ({

@@ -6,8 +6,10 @@ import { clock } from './checks/clock.ts';
 import { cloneUrl } from './checks/clone-url.ts';
 import { configuration } from './checks/configuration.ts';
 import { disk } from './checks/disk.ts';
+import { executorSettings } from './checks/executor-settings.ts';
 import { executors } from './checks/executors.ts';
 import { gateway } from './checks/gateway.ts';
+import { git } from './checks/git.ts';
 import { gitlab } from './checks/gitlab.ts';
 import { hub } from './checks/hub.ts';
 import { jobNetwork } from './checks/job-network.ts';
@@ -44,6 +46,7 @@ export const CHECKS: readonly Check[] = [
   jobNetwork,
   executors,
   receipts,
+  executorSettings,
   sameUser,
   rootWays,
   secretFiles,
@@ -59,6 +62,7 @@ export const CHECKS: readonly Check[] = [
   channels,
   policy,
   policyTests,
+  git,
   version,
 ];
 

@@ -1,3 +1,4 @@
+import type { ExecutorLook } from './executor-look.ts';
 import type { Answer } from './finding.ts';
 
 /**
@@ -90,6 +91,8 @@ export interface RunnerEntryLook {
     readonly run: string | null;
     /** The whole line of each call that is set, by the executor's own word for it: `cleanup`: `holdpoint executor cleanup`. */
     readonly calls: Readonly<Record<string, readonly string[]>>;
+    /** `graceful_kill_timeout`; null: it is not set. */
+    readonly gracefulKillS: number | null;
   };
 }
 
@@ -222,6 +225,8 @@ export interface HubLook {
 
 export interface PolicyLook {
   readonly file: string;
+  /** It has `covered_files` for some job. */
+  readonly coversFiles: boolean;
   readonly errors: readonly string[];
   readonly warnings: readonly string[];
   readonly tests: readonly {
@@ -265,6 +270,10 @@ export interface Observation {
   /** User id of the agent, or of the hub by itself: the owner of state_dir; null while there is none. */
   readonly agentUid: number | null;
   readonly gitlab: Seen<GitlabLook>;
+  /** What is behind each `holdpoint executor` of config.toml. */
+  readonly executors: Seen<readonly ExecutorLook[]>;
+  /** Version of git; null: there is none. */
+  readonly git: Seen<string | null>;
   readonly runnerFiles: Seen<readonly RunnerFileLook[]>;
   readonly processes: Seen<ProcessesLook>;
   readonly files: Seen<{ readonly there: readonly FileLook[]; readonly hidden: readonly string[] }>;

@@ -57,6 +57,7 @@ function entryOf(
     custom: {
       prepare: text(custom.prepare_exec),
       run: text(custom.run_exec),
+      gracefulKillS: typeof custom.graceful_kill_timeout === 'number' ? custom.graceful_kill_timeout : null,
       calls: Object.fromEntries(
         EXECUTOR_CALLS.flatMap((call) => {
           const program = text(custom[`${call}_exec`]);
