@@ -12,8 +12,11 @@ export interface Engine {
   run(...args: string[]): Promise<string>;
 }
 
-/** Brings the image of the tests' jobs, under two names, and services that come up in every way, and do not; `services` false: the first alone. */
-export async function jobImages(engine: Engine, services = true): Promise<void> {
+/**
+ * Brings the image of the tests' jobs, under two names, and services that come up in every way, and do not; `withHealth` false:
+ * none with a health check, which Podman takes from a Dockerfile alone.
+ */
+export async function jobImages(engine: Engine, withHealth = true): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'holdpoint-image-'));
   const tar = join(folder, 'image.tar');
   await busyboxTar(tar);
@@ -21,11 +24,11 @@ export async function jobImages(engine: Engine, services = true): Promise<void> 
     engine.run('import', ...changes.flatMap((change) => ['--change', change]), tar, `registry.test/${name}:1`);
   const health = (check: string) => `HEALTHCHECK --interval=500ms --retries=1 CMD ${check}`;
   await make('jobs');
-  if (services) {
-    await make('people', 'USER build', 'LABEL of=people');
-    await make('echo', 'EXPOSE 6000', 'CMD ["nc","-ll","-p","6000","-e","cat"]');
-    await make('broken', 'EXPOSE 6000', 'CMD ["sh","-c","echo cannot start >&2; exit 4"]');
-    await make('shy', 'EXPOSE 6000', 'CMD ["sleep","600"]');
+  await make('people', 'USER build', 'LABEL of=people');
+  await make('echo', 'EXPOSE 6000', 'CMD ["nc","-ll","-p","6000","-e","cat"]');
+  await make('broken', 'EXPOSE 6000', 'CMD ["sh","-c","echo cannot start >&2; exit 4"]');
+  await make('shy', 'EXPOSE 6000', 'CMD ["sleep","600"]');
+  if (withHealth) {
     await make(
       'healthy',
       'CMD ["sh","-c","sleep 1; touch /tmp/up; sleep 600"]',

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { busyboxTar } from '../../support/busybox-image.ts';
 import { type CustomJob, CustomRunner, SYSTEM_FAILURE } from '../../support/custom-runner.ts';
 import type { Docker } from '../../support/docker.ts';
+import type { Engine } from '../../support/docker-jobs.ts';
 import { type FakeRegistry, startFakeRegistry } from '../../support/fake-registry.ts';
 import { poll } from '../../support/gate.ts';
 import { runnerWrites } from '../../support/runner-writes.ts';
@@ -18,16 +19,30 @@ const portOf = (url: string) => Number(new URL(url).port);
 
 /** From a registry through the gate into a container: what was checked is what runs. */
 export function pinnedImages(docker: () => Promise<Docker>, startMs: number): void {
-  describe('pinned images, from a registry through the gate into a container', { timeout: 60_000 }, () => {
+  through(docker, (engine, port) => engine.reach(port), startMs);
+}
+
+/** The same of images that are built on the host, for an engine that reaches no registry of the test. */
+export function builtImages(engine: () => Promise<Engine>, startMs: number): void {
+  through(engine, null, startMs);
+}
+
+function through<E extends Engine>(
+  open: () => Promise<E>,
+  reach: ((engine: E, port: number) => Promise<void>) | null,
+  startMs: number,
+): void {
+  const from = reach === null ? 'of the host' : 'from a registry';
+  describe(`pinned images, ${from} through the gate into a container`, { timeout: 60_000 }, () => {
     let folder: string;
     let scene: Scene;
     let registry: FakeRegistry;
     let runner: CustomRunner;
-    let engine: Docker;
+    let engine: E;
     let layers: Record<'monday' | 'tuesday', Buffer>;
     const jobs: CustomJob[] = [];
     beforeAll(async () => {
-      engine = await docker();
+      engine = await open();
       folder = mkdtempSync(join(tmpdir(), 'holdpoint-pinned-'));
       const layer = async (day: string) => {
         await busyboxTar(join(folder, day), { version: day });
@@ -35,7 +50,7 @@ export function pinnedImages(docker: () => Promise<Docker>, startMs: number): vo
       };
       layers = { monday: await layer('monday'), tuesday: await layer('tuesday') };
       registry = await startFakeRegistry();
-      await engine.reach(portOf(`http://${registry.host}`));
+      await reach?.(engine, portOf(`http://${registry.host}`));
       scene = await openScene({
         extra: `policy: policy.yaml\npin: { docker_socket: ${engine.socket} }\nreceipts: { socket: receipts.sock, users: '${process.getuid?.() ?? 0}' }`,
         files: { 'policy.yaml': `pin_images: enforce\nregistries: ["${registry.host}"]\n` },
@@ -85,61 +100,64 @@ export function pinnedImages(docker: () => Promise<Docker>, startMs: number): vo
     const sees = async (job: CustomJob) => (await job.stage('step_script', 'cat /version\n')).out;
     const credentials = () => [{ type: 'registry', url: registry.host, ...LOGIN }];
 
-    it('runs what was checked although the tag moves before the job is prepared, and holds the next with both digests (T5, T39)', async () => {
-      registry.users = { [LOGIN.username]: LOGIN.password };
-      const image = { name: `${registry.host}/base/app:1` };
-      const monday = registry.image('base/app:1', layers.monday, { Env: ['PATH=/bin'] });
-      const job = await approved(enqueue(image, { credentials: credentials() }));
-      const tuesday = registry.image('base/app:1', layers.tuesday, { Env: ['PATH=/bin'] });
-      expect(await job.call('prepare')).toMatchObject({
-        code: 0,
-        err: expect.stringContaining(`image ${registry.host}/base/app@${monday}`),
+    const ofRegistries = () => {
+      it('runs what was checked although the tag moves before the job is prepared, and holds the next with both digests (T5, T39)', async () => {
+        registry.users = { [LOGIN.username]: LOGIN.password };
+        const image = { name: `${registry.host}/base/app:1` };
+        const monday = registry.image('base/app:1', layers.monday, { Env: ['PATH=/bin'] });
+        const job = await approved(enqueue(image, { credentials: credentials() }));
+        const tuesday = registry.image('base/app:1', layers.tuesday, { Env: ['PATH=/bin'] });
+        expect(await job.call('prepare')).toMatchObject({
+          code: 0,
+          err: expect.stringContaining(`image ${registry.host}/base/app@${monday}`),
+        });
+        expect(await sees(job)).toBe('monday');
+        await job.call('cleanup');
+
+        const next = enqueue(image, { credentials: credentials() });
+        const { diff } = await held(next);
+        expect(diff.changes).toMatchObject([{ section: 'image', kind: 'changed', before: monday, after: tuesday }]);
+        await scene.approve(next);
+        const second = await handedOut(next);
+        expect(await second.call('prepare')).toMatchObject({ code: 0 });
+        expect(await sees(second)).toBe('tuesday');
       });
-      expect(await sees(job)).toBe('monday');
-      await job.call('cleanup');
 
-      const next = enqueue(image, { credentials: credentials() });
-      const { diff } = await held(next);
-      expect(diff.changes).toMatchObject([{ section: 'image', kind: 'changed', before: monday, after: tuesday }]);
-      await scene.approve(next);
-      const second = await handedOut(next);
-      expect(await second.call('prepare')).toMatchObject({ code: 0 });
-      expect(await sees(second)).toBe('tuesday');
-    });
+      it("fetches with the job's own DOCKER_AUTH_CONFIG before GitLab's credentials, and not without one that counts", async () => {
+        registry.users = { somebody: 'else' };
+        registry.image('private/app:1', layers.tuesday, { Env: ['PATH=/bin'] });
+        const image = { name: `${registry.host}/private/app:1`, pull_policy: ['always'] };
+        const auth = Buffer.from('somebody:else').toString('base64');
+        const text = JSON.stringify({
+          auths: { [`${registry.host}/private`]: { auth } },
+          credHelpers: { [registry.host]: `touch-${folder}` },
+        });
+        const variables = [{ key: 'DOCKER_AUTH_CONFIG', value: text, public: true, masked: false }];
+        const job = await approved(enqueue(image, { credentials: credentials(), variables }));
+        // Asked with it at the gate as well, else there were no digest.
+        const err = expect.stringContaining(`fetching image ${registry.host}/private/app@sha256:`);
+        expect(await job.call('prepare')).toMatchObject({ code: 0, err });
+        expect(await sees(job)).toBe('tuesday');
+        expect(`${scene.log.lines.join()}${(await job.call('prepare')).err}`).not.toContain(auth);
 
-    it("fetches with the job's own DOCKER_AUTH_CONFIG before GitLab's credentials, and not without one that counts", async () => {
-      registry.users = { somebody: 'else' };
-      registry.image('private/app:1', layers.tuesday, { Env: ['PATH=/bin'] });
-      const image = { name: `${registry.host}/private/app:1`, pull_policy: ['always'] };
-      const auth = Buffer.from('somebody:else').toString('base64');
-      const text = JSON.stringify({
-        auths: { [`${registry.host}/private`]: { auth } },
-        credHelpers: { [registry.host]: `touch-${folder}` },
+        registry.image('private/other:1', layers.tuesday, { Env: ['PATH=/bin', 'OTHER=1'] });
+        registry.users = { [LOGIN.username]: LOGIN.password };
+        const other = { name: `${registry.host}/private/other:1`, pull_policy: ['never', 'if-not-present'] };
+        const late = await approved(enqueue(other, { credentials: credentials() }));
+        // By now the registry knows them no more.
+        registry.users = { nobody: 'at all' };
+        const refused = await late.call('prepare');
+        expect(refused).toMatchObject({ code: SYSTEM_FAILURE, err: expect.stringContaining('cannot be had') });
+        expect(refused.err).not.toContain(LOGIN.password);
+        registry.users = { [LOGIN.username]: LOGIN.password };
+        expect(await late.call('prepare')).toMatchObject({ code: 0 });
+        const asked = registry.asked.length;
+        await late.call('cleanup');
+        expect(await late.call('prepare')).toMatchObject({ code: SYSTEM_FAILURE });
+        expect(registry.asked.length).toBe(asked);
       });
-      const variables = [{ key: 'DOCKER_AUTH_CONFIG', value: text, public: true, masked: false }];
-      const job = await approved(enqueue(image, { credentials: credentials(), variables }));
-      // Asked with it at the gate as well, else there were no digest.
-      const err = expect.stringContaining(`fetching image ${registry.host}/private/app@sha256:`);
-      expect(await job.call('prepare')).toMatchObject({ code: 0, err });
-      expect(await sees(job)).toBe('tuesday');
-      expect(`${scene.log.lines.join()}${(await job.call('prepare')).err}`).not.toContain(auth);
-
-      registry.image('private/other:1', layers.tuesday, { Env: ['PATH=/bin', 'OTHER=1'] });
-      registry.users = { [LOGIN.username]: LOGIN.password };
-      const other = { name: `${registry.host}/private/other:1`, pull_policy: ['never', 'if-not-present'] };
-      const late = await approved(enqueue(other, { credentials: credentials() }));
-      // By now the registry knows them no more.
-      registry.users = { nobody: 'at all' };
-      const refused = await late.call('prepare');
-      expect(refused).toMatchObject({ code: SYSTEM_FAILURE, err: expect.stringContaining('cannot be had') });
-      expect(refused.err).not.toContain(LOGIN.password);
-      registry.users = { [LOGIN.username]: LOGIN.password };
-      expect(await late.call('prepare')).toMatchObject({ code: 0 });
-      const asked = registry.asked.length;
-      await late.call('cleanup');
-      expect(await late.call('prepare')).toMatchObject({ code: SYSTEM_FAILURE });
-      expect(registry.asked.length).toBe(asked);
-    });
+    };
+    if (reach !== null) ofRegistries();
 
     it('runs an image that was built on the host by the content that was approved, and holds the job when it is built anew (T5)', async () => {
       const built = (day: 'monday' | 'tuesday') => engine.run('import', join(folder, day), 'built.test/app:1');

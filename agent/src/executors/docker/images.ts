@@ -35,7 +35,8 @@ async function inspect(
       ExposedPorts?: object | null;
       Healthcheck?: { Test?: string[] } | null;
     };
-    const ports = Object.keys(config?.ExposedPorts ?? {}).filter((port) => port.endsWith('/tcp'));
+    // OCI: a port without a protocol is one of TCP; Podman writes it so.
+    const ports = Object.keys(config?.ExposedPorts ?? {}).filter((port) => /^\d+(\/tcp)?$/.test(port));
     return {
       id: found.Id.startsWith('sha256:') ? found.Id : `sha256:${found.Id}`,
       user: config?.User ?? '',
