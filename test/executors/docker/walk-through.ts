@@ -200,7 +200,9 @@ export function walkThrough(docker: () => Promise<Docker>, startMs: number): voi
       expect(receipts.out).toMatch(new RegExp(`^ *${first} +finished +gate +${waiting.id} +prod-deployer-01 `, 'm'));
 
       const tuesday = image('tuesday');
-      const moved = await held(enqueue('deploy', 'sh ./deploy.sh'));
+      const again = enqueue('deploy', 'sh ./deploy.sh');
+      const moved = await held(again);
+      await gitlab.until('both digests in the log', () => [monday, tuesday].every((each) => trace(again).includes(each)));
       const shown = await types(`holds show ${moved.id}`);
       expect(shown).toContain(monday);
       expect(shown).toContain(tuesday);
