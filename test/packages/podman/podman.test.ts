@@ -10,7 +10,10 @@ let engine: Promise<Podman> | null = null;
 /** One engine for the whole file. */
 function podman(): Promise<Podman> {
   engine ??= startPodman().then(async (started) => {
-    await jobImages(started, false);
+    await jobImages(started, false).catch(async (error) => {
+      await started.stop();
+      throw error;
+    });
     return started;
   });
   return engine;
