@@ -4,7 +4,13 @@ import { diffConfigurations } from '../../agent/src/domain/configuration-diff.ts
 import { digestOf } from '../../agent/src/domain/digest.ts';
 import { loginFor, readReference } from '../../agent/src/domain/image-reference.ts';
 import type { JsonObject } from '../../agent/src/domain/json.ts';
-import { digestsOf, imagesSection, imagesSectionOf, type PinnedImage } from '../../agent/src/domain/pinned-images.ts';
+import {
+  BY_NAME,
+  digestsOf,
+  imagesSection,
+  imagesSectionOf,
+  type PinnedImage,
+} from '../../agent/src/domain/pinned-images.ts';
 import { policyProblems } from '../../agent/src/domain/policy-problems.ts';
 import { isRunOnly } from '../../agent/src/domain/run-only.ts';
 import { runValuesOf } from '../../agent/src/domain/run-values.ts';
@@ -200,6 +206,8 @@ describe('the section of pinned images', () => {
     ]);
     expect(digestsOf(imagesSection([app('a'), { reference: 'x', unresolved: 'y' }]))).toEqual({
       'r.example/app:1': D('a'),
+      // Approved for one run as it is: that run goes by the name.
+      x: BY_NAME,
     });
   });
 
