@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { openExecutor } from '../../agent/src/wiring-executor.ts';
 import { runCli } from './cli.ts';
+import { type RunnerProcess, startRunnerProcess, type Told } from './runner-process.ts';
 import { ROOT } from './source-files.ts';
 
 const MAIN = join(ROOT, 'dist/agent/src/main.js');
@@ -46,49 +45,29 @@ export interface JobParts {
   readonly response?: Uint8Array;
 }
 
-interface Message {
-  readonly call: number;
-  readonly pid?: number;
-  readonly out?: string;
-  readonly err?: string;
-  readonly code?: number | null;
-  readonly signal?: NodeJS.Signals | null;
-}
-
 /** How the executor is called. */
 export interface CallOptions {
   /** In the process of the test, as the program would: for tests in which processes are not the point. */
   readonly inProcess?: boolean;
   /** Then: how much longer than its job a stage may take. */
   readonly stageMarginMs?: number;
+  /** What stands before the runner's own process. */
+  readonly within?: readonly string[];
 }
 
 /** Calls the built executor as gitlab-runner does: from one process that stays, in groups of their own, with its variables. */
 export class CustomRunner {
   readonly folder = mkdtempSync(join(tmpdir(), 'holdpoint-runner-'));
   readonly config: string;
-  readonly #process: ChildProcess | null;
-  readonly #calls = new Map<number, (message: Message) => void>();
+  readonly #process: RunnerProcess | null;
   readonly #groups = new Set<number>();
-  #last = 0;
-
   readonly #stageMarginMs: number | undefined;
 
-  constructor(config: string, { inProcess = false, stageMarginMs }: CallOptions = {}) {
+  constructor(config: string, { inProcess = false, stageMarginMs, within = [] }: CallOptions = {}) {
     this.#stageMarginMs = stageMarginMs;
     this.config = join(this.folder, 'executor.yml');
     writeFileSync(this.config, config);
-    this.#process = inProcess ? null : this.#spawned();
-  }
-
-  #spawned(): ChildProcess {
-    const script = join(ROOT, 'test/support/custom-runner-process.mjs');
-    const child = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
-    createInterface({ input: child.stdout! }).on('line', (line) => {
-      const message = JSON.parse(line) as Message;
-      this.#calls.get(message.call)?.(message);
-    });
-    return child;
+    this.#process = inProcess ? null : startRunnerProcess(within);
   }
 
   job(parts: JobParts = {}): CustomJob {
@@ -96,13 +75,13 @@ export class CustomRunner {
   }
 
   start(args: readonly string[], env: Record<string, string>): Calling {
-    const call = ++this.#last;
     const chunks: { out: Buffer[]; err: Buffer[]; all: Buffer[] } = { out: [], err: [], all: [] };
     const text = (of: keyof typeof chunks) => Buffer.concat(chunks[of]).toString('latin1');
     let [pid, over] = [0, false];
     let news = () => {};
+    let tell: (message: Told) => void = () => {};
     const ended = new Promise<Called>((resolve) => {
-      this.#calls.set(call, (message) => {
+      tell = (message) => {
         if (message.pid !== undefined) {
           pid = message.pid;
           this.#groups.add(pid);
@@ -126,16 +105,12 @@ export class CustomRunner {
           });
         }
         news();
-      });
+      };
     });
     const whole = { PATH: process.env.PATH ?? '', HOME: this.folder, ...env };
     const stop = new AbortController();
-    if (this.#process === null) {
-      void this.#inside(call, args, whole, stop.signal);
-    } else {
-      const line = JSON.stringify({ call, command: process.execPath, args: [MAIN, 'executor', ...args], env: whole });
-      this.#process.stdin!.write(`${line}\n`);
-    }
+    if (this.#process === null) void this.#inside(tell, args, whole, stop.signal);
+    else this.#process.start({ command: process.execPath, args: [MAIN, 'executor', ...args], env: whole }, tell);
     return {
       ended,
       async printed(wanted) {
@@ -151,8 +126,12 @@ export class CustomRunner {
   }
 
   /** The same call without a process of its own. */
-  async #inside(call: number, args: readonly string[], env: Record<string, string>, stop: AbortSignal): Promise<void> {
-    const tell = (message: Omit<Message, 'call'>) => this.#calls.get(call)?.({ call, ...message });
+  async #inside(
+    tell: (message: Told) => void,
+    args: readonly string[],
+    env: Record<string, string>,
+    stop: AbortSignal,
+  ): Promise<void> {
     const to = (stream: 'out' | 'err') => async (chunk: Uint8Array) =>
       tell({ [stream]: Buffer.from(chunk).toString('base64') });
     const output = { out: to('out'), err: to('err'), lost: new AbortController().signal };
@@ -172,11 +151,8 @@ export class CustomRunner {
 
   /** As if gitlab-runner had been killed: what it has started goes on. */
   async kill(): Promise<void> {
-    const child = this.#process;
-    if (child === null) throw new Error('a runner without a process of its own cannot be killed');
-    const gone = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGKILL');
-    await gone;
+    if (this.#process === null) throw new Error('a runner without a process of its own cannot be killed');
+    await this.#process.kill();
   }
 
   async stop(): Promise<void> {
@@ -187,7 +163,7 @@ export class CustomRunner {
         // It has ended meanwhile.
       }
     }
-    if (this.#process?.exitCode === null && this.#process.signalCode === null) await this.kill();
+    await this.#process?.kill();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

@@ -1,8 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readRunners } from '../../agent/src/runners/gitlab/config-toml.ts';
 import { BUILD_FAILURE, SYSTEM_FAILURE } from './custom-runner.ts';
+import type { RunnerProcess } from './runner-process.ts';
 import { ownScript, stageScript } from './runner-scripts.ts';
 import { runnerWrites } from './runner-writes.ts';
 import { readJob } from './scripted-runner/payload.ts';
@@ -17,13 +17,15 @@ export interface TomlRunnerOptions {
   readonly toml: string;
   /** Where it keeps the files of its jobs. */
   readonly folder: string;
+  /** Whose children the programs are. */
+  readonly process: RunnerProcess;
   readonly env: Readonly<Record<string, string>>;
   /** Commands with which the runner gets the sources of a job. */
   readonly getSources: readonly string[];
 }
 
 /** Runs jobs of the scripted runner with the programs that a config.toml names under `[runners.custom]`, in gitlab-runner's order. */
-export function tomlRunner({ toml, folder, env, getSources }: TomlRunnerOptions) {
+export function tomlRunner({ toml, folder, process: runner, env, getSources }: TomlRunnerOptions) {
   const [entry] = readRunners(toml, 'config.toml');
   const custom = entry?.value.custom as Readonly<Record<string, unknown>>;
   return async ({ id, raw, write, stopped }: RunnerWork): Promise<number> => {
@@ -42,19 +44,23 @@ export function tomlRunner({ toml, folder, env, getSources }: TomlRunnerOptions)
     };
     const call = (verb: string, ...more: string[]): Promise<number> => {
       const args = [...((custom[`${verb}_args`] as string[] | undefined) ?? []), ...more];
-      const child: ChildProcess = spawn(String(custom[`${verb}_exec`]), args, {
-        env: jobEnv,
-        detached: true,
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
-      // What config_exec prints is read by gitlab-runner, and not shown.
-      if (verb !== 'config') child.stdout!.on('data', write);
-      child.stderr!.on('data', write);
-      const end = () => child.pid !== undefined && process.kill(-child.pid, 'SIGTERM');
+      const shown = (text = '') => write(Buffer.from(text, 'base64'));
+      let group: number | undefined;
+      const end = () => {
+        try {
+          if (group !== undefined) process.kill(-group, 'SIGTERM');
+        } catch {
+          // It has ended meanwhile.
+        }
+      };
       if (verb !== 'cleanup') stopped.addEventListener('abort', end, { once: true });
-      return new Promise((resolve, reject) => {
-        child.on('error', reject);
-        child.on('close', (code) => {
+      return new Promise((resolve) => {
+        runner.start({ command: String(custom[`${verb}_exec`]), args, env: jobEnv }, ({ pid, out, err, code }) => {
+          group = pid ?? group;
+          // What config_exec prints is read by gitlab-runner, and not shown.
+          if (verb !== 'config') shown(out);
+          shown(err);
+          if (code === undefined) return;
           stopped.removeEventListener('abort', end);
           resolve(code ?? -1);
         });

