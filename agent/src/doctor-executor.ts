@@ -5,6 +5,7 @@ import { ConfigError, problemLine } from './config/problems.ts';
 import type { ExecutorLook } from './domain/doctor/executor-look.ts';
 import type { RunnerEntryLook } from './domain/doctor/observation.ts';
 import { lookAtEngine } from './executors/docker/look.ts';
+import { lookAtPty } from './executors/pty/look.ts';
 
 /** What gitlab-runner takes where config.toml says nothing: ten minutes. */
 const DEFAULT_GRACEFUL_KILL_S = 600;
@@ -41,9 +42,9 @@ export async function lookAtExecutors(
         config,
         gracefulKillS: entry.custom.gracefulKillS ?? DEFAULT_GRACEFUL_KILL_S,
       };
-      if (isClosed(config)) return { ...base, settings: null, problems: [], engine: null };
+      if (isClosed(config)) return { ...base, settings: null, problems: [], engine: null, pty: null };
       try {
-        const { driver, receiptSocket, runner, graceMs, docker } = loadExecutorConfig({
+        const { driver, receiptSocket, runner, graceMs, docker, pty } = loadExecutorConfig({
           flags: { config },
           env: {},
           cwd: '/',
@@ -62,10 +63,11 @@ export async function lookAtExecutors(
           },
           problems: [],
           engine: isDocker ? await lookAtEngine(docker.socket, images) : null,
+          pty: driver === 'pty' ? await lookAtPty({ ...pty, receiptSocket }) : null,
         };
       } catch (error) {
         if (!(error instanceof ConfigError)) throw error;
-        return { ...base, settings: null, problems: error.problems.map(problemLine), engine: null };
+        return { ...base, settings: null, problems: error.problems.map(problemLine), engine: null, pty: null };
       }
     }),
   );

@@ -54,6 +54,17 @@ interface Fault {
   readonly mend: RegExp;
 }
 
+/** The driver pty with these lines, for users that this host has beside its own. */
+function pty(users: string, more = '', home = '/nonexistent'): void {
+  custom(executorFile(`driver: pty\npty:\n  users: ${users}\n${more}`));
+  host.put('bin/getent', `#!/bin/sh\n[ "$2" = ci-job-1 ] && echo "ci-job-1:x:700009:700009::${home}:/bin/sh"\n`);
+  const path = process.env.PATH;
+  process.env.PATH = `${host.at('bin')}:${path}`;
+  closing.push(async () => {
+    process.env.PATH = path;
+  });
+}
+
 const FAULTS: readonly Fault[] = [
   {
     what: 'no git, where the policy has covered_files',
@@ -151,6 +162,38 @@ const FAULTS: readonly Fault[] = [
     says: /is not on this host: the first job waits until it is fetched/,
     mend: /fetch it now/,
   },
+  {
+    what: 'a user of jobs that nobody has made',
+    plant: () => pty('ci-job-1 ci-job-2'),
+    check: 'executor_settings',
+    status: 'fail',
+    says: /jobs are refused: pty\.users names the user ci-job-2, which this host does not have/,
+    mend: /do as it says/,
+  },
+  {
+    what: 'T25: a user whose home the next job would find again',
+    plant: () => pty('ci-job-1', '', '/tmp/ci-job-1'),
+    check: 'executor_settings',
+    status: 'fail',
+    says: /jobs are refused: pty\.users names ci-job-1, whose home \/tmp\/ci-job-1 it can write/,
+    mend: /do as it says/,
+  },
+  {
+    what: 'a limit that nothing holds',
+    plant: () => pty('ci-job-1', '  memory: 2g\n  limits: ulimits\n'),
+    check: 'executor_settings',
+    status: 'fail',
+    says: /jobs are refused: pty\.memory cannot be held on this host/,
+    mend: /do as it says/,
+  },
+  {
+    what: 'T25: jobs that run as root, because somebody has said so',
+    plant: () => pty('0:0', '  trust: jobs-may-do-what-that-user-may\n'),
+    check: 'executor_settings',
+    status: 'warn',
+    says: /pty\.trust lets jobs run as 0:0: they can read the keys/,
+    mend: /name users that are nobody else/,
+  },
 ];
 
 describe('doctor, on a host whose runner has holdpoint executor', () => {
@@ -162,6 +205,14 @@ describe('doctor, on a host whose runner has holdpoint executor', () => {
     expect(found.map(({ status, message }) => [status, message])).toEqual([
       ['ok', expect.stringMatching(/executor\.yml fits agent and runner \(driver docker\)$/)],
       ['ok', 'git is not installed on this host; no policy here has covered_files'],
+    ]);
+  });
+
+  it('finds nothing to mend with the driver pty, where its users are nobody else, and makes nothing to find that out', async () => {
+    pty('ci-job-1 700010:700010');
+    const found = (await host.findings()).filter(({ check }) => check === 'executor_settings');
+    expect(found.map(({ status, message }) => [status, message])).toEqual([
+      ['ok', expect.stringMatching(/executor\.yml fits agent and runner \(driver pty\)$/)],
     ]);
   });
 

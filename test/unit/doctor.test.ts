@@ -314,7 +314,7 @@ describe('the file of an executor that this user may not read', () => {
   it('is said to be so, and is no reason to fear for its jobs', () => {
     const entry = { file: ENTRY.file, name: 'prod', runner: 'prod' };
     const look = { entry, config: '/etc/holdpoint/executor.yml', settings: null, problems: [], gracefulKillS: 600 };
-    const found = of('executor_settings', { ...BLIND, executors: seen([{ ...look, engine: null }]) });
+    const found = of('executor_settings', { ...BLIND, executors: seen([{ ...look, engine: null, pty: null }]) });
     expect(brief(found)).toEqual([expect.stringMatching(/^skipped .*this user may not read .*executor\.yml$/)]);
   });
 });

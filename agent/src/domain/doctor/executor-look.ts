@@ -19,10 +19,17 @@ export interface ExecutorLook {
   readonly gracefulKillS: number;
   /** Null where the driver has none. */
   readonly engine: EngineLook | null;
+  /** Null where the driver is another than pty. */
+  readonly pty: PtyLook | null;
 }
 
 /** What was seen of a container engine: which images of the file it does not have, or why it does not answer; `closed`: to this user. */
 export type EngineLook =
   | { readonly outcome: 'answers'; readonly absent: readonly string[] }
   | { readonly outcome: 'away'; readonly why: string }
+  | { readonly outcome: 'closed' };
+
+/** What the driver pty would refuse here, and users of its jobs that are more than those; `closed`: to whoever is not root. */
+export type PtyLook =
+  | { readonly outcome: 'looked'; readonly refusals: readonly string[]; readonly trusted: readonly string[] }
   | { readonly outcome: 'closed' };

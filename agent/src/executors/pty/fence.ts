@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { constants, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { access, mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ExecutorFailure } from '../failure.ts';
@@ -94,7 +94,7 @@ async function tries(work: () => Promise<unknown>): Promise<boolean> {
 }
 
 /** What a job was promised and this host cannot hold is a refusal, not a silence. */
-function promised({ memoryBytes, cpus }: Limits, { holds }: Fence): void {
+function promised({ memoryBytes, cpus }: Limits, { holds }: Pick<Fence, 'holds'>): void {
   const missing = [
     ...(memoryBytes !== null && !holds.includes('memory') ? ['pty.memory'] : []),
     ...(cpus !== null && !holds.includes('cpu') ? ['pty.cpus'] : []),
@@ -103,6 +103,17 @@ function promised({ memoryBytes, cpus }: Limits, { holds }: Fence): void {
   throw new ExecutorFailure(
     `${missing.join(' and ')} cannot be held on this host: that takes control groups of version 2 that gitlab-runner's user may make. Take it out of executor.yml, or run the job elsewhere`,
   );
+}
+
+/**
+ * Refuses limits that no group here can hold, and makes none to find out: what only shows when one is made (a group above
+ * with processes in it) is told at the first job.
+ */
+export async function seeFence({ mount, systemd }: FenceHost, limits: Limits): Promise<void> {
+  const may =
+    mount !== null && limits.limits === 'auto' && (systemd || (await tries(() => access(mount, constants.W_OK))));
+  const there = may ? await controllers(mount) : [];
+  promised(limits, { holds: WHAT.filter((what) => there.includes(CONTROLLERS[what])) });
 }
 
 /** Makes the group of a session, or says how it will be made for each stage. */

@@ -22,6 +22,21 @@ function ofEngine({ engine, config, settings }: ExecutorLook): readonly Said[] {
     : [warn(`${text}: the first job waits until it is fetched`, 'fetch it now, with "docker pull"')];
 }
 
+function ofPty({ pty, config }: ExecutorLook): readonly Said[] {
+  if (pty === null) return [];
+  if (pty.outcome === 'closed')
+    return [skipped(`${config}: whether jobs may be pty.users is seen by root`, 'run "holdpoint doctor" as root')];
+  return [
+    ...pty.refusals.map((words) => fail(`${config}: jobs are refused: ${words}`, `do as it says, or change ${config}`)),
+    ...pty.trusted.map((user) =>
+      warn(
+        `${config}: pty.trust lets jobs run as ${user}: they can read the keys of the agent or end it`,
+        'name users that are nobody else, and take pty.trust out',
+      ),
+    ),
+  ];
+}
+
 function said(look: ExecutorLook, { settings: agent }: Observation): readonly Said[] {
   const { entry, config, settings, problems, gracefulKillS } = look;
   const where = `runner "${entry.name}" in ${entry.file}`;
@@ -64,7 +79,7 @@ function said(look: ExecutorLook, { settings: agent }: Observation): readonly Sa
     );
   if (driver === 'dummy')
     out.push(warn(`${config}: driver dummy isolates nothing, it is for demos`, 'set driver: docker or pty'));
-  const all = [...out, ...ofEngine(look)];
+  const all = [...out, ...ofEngine(look), ...ofPty(look)];
   return all.length > 0 ? all : [ok(`${where}: ${config} fits agent and runner (driver ${driver})`)];
 }
 
@@ -72,7 +87,7 @@ export const executorSettings: Check = {
   id: 'executor_settings',
   title: 'Executor’s own file',
   means:
-    'What "holdpoint executor" needs stands in executor.yml, config.toml and the container engine. Where they do not fit each other it refuses every job, or is killed before it has ended one.',
+    'What "holdpoint executor" needs stands in executor.yml, config.toml, and the container engine or the users of this host. Where they do not fit each other it refuses every job, or is killed before it has ended one.',
   agent: true,
   notOfHub: 'jobs run on the hosts of agents',
   look: (look) =>
