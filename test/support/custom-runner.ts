@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openExecutor } from '../../agent/src/wiring-executor.ts';
@@ -53,6 +53,8 @@ export interface CallOptions {
   readonly stageMarginMs?: number;
   /** What stands before the runner's own process. */
   readonly within?: readonly string[];
+  /** Number of its user, where that is not the test's own. */
+  readonly uid?: number;
 }
 
 /** Calls the built executor as gitlab-runner does: from one process that stays, in groups of their own, with its variables. */
@@ -62,12 +64,21 @@ export class CustomRunner {
   readonly #process: RunnerProcess | null;
   readonly #groups = new Set<number>();
   readonly #stageMarginMs: number | undefined;
+  readonly #uid: number | undefined;
 
-  constructor(config: string, { inProcess = false, stageMarginMs, within = [] }: CallOptions = {}) {
+  constructor(config: string, { inProcess = false, stageMarginMs, within = [], uid }: CallOptions = {}) {
     this.#stageMarginMs = stageMarginMs;
     this.config = join(this.folder, 'executor.yml');
     writeFileSync(this.config, config);
-    this.#process = inProcess ? null : startRunnerProcess(within);
+    this.#uid = uid;
+    this.give(this.folder, this.config);
+    const as = uid === undefined ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--'];
+    this.#process = inProcess ? null : startRunnerProcess([...within, ...as]);
+  }
+
+  /** Makes files those of its user. */
+  give(...paths: readonly string[]): void {
+    if (this.#uid !== undefined) for (const path of paths) chownSync(path, this.#uid, this.#uid);
   }
 
   job(parts: JobParts = {}): CustomJob {
@@ -193,6 +204,7 @@ export class CustomJob {
       credentials: [],
     };
     writeFileSync(response, parts.response ?? JSON.stringify(payload), { mode: 0o600 });
+    runner.give(this.#folder, response);
     this.#config = parts.config ?? runner.config;
     this.#env = {
       JOB_RESPONSE_FILE: response,
@@ -216,6 +228,7 @@ export class CustomJob {
   startStage(stage: string, script: string): Calling {
     const path = join(this.#folder, `script-${stage}`);
     writeFileSync(path, script, { mode: 0o700 });
+    this.#runner.give(path);
     return this.start('run', path, stage);
   }
 

@@ -1,4 +1,13 @@
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
@@ -10,6 +19,7 @@ import {
   newScope,
   outOfMemory,
   scopeArgs,
+  seeFence,
 } from '../../agent/src/executors/pty/fence.ts';
 import { jobUsers } from '../../agent/src/executors/pty/users.ts';
 
@@ -49,6 +59,27 @@ it('refuses a limit that was asked for and that no controller holds, and is cont
   expect((await makeFence(host, '1-a', { ...LIMITS, memoryBytes: null, cpus: null, limits: 'ulimits' })).kind).toBe(
     'none',
   );
+});
+
+it('tells without making a group what would be refused, and has nothing but ulimits without control groups of version 2', async () => {
+  mkdirSync(folder, { recursive: true });
+  const kernel = (controllers: string) => writeFileSync(join(folder, 'cgroup.controllers'), `${controllers}\n`);
+  const here = { mount: folder, systemd: false };
+  kernel('cpuset cpu io memory pids');
+  await seeFence(here, LIMITS);
+  expect(readdirSync(folder)).toEqual(['cgroup.controllers']);
+  await expect(seeFence(here, { ...LIMITS, limits: 'ulimits' })).rejects.toThrow('pty.memory and pty.cpus cannot');
+  kernel('cpuset cpu io pids');
+  for (const systemd of [false, true])
+    await expect(seeFence({ mount: folder, systemd }, LIMITS)).rejects.toThrow(
+      'pty.memory cannot be held on this host',
+    );
+  const older = { mount: null, systemd: false };
+  for (const fence of [seeFence, (...of: Parameters<typeof seeFence>) => makeFence(of[0], '1-a', of[1])])
+    await expect(fence(older, LIMITS)).rejects.toThrow('pty.memory and pty.cpus cannot be held on this host');
+  const free = { ...LIMITS, memoryBytes: null, cpus: null };
+  await seeFence(older, free);
+  expect(await makeFence(older, '1-a', free)).toEqual({ kind: 'none', folder: null, holds: [] });
 });
 
 it('leaves groups to systemd where that has them all, and nowhere else', () => {

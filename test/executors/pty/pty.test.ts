@@ -17,10 +17,12 @@ import { executorContract } from '../../contract/executors/executor-contract.ts'
 import { BUILD_FAILURE, type CustomJob, CustomRunner, SYSTEM_FAILURE } from '../../support/custom-runner.ts';
 import { processesOf, ptyWorld, UIDS } from '../../support/pty-jobs.ts';
 import { walkThrough } from '../walk-through.ts';
+import { usersOfJobs } from './users.ts';
 import { ptyHost } from './walk-host.ts';
 
 executorContract('pty', async () => ptyWorld().world, 30_000);
 walkThrough('pty', ptyHost, 60_000);
+usersOfJobs();
 
 /** Leaves its stage in every way there is: a session of its own, two forks, another environment, and deaf to signals. */
 const DAEMON = (mark: string) =>
