@@ -98,8 +98,10 @@ export interface History {
   readonly audit: readonly AuditLine[];
   /** What the auditor's own check of the export says; null: it verifies. */
   readonly auditProblem: string | null;
-  /** Ms from the end of the storm until nothing moved any more; null: it never came to rest. */
+  /** Ms from the end of the storm until nothing moved any more, less what the machine held back; null: it never came to rest. */
   readonly restMs: number | null;
+  /** The same by the wall. */
+  readonly restWallMs: number | null;
   /** What still moved when it did not. */
   readonly restless: readonly string[];
 }

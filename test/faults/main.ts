@@ -65,12 +65,17 @@ async function minimal(options: RoundOptions, { steps, violations }: Round): Pro
     say(`  at ${at} ms: ${kind}, target ${target}, for ${forMs} ms, amount ${amount}`);
 }
 
+function restOf({ restMs, restWallMs }: Round['history']): string {
+  if (restMs === null || restWallMs === null) return 'more than its time';
+  return `${(restMs / 1_000).toFixed(1)} s (${(restWallMs / 1_000).toFixed(1)} s by the wall)`;
+}
+
 function tellOf({ options, injected, history, violations }: Round): void {
   const count = Object.values(injected).reduce((a, b) => a + b, 0);
   const { store, tls, hubs, agents } = options.shape;
   const world = `${store}, ${hubs} hub${hubs > 1 ? 's' : ''}, ${agents} agents${tls ? ', TLS' : ''}`;
   say(
-    `seed ${options.seed} (${world}): ${count} faults, ${history.queued.length} jobs, at rest after ${((history.restMs ?? Number.NaN) / 1_000).toFixed(1)} s, ${violations.length === 0 ? 'every rule kept' : 'BROKEN'}`,
+    `seed ${options.seed} (${world}): ${count} faults, ${history.queued.length} jobs, at rest after ${restOf(history)}, ${violations.length === 0 ? 'every rule kept' : 'BROKEN'}`,
   );
   for (const { rule, words } of violations) say(`  BROKEN ${rule}: ${words}`);
   if (violations.length === 0) return;

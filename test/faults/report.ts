@@ -29,7 +29,11 @@ export function reportOf(rounds: readonly Round[]): string {
       .join(', ');
   const why = [...new Set(rounds.flatMap(({ excused }) => Object.keys(excused)))].sort();
   const broken = rounds.filter(({ violations }) => violations.length > 0);
-  const rests = rounds.map(({ history }) => history.restMs ?? Number.NaN).sort((a, b) => a - b);
+  const restsOf = (of: 'restMs' | 'restWallMs'): string => {
+    const all = rounds.flatMap(({ history }) => history[of] ?? []).sort((a, b) => a - b);
+    const seconds = (ms: number | undefined): string => (ms === undefined ? '–' : `${(ms / 1_000).toFixed(1)} s`);
+    return `${seconds(all[Math.floor(all.length / 2)])} (median), ${seconds(all.at(-1))} at most`;
+  };
   const injected = sum(rounds.flatMap(({ injected: of }) => Object.values(of)));
   const handedOut = sum(
     rounds.map(({ history }) => history.gitlab.filter(({ handedOutAt }) => handedOutAt !== null).length),
@@ -50,7 +54,7 @@ export function reportOf(rounds: readonly Round[]): string {
     ...words.map((word) => `| ${word} | ${sum(rounds.map(({ outcomes }) => outcomes[word]))} |`),
     '',
     ...(['approve', 'reject', 'deny', 'revoke'] as const).map((what) => `${what}: ${said(what)}`),
-    `at rest after ${(rests[Math.floor(rests.length / 2)]! / 1_000).toFixed(1)} s (median), ${(rests.at(-1)! / 1_000).toFixed(1)} s at most`,
+    `at rest after ${restsOf('restMs')}; by the wall, with what the machine held back, ${restsOf('restWallMs')}`,
     '',
     '| excused | times |\n| --- | ---: |',
     ...why.map((each) => `| ${each} | ${sum(rounds.map(({ excused }) => excused[each]))} |`),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { holdpoint } from '../support/holdpoint-process.ts';
 import { begin, type Raging } from './apply.ts';
+import { calmClock } from './calm-clock.ts';
 import type { AuditLine, Disturbed, History } from './history.ts';
 import { type People, startPeople } from './people.ts';
 import { randomFrom } from './random.ts';
@@ -44,7 +45,10 @@ export interface Round {
   readonly shuffled: { readonly twice: number; readonly overtaken: number };
 }
 
+/** By a clock that stands while the machine has no core for the storm. */
 const REST_MS = 60_000;
+/** By the wall: what is not at rest by then is broken, whatever else the machine did. */
+const MAX_REST_MS = 180_000;
 /** So long nothing may move for it to count as rest. */
 const STILL_MS = 1_500;
 
@@ -69,20 +73,21 @@ export async function runRound(options: RoundOptions): Promise<Round> {
       rest(false);
       killRunner();
     }
-    const { restMs, restless } = await settle(world, people, disturbed);
-    tell(`at rest after ${restMs} ms ${restless.join('; ')}`);
+    const { restMs, restWallMs, restless } = await settle(world, people, disturbed);
+    tell(`at rest after ${restMs} ms, ${restWallMs} ms by the wall ${restless.join('; ')}`);
     const before = new Set(restMs === null ? [] : await waitingJobs(people));
     if (restMs !== null) await people.approveAll(45_000);
     tell('all is approved');
-    const after = restMs === null ? { restMs: null, restless: [] } : await settle(world, people, disturbed);
+    const after =
+      restMs === null ? { restMs: null, restless: [] as readonly string[] } : await settle(world, people, disturbed);
     tell(`at rest again after ${after.restMs} ms ${after.restless.join('; ')}`);
-    const history = await gather(world, people, disturbed, { restMs, restless });
+    const history = await gather(world, people, disturbed, { restMs, restWallMs, restless });
     const dead = stillWaiting(history, before);
     const found = [
       ...violations(history),
       ...dead,
       ...(restMs !== null && after.restMs === null
-        ? [{ rule: 'rest' as const, words: `what was approved did not come to rest: ${after.restless[0]}` }]
+        ? [{ rule: 'rest' as const, words: `what was approved did not come to rest: ${after.restless.join('; ')}` }]
         : []),
       ...world.troubles.map((words) => ({ rule: 'rest' as const, words })),
     ];
@@ -135,7 +140,7 @@ async function rage(
     for (const one of mine) one.to = Date.now();
   });
   const late = new AbortController();
-  const end = pause(stormMs + REST_MS, 'late', { signal: late.signal }).catch(() => 'late');
+  const end = lateAfter(stormMs, late.signal);
   if ((await Promise.race([Promise.all([...all, pause(stormMs)]), end])) === 'late') {
     const away = [...world.hosts.map(({ agent }) => agent), ...world.hubs.map(({ member }) => member)]
       .filter((member) => !member.isUp())
@@ -143,6 +148,15 @@ async function rage(
     world.troubles.push(`a minute after the storm not all was healed; away: ${away.join(', ') || 'none'}`);
   }
   late.abort();
+}
+
+/** A minute after the storm, as the program had it: starts wait for cores, too. */
+async function lateAfter(stormMs: number, signal: AbortSignal): Promise<'late'> {
+  await pause(stormMs, undefined, { signal }).catch(() => {});
+  const clock = calmClock();
+  while (!signal.aborted && clock.passed() < REST_MS && clock.wallMs() < MAX_REST_MS)
+    await pause(250, undefined, { signal }).catch(() => {});
+  return 'late';
 }
 
 /** What still moves, or would have to; empty at rest. */
@@ -189,17 +203,19 @@ function isLost(job: number, at: number | null, people: People, disturbed: reado
 }
 
 async function settle(world: World, people: People, disturbed: readonly Disturbed[]) {
-  const from = Date.now();
-  let stillSince: number | null = null;
+  const clock = calmClock();
+  let still: { readonly since: number; readonly restMs: number } | null = null;
   let restless: readonly string[] = [];
-  while (Date.now() < from + REST_MS + STILL_MS) {
+  while (clock.passed() < REST_MS + STILL_MS && clock.wallMs() < MAX_REST_MS) {
     restless = await moving(world, people, disturbed);
-    if (restless.length > 0) stillSince = null;
-    else stillSince ??= Date.now();
-    if (stillSince !== null && Date.now() - stillSince >= STILL_MS) return { restMs: stillSince - from, restless };
+    if (restless.length > 0) still = null;
+    else still ??= { since: clock.wallMs(), restMs: Math.round(clock.passed()) };
+    if (still !== null && clock.wallMs() - still.since >= STILL_MS)
+      return { restMs: still.restMs, restWallMs: Math.round(still.since), restless };
     await pause(250);
   }
-  return { restMs: null, restless };
+  const waited = `${Math.round(clock.passed() / 1_000)} s of calm, ${Math.round(clock.wallMs() / 1_000)} s by the wall`;
+  return { restMs: null, restWallMs: null, restless: [...restless.slice(0, 5), `waited ${waited}`] };
 }
 
 const waitingJobs = async (people: People): Promise<readonly number[]> =>
@@ -223,7 +239,7 @@ async function gather(
   world: World,
   people: People,
   disturbed: readonly Disturbed[],
-  rest: Pick<History, 'restMs' | 'restless'>,
+  rest: Pick<History, 'restMs' | 'restWallMs' | 'restless'>,
 ): Promise<History> {
   const exported = await people.read('audit/export', 60_000);
   const holds = (await people.holds()) ?? [];

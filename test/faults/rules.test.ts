@@ -63,6 +63,7 @@ const fine: History = {
   ],
   auditProblem: null,
   restMs: 900,
+  restWallMs: 1_200,
   restless: [],
 };
 const broken = (more: Partial<History>): string[] => [

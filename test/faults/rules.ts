@@ -220,7 +220,7 @@ function* rest({ restMs, restless }: History): Generator<Violation> {
   if (restMs !== null && restMs <= REST_MS) return;
   yield {
     rule: 'rest',
-    words: `${restMs === null ? 'it never' : `only after ${restMs} ms it`} came to rest: ${restless.slice(0, 5).join('; ')}`,
+    words: `${restMs === null ? 'it never' : `only after ${restMs} ms it`} came to rest: ${restless.slice(0, 6).join('; ')}`,
   };
 }
 
