@@ -336,6 +336,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
   });
   socket.on('pong', () => {
     misses = 0;
+    if (stage.at === 'ready') stage.outbox.goOn();
   });
   socket.on('close', () => open && over());
   socket.on('error', (error) => log.warn({ error: error.message }, 'link failed'));

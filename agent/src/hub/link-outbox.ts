@@ -25,6 +25,8 @@ export interface OutboxOptions {
 export interface LinkOutbox {
   /** There may be something new. */
   flush(): void;
+  /** The agent shows that it reads, or a while has passed: what was stopped by a full wire or a store that failed goes on. */
+  goOn(): void;
   /** True for what was sent here and not acknowledged; false again for one that is acknowledged twice; null for what was never sent. */
   awaits(seq: number): boolean | null;
   /** The agent has acted on it, and the store knows. */
@@ -39,9 +41,14 @@ export function linkOutbox({ store, agent, cursor, send, buffered, isOpen, log }
   let flushing: Promise<void> | null = null;
   let flushAgain = false;
   let sentSeq = cursor;
+  // No acknowledgement may be on its way that would go on with what waits: the wire can be full of something else.
+  let stopped = false;
 
   async function sendPushes(): Promise<void> {
-    while (isOpen() && unacked.size < MAX_UNACKED && buffered() < MAX_BUFFERED_BYTES) {
+    stopped = false;
+    while (isOpen() && unacked.size < MAX_UNACKED) {
+      stopped = buffered() >= MAX_BUFFERED_BYTES;
+      if (stopped) return;
       const pushes = await store.outbox(agent, sentSeq, MAX_UNACKED - unacked.size);
       if (pushes.length === 0) return;
       for (const push of pushes) {
@@ -57,7 +64,10 @@ export function linkOutbox({ store, agent, cursor, send, buffered, isOpen, log }
       return;
     }
     flushing = sendPushes()
-      .catch((error) => log.error({ error: String(error) }, 'the outbox could not be read'))
+      .catch((error) => {
+        stopped = true;
+        log.error({ error: String(error) }, 'the outbox could not be read');
+      })
       .finally(() => {
         flushing = null;
         if (flushAgain && isOpen()) {
@@ -68,6 +78,7 @@ export function linkOutbox({ store, agent, cursor, send, buffered, isOpen, log }
   }
   return {
     flush,
+    goOn: () => stopped && flush(),
     awaits: (seq) => (unacked.has(seq) ? true : seq > sentSeq ? null : false),
     acknowledged(seq) {
       unacked.delete(seq);
