@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { fixture, poll, send, until } from '../support/gate.ts';
 import { type GateScene, gateScenes } from '../support/gate-scene.ts';
 import { deaf, rawConnection } from '../support/raw-connection.ts';
@@ -82,6 +82,31 @@ describe('a restart', () => {
     one.gate.gatekeeper.connect();
     await until('the release', () => one.gate.agent.counts().released === 1, one.gate.agent.counts);
     expect((await one.poll()).status).toBe(201);
+  });
+
+  it('T29: and a link that comes back hand out nothing before the hub has said how it has each job', async () => {
+    const one = await scene();
+    const { gatekeeper } = one.gate;
+    const id = await one.park();
+    await gatekeeper.release(id);
+    gatekeeper.disconnect();
+    let answer = (): void => {};
+    const asked = new Promise<void>((isAsked) => {
+      gatekeeper.fault = (call) => {
+        if (call !== 'sync') return;
+        isAsked();
+        return new Promise<void>((resolve) => {
+          answer = resolve;
+        });
+      };
+    });
+    gatekeeper.connect();
+    await asked;
+    expect([one.gate.agent.counts(), (await one.poll()).status]).toEqual([{ released: 1 }, 204]);
+    expect(told(one, id)).not.toContain('handed_out');
+    gatekeeper.fault = null;
+    answer();
+    await vi.waitFor(async () => expect((await one.poll()).status).toBe(201), 8_000);
   });
 
   it('gives a runner that was handed a job its time to show, and then fails it', async () => {
