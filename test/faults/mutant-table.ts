@@ -136,7 +136,7 @@ export const MUTANTS: readonly Mutant[] = [
     part: 'link',
     file: 'agent/src/hub/link-outbox.ts',
     find: 'unacked.add(push.seq);',
-    put: 'unacked.add(push.seq);\n        await store.write((tx) => tx.acknowledgeOne(agent, push.seq));',
+    put: 'unacked.add(push.seq);\n    void store.write((tx) => tx.acknowledgeOne(agent, push.seq));',
     tests: ['test/hub/link.test.ts'],
   },
   {

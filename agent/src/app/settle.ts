@@ -61,14 +61,14 @@ export async function settle<T>(
   deciding: Deciding,
   work: (s: Settlement) => Promise<T>,
 ): Promise<T> {
-  const agents = new Set<string>();
+  const pushes = new Map<string, HubPush[]>();
   const changes: ChangedEvent[] = [];
   const result = await context.store.write(async (tx) => {
-    agents.clear();
+    pushes.clear();
     changes.length = 0;
-    return work(settlement(context, deciding, tx, agents, changes));
+    return work(settlement(context, deciding, tx, pushes, changes));
   });
-  for (const agent of agents) context.push.wake(agent);
+  for (const [agent, all] of pushes) context.push.wake(agent, all);
   for (const change of changes) context.push.changed(change);
   return result;
 }
@@ -77,7 +77,7 @@ function settlement(
   context: Pick<HubContext, 'tag'>,
   deciding: Deciding,
   tx: StoreWriter,
-  agents: Set<string>,
+  pushes: Map<string, HubPush[]>,
   changes: ChangedEvent[],
 ): Settlement {
   const audit: Settlement['audit'] = async (event, about, detail = {}) => {
@@ -120,15 +120,16 @@ function settlement(
     async tell(type, hold, attempt, reason, note = null) {
       if (attempt === null) return;
       const { id, digest } = hold;
-      await tx.push(attempt.agent, {
+      const push = {
         ...(type === 'stop' ? ({ type: 'cancel', stop: true } as const) : { type }),
         hold: id,
         jobId: attempt.jobId,
         digest,
         reason: reason === null ? null : printable(reason),
         note: note === null ? null : note.split('\n').map(printable).join('\n'),
-      });
-      agents.add(attempt.agent);
+      };
+      const seq = await tx.push(attempt.agent, push);
+      pushes.set(attempt.agent, [...(pushes.get(attempt.agent) ?? []), { ...push, seq }]);
     },
   };
 }

@@ -181,8 +181,8 @@ export function createHub(options: HubOptions): Hub {
     ...(options.seal && { seal: options.seal }),
     passkeys: webauthn(),
     push: {
-      wake(agent) {
-        link.wake(agent);
+      wake(agent, pushes) {
+        link.wake(agent, pushes);
         options.hints?.publish({ wake: agent });
       },
       changed(event) {

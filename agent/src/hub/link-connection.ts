@@ -5,7 +5,7 @@ import type { AgentProblem } from '../domain/agent-problem.ts';
 import type { Signer } from '../domain/dsse.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { AgentStatus, LogPiece, RevealedValue, RevealQuestion } from '../ports/agents.ts';
-import type { Examined } from '../ports/gatekeeper.ts';
+import type { Examined, HubPush } from '../ports/gatekeeper.ts';
 import type { Log } from '../ports/log.ts';
 import type { StoreReader } from '../ports/store.ts';
 import type { Tracer } from '../ports/tracer.ts';
@@ -61,8 +61,8 @@ export interface LinkConnection {
   readonly since: number;
   /** The key that its agent has proved; empty before. */
   provedBy(): Uint8Array;
-  /** The outbox has something new. */
-  wake(): void;
+  /** The outbox has something new: these, or what only the store knows. */
+  wake(pushes: readonly HubPush[]): void;
   close(code: number, reason: string): void;
   /** Asks the agent for hidden values of a job. Rejects with `cannot_reveal`. */
   reveal(question: RevealQuestion): Promise<readonly RevealedValue[]>;
@@ -344,7 +344,11 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
   const connection: LinkConnection = {
     since: clock.now(),
     provedBy: () => provedBy,
-    wake: () => stage.at === 'ready' && stage.outbox.flush(),
+    wake(pushes) {
+      if (stage.at !== 'ready') return;
+      if (pushes.length > 0) stage.outbox.offer(pushes);
+      else stage.outbox.flush();
+    },
     close: end,
     problems: () => problems,
     examined: () => examined,

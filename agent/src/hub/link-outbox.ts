@@ -1,3 +1,4 @@
+import type { HubPush } from '../ports/gatekeeper.ts';
 import type { Log } from '../ports/log.ts';
 import type { StoreReader } from '../ports/store.ts';
 import type { HubFrame } from '../wire/link.ts';
@@ -27,6 +28,8 @@ export interface LinkOutbox {
   flush(): void;
   /** The agent shows that it reads, or a while has passed: what was stopped by a full wire or a store that failed goes on. */
   goOn(): void;
+  /** These are in the outbox, for good, and new. */
+  offer(pushes: readonly HubPush[]): void;
   /** True for what was sent here and not acknowledged; false again for one that is acknowledged twice; null for what was never sent. */
   awaits(seq: number): boolean | null;
   /** The agent has acted on it, and the store knows. */
@@ -44,6 +47,12 @@ export function linkOutbox({ store, agent, cursor, send, buffered, isOpen, log }
   // No acknowledgement may be on its way that would go on with what waits: the wire can be full of something else.
   let stopped = false;
 
+  const keepsUp = (): boolean => isOpen() && unacked.size < MAX_UNACKED && buffered() < MAX_BUFFERED_BYTES;
+  function deliver(push: HubPush): void {
+    sentSeq = push.seq;
+    unacked.add(push.seq);
+    send(push);
+  }
   async function sendPushes(): Promise<void> {
     stopped = false;
     while (isOpen() && unacked.size < MAX_UNACKED) {
@@ -51,11 +60,7 @@ export function linkOutbox({ store, agent, cursor, send, buffered, isOpen, log }
       if (stopped) return;
       const pushes = await store.outbox(agent, sentSeq, MAX_UNACKED - unacked.size);
       if (pushes.length === 0) return;
-      for (const push of pushes) {
-        sentSeq = push.seq;
-        unacked.add(push.seq);
-        send(push);
-      }
+      pushes.forEach(deliver);
     }
   }
   function flush(): void {
@@ -79,6 +84,14 @@ export function linkOutbox({ store, agent, cursor, send, buffered, isOpen, log }
   return {
     flush,
     goOn: () => stopped && flush(),
+    offer(pushes) {
+      for (const push of pushes) {
+        // The store gives its numbers one by one, so nothing can be left between: it need not be asked. Whatever else there is, it is the
+        // store that says what goes out, and in which order (T29).
+        if (flushing !== null || push.seq !== sentSeq + 1 || !keepsUp()) return flush();
+        deliver(push);
+      }
+    },
     awaits: (seq) => (unacked.has(seq) ? true : seq > sentSeq ? null : false),
     acknowledged(seq) {
       unacked.delete(seq);

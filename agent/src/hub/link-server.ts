@@ -8,7 +8,7 @@ import type { AgentProblem } from '../domain/agent-problem.ts';
 import type { Signer } from '../domain/dsse.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { AgentStatus, Agents, LogPiece } from '../ports/agents.ts';
-import type { Examined } from '../ports/gatekeeper.ts';
+import type { Examined, HubPush } from '../ports/gatekeeper.ts';
 import type { Log } from '../ports/log.ts';
 import type { StoreReader } from '../ports/store.ts';
 import type { Tracer } from '../ports/tracer.ts';
@@ -28,7 +28,8 @@ const MAX_UNPROVED_SOCKET_BYTES = 2 * MAX_UNPROVED_BYTES;
 /** The hub's end of all links. */
 export interface LinkServer extends Agents {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  wake(agent: string): void;
+  /** Its outbox has something new: these, or what only the store knows. */
+  wake(agent: string, pushes?: readonly HubPush[]): void;
   /** Tells an agent, if it is there, whether somebody looks at a job's log. */
   watch(agent: string, hold: number, on: boolean): void;
   /** Epoch ms, null for an agent that is not connected. */
@@ -278,7 +279,7 @@ export function createLinkServer({
       const address = peers.addressOf(request) ?? '';
       server.handleUpgrade(request, socket, head, (accepted) => accept(accepted, socket, address, head.length));
     },
-    wake: (agent) => byAgent.get(agent)?.wake(),
+    wake: (agent, pushes = []) => byAgent.get(agent)?.wake(pushes),
     async reveal(agent, question) {
       const connection = byAgent.get(agent);
       if (connection !== undefined) return connection.reveal(question);

@@ -1,7 +1,9 @@
+import type { HubPush } from './gatekeeper.ts';
+
 /** Hints to whoever listens; the store is the truth and is read again by the receiver. Never fails. */
 export interface Push {
-  /** The outbox of this agent has something new. */
-  wake(agent: string): void;
+  /** The outbox of this agent has these, which are stored for good. */
+  wake(agent: string, pushes: readonly HubPush[]): void;
   /** Something that people may be looking at has changed. */
   changed(event: ChangedEvent): void;
 }

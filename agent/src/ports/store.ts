@@ -337,8 +337,11 @@ export interface StoreWriter
     readonly event: string;
     readonly at: string;
   }): Promise<boolean>;
-  /** Puts a push into the outbox; one that waits there for the same Hold and job is replaced, so it stays bounded. */
-  push(agent: string, push: NewPush): Promise<void>;
+  /**
+   * Puts a push into the outbox; one that waits there for the same Hold and job is replaced, so it stays bounded. Answers its
+   * number: the one after the last that the agent was given.
+   */
+  push(agent: string, push: NewPush): Promise<number>;
   /**
    * Forgets what the agent has acted on. A `seq` above all that were given moves the counter up, never down, and the answer
    * is true: this store is older than what the agent knows (T29).

@@ -224,6 +224,7 @@ export function writer(db: Kysely<Schema>): StoreWriter {
         .execute();
       const row = { agent, seq, type, hold, job_id: jobId, digest, reason, note, stop: stop === true ? 1 : null };
       await db.insertInto('outbox').values(row).execute();
+      return seq;
     },
     async acknowledge(agent, seq) {
       await db.deleteFrom('outbox').where('agent', '=', agent).where('seq', '<=', seq).execute();
