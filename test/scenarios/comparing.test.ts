@@ -108,6 +108,32 @@ describe('comparing: what a policy tolerates', () => {
     expect([await world.state(1), await world.state(3)]).toEqual(['waiting_for_approval', 'pending']);
   });
 
+  it('T15 what was released and is denied before a runner has it goes back, and what runs runs on', async () => {
+    for (const [id, ref] of [
+      [1, 'refs/heads/main'],
+      [2, 'refs/heads/main'],
+      [3, 'refs/heads/main'],
+      [4, 'refs/heads/other'],
+    ] as const)
+      await world.admit({ id, pipeline: id, ref, extra: secret('autumn') });
+    await world.approve('maria', 1, { lifetime: 'run' });
+    await world.approve('maria', 2, { lifetime: 'run' });
+    await world.approve('maria', 4);
+    await world.report('embedded', { hold: 2, jobId: 2, event: 'handed_out' });
+    await world.reject('jonas', 3, { remember: true, comment: 'not like this' });
+    expect([await world.state(1), await world.state(2), await world.state(3), await world.state(4)]).toEqual([
+      'waiting_for_approval',
+      'running',
+      'rejected',
+      'waiting_for_approval',
+    ]);
+    expect((await world.store.hold(1))?.reason).toBe('jonas denied this configuration: not like this');
+    const told = await world.store.outbox('embedded', 0, 20);
+    expect(told.filter(({ type }) => type === 'revoke').map(({ hold }) => hold)).toEqual([1, 4]);
+    await world.report('embedded', { hold: 1, jobId: 1, event: 'handed_out' });
+    expect(await world.state(1)).not.toBe('pending');
+  });
+
   it('an approval answers what waits and is alike', async () => {
     await world.admit({ id: 1, pipeline: 1, extra: secret('summer') });
     await world.admit({ id: 2, pipeline: 2, extra: secret('autumn') });

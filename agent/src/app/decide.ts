@@ -28,7 +28,7 @@ import { openEnvironment } from './deployments/gate.ts';
 import { askedNow, frozenNow, membersFor, policyFor, policyNow } from './governing.ts';
 import { byCaller, type Caller, type HubContext, retrying } from './hub-context.ts';
 import { readConfiguration } from './nearest.ts';
-import { answerReviews } from './release.ts';
+import { answerReviews, fallBack } from './release.ts';
 import { visibleHold } from './see.ts';
 import { close, type Settlement, settle } from './settle.ts';
 import { neededFor, type Proved, proveStepUp, signedDecision } from './step-up.ts';
@@ -363,4 +363,7 @@ async function endRejected(s: Settlement, decision: Decision, ground: Ground, vo
     until,
   });
   await s.audit('digest_denied', { hold }, { reason, until: new Date(until).toISOString() });
+  // Released elsewhere, or for one run alone, before somebody said that it must not run: no runner has these yet (T15).
+  for (const released of await s.tx.pendingOf(hold.subject, hold.digest))
+    await fallBack(s, released, `${by} denied this configuration: ${reason}`);
 }

@@ -150,6 +150,8 @@ export interface StoreReader
   holdIdsOf(review: number): Promise<readonly number[]>;
   /** Pending and running Holds that passed with this Approval. */
   passedWith(approval: number): Promise<readonly Hold[]>;
+  /** Released Holds with this configuration that no runner has yet. */
+  pendingOf(subject: Subject, digest: string): Promise<readonly Hold[]>;
   /** Open Holds, running ones excepted, whose time was over at `now`, at most `limit`. */
   dueHolds(now: number, limit: number): Promise<readonly Hold[]>;
   /** Waiting and pending Holds whose live job was to stay parked only until `before` and of which nothing was heard since. */

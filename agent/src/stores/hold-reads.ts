@@ -44,6 +44,7 @@ export function holdReads(
   | 'waitingOn'
   | 'holdIdsOf'
   | 'passedWith'
+  | 'pendingOf'
   | 'dueHolds'
   | 'overdueHolds'
   | 'frozenHolds'
@@ -134,6 +135,17 @@ export function holdReads(
             eb.and([eb('configured', '=', approval), eb('state', '=', 'waiting_for_approval')]),
           ]),
         )
+        .orderBy('id')
+        .execute();
+      return withAttempts(rows);
+    },
+    async pendingOf(subject, digest) {
+      const rows = await db
+        .selectFrom('holds')
+        .selectAll()
+        .where('state', '=', 'pending')
+        .where(ofSubject(subject))
+        .where('digest', '=', digest)
         .orderBy('id')
         .execute();
       return withAttempts(rows);
