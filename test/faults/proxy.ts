@@ -170,7 +170,13 @@ export async function startProxy(options: ProxyOptions): Promise<Wire> {
     tls === undefined
       ? createServer({ allowHalfOpen: true }, take)
       : createTlsServer({ ...tls, allowHalfOpen: true }, (socket: TLSSocket) => take(socket));
-  if (tls !== undefined) (listener as TlsServer).on('tlsClientError', () => {});
+  // A handshake that failed leaves its connection half open for ever, and the listener would wait for it at its end.
+  if (tls !== undefined) (listener as TlsServer).on('tlsClientError', (_error, socket) => socket.destroy());
+  const accepted = new Set<Socket>();
+  listener.on('connection', (socket: Socket) => {
+    accepted.add(socket);
+    socket.on('close', () => accepted.delete(socket));
+  });
   await new Promise<void>((resolve, reject) => {
     listener.once('error', reject);
     listener.listen(port, host, resolve);
@@ -223,7 +229,7 @@ export async function startProxy(options: ProxyOptions): Promise<Wire> {
       const closed = new Promise((resolve) => listener.close(resolve));
       stalled.up = 0;
       stalled.down = 0;
-      for (const socket of [...open]) socket.destroy();
+      for (const socket of [...open, ...accepted]) socket.destroy();
       await closed;
     },
   };
