@@ -20,12 +20,14 @@ const ADMITS = 120;
 const GROWTH = 1.5;
 
 const template = jobTemplate(20_000);
+/** As short as the job of the fixture is. */
+export const SHORT = jobTemplate(0);
 let jobs = 100_000_000;
 
 /** The next job of 20 KB, as an agent asks about it; of a variant that nobody has approved where one is given. */
-export function nextRequest(variant = 0): AdmitRequest {
+export function nextRequest(variant = 0, of = template): AdmitRequest {
   jobs += 1;
-  const text = template.render(jobs, jobs, variant);
+  const text = of.render(jobs, jobs, variant);
   const read = readPayload(Buffer.from(text), {
     instance: 'https://gitlab.example.com',
     runner: 'bench',

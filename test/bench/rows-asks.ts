@@ -1,5 +1,5 @@
 import type { Gatekeeper, HubPush } from '../../agent/src/ports/gatekeeper.ts';
-import { nextRequest } from './admits.ts';
+import { nextRequest, SHORT } from './admits.ts';
 import { JOB } from './payload.ts';
 import { FIRST, FIRST_PROJECT, type RowsSize } from './rows-fill.ts';
 import { ask, type BenchHub, type World } from './rows-hub.ts';
@@ -12,8 +12,9 @@ export interface Ask {
   readonly writes?: number;
 }
 
+export const ADMIT_APPROVED = 'admit of an approved job';
 /** Each of those is approved then, half of them in each way; people vote 60 times a minute. */
-const WRITES = 400;
+const WRITES = Number(process.env.HOLDPOINT_BENCH_WRITES ?? 300);
 
 const timed = async (work: () => Promise<unknown>): Promise<number> => {
   const start = performance.now();
@@ -99,7 +100,7 @@ export function writes({ url }: BenchHub, { approvers }: World, link: Gatekeeper
     return push;
   };
   return [
-    { name: 'admit of an approved job', once: () => admitted(0, 'pass'), writes: WRITES },
+    { name: ADMIT_APPROVED, once: () => admitted(0, 'pass'), writes: WRITES },
     { name: 'admit of an unknown job (parked)', once: () => admitted(nextVariant(), 'hold'), writes: WRITES },
     { name: 'vote', once: approve, writes: WRITES / 2 },
     { name: 'vote → push of the release at the agent', once: released, writes: WRITES / 2 },
@@ -112,11 +113,12 @@ const nextVariant = (): number => {
   return variants;
 };
 
-/** The first job of all, approved for standing: what every admit of an approved job rests on. Another one stays open. */
+/** The first job of all, approved for standing: what every admit of an approved job rests on. Another one stays open, and a short one. */
 export async function seed({ url }: BenchHub, { approvers }: World, link: Gatekeeper): Promise<void> {
   const { hold } = await link.admit(nextRequest());
   const request = nextRequest(nextVariant());
   const open = await link.admit(request);
+  await link.admit(nextRequest(nextVariant(), SHORT));
   if (hold === null || open.hold === null) throw new Error('the first jobs were not parked');
   const { digest } = JSON.parse(await ask(url, approvers[0]!, `/api/v1/holds/${hold}`)) as { digest: string };
   await ask(url, approvers[0]!, `/api/v1/holds/${hold}/approve`, { digest, lifetime: 'standing' });

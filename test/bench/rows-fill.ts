@@ -53,7 +53,14 @@ async function example(bulk: Bulk, event: string): Promise<Kinds['audit']> {
  * Fills the store of a stopped hub: approvals of a year with their questions, Holds that wait with theirs, and the audit that tells of
  * each of them, chained and signed by the product's own functions. What the hub has written itself is what all of it is made of.
  */
-export async function fillRows(bulk: Bulk, kind: StoreKind, size: RowsSize, { signer }: AuditKeeper, now: number) {
+export async function fillRows(
+  bulk: Bulk,
+  kind: StoreKind,
+  size: RowsSize,
+  { signer }: AuditKeeper,
+  tell: (what: string) => void,
+) {
+  const now = Date.now();
   const { approvals, waiting, projects } = size;
   const digest = (from: number) => `'sha256:' || ${kind.hex(`${from} + n.i`)}`;
   const project = {
@@ -68,7 +75,12 @@ export async function fillRows(bulk: Bulk, kind: StoreKind, size: RowsSize, { si
   const first = "state = 'approved'";
   const [standing] = await bulk.rows<{ id: number }>("select id from approvals where lifetime = 'standing' limit 1");
   const indexes = await dropIndexes(bulk, kind);
-  await copies(bulk, kind, 'configurations', '1 = 1', approvals + waiting, { digest: digest(FIRST) });
+  // A million of 16 KB would be a test of the disk: what is approved is short, what waits is as jobs are.
+  const bySize = '1 = 1 order by length(canonical)';
+  tell('configurations');
+  await copies(bulk, kind, 'configurations', bySize, approvals, { digest: digest(FIRST) });
+  await copies(bulk, kind, 'configurations', `${bySize} desc`, waiting, { digest: digest(FIRST + approvals) });
+  tell('approvals and their questions');
   await copies(bulk, kind, 'reviews', first, approvals, { ...given, opened_at: at, closed_at: at });
   await copies(bulk, kind, 'approvals', `id = ${standing!.id}`, approvals, {
     ...given,
@@ -77,6 +89,7 @@ export async function fillRows(bulk: Bulk, kind: StoreKind, size: RowsSize, { si
     last_used_at: 'null',
     times_used: '0',
   });
+  tell('Holds that wait');
   const question = `${FIRST} + ${approvals} + n.i`;
   await copies(bulk, kind, 'reviews', "state = 'open'", waiting, { ...lately, id: question });
   await copies(bulk, kind, 'holds', "state = 'waiting_for_approval'", waiting, {
@@ -93,7 +106,9 @@ export async function fillRows(bulk: Bulk, kind: StoreKind, size: RowsSize, { si
     project_id: project.project_id,
     job_id: `${FIRST} + n.i`,
   });
+  tell('audit');
   await fillAudit(bulk, size, signer, since, now);
+  tell('indexes and statistics');
   for (const statement of indexes) await bulk.run(statement);
   if (kind.name === 'PostgreSQL') {
     for (const table of ['reviews', 'approvals', 'holds'])

@@ -1,6 +1,7 @@
-import { type ChildProcess, execFileSync } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { createLinkClient } from '../../agent/src/link/client.ts';
 import { enrolAgent } from '../../agent/src/link/enrol.ts';
 import type { Gatekeeper } from '../../agent/src/ports/gatekeeper.ts';
@@ -84,9 +85,13 @@ export async function startBenchHub(folder: string, nodeArgs: readonly string[] 
   };
 }
 
+/** No request of a person is waited for longer. */
+const REQUEST_MS = 20_000;
+
 /** One request of a person; the text of the answer. */
 export async function ask(url: string, token: string, path: string, body?: object): Promise<string> {
   const response = await fetch(`${url}${path}`, {
+    signal: AbortSignal.timeout(REQUEST_MS),
     method: body === undefined ? 'GET' : 'POST',
     headers: { authorization: `Bearer ${token}`, ...(body !== undefined && { 'content-type': 'application/json' }) },
     ...(body !== undefined && { body: JSON.stringify(body) }),
@@ -136,12 +141,18 @@ export async function settleIn({ url, bootstrapToken }: BenchHub): Promise<World
   };
 }
 
-/** Runs one command of the built program to its end; its output. */
-export function command(folder: string, args: readonly string[], env: Record<string, string>): string {
-  return execFileSync(process.execPath, [PROGRAM, ...args], {
-    cwd: folder,
-    encoding: 'utf8',
+/** Runs one command of the built program to its end, or for as long as it may; its output. */
+export async function command(
+  cwd: string,
+  args: readonly string[],
+  env: Record<string, string>,
+  signal: AbortSignal,
+): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, ...args], {
+    cwd,
+    signal,
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/', NODE_OPTIONS: shippedNodeOptions(), ...env },
     maxBuffer: 64 * 1024 * 1024,
   });
+  return stdout;
 }

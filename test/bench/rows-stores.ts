@@ -86,11 +86,16 @@ export function sqliteKind(): StoreKind {
 /** PostgreSQL on a port of this machine, as it is installed: what was committed is on the disk. */
 export async function postgresKind(): Promise<StoreKind> {
   const server = await startPostgres({ durable: true });
-  atEnd(() => void server.remove());
+  let removed: Promise<void> | null = null;
+  const remove = (): Promise<void> => {
+    removed ??= server.remove();
+    return removed;
+  };
+  atEnd(() => void remove());
   const { url } = await server.database();
   return {
     name: 'PostgreSQL',
-    series: (n) => `(select i from generate_series(1, ${n}) as i)`,
+    series: (n) => `(select i from generate_series(1::bigint, ${n}) as i)`,
     hex: (number) => `lpad(to_hex(${number}), 64, '0')`,
     config: `store: ${url}\n`,
     async bulk() {
@@ -98,6 +103,8 @@ export async function postgresKind(): Promise<StoreKind> {
       await client.connect();
       const durable = new pg.Client({ connectionString: url });
       await durable.connect();
+      // What became of a connection is told by the statement that meets it.
+      for (const each of [client, durable]) each.on('error', () => {});
       await durable.query('create table if not exists public.bench_floor (id serial primary key, text text)');
       // For the session that fills: what is lost with the machine is filled again.
       await client.query(
@@ -153,7 +160,7 @@ export async function postgresKind(): Promise<StoreKind> {
       const [row] = await bulk.rows<{ bytes: string }>('select pg_database_size(current_database()) as bytes');
       return Number(row!.bytes);
     },
-    end: () => server.remove(),
+    end: remove,
   };
 }
 
