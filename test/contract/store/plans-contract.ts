@@ -84,6 +84,6 @@ export function plansContract(name: string, make: () => Promise<Planning & { rem
       }
       await planning.remove();
       expect(missed.join('\n\n')).toBe('');
-    });
+    }, 20_000);
   });
 }

@@ -15,6 +15,7 @@ import { plansContract } from './plans-contract.ts';
 import { racesContract } from './races-contract.ts';
 import { retentionContract } from './retention-contract.ts';
 import { type StoreUnderTest, storeContract } from './store-contract.ts';
+import { upgradeContract } from './upgrade-contract.ts';
 
 let server: TestPostgres;
 beforeAll(async () => {
@@ -36,6 +37,14 @@ plansContract('PostgreSQL', async () => {
   const { url, drop } = await server.database();
   const planning = await postgresPlanning(url);
   return { ...planning, remove: async () => void (await Promise.all([planning.remove(), drop()])) };
+});
+upgradeContract('PostgreSQL', async () => {
+  const { url, drop } = await server.database();
+  return {
+    open: () => openPostgresStore({ url, connections: 3 }),
+    run: async (text) => void (await server.run(url, text)),
+    remove: drop,
+  };
 });
 
 describe('a store in PostgreSQL', () => {

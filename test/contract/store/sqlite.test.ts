@@ -11,6 +11,7 @@ import { plansContract } from './plans-contract.ts';
 import { racesContract } from './races-contract.ts';
 import { retentionContract } from './retention-contract.ts';
 import { type StoreUnderTest, storeContract } from './store-contract.ts';
+import { upgradeContract } from './upgrade-contract.ts';
 
 const under: StoreUnderTest = {
   name: 'SQLite',
@@ -26,6 +27,19 @@ storeContract(under);
 retentionContract(under);
 racesContract(under);
 plansContract('SQLite', sqlitePlanning);
+upgradeContract('SQLite', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'holdpoint-store-'));
+  const path = join(folder, 'hub.db');
+  return {
+    open: () => openStore({ path }),
+    async run(text) {
+      const raw = rawDatabase(path);
+      raw.exec(text);
+      raw.close();
+    },
+    remove: async () => rmSync(folder, { recursive: true }),
+  };
+});
 
 describe('a SQLite file that was tampered with', () => {
   let folder: string;
