@@ -65,6 +65,22 @@ export function usersOfJobs(): void {
       expect(two.out).not.toContain(ring);
     });
 
+    it('leaves no key of a job to the next one that its user has (T25)', async (test) => {
+      const uid = UIDS[3]!;
+      // -4 is the keyring of the user, which it has as long as the kernel runs; 22 gives the one that outlives a login.
+      const rings = [`-4`, `-5`, `syscall(${KEYCTL}, 22, ${uid}, -2)`];
+      const makes = rings.map((ring) => perl(`syscall(${ADD_KEY}, $t, $n, $v, 6, ${ring})`)).join('; ');
+      const finds = rings.map((ring) => perl(`syscall(${KEYCTL}, 10, ${ring}, $t, $n, 0) > 0 ? "found" : "none"`));
+      if (/^-1/.test(run(makes, uid))) test.skip('the kernel refuses add_key(2) here');
+      expect(run(finds.join('; '), uid)).toMatch(/^found\nfound\n(found|none)$/);
+      const { runner } = runnerOf(`${uid}:${uid}`);
+      const one = runner.job();
+      expect((await one.call('prepare')).code).toBe(0);
+      expect((await one.stage('step_script', `${makes}\n`)).out).toMatch(/^[1-9]\d*\n[1-9]\d*\n/);
+      expect(await one.call('cleanup')).toMatchObject({ code: 0, err: '' });
+      expect(run(finds.join('; '), uid)).toBe('none\nnone\nnone');
+    });
+
     it('lets set-user-id programs count only where pty.new_privileges allows it (T25)', async (test) => {
       const folder = mkdtempSync(join(tmpdir(), 'holdpoint-setuid-'));
       closing.push(() => rmSync(folder, { recursive: true }));

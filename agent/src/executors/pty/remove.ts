@@ -3,6 +3,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { ExecutorFailure } from '../failure.ts';
 import { type FenceHost, fenceFolders, ownFolder, removeFence } from './fence.ts';
+import { clearKeys } from './keys.ts';
 import type { Note, Notes } from './notes.ts';
 import type { Place } from './place.ts';
 import { asUser, endAll, HELPER_ENV, pidsOf } from './processes.ts';
@@ -19,6 +20,7 @@ async function removeLeavings({ user }: Note): Promise<void> {
   if (!user.alone || process.getuid!() !== 0) return;
   const [command = '', ...args] = [...asUser(user, false), 'sh', '-c', LEAVINGS, 'sh', String(user.uid)];
   await run(command, args, { env: HELPER_ENV, cwd: '/' });
+  await clearKeys(user.uid);
 }
 
 /** Not by paths, as Node does it: a job makes folders in folders until their path is longer than the kernel takes (T30). */
