@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { loadExecutorConfig } from './config/executor.ts';
 import { ConfigError, problemLine } from './config/problems.ts';
 import type { ExecutorLook } from './domain/doctor/executor-look.ts';
-import type { RunnerEntryLook } from './domain/doctor/observation.ts';
+import type { RunnerEntryLook, RunnerProcessLook } from './domain/doctor/observation.ts';
 import { lookAtEngine } from './executors/docker/look.ts';
 import { lookAtPty } from './executors/pty/look.ts';
 
@@ -32,6 +32,7 @@ function isClosed(path: string): boolean {
 export async function lookAtExecutors(
   entries: readonly RunnerEntryLook[],
   etc: string,
+  running: readonly RunnerProcessLook[],
 ): Promise<readonly ExecutorLook[]> {
   const ours = entries.filter(({ executor, custom }) => executor === 'custom' && custom.calls.run?.[1] === 'executor');
   return Promise.all(
@@ -42,6 +43,8 @@ export async function lookAtExecutors(
         config,
         gracefulKillS: entry.custom.gracefulKillS ?? DEFAULT_GRACEFUL_KILL_S,
       };
+      // Root, where none runs: this is what the units of gitlab-runner start it as.
+      const runnerUid = running.find(({ config }) => config === entry.file)?.uid ?? 0;
       if (isClosed(config)) return { ...base, settings: null, problems: [], engine: null, pty: null };
       try {
         const { driver, receiptSocket, runner, graceMs, docker, pty } = loadExecutorConfig({
@@ -63,7 +66,7 @@ export async function lookAtExecutors(
           },
           problems: [],
           engine: isDocker ? await lookAtEngine(docker.socket, images) : null,
-          pty: driver === 'pty' ? await lookAtPty({ ...pty, receiptSocket }) : null,
+          pty: driver === 'pty' ? await lookAtPty({ ...pty, receiptSocket }, runnerUid) : null,
         };
       } catch (error) {
         if (!(error instanceof ConfigError)) throw error;

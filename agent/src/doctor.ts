@@ -199,7 +199,7 @@ export async function observe(options: DoctorOptions): Promise<Observation> {
     processes,
     accounts: accounts.look,
     runnerFiles: seen(runnerFiles),
-    executors: seen(await lookAtExecutors(guarded, roots.etc)),
+    executors: seen(await lookAtExecutors(guarded, roots.etc, processes.seen ? processes.value.runners : [])),
     git: seen(await gitVersion(('path' in roots ? roots.path : undefined) ?? GIT_PATH)),
     gitlab: seen(gitlab),
     files: seen(lookAtFiles(wantedFiles(config, runnerFiles))),

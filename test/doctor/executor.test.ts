@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type DoctorHost, openDoctorHost } from '../support/doctor-host.ts';
+import { type DoctorHost, openDoctorHost, RUNNER_UID } from '../support/doctor-host.ts';
 
 const toml = 'etc/gitlab-runner/config.toml';
 let host: DoctorHost;
@@ -176,6 +176,19 @@ const FAULTS: readonly Fault[] = [
     check: 'executor_settings',
     status: 'fail',
     says: /jobs are refused: pty\.users names ci-job-1, whose home \/tmp\/ci-job-1 it can write/,
+    mend: /do as it says/,
+  },
+  {
+    what: 'a gitlab-runner that is not root, and can make jobs nobody else',
+    plant() {
+      pty('ci-job-1');
+      host.edit('proc/500/status', /Uid:.*/, `Uid:${`\t${RUNNER_UID}`.repeat(4)}`);
+    },
+    check: 'executor_settings',
+    status: 'fail',
+    says: new RegExp(
+      `names ci-job-1, and only root can run something as another user: gitlab-runner here is user ${RUNNER_UID}`,
+    ),
     mend: /do as it says/,
   },
   {

@@ -6,8 +6,8 @@ import { jobUsers } from './users.ts';
 
 type Looked = Omit<PtyOptions, 'version' | 'workDir' | 'graceMs'>;
 
-/** Why every job would be refused, or some: what `prepare` says, before there is a job. */
-export async function lookAtPty(options: Looked, host = fenceHost()): Promise<PtyLook> {
+/** Why every job would be refused, or some: what `prepare` says to this user of gitlab-runner, before there is a job. */
+export async function lookAtPty(options: Looked, runnerUid: number): Promise<PtyLook> {
   // Whose user somebody may become is another question to whoever is not root.
   if (process.getuid!() !== 0) return { outcome: 'closed' };
   const refusals: string[] = [];
@@ -22,9 +22,10 @@ export async function lookAtPty(options: Looked, host = fenceHost()): Promise<Pt
   };
   for (const word of options.users)
     await told(async () => {
-      const users = await jobUsers({ ...options, users: [word] });
+      const users = await jobUsers({ ...options, users: [word] }, runnerUid);
       if (users.some(({ alone }) => !alone)) trusted.push(word);
     });
-  await told(() => seeFence(host, options));
+  const host = fenceHost();
+  await told(() => seeFence({ ...host, systemd: host.systemd && runnerUid === 0 }, options));
   return { outcome: 'looked', refusals, trusted };
 }

@@ -59,23 +59,24 @@ async function isTheirs(
 }
 
 /** Users that are more than a job may be, by number, and what they are. */
-async function others(receiptSocket: string | null): Promise<ReadonlyMap<number, string>> {
+async function others(receiptSocket: string | null, own: number): Promise<ReadonlyMap<number, string>> {
   const agent = receiptSocket === null ? null : await stat(receiptSocket).catch(() => null);
   return new Map([
     ...(agent === null ? [] : ([[agent.uid, "the agent's user"]] as const)),
-    [process.getuid!(), "gitlab-runner's user"],
+    [own, "gitlab-runner's user"],
     [0, 'root'],
   ]);
 }
 
-/** The users of the configuration as numbers. Refuses those that own more than the job, unless the configuration says so (T25). */
-export async function jobUsers({
-  users,
-  mayBeTrusted,
-  receiptSocket,
-}: Pick<PtyOptions, 'users' | 'mayBeTrusted' | 'receiptSocket'>): Promise<readonly JobUser[]> {
-  const own = process.getuid!();
-  const more = await others(receiptSocket);
+/**
+ * The users of the configuration as numbers. Refuses those that own more than the job, unless the configuration says so (T25).
+ * `own` is the number of gitlab-runner's user.
+ */
+export async function jobUsers(
+  { users, mayBeTrusted, receiptSocket }: Pick<PtyOptions, 'users' | 'mayBeTrusted' | 'receiptSocket'>,
+  own = process.getuid!(),
+): Promise<readonly JobUser[]> {
+  const more = await others(receiptSocket, own);
   const found: JobUser[] = [];
   for (const word of users) {
     const { home, ...user } = await numbersOf(word);
