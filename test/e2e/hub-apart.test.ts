@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type FakeGitlab, startFakeGitlab } from '../support/fake-gitlab.ts';
+import { freePort } from '../support/free-port.ts';
 import {
   type AgentProcess,
   type HubProcess,
@@ -11,7 +13,7 @@ import {
 } from '../support/holdpoint-process.ts';
 import { eventually } from '../support/hub-server.ts';
 import { writeAgentFolder, writeHubFolder } from '../support/scene.ts';
-import { type ScriptedRunner, startScriptedRunner } from '../support/scripted-runner.ts';
+import { type ScriptedRunner, type ScriptedRunnerOptions, startScriptedRunner } from '../support/scripted-runner.ts';
 import { ROOT } from '../support/source-files.ts';
 
 const fixture = (name: string) => readFileSync(join(ROOT, 'test/fixtures/gitlab', `${name}.json`), 'utf8');
@@ -54,7 +56,8 @@ interface Host {
   readonly token: string;
   agent: AgentProcess;
   enqueue(): number;
-  runner(): ScriptedRunner;
+  /** `work`: what its jobs do, until they are aborted. */
+  runner(work?: ScriptedRunnerOptions['work']): ScriptedRunner;
   restart(): Promise<void>;
 }
 /** A host as an operator sets it up: a one-time token from the hub, `hub.url` in agent.yml, a start. */
@@ -63,6 +66,8 @@ async function host(name: string): Promise<Host> {
   const folder = writeAgentFolder({
     gitlabUrl: gitlab.url,
     principals: false,
+    // The runner finds it again after a restart.
+    gatewayPort: await freePort(),
     runners: [{ name, token, protected: true }],
     hub: `url: "${hub.hubUrl}", enrolment_token_file: enrolment.token`,
   });
@@ -76,8 +81,9 @@ async function host(name: string): Promise<Host> {
     token,
     agent: await start(),
     enqueue: () => gitlab.enqueue(fixture('test-unit.run1'), { runner: token, user: zoe }),
-    runner() {
-      const runner = startScriptedRunner({ url: self.agent.gatewayUrl, token, version: '18.5', exec: 'none' });
+    runner(work) {
+      const url = self.agent.gatewayUrl;
+      const runner = startScriptedRunner({ url, token, version: '18.5', exec: 'none', ...(work && { work }) });
       runners.push(runner);
       return runner;
     },
@@ -172,6 +178,33 @@ describe('a hub apart, with agents on other hosts', { timeout: 90_000 }, () => {
     hub = await startHubProcess(join(hubFolder, 'hub.yml'));
     await hold(second, 'success');
     await hold(unknown);
+  });
+
+  it('T29, T40 stops a job whose agent was killed once it is back, and nothing that its hub was not there to be asked', async () => {
+    const one = await host('build-1');
+    const runner = one.runner(({ stopped }) => once(stopped, 'abort'));
+    const job = one.enqueue();
+    await approve(job);
+    const { id } = await hold(job, 'running');
+    const stop = (why: string) => cli('holds', 'stop', String(id), '--comment', why);
+
+    await hub.kill('SIGKILL');
+    const unheard = await stop('asked in vain');
+    expect([unheard.code, unheard.out, unheard.err]).toEqual([6, '', expect.stringContaining('hub')]);
+    hub = await startHubProcess(join(hubFolder, 'hub.yml'));
+    await expect.poll(() => one.agent.output().split('in step with the hub').length, { timeout: 40_000 }).toBe(3);
+    expect([(await hold(job, 'running')).id, gitlab.job(job).status]).toEqual([id, 'running']);
+
+    await one.agent.kill('SIGKILL');
+    expect((await stop('the wrong database')).code).toBe(0);
+    expect([(await hold(job, 'running')).id, gitlab.job(job).status]).toEqual([id, 'running']);
+    await one.restart();
+    await gitlab.until('the job to be stopped', () => gitlab.job(job).status === 'failed', 60_000);
+    await hold(job, 'failed');
+    await expect.poll(() => runner.finished.map(({ outcome }) => outcome), { timeout: 30_000 }).toEqual(['aborted']);
+    const trace = String(gitlab.job(job).trace);
+    expect(trace.split(`hold ${id} was stopped by maria: the wrong database`)).toHaveLength(2);
+    expect(trace).not.toContain('asked in vain');
   });
 
   it('T27 enrols a host once: its key is good after a restart without any token, and no longer when it is revoked', async () => {
