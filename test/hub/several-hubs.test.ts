@@ -312,6 +312,31 @@ describe('two hubs on one store', () => {
     link.socket.terminate();
   });
 
+  it('T24 a token that is used from the host of an agent is noticed at each, wherever the agent is linked', async () => {
+    const trustedProxies = ['127.0.0.1'];
+    const [a, b] = [await hub(undefined, { trustedProxies }), await hub(undefined, { trustedProxies })];
+    const from = (address: string) => ({ 'x-forwarded-for': address, 'x-forwarded-proto': 'https' });
+    const link = await rawLink(a.url, '/api/v1/link', from('192.0.2.7'));
+    link.send(helloOf(a.keys.embedded));
+    link.send(proofOf(a.keys.embedded, (await link.next('challenge')).nonce));
+    await link.next('welcome');
+    await linkedAt(b, 'embedded');
+    const admin = await b.token('olga', ['read', 'admin']);
+    const flagged = async (owner: string) => {
+      const { body } = await b.call('GET', '/api/v1/tokens', admin);
+      const tokens = body.items as unknown as { owner: string; flags: { kind: string; address: string }[] }[];
+      return tokens.find((token) => token.owner === owner)?.flags.map(({ kind, address }) => [kind, address]);
+    };
+    const use = async (username: string, address: string) => {
+      const authorization = `Bearer ${await b.token(username)}`;
+      expect((await fetch(`${b.url}/api/v1/me`, { headers: { authorization, ...from(address) } })).status).toBe(200);
+      return flagged(username);
+    };
+    expect(await use('jonas', '192.0.2.8')).toEqual([]);
+    expect(await use('alice', '192.0.2.7')).toEqual([['agent_host', '192.0.2.7']]);
+    link.socket.terminate();
+  });
+
   it('T27 an agent that is revoked, or enrolled anew, at one hub is cut at the other, with the hint and without', async () => {
     for (const hints of [undefined, deaf]) {
       const [a, b] = [await hub(hints), await hub(hints)];
