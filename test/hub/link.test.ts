@@ -24,6 +24,9 @@ const reportFrame = (
   at = '2026-11-22T08:00:01.000Z',
 ) => ({ type: 'report', ref: `r${event}${at}`, hold, job_id: jobId, event, at, detail });
 
+/** A mebibyte of a question whose digest does not fit: its answer is an error, and costs little. */
+const unfitting = (ref: string) => ({ ...admitFrame({ id: 1 }, ref), configuration: { x: 'x'.repeat(1024 * 1024) } });
+
 describe('the link', () => {
   let hub: TestHub;
   beforeEach(async () => {
@@ -309,6 +312,71 @@ describe('the link', () => {
       15_000,
     );
     expect(link.frames.map((f) => 'ref' in f && f.ref)).toEqual(Array.from({ length: 150 }, (_, i) => `a${i + 1}`));
+  });
+
+  it('T30 an agent that sends faster than its frames are worked on is read no further, and is answered all of them', async () => {
+    const store = await testStore();
+    let go = (): void => {};
+    const free = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    let blocks = false;
+    const slow = {
+      ...store,
+      async write<T>(work: (tx: StoreWriter) => Promise<T>): Promise<T> {
+        if (blocks) await free;
+        return store.write(work);
+      },
+    };
+    const busy = await startHub({ store: slow });
+    const link = await welcomed(busy.url, busy.keys.embedded);
+    blocks = true;
+    const frames = [admitFrame({ id: 1 }, 'first'), ...Array.from({ length: 60 }, (_, n) => unfitting(`b${n}`))];
+    for (const frame of frames) link.send(frame);
+    // What the hub takes and what the system has room for goes out; the rest stays with who sent it.
+    const left: number[] = [];
+    const look = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      left.push(link.socket.bufferedAmount);
+      return left.slice(-10);
+    };
+    await eventually(look, (seen) => seen.length === 10 && new Set(seen).size === 1, 20_000);
+    expect(left.at(-1)).toBeGreaterThan(10 * 1024 * 1024);
+    go();
+    await eventually(
+      () => link.frames.length,
+      (count) => count === frames.length,
+      20_000,
+    );
+    expect(link.frames.map((frame) => 'ref' in frame && frame.ref)).toEqual(frames.map(({ ref }) => ref));
+    link.socket.terminate();
+    await busy.close();
+  });
+
+  it('T29, T30 a slow reader that was cut off has lost nothing when it comes back', async () => {
+    for (let id = 1; id <= 2; id++) await hub.world.admit({ id, pipeline: id });
+    const link = await welcomed(hub.url, hub.keys.embedded);
+    link.socket.pause();
+    await hub.world.approve('maria', 1);
+    for (let beat = 0; beat < 3; beat++) hub.world.clock.advance(15_000);
+    link.socket.resume();
+    expect(await link.closed()).toBe(1006);
+    const again = await welcomed(hub.url, hub.keys.embedded);
+    await eventually(
+      () => again.frames.length,
+      (count) => count === 2,
+    );
+    expect(again.frames.map((f) => ('seq' in f ? [f.type, f.seq, f.hold] : f.type))).toEqual([
+      ['release', 1, 1],
+      ['release', 2, 2],
+    ]);
+  });
+
+  it('a hub that stops says so to every agent, and cuts nobody off', async () => {
+    const leaving = await startHub();
+    const links = [await welcomed(leaving.url, leaving.keys.embedded), await welcomed(leaving.url, leaving.keys.other)];
+    await leaving.close();
+    for (const link of links) expect([await link.closed(), link.reason()]).toEqual([1001, 'the hub stops']);
   });
 
   it('T30 strangers push no agent out that has proved itself and waits for this hub’s own work', async () => {

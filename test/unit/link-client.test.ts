@@ -475,7 +475,7 @@ describe('a link that drops', () => {
     await up(link);
     await link.close();
     await until('the end', () => one.closes.length === 1);
-    expect([link.connected(), one.sockets.length]).toEqual([false, 1]);
+    expect([link.connected(), one.sockets.length, one.closes]).toEqual([false, 1, [1001]]);
     await expect(link.sync([])).rejects.toMatchObject({ code: 'hub_unreachable' });
   });
 });
