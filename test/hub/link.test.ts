@@ -1,9 +1,10 @@
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { WebSocketServer } from 'ws';
+import { WebSocket, WebSocketServer } from 'ws';
 import { revoke } from '../../agent/src/app/revoke.ts';
 import { agentKeys } from '../../agent/src/hub/link-auth.ts';
 import { type LinkShared, serveAgent } from '../../agent/src/hub/link-connection.ts';
+import { createWelcomes } from '../../agent/src/hub/link-welcomes.ts';
 import type { StoreWriter } from '../../agent/src/ports/store.ts';
 import { toSnake } from '../../agent/src/wire/case.ts';
 import { type HubFrame, MAX_FRAME_BYTES } from '../../agent/src/wire/link.ts';
@@ -394,7 +395,7 @@ describe('the link', () => {
         return store.write(work);
       },
     };
-    const busy = await startHub({ store: slow });
+    const busy = await startHub({ store: slow, maxConnections: 128 });
     const link = await rawLink(busy.url);
     link.send(helloOf(busy.keys.embedded));
     link.send(proofOf(busy.keys.embedded, (await link.next('challenge')).nonce));
@@ -410,6 +411,20 @@ describe('the link', () => {
     expect((await link.next('welcome')).type).toBe('welcome');
     for (const { socket } of [link, ...strangers]) socket.terminate();
     await busy.close();
+  });
+
+  it('T30 what strangers send without a proof is bounded for all of them together: the oldest makes room', async () => {
+    const strangers = [];
+    for (let n = 0; n < 70; n++) {
+      const stranger = await rawLink(hub.url);
+      strangers.push(stranger);
+      // Parts of a message that never ends: half a mebibyte is what one may send.
+      for (const part of ['a', 'b']) stranger.socket.send(part.repeat(250_000), { fin: false });
+    }
+    expect(await strangers[0]!.closed()).toBe(1006);
+    expect(strangers.at(-1)!.socket.readyState).toBe(WebSocket.OPEN);
+    expect((await welcomed(hub.url, hub.keys.embedded)).socket.readyState).toBe(WebSocket.OPEN);
+    for (const { socket } of strangers) socket.terminate();
   });
 
   it('a hub takes as many connections as it is told, and no further one', async () => {
@@ -438,7 +453,7 @@ describe('the link', () => {
         serveAgent(socket, {
           context: hub.world.context,
           keys: agentKeys(hub.store, Object.values(hub.keys)).keyOf,
-          mayConnect: async () => true,
+          welcomes: createWelcomes(hub.world.context, () => true),
           signer: auditKeeper().signer,
           variableKey: new Uint8Array(32),
           heartbeatMs: 10_000,

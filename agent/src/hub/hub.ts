@@ -163,6 +163,7 @@ export function createHub(options: HubOptions): Hub {
   const scheme = tls === null ? 'http' : 'https';
   const peers = peersOf(options.trustedProxies ?? []);
   const plainHttp = options.plainHttp ?? false;
+  const maxConnections = options.maxConnections ?? MAX_CONNECTIONS_BESIDE;
   let listening = `${scheme}://127.0.0.1`;
   const context: HubContext = {
     store,
@@ -232,6 +233,7 @@ export function createHub(options: HubOptions): Hub {
     onTold: (agent, what) => (what === 'examined' ? far?.examined(agent) : far?.linked(agent)),
     snapshots,
     local: options.local ?? [],
+    maxConnections,
     peers,
     plainHttp,
   });
@@ -363,7 +365,7 @@ export function createHub(options: HubOptions): Hub {
         plainHttp,
       });
       app = server;
-      server.server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS_BESIDE;
+      server.server.maxConnections = maxConnections;
       // Node's own list leaves out who has not yet finished the handshake of TLS, for two minutes.
       server.server.on('connection', (socket) => {
         sockets.add(socket);

@@ -1,5 +1,5 @@
 import type { RawData, WebSocket } from 'ws';
-import { agentActor, type HubContext } from '../app/hub-context.ts';
+import type { HubContext } from '../app/hub-context.ts';
 import { takePiece } from '../app/watching/record.ts';
 import type { AgentProblem } from '../domain/agent-problem.ts';
 import type { Signer } from '../domain/dsse.ts';
@@ -7,7 +7,6 @@ import { HoldpointError } from '../domain/errors.ts';
 import type { AgentStatus, LogPiece, RevealedValue, RevealQuestion } from '../ports/agents.ts';
 import type { Examined, HubPush } from '../ports/gatekeeper.ts';
 import type { Log } from '../ports/log.ts';
-import type { StoreReader } from '../ports/store.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import {
   type AgentFrame,
@@ -23,6 +22,7 @@ import {
 import { type AgentKeys, proves } from './link-auth.ts';
 import { type LinkOutbox, linkOutbox } from './link-outbox.ts';
 import { linkReveals } from './link-reveals.ts';
+import type { Welcomes } from './link-welcomes.ts';
 import { answerWork, plainly } from './link-work.ts';
 import { spaced } from './spaced.ts';
 
@@ -35,8 +35,7 @@ export interface LinkShared {
   readonly variableKey: Uint8Array;
   readonly heartbeatMs: number;
   readonly log: Log;
-  /** False for an agent that is revoked, or has enrolled with another key than this. */
-  mayConnect(store: Pick<StoreReader, 'enrolled'>, agent: string, key: Uint8Array): Promise<boolean>;
+  readonly welcomes: Welcomes;
   readonly tracer: Tracer;
   /** A fresh challenge. */
   readonly nonce: () => string;
@@ -100,9 +99,6 @@ type Stage =
   | { readonly at: 'prove'; readonly hello: Hello; readonly nonce: string; readonly protocol: number }
   | { readonly at: 'ready'; readonly agent: string; readonly outbox: LinkOutbox; readonly covers: boolean };
 type Hello = Extract<AgentFrame, { type: 'hello' }>;
-
-/** An agent was revoked, or its key replaced, between its proof and its welcome. */
-class Revoked extends Error {}
 
 /** Serves one socket of an agent: frames strictly one after the other, in the order of the protocol, or the socket is closed. */
 export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnection {
@@ -219,10 +215,7 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
       if (key === null) return end(CLOSE.unauthenticated, 'the agent is not known, was revoked, or its proof is wrong');
       // What it waits for from here on is this hub's own work.
       shared.proved(connection);
-      return welcome(hello, protocol, key).catch((error) => {
-        if (!(error instanceof Revoked)) throw error;
-        end(CLOSE.revoked, 'this agent was revoked, or has enrolled anew');
-      });
+      return welcome(hello, protocol, key);
     }
     const { agent, outbox, covers } = stage;
     switch (frame.type) {
@@ -277,18 +270,9 @@ export function serveAgent(socket: WebSocket, shared: LinkShared): LinkConnectio
     const { agent, version, runners, cursor } = hello;
     const now = clock.now();
     const { version: policy } = await context.policy();
-    const isBehind = await store.write(async (tx) => {
-      // Once more, now that nothing can come between: who was revoked a moment ago is told nothing, nor is a key that another has taken
-      // the place of (T27).
-      if (!(await shared.mayConnect(tx, agent, key))) throw new Revoked();
-      await tx.putAgent({ name: agent, version, runners, seenAt: now });
-      if (!(await tx.acknowledge(agent, cursor))) return false;
-      const about = { hold: null, review: null, approval: null, digest: null, policy };
-      const [actor, detail] = [agentActor(agent), { cursor }];
-      await tx.audit({ at: now, actor, address: null, event: 'store_behind', ...about, detail });
-      return true;
-    });
-    if (isBehind) {
+    const arrival = await shared.welcomes.note({ name: agent, version, runners, cursor, key, policy });
+    if (arrival === 'revoked') return end(CLOSE.revoked, 'this agent was revoked, or has enrolled anew');
+    if (arrival === 'behind') {
       // What was revoked since then is approved again, and nothing here can know of it: somebody has to look (T29).
       const message =
         'an agent has acted on more than this store ever said: was an older copy of the store put back? Approvals revoked since then count again: compare them with an audit export';

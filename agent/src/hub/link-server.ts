@@ -10,18 +10,25 @@ import { HoldpointError } from '../domain/errors.ts';
 import type { AgentStatus, Agents, LogPiece } from '../ports/agents.ts';
 import type { Examined, HubPush } from '../ports/gatekeeper.ts';
 import type { Log } from '../ports/log.ts';
-import type { StoreReader } from '../ports/store.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import { CLOSE, type HubFrame, MAX_FRAME_BYTES } from '../wire/link.ts';
 import type { OwnAgent } from './between/far-hubs.ts';
 import { agentKeys, isKey, type KnownAgent } from './link-auth.ts';
 import { type LinkConnection, MAX_UNPROVED_BYTES, serveAgent } from './link-connection.ts';
+import { createWelcomes } from './link-welcomes.ts';
 import { inClear, type Peers } from './proxies.ts';
 import type { Snapshots } from './snapshots.ts';
 import { refuse } from './viewers.ts';
 
-/** Sockets that have not proved yet: agents come one at a time, a crowd is an attack; the oldest of it makes room. */
-const MAX_UNPROVED = 64;
+/**
+ * Sockets that have not proved yet; above it the oldest makes room. All agents of a hub that was started again come at once, and each
+ * has to keep its place until the hub has had three turns for it: with 64 places the one who had waited longest was always sent away.
+ */
+const MAX_UNPROVED = 1_000;
+/** Of all connections that a hub takes these are left to those who need no link (T30). */
+const SHARE_OF_OTHERS = 2;
+/** What all of them may have sent together: 64 that send as much as one may. */
+const MAX_UNPROVED_TOTAL_BYTES = 64 * 2 * MAX_UNPROVED_BYTES;
 /** Of one that has not proved itself: a frame is not gathered up to its full size for a stranger. */
 const MAX_UNPROVED_SOCKET_BYTES = 2 * MAX_UNPROVED_BYTES;
 
@@ -77,6 +84,7 @@ export interface Refusal {
 
 /** A socket of which nobody knows yet whose it is. */
 interface Unproved {
+  bytes: number;
   /** It has proved itself, or is gone: nothing is counted any more. */
   forget(): void;
   cut(): void;
@@ -95,6 +103,8 @@ export interface LinkServerOptions {
   readonly snapshots: Pick<Snapshots, 'follow'>;
   /** Names of those that need none. */
   readonly local: readonly string[];
+  /** Connections of all kinds that the hub takes. */
+  readonly maxConnections: number;
   readonly peers: Peers;
   /** Agents of other machines are served without TLS, too. */
   readonly plainHttp: boolean;
@@ -121,6 +131,7 @@ export function createLinkServer({
   onTold,
   snapshots,
   local,
+  maxConnections,
   peers,
   plainHttp,
 }: LinkServerOptions): LinkServer {
@@ -134,6 +145,8 @@ export function createLinkServer({
   const all = new Set<LinkConnection>();
   const byAgent = new Map<string, LinkConnection>();
   const unproved = new Map<LinkConnection, Unproved>();
+  const maxUnproved = Math.min(MAX_UNPROVED, Math.floor(maxConnections / SHARE_OF_OTHERS));
+  let unprovedBytes = 0;
   const from = new WeakMap<LinkConnection, string>();
   const addresses = new Map<string, string>();
   const refusals = new Map<string, Refusal>();
@@ -141,10 +154,6 @@ export function createLinkServer({
   let noting: Promise<void> | null = null;
   const away = new Map<string, number>();
   const changed = (state: string) => context.push.changed({ type: 'agent', id: 0, state, projectId: null });
-  const mayConnect = async (store: Pick<StoreReader, 'enrolled'>, agent: string, key: Uint8Array): Promise<boolean> => {
-    if (isFixed(agent)) return true;
-    return isKey(await store.enrolled(agent), key);
-  };
   const own = (name: string, connection: LinkConnection): OwnAgent => ({
     name,
     since: connection.since,
@@ -187,7 +196,7 @@ export function createLinkServer({
   const shared = {
     context,
     keys: keyOf,
-    mayConnect,
+    welcomes: createWelcomes(context, isFixed),
     signer,
     variableKey,
     heartbeatMs,
@@ -234,31 +243,39 @@ export function createLinkServer({
       leaving.set(agent, context.clock.now());
     },
   };
+  function cutOldest(): void {
+    const [oldest] = unproved.values();
+    oldest?.cut();
+  }
   /** Apart from the request that it came with, which would stay in memory for as long as the agent does. */
   function accept(accepted: WebSocket, socket: Duplex, address: string, early: number): void {
     // Whoever holds places without a proof must not keep an agent out: it needs one for a moment only (T30).
-    const [oldest] = unproved.size >= MAX_UNPROVED ? unproved.values() : [];
-    oldest?.cut();
+    if (unproved.size >= maxUnproved) cutOldest();
     const connection = serveAgent(accepted, shared);
     all.add(connection);
     from.set(connection, address);
-    let bytes = early;
-    const count = (part: Buffer): void => {
-      bytes += part.length;
-      if (bytes > MAX_UNPROVED_SOCKET_BYTES) accepted.terminate();
+    const count = (bytes: number): void => {
+      mine.bytes += bytes;
+      unprovedBytes += bytes;
+      if (mine.bytes > MAX_UNPROVED_SOCKET_BYTES) accepted.terminate();
+      while (unprovedBytes > MAX_UNPROVED_TOTAL_BYTES) cutOldest();
     };
+    const countPart = (part: Buffer): void => count(part.length);
     const forget = (): void => {
-      socket.off('data', count);
-      unproved.delete(connection);
+      socket.off('data', countPart);
+      if (unproved.delete(connection)) unprovedBytes -= mine.bytes;
     };
-    socket.on('data', count);
-    unproved.set(connection, {
+    const mine: Unproved = {
+      bytes: 0,
       forget,
       cut: () => {
         forget();
         accepted.terminate();
       },
-    });
+    };
+    socket.on('data', countPart);
+    unproved.set(connection, mine);
+    count(early);
     accepted.on('close', () => {
       forget();
       all.delete(connection);

@@ -15,6 +15,14 @@ export interface AskedSnapshot {
   readonly agent: string;
   readonly has: number;
 }
+/** An agent that is linked again. */
+export interface ArrivedAgent {
+  readonly name: string;
+  readonly version: string;
+  readonly runners: readonly { readonly name: string; readonly protected: boolean }[];
+  /** Number of the newest push that it has acted on. */
+  readonly cursor: number;
+}
 /** Writes of the same. */
 export interface AgentWrites {
   /** Keeps a token; older ones for the same agent are void from here on. */
@@ -25,6 +33,11 @@ export interface AgentWrites {
   putEnrolled(agent: EnrolledAgent): Promise<void>;
   /** The next number of a snapshot for each of these agents, above every one that was given and above its `has`. */
   nextSnapshots(asked: readonly AskedSnapshot[]): Promise<readonly number[]>;
+  /**
+   * Notes of each, all of different names, that it is there, as `putAgent` and `acknowledge` do for one. Answers those that have
+   * acted on more than was ever given (T29).
+   */
+  putArrived(agents: readonly ArrivedAgent[], at: number): Promise<readonly string[]>;
   /** Notes that an agent was there at this time. */
   seenAgent(agent: string, at: number): Promise<void>;
 }

@@ -1,7 +1,8 @@
 import type { Kysely, Selectable } from 'kysely';
 import type { EnrolledAgent } from '../domain/enrolment.ts';
 import { HoldpointError } from '../domain/errors.ts';
-import type { AgentReads, AgentWrites, AskedSnapshot } from '../ports/agent-store.ts';
+import type { AgentReads, AgentWrites, ArrivedAgent, AskedSnapshot } from '../ports/agent-store.ts';
+import type { AgentRecord } from '../ports/store.ts';
 import type { Schema } from './schema.ts';
 import { among } from './statements.ts';
 
@@ -39,6 +40,31 @@ export function agentReads(db: Kysely<Schema>): AgentReads {
       };
     },
   };
+}
+
+/** Notes what an agent says of itself. */
+export async function putAgent(
+  db: Kysely<Schema>,
+  { name, version, runners, seenAt }: Pick<AgentRecord, 'name' | 'version' | 'runners' | 'seenAt'>,
+): Promise<void> {
+  const known = { version, runners: JSON.stringify(runners), seen_at: seenAt };
+  await db
+    .insertInto('agents')
+    .values({ name, ...known, last_seq: 0 })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet(known))
+    .execute();
+}
+
+/** Forgets pushes up to this number; true where the store had never given it. */
+export async function acknowledge(db: Kysely<Schema>, agent: string, seq: number): Promise<boolean> {
+  await db.deleteFrom('outbox').where('agent', '=', agent).where('seq', '<=', seq).execute();
+  const moved = await db
+    .updateTable('agents')
+    .set({ last_seq: seq })
+    .where('name', '=', agent)
+    .where('last_seq', '<', seq)
+    .executeTakeFirst();
+  return moved.numUpdatedRows > 0n;
 }
 
 /** Writes of agents that have enrolled. */
@@ -99,6 +125,29 @@ export function agentWrites(db: Kysely<Schema>): AgentWrites {
           .where('name', '=', agent)
           .execute();
       return asked.map(({ agent, has }) => Math.max(given.get(agent) ?? 0, has) + 1);
+    },
+    async putArrived(agents, at) {
+      const names = among(agents.map(({ name }) => name));
+      const rows = await db
+        .selectFrom('agents')
+        .select(['name', 'version', 'runners', 'last_seq'])
+        .where('name', 'in', names)
+        .execute();
+      const known = new Map(rows.map((row) => [row.name, row]));
+      // A few statements for however many: nearly always only the time is new, nothing waits, and the numbers are those of the store.
+      const isSame = ({ name, version, runners }: ArrivedAgent): boolean =>
+        known.get(name)?.version === version && known.get(name)?.runners === JSON.stringify(runners);
+      const same = agents.filter(isSame).map(({ name }) => name);
+      await db.updateTable('agents').set({ seen_at: at }).where('name', 'in', among(same)).execute();
+      for (const { name, version, runners } of agents.filter((each) => !isSame(each)))
+        await putAgent(db, { name, version, runners, seenAt: at });
+      const waiting = await db.selectFrom('outbox').select('agent').distinct().where('agent', 'in', names).execute();
+      const owed = new Set(waiting.map(({ agent }) => agent));
+      const behind: string[] = [];
+      for (const { name, cursor } of agents)
+        if (owed.has(name) || (known.get(name)?.last_seq ?? 0) < cursor)
+          if (await acknowledge(db, name, cursor)) behind.push(name);
+      return behind;
     },
     async seenAgent(agent, at) {
       await db.updateTable('agents').set({ seen_at: at }).where('name', '=', agent).execute();

@@ -4,7 +4,7 @@ import type { Facts } from '../domain/facts.ts';
 import type { Hold } from '../domain/hold.ts';
 import { lifetimeText } from '../domain/lifetime.ts';
 import type { StoreWriter } from '../ports/store.ts';
-import { agentWrites } from './agents.ts';
+import { acknowledge, agentWrites, putAgent } from './agents.ts';
 import { auditWrites } from './audit-writes.ts';
 import { breakGlassWrites } from './break-glass.ts';
 import { deploymentWrites } from './deployments.ts';
@@ -226,27 +226,11 @@ export function writer(db: Kysely<Schema>): StoreWriter {
       await db.insertInto('outbox').values(row).execute();
       return seq;
     },
-    async acknowledge(agent, seq) {
-      await db.deleteFrom('outbox').where('agent', '=', agent).where('seq', '<=', seq).execute();
-      const moved = await db
-        .updateTable('agents')
-        .set({ last_seq: seq })
-        .where('name', '=', agent)
-        .where('last_seq', '<', seq)
-        .executeTakeFirst();
-      return moved.numUpdatedRows > 0n;
-    },
+    acknowledge: (agent, seq) => acknowledge(db, agent, seq),
     async acknowledgeOne(agent, seq) {
       await db.deleteFrom('outbox').where('agent', '=', agent).where('seq', '=', seq).execute();
     },
-    async putAgent({ name, version, runners, seenAt }) {
-      const known = { version, runners: JSON.stringify(runners), seen_at: seenAt };
-      await db
-        .insertInto('agents')
-        .values({ name, ...known, last_seq: 0 })
-        .onConflict((conflict) => conflict.column('name').doUpdateSet(known))
-        .execute();
-    },
+    putAgent: (agent) => putAgent(db, agent),
     async putRetry(retry) {
       const { hold, job_id, ...said } = retryColumns(retry);
       await db

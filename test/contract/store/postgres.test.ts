@@ -11,6 +11,7 @@ import { hubLog, hubWorld } from '../../support/hub-world.ts';
 import { postgresPlanning } from '../../support/planning.ts';
 import { startPostgres, type TestPostgres } from '../../support/postgres.ts';
 import { turnableClock } from '../../support/turnable-clock.ts';
+import { agentsContract } from './agents-contract.ts';
 import { plansContract } from './plans-contract.ts';
 import { racesContract } from './races-contract.ts';
 import { retentionContract } from './retention-contract.ts';
@@ -33,6 +34,7 @@ const under: StoreUnderTest = {
 storeContract(under);
 retentionContract(under);
 racesContract(under);
+agentsContract(under);
 plansContract('PostgreSQL', async () => {
   const { url, drop } = await server.database();
   const planning = await postgresPlanning(url);

@@ -7,6 +7,7 @@ import { openStore, snapshot } from '../../../agent/src/stores/store.ts';
 import { hubWorld } from '../../support/hub-world.ts';
 import { sqlitePlanning } from '../../support/planning.ts';
 import { rawDatabase } from '../../support/raw-database.ts';
+import { agentsContract } from './agents-contract.ts';
 import { plansContract } from './plans-contract.ts';
 import { racesContract } from './races-contract.ts';
 import { retentionContract } from './retention-contract.ts';
@@ -26,6 +27,7 @@ const under: StoreUnderTest = {
 storeContract(under);
 retentionContract(under);
 racesContract(under);
+agentsContract(under);
 plansContract('SQLite', sqlitePlanning);
 upgradeContract('SQLite', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'holdpoint-store-'));
