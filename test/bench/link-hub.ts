@@ -21,7 +21,7 @@ import { agentName, agentPublicKey } from './link-keys.ts';
 import { lowPort } from './low-port.ts';
 import { JOB, PROJECTS, PROJECTS_FROM } from './payload.ts';
 import { atEnd, ended, start } from './processes.ts';
-import type { Stamp } from './stamps.ts';
+import type { Noted } from './stamps.ts';
 
 /** People who may approve: one may vote 60 times a minute. */
 const VOTERS = 30;
@@ -47,8 +47,8 @@ export interface BenchHub {
   readonly hubKey: string;
   readonly readyMs: number;
   readonly bootstrapToken: string | null;
-  /** What was noted of pushes since the last time. */
-  stamps(): Promise<readonly Stamp[]>;
+  /** What was noted of pushes since the last time; its garbage has been collected then. */
+  noted(): Promise<Noted>;
   kill(signal: NodeJS.Signals): Promise<void>;
 }
 
@@ -145,14 +145,14 @@ export async function startBenchHub({ folder, url }: HubFolder): Promise<BenchHu
     hubKey: Buffer.from(publicKey).toString('base64url'),
     readyMs,
     bootstrapToken: ready.bootstrap_token,
-    async stamps() {
+    async noted() {
       rmSync(stampFile, { force: true });
       child.kill('SIGUSR2');
       for (const until = Date.now() + 10_000; !existsSync(stampFile); ) {
         if (Date.now() > until) throw new Error('the hub wrote no stamps');
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
-      return JSON.parse(readFileSync(stampFile, 'utf8')) as readonly Stamp[];
+      return JSON.parse(readFileSync(stampFile, 'utf8')) as Noted;
     },
     kill: (signal) => ended(child, signal),
   };

@@ -126,7 +126,7 @@ export async function decisions(
 ): Promise<DecisionTimes> {
   const decision: number[] = [];
   const arrived = new Map<number, bigint>();
-  await hub.stamps();
+  await hub.noted();
   for (const [n, { hold, digest }] of holds.entries()) {
     const began = process.hrtime.bigint();
     const voted = sendApproval(hub.url, voters[n % voters.length]!, hold, digest);
@@ -136,7 +136,7 @@ export async function decisions(
     await pause(PACE_MS);
   }
   const push: number[] = [];
-  for (const { hold, committed } of await hub.stamps()) {
+  for (const { hold, committed } of (await hub.noted()).stamps) {
     const at = arrived.get(hold);
     if (at !== undefined && committed !== '0') push.push(ms(BigInt(committed), at));
   }

@@ -36,7 +36,12 @@ export const settle = (agents: number): Promise<void> =>
 interface Level extends DecisionTimes {
   readonly agents: number;
   readonly comeMs: number;
+  /** Resident, after a collection of garbage before and after the step. */
   readonly hubKib: number;
+  /** Of that what objects and buffers take. */
+  readonly liveKib: number;
+  /** Resident as it was found. */
+  readonly foundKib: number;
   readonly rawKib: number;
   readonly idleCpu: number;
   readonly raw: readonly number[];
@@ -92,21 +97,27 @@ interface Scene {
 
 async function measure({ hub, crowd, voters, raw }: Scene, agents: number, before: number): Promise<Level> {
   await settle(0);
+  const found = residentMib([hub.pid]);
+  const { liveBytes } = await hub.noted();
   const base = { hub: residentMib([hub.pid]), raw: residentMib([raw.server.pid]) };
   const began = performance.now();
   await crowd.come(agents, hub);
   const comeMs = performance.now() - began;
   await raw.clients.subscribe('ws', raw.port, agents - before);
   await settle(agents);
-  const hubKib = ((residentMib([hub.pid]) - base.hub) * KIB) / (agents - before);
+  const each = (much: number): number => much / (agents - before);
+  const foundKib = each((residentMib([hub.pid]) - found) * KIB);
   const rawKib = ((residentMib([raw.server.pid]) - base.raw) * KIB) / (agents - before);
   const idle = await idleCpu(hub.pid);
+  const liveKib = each(((await hub.noted()).liveBytes - liveBytes) / KIB);
+  const hubKib = each((residentMib([hub.pid]) - base.hub) * KIB);
   const holds = await crowd.ask(agents - Math.min(VOTES, agents - before), agents);
   const half = Math.floor(VOTES / 2);
   const first = await rawPushes(raw.server, raw.clients, agents, half);
   const { decision, push } = await decisions(hub, crowd, holds, voters);
   const second = await rawPushes(raw.server, raw.clients, agents, VOTES - half);
-  return { agents, comeMs, hubKib, rawKib, idleCpu: idle, decision, push, raw: [...first, ...second] };
+  const memory = { hubKib, liveKib, foundKib, rawKib };
+  return { agents, comeMs, ...memory, idleCpu: idle, decision, push, raw: [...first, ...second] };
 }
 
 async function broadcasts({ folder, hub, crowd, raw }: Scene, agents: number, notes: string[]): Promise<Broadcast[]> {
@@ -161,6 +172,7 @@ function levelTable(levels: readonly Level[]): Table {
     head: [
       'agents',
       'memory of the hub, each further one',
+      '… its objects',
       '… of raw ws',
       'idle CPU',
       'push p50',
@@ -173,6 +185,7 @@ function levelTable(levels: readonly Level[]): Table {
     rows: levels.map((level) => [
       digits(level.agents),
       kib(level.hubKib),
+      kib(level.liveKib),
       kib(level.rawKib),
       `${(level.idleCpu * 100).toFixed(1)} %`,
       duration(median(level.push)),
@@ -233,9 +246,10 @@ function section(
     tables: [levelTable(levels), broadcastTable(heard, last.agents), ...stormTables(came)],
     aims: aimsOf(levels, heard, came),
     notes: [
+      'Memory is what is resident more after the step than before it, both after a collection of garbage that the bench asks for.',
       ...levels.map(
-        ({ agents, comeMs, raw }) =>
-          `${digits(agents)} were linked, one after the other with 64 on their way, after ${duration(comeMs)} for this step; raw ws pushes in ${duration(median(raw))} / ${duration(percentile(raw, 0.99))} (p50 / p99).`,
+        ({ agents, comeMs, raw, foundKib }) =>
+          `${digits(agents)} were linked, one after the other with 64 on their way, after ${duration(comeMs)} for this step, and the hub took ${kib(foundKib)} for each before that collection; raw ws pushes in ${duration(median(raw))} / ${duration(percentile(raw, 0.99))} (p50 / p99).`,
       ),
       ...notes,
     ],

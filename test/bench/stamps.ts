@@ -1,8 +1,11 @@
 /**
  * Loaded into the hub ahead of its own modules (`--import`): notes when a decision was on disk and when its frame went out, which
- * nobody outside can see. Nothing else of the program is touched; SIGUSR2 has it written into the file that BENCH_STAMPS names.
+ * nobody outside can see. Nothing else of the program is touched; SIGUSR2 has it written into the file that BENCH_STAMPS names,
+ * after a collection of garbage, with what is in use then.
  */
 import { renameSync, writeFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import Database from 'better-sqlite3';
 import pg from 'pg';
 import { WebSocket } from 'ws';
@@ -13,6 +16,15 @@ export interface Stamp {
   readonly committed: string;
   readonly sent: string;
 }
+
+/** What a hub has noted, and how much memory its objects and buffers take. */
+export interface Noted {
+  readonly stamps: readonly Stamp[];
+  readonly liveBytes: number;
+}
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
 
 const OUTBOX = /^insert into "outbox"/i;
 const COMMIT = /^commit$/i;
@@ -70,6 +82,9 @@ WebSocket.prototype.send = function (this: WebSocket, text: unknown, ...rest: un
 
 process.on('SIGUSR2', () => {
   const path = process.env.BENCH_STAMPS ?? '';
-  writeFileSync(`${path}.new`, JSON.stringify(stamps.splice(0)));
+  collect();
+  const { heapUsed, external } = process.memoryUsage();
+  const noted: Noted = { stamps: stamps.splice(0), liveBytes: heapUsed + external };
+  writeFileSync(`${path}.new`, JSON.stringify(noted));
   renameSync(`${path}.new`, path);
 });
