@@ -11,6 +11,7 @@ import { holdReads, withAttemptsOf } from './hold-reads.ts';
 import { pushOf } from './hold-rows.ts';
 import { keyCheckReads } from './key-checks.ts';
 import { noticeReads } from './notices.ts';
+import { atOnce } from './parts.ts';
 import { passkeyReads } from './passkeys.ts';
 import { protectedReads } from './protected-environments.ts';
 import { retentionReads } from './retention.ts';
@@ -24,21 +25,54 @@ import { among, ofSubject } from './statements.ts';
 import { sessionOf, tokenOf } from './token-rows.ts';
 import { watchReads } from './watching.ts';
 
+/** Reads of a store by what they are about. */
+export const READS = [
+  (db: Kysely<Schema>) => holdReads(db, withAttemptsOf(db)),
+  (db: Kysely<Schema>) => detachedReads(db, withAttemptsOf(db)),
+  approvalReads,
+  sightReads,
+  breakGlassReads,
+  censusReads,
+  sightingReads,
+  (db: Kysely<Schema>) =>
+    deploymentReads(db, (sight) => db.selectFrom('holds').select('holds.id').where(visible(db, sight))),
+  protectedReads,
+  (db: Kysely<Schema>) => runReads(db, withAttemptsOf(db)),
+  watchReads,
+  otherReads,
+  agentReads,
+  passkeyReads,
+  auditReads,
+  noticeReads,
+  retentionReads,
+  keyCheckReads,
+] as const;
 /** Reads of a store, on the whole database or within one transaction. */
 export function reader(db: Kysely<Schema>): StoreReader {
-  const withAttempts = withAttemptsOf(db);
+  return atOnce<Kysely<Schema>, typeof READS>(READS, db);
+}
+
+type OtherReads = Pick<
+  StoreReader,
+  | 'review'
+  | 'openReviews'
+  | 'reviews'
+  | 'votes'
+  | 'configuration'
+  | 'configurationsOf'
+  | 'agents'
+  | 'outbox'
+  | 'token'
+  | 'tokenOfHash'
+  | 'session'
+  | 'claimedSessions'
+  | 'liveSessions'
+  | 'tokens'
+  | 'usableTokens'
+  | 'idleTokens'
+>;
+function otherReads(db: Kysely<Schema>): OtherReads {
   return {
-    ...holdReads(db, withAttempts),
-    ...detachedReads(db, withAttempts),
-    ...approvalReads(db),
-    ...sightReads(db),
-    ...breakGlassReads(db),
-    ...censusReads(db),
-    ...sightingReads(db),
-    ...deploymentReads(db, (sight) => db.selectFrom('holds').select('holds.id').where(visible(db, sight))),
-    ...protectedReads(db),
-    ...runReads(db, withAttempts),
-    ...watchReads(db),
     async review(id) {
       const row = await db.selectFrom('reviews').selectAll().where('id', '=', id).executeTakeFirst();
       return row === undefined ? null : reviewOf(row);
@@ -121,8 +155,6 @@ export function reader(db: Kysely<Schema>): StoreReader {
       const row = await db.selectFrom('tokens').selectAll().where('hash', '=', hash).executeTakeFirst();
       return row === undefined ? null : tokenOf(row);
     },
-    ...agentReads(db),
-    ...passkeyReads(db),
     async session(token) {
       const row = await db.selectFrom('sessions').selectAll().where('token', '=', token).executeTakeFirst();
       return row === undefined ? null : sessionOf(row);
@@ -180,9 +212,5 @@ export function reader(db: Kysely<Schema>): StoreReader {
         .execute();
       return rows.map(tokenOf);
     },
-    ...auditReads(db),
-    ...noticeReads(db),
-    ...retentionReads(db),
-    ...keyCheckReads(db),
   };
 }

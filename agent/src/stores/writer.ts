@@ -11,9 +11,10 @@ import { deploymentWrites } from './deployments.ts';
 import { attemptColumns, holdChanges, holdColumns, retryColumns } from './hold-rows.ts';
 import { keyCheckWrites } from './key-checks.ts';
 import { noticeWrites } from './notices.ts';
+import { lazily } from './parts.ts';
 import { passkeyWrites } from './passkeys.ts';
 import { protectedWrites } from './protected-environments.ts';
-import { reader } from './reader.ts';
+import { READS } from './reader.ts';
 import { retentionWrites } from './retention.ts';
 import { approvalColumns, reviewColumns, voteColumns } from './review-rows.ts';
 import type { Schema } from './schema.ts';
@@ -33,8 +34,56 @@ function requireOne(result: { readonly numUpdatedRows: bigint }, what: string): 
   }
 }
 
+const PARTS = [
+  ...READS,
+  breakGlassWrites,
+  watchWrites,
+  sightingWrites,
+  deploymentWrites,
+  protectedWrites,
+  retentionWrites,
+  keyCheckWrites,
+  agentWrites,
+  passkeyWrites,
+  auditWrites,
+  noticeWrites,
+  otherWrites,
+] as const;
+const lazyWriter = lazily<Kysely<Schema>, typeof PARTS>(PARTS);
+
 /** Writes within one transaction. */
 export function writer(db: Kysely<Schema>): StoreWriter {
+  return lazyWriter(db);
+}
+
+type OtherWrites = Pick<
+  StoreWriter,
+  | 'insertHold'
+  | 'updateHold'
+  | 'insertReview'
+  | 'updateReview'
+  | 'putVote'
+  | 'putNamed'
+  | 'dropNamed'
+  | 'removeVote'
+  | 'insertApproval'
+  | 'updateApproval'
+  | 'putReveal'
+  | 'insertDenial'
+  | 'liftDenial'
+  | 'putConfiguration'
+  | 'noteReport'
+  | 'push'
+  | 'acknowledge'
+  | 'acknowledgeOne'
+  | 'putAgent'
+  | 'putRetry'
+  | 'putCiStatus'
+  | 'insertToken'
+  | 'updateToken'
+  | 'insertSession'
+>;
+function otherWrites(db: Kysely<Schema>): OtherWrites {
   const putAttempts = async (hold: Hold, facts: Facts | undefined): Promise<void> => {
     // Only the last two can have changed: a new attempt ends the one before it. The older one first, so that never two live.
     for (const [position, attempt] of [...hold.attempts.entries()].slice(-2)) {
@@ -65,14 +114,6 @@ export function writer(db: Kysely<Schema>): StoreWriter {
     return row.last_seq;
   };
   return {
-    ...reader(db),
-    ...breakGlassWrites(db),
-    ...watchWrites(db),
-    ...sightingWrites(db),
-    ...deploymentWrites(db),
-    ...protectedWrites(db),
-    ...retentionWrites(db),
-    ...keyCheckWrites(db),
     async insertHold(hold, facts) {
       const { id } = await db.insertInto('holds').values(holdColumns(hold)).returning('id').executeTakeFirstOrThrow();
       const stored = { ...hold, id };
@@ -257,12 +298,8 @@ export function writer(db: Kysely<Schema>): StoreWriter {
     async updateToken(token) {
       await db.updateTable('tokens').set(tokenChanges(token)).where('id', '=', token.id).execute();
     },
-    ...agentWrites(db),
-    ...passkeyWrites(db),
     async insertSession(session) {
       await db.insertInto('sessions').values(sessionColumns(session)).execute();
     },
-    ...auditWrites(db),
-    ...noticeWrites(db),
   };
 }
