@@ -6,7 +6,7 @@ import { askingOf, fallBack } from './release.ts';
 import type { Settlement } from './settle.ts';
 
 /**
- * The Hold as it is at the moment of its hand-over: what the calendar or the clock has ended since it was released falls
+ * The Hold as it is at the moment of its hand-over: what the calendar, the clock or a denial has ended since it was released falls
  * back first. The job that is being handed out stays the one that may be crossing: an agent that asks takes it back, and
  * one that has given it out already is shown as running (T29).
  */
@@ -15,6 +15,9 @@ export async function stillMayGo(s: Settlement, hold: Hold, jobId: number): Prom
   const approval = await s.tx.approval(hold.approval);
   if (approval === null) return hold;
   if (approval.breakGlass === true && (await glassIsOver(s, hold))) return endGlass(s, hold, approval);
+  // Somebody said no to what it runs since it was let go: what has not begun does not begin (T15).
+  const denial = approval.breakGlass === true ? null : await s.tx.denial(hold.subject, hold.digest, s.now);
+  if (denial !== null) return fallBack(s, hold, `${denial.by} rejected this configuration since: ${denial.reason}`);
   if (s.policy.freezes.length === 0) return hold;
   const freeze = freezeOf(s, hold, approval);
   if (freeze !== null) return freezeHold(s, hold, freeze);
