@@ -363,7 +363,10 @@ async function endRejected(s: Settlement, decision: Decision, ground: Ground, vo
     until,
   });
   await s.audit('digest_denied', { hold }, { reason, until: new Date(until).toISOString() });
-  // Released elsewhere, or for one run alone, before somebody said that it must not run: no runner has these yet (T15).
-  for (const released of await s.tx.pendingOf(hold.subject, hold.digest))
-    await fallBack(s, released, `${by} denied this configuration: ${reason}`);
+  // Released elsewhere, or for one run alone, before somebody said that it must not run: no runner has these yet (T15). Who broke
+  // the glass said so against everybody else's word.
+  for (const released of await s.tx.pendingOf(hold.subject, hold.digest)) {
+    const approval = released.approval === null ? null : await s.tx.approval(released.approval);
+    if (approval?.breakGlass !== true) await fallBack(s, released, `${by} denied this configuration: ${reason}`);
+  }
 }
