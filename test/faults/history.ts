@@ -35,6 +35,8 @@ export interface Asked {
   readonly id: number;
   /** Job that the hold showed; null of a revoke. */
   readonly job: number | null;
+  /** Hold that a revoked approval was for alone. */
+  readonly alone?: number | null;
   readonly sent: number;
   readonly back: number;
   readonly answer: Answered;

@@ -25,8 +25,12 @@ function mayVote(kind: JobClass, person: string): boolean {
 /** Whether this job could have been covered by an approval at this moment. */
 export function couldBeApproved(history: History, { key, kind, pipeline }: Queued, at: number): boolean {
   const pipelineOf = new Map(history.queued.map((one) => [one.job, one.pipeline]));
+  const jobOf = new Map(history.holds.map(({ id, job }) => [id, job]));
+  // An approval of one run is revoked for that run; other runs of the same configuration have theirs.
+  const isOfAnother = ({ alone = null }: Asked): boolean =>
+    kind === 'once' && alone !== null && pipelineOf.get(jobOf.get(alone) ?? 0) !== pipeline;
   const last = history.asked
-    .filter((one) => one.what === 'revoke' && one.key === key && revokedAt(one) <= at)
+    .filter((one) => one.what === 'revoke' && one.key === key && revokedAt(one) <= at && !isOfAnother(one))
     .reduce((latest, one) => Math.max(latest, one.sent), 0);
   const voters = new Set(
     history.asked

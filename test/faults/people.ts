@@ -28,6 +28,7 @@ interface ShownHold {
 interface ShownApproval {
   readonly id: number;
   readonly digest: string;
+  readonly hold: number | null;
 }
 
 /** Pushes, votes, rejects, revokes, retries and cancels, as a seed decides, until it is told to stop. */
@@ -121,7 +122,7 @@ export function startPeople(world: World, random: Random): People {
   async function ask(
     what: Asked['what'],
     person: PersonName,
-    about: { readonly key: string; readonly id: number; readonly job: number | null },
+    about: Pick<Asked, 'key' | 'id' | 'job' | 'alone'>,
     path: string,
     body: object,
   ): Promise<Answered> {
@@ -187,11 +188,11 @@ export function startPeople(world: World, random: Random): People {
   async function takeBack(): Promise<void> {
     const approvals = (await list<ShownApproval>('approvals?limit=100&valid=true')) ?? [];
     if (approvals.length === 0) return;
-    const { id, digest } = random.pick(approvals);
+    const { id, digest, hold: alone } = random.pick(approvals);
     const key = keyOfDigest.get(digest);
     if (key === undefined) return;
     const person = random.pick(['maria', 'jonas', 'lena'] as const);
-    await ask('revoke', person, { key, id, job: null }, `approvals/${id}/revoke`, { comment: 'taken back' });
+    await ask('revoke', person, { key, id, job: null, alone }, `approvals/${id}/revoke`, { comment: 'taken back' });
   }
   function again(): void {
     const ended = gitlab.jobs().filter(({ status, retriedAs }) => status === 'failed' && retriedAs === null);

@@ -117,6 +117,17 @@ describe('the rules of the storms', () => {
     const second = { job: 2, at: T + 3_000 };
     const gitlab = [...fine.gitlab, { ...fine.gitlab[0]!, job: 2 }];
     expect(broken({ queued: once, gitlab, started: [started(), started(second)] })).toEqual(['unapproved']);
+    // What is revoked for another run alone takes nothing from this one.
+    const holds = [1, 2].map((job) => ({ id: 20 + job, state: 'pending', job, attempt: job }));
+    const revokeFor = (alone: number) =>
+      asked({ what: 'revoke', id: 9, job: null, alone, sent: T + 1_500, back: T + 1_600 });
+    const after = (alone: number) => ({
+      ...fine,
+      queued: once,
+      holds,
+      asked: [asked(), asked({ job: 2 }), revokeFor(alone)],
+    });
+    expect([21, 22].map((alone) => couldBeApproved(after(alone), once[1]!, T + 9_000))).toEqual([true, false]);
     const counted = [1, 2, 3].map((job) => queued({ kind: 'counted', job, pipeline: 10 + job }));
     const runs = [1, 2, 3].map((job) => started({ job, at: T + 2_000 + job }));
     expect(broken({ queued: counted, started: runs.slice(0, 2) })).toEqual([]);

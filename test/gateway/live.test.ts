@@ -35,6 +35,35 @@ describe('a parked job', () => {
     expect(puts(one, id).every((put) => put.state === 'running')).toBe(true);
   });
 
+  it('is told why it was failed although its log could not be written for a while', async () => {
+    const one = await scene();
+    const id = await one.park();
+    await until(
+      'the first note',
+      () => one.fake.job(id).trace.includes('waits for approval'),
+      () => one.fake.job(id).trace,
+    );
+    const mend = one.fake.fail({ match: (_m, path) => path.endsWith('/trace'), how: 'status', status: 502 });
+    await one.gate.gatekeeper.push('reject', id);
+    const tries = () =>
+      one.gate.log.lines.filter((line) => line.message.startsWith('a note could not be written')).length;
+    for (let n = 1; n <= 5; n++) {
+      await until(`try ${n}`, () => tries() >= n, tries);
+      expect(one.fake.job(id).status).toBe('running');
+      one.gate.clock.skip(30_000);
+    }
+    mend();
+    await until(
+      'the job to fail',
+      () => {
+        one.gate.clock.skip(30_000);
+        return one.fake.job(id).status === 'failed';
+      },
+      () => one.fake.job(id).trace,
+    );
+    expect(one.fake.job(id).trace).toContain('was rejected');
+  });
+
   it('T40: lives by its heartbeats, and its time ends when it is over, although somebody puts the clock of the host back', async () => {
     const one = await scene();
     const id = await one.park();

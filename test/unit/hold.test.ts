@@ -89,6 +89,7 @@ const MOVES: Readonly<Record<string, HoldState>> = {
   'waiting_for_approval unconfigure': 'waiting_for_approval',
   'waiting_for_approval park': 'waiting_for_approval',
   'waiting_for_approval detach': 'waiting_for_approval',
+  'pending reject': 'rejected',
   'pending expire': 'expired',
   'pending cancel': 'canceled',
   'pending revoke': 'waiting_for_approval',

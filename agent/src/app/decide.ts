@@ -28,7 +28,7 @@ import { openEnvironment } from './deployments/gate.ts';
 import { askedNow, frozenNow, membersFor, policyFor, policyNow } from './governing.ts';
 import { byCaller, type Caller, type HubContext, retrying } from './hub-context.ts';
 import { readConfiguration } from './nearest.ts';
-import { answerReviews, fallBack } from './release.ts';
+import { answerReviews } from './release.ts';
 import { visibleHold } from './see.ts';
 import { close, type Settlement, settle } from './settle.ts';
 import { neededFor, type Proved, proveStepUp, signedDecision } from './step-up.ts';
@@ -367,6 +367,8 @@ async function endRejected(s: Settlement, decision: Decision, ground: Ground, vo
   // the glass said so against everybody else's word.
   for (const released of await s.tx.pendingOf(hold.subject, hold.digest)) {
     const approval = released.approval === null ? null : await s.tx.approval(released.approval);
-    if (approval?.breakGlass !== true) await fallBack(s, released, `${by} denied this configuration: ${reason}`);
+    if (approval?.breakGlass === true) continue;
+    const rejected = await s.move(released, { type: 'reject', reason }, 'hold_rejected', { reason });
+    await s.tell('reject', rejected, liveAttempt(released), `${by}: ${reason}`);
   }
 }

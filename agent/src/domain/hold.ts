@@ -148,7 +148,8 @@ type Legal = { readonly [C in HoldCommand['type']]: readonly HoldState[] };
 /** Where each command is legal; everything else is `wrong_state`. */
 export const LEGAL: Legal = {
   release: ['waiting_for_approval'],
-  reject: ['waiting_for_approval'],
+  // From pending only with a denial: what was let go and may not run any more ends at once, since nobody could approve it.
+  reject: ['waiting_for_approval', 'pending'],
   expire: ['waiting_for_approval', 'pending'],
   cancel: ['waiting_for_approval', 'pending'],
   // A running Hold stays as it is; that its Approval is gone is shown.

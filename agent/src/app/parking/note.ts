@@ -3,6 +3,8 @@ import { change, type Entry, later, type Parking, reasonOf } from './parking.ts'
 
 /** A log that cannot be written must not keep a job from its approval or its end for ever. */
 const MAX_TRIES = 4;
+/** Why a job was failed is said nowhere else: most of a minute, in which the job's end waits for its reason. */
+const MAX_LAST_TRIES = 7;
 /** One patch takes at most 1 MiB; a note is to be read. */
 const MAX_NOTE_CHARS = 16_384;
 
@@ -52,7 +54,7 @@ export async function writeNote(parking: Parking, entry: Entry): Promise<void> {
       { job: entry.job.jobId, failures, reason: reasonOf(error) },
       'a note could not be written to the job log',
     );
-    if (failures < MAX_TRIES) return;
+    if (failures < (entry.job.state === 'failing' ? MAX_LAST_TRIES : MAX_TRIES)) return;
     entry.due.delete('note');
     await change(parking, entry, 'soon', (job) => (job.pendingNote === null ? job : { ...job, pendingNote: null }));
   }
