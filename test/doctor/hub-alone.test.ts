@@ -303,6 +303,8 @@ describe('doctor, on a host that has a hub.yml and no agent.yml', () => {
       'job_network',
       'executors',
       'receipts',
+      'executor_settings',
+      'git',
     ]);
     for (const { id, notOfHub } of left)
       expect(of(id, findings)).toEqual([

@@ -273,21 +273,6 @@ describe('the link', () => {
     expect(await hub.world.state(1)).toBe('pending');
   });
 
-  it('T15 what was let go and has not begun does not begin when its configuration is denied elsewhere meanwhile', async () => {
-    for (let id = 1; id <= 2; id++) await hub.world.admit({ id, pipeline: id });
-    const { digest } = requestFor({ id: 1 });
-    const [jonas, maria] = [await hub.token('jonas'), await hub.token('maria')];
-    const said = { digest, lifetime: 'run' };
-    expect((await hub.call('POST', '/api/v1/holds/1/approve', maria, said)).status).toBe(200);
-    expect(await hub.world.state(1)).toBe('pending');
-    const no = { digest, comment: 'not like this', remember: true };
-    expect((await hub.call('POST', '/api/v1/holds/2/reject', jonas, no)).status).toBe(200);
-    const link = await welcomed(hub.url, hub.keys.embedded);
-    link.send(reportFrame(1, 1, 'handed_out'));
-    expect((await link.next('state')).holds).toMatchObject([{ hold: 1, job_id: 1, current: false }]);
-    expect(await hub.world.state(1)).not.toBe('pending');
-  });
-
   it('answers the same job asked twice with the same hold, whatever the ref', async () => {
     const link = await welcomed(hub.url, hub.keys.embedded);
     link.send(admitFrame({ id: 1 }, 'first'));

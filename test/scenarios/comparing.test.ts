@@ -135,6 +135,19 @@ describe('comparing: what a policy tolerates', () => {
     expect(await world.state(1)).toBe('rejected');
   });
 
+  it('T15 a hand-over looks at denials by itself: one that found nothing to reject counts, too', async () => {
+    await world.admit({ id: 1, pipeline: 1, extra: secret('autumn') });
+    await world.approve('maria', 1, { lifetime: 'run' });
+    const { subject, digest } = (await world.store.hold(1))!;
+    const [at, until] = [world.context.clock.now(), world.context.clock.now() + 3_600_000];
+    await world.store.write((tx) =>
+      tx.insertDenial({ subject, digest, review: 1, by: 'jonas', reason: 'never', at, until }),
+    );
+    await world.report('embedded', { hold: 1, jobId: 1, event: 'handed_out' });
+    const { reason } = (await world.store.hold(1))!;
+    expect(reason).toContain('jonas rejected this configuration since: never');
+  });
+
   it('an approval answers what waits and is alike', async () => {
     await world.admit({ id: 1, pipeline: 1, extra: secret('summer') });
     await world.admit({ id: 2, pipeline: 2, extra: secret('autumn') });
