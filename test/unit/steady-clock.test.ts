@@ -36,3 +36,17 @@ it('a clock that is put right by seconds is waited for, so that it does not stay
   expect(about(steady.now() - clock.now())).toBe(0);
   expect(log.lines).toEqual([]);
 });
+
+it('its times are whole although ticks have fractions: a database takes no other (T40)', () => {
+  let [now, tick] = [1_795_362_000_000, 12.25];
+  const clock = { now: () => now, ticks: () => tick, after: () => () => {} };
+  const steady = steadyClock(clock, rememberingLog());
+  const times = [steady.now()];
+  now -= 180 * MINUTE;
+  for (let n = 0; n < 5; n++) {
+    tick += 0.5;
+    times.push(steady.now());
+  }
+  expect(times.every(Number.isSafeInteger)).toBe(true);
+  expect(times.at(-1)! - times[0]!).toBe(2);
+});

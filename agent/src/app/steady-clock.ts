@@ -32,7 +32,8 @@ export function steadyClock(clock: Clock, log: Log): Clock {
         said = true;
         latest += passed;
       }
-      return latest;
+      // Ticks have fractions, times are whole: PostgreSQL takes no other, and what is signed knows no other.
+      return Math.floor(latest);
     },
     ticks,
     after: (ms, run) => clock.after(ms, run),
