@@ -46,8 +46,9 @@ function inAuthConfig(text: string): readonly RegistryLogin[] {
 }
 
 /**
- * Who may pull where for a job: the variable DOCKER_AUTH_CONFIG first, then what GitLab sends, as gitlab-runner looks; what it
- * reads in between, the host's own config.json, would lend the host's rights to whoever writes a job (T25). Programs that the variable names (credsStore, credHelpers) are not run: whoever writes the job would choose what runs on the host (T25).
+ * Who may pull where for a job: the variable DOCKER_AUTH_CONFIG first, then what GitLab sends, as gitlab-runner looks. What it
+ * reads in between, the host's own config.json, would lend the host's rights to whoever writes a job, and programs that the
+ * variable names (credsStore, credHelpers) would be chosen by them: neither is done here (T25).
  */
 export function registryLogins(payload: JsonObject): readonly RegistryLogin[] {
   const own = list(payload.variables).findLast((each) => isJsonObject(each) && each.key === 'DOCKER_AUTH_CONFIG');
