@@ -3,14 +3,18 @@ import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { levelRule } from '../../agent/src/domain/rule.ts';
-import { toSnake } from '../../agent/src/wire/case.ts';
-import { eventually, helloOf, proofOf, rawLink, startHub, type TestHub, welcomed } from '../support/hub-server.ts';
-import { type JobSpec, policyWith, requestFor } from '../support/hub-world.ts';
+import {
+  admitFrame,
+  eventually,
+  helloOf,
+  proofOf,
+  rawLink,
+  startHub,
+  type TestHub,
+  welcomed,
+} from '../support/hub-server.ts';
+import { policyWith, requestFor } from '../support/hub-world.ts';
 
-const admitFrame = (job: JobSpec) => {
-  const { digest, configuration, facts } = requestFor(job);
-  return { type: 'admit', ref: `a${job.id}`, digest, configuration, facts: toSnake(facts), policy: null };
-};
 const reportFrame = (hold: number, jobId: number, event: string, second: number, detail: object = {}) => ({
   ...{ type: 'report', ref: `r${second}`, hold, job_id: jobId, event, detail },
   at: `2026-11-22T08:00:${String(second).padStart(2, '0')}.000Z`,

@@ -2,18 +2,22 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { enrolAgent } from '../../agent/src/link/enrol.ts';
 import type { Store } from '../../agent/src/ports/store.ts';
 import { hubKeyOf } from '../../agent/src/system/hub-key.ts';
-import { toSnake } from '../../agent/src/wire/case.ts';
 import { proofText } from '../../agent/src/wire/link.ts';
-import { eventually, HUB_KEYID, helloOf, rawLink, startHub, type TestHub, welcomed } from '../support/hub-server.ts';
-import { HOUR, type JobSpec, requestFor } from '../support/hub-world.ts';
+import {
+  admitFrame,
+  eventually,
+  HUB_KEYID,
+  helloOf,
+  rawLink,
+  startHub,
+  type TestHub,
+  welcomed,
+} from '../support/hub-server.ts';
+import { HOUR, requestFor } from '../support/hub-world.ts';
 import { testStore } from '../support/test-store.ts';
 
 const MINUTE = HOUR / 60;
 const keyOf = (seed: number) => hubKeyOf(new Uint8Array(32).fill(seed));
-const admitFrame = (job: JobSpec) => {
-  const { digest, configuration, facts } = requestFor(job);
-  return { type: 'admit', ref: `a${job.id}`, digest, configuration, facts: toSnake(facts), policy: null };
-};
 
 describe('an agent of another host', () => {
   let hub: TestHub;

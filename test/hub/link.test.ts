@@ -6,17 +6,21 @@ import { agentKeys } from '../../agent/src/hub/link-auth.ts';
 import { type LinkShared, serveAgent } from '../../agent/src/hub/link-connection.ts';
 import { createWelcomes } from '../../agent/src/hub/link-welcomes.ts';
 import type { StoreWriter } from '../../agent/src/ports/store.ts';
-import { toSnake } from '../../agent/src/wire/case.ts';
 import { type HubFrame, MAX_FRAME_BYTES } from '../../agent/src/wire/link.ts';
 import { auditKeeper } from '../support/audit-keeper.ts';
-import { eventually, helloOf, proofOf, rawLink, startHub, type TestHub, welcomed } from '../support/hub-server.ts';
-import { type JobSpec, requestFor } from '../support/hub-world.ts';
+import {
+  admitFrame,
+  eventually,
+  helloOf,
+  proofOf,
+  rawLink,
+  startHub,
+  type TestHub,
+  welcomed,
+} from '../support/hub-server.ts';
+import { requestFor } from '../support/hub-world.ts';
 import { testStore } from '../support/test-store.ts';
 
-const admitFrame = (job: JobSpec, ref = `a${job.id}`) => {
-  const { digest, configuration, facts } = requestFor(job);
-  return { type: 'admit', ref, digest, configuration, facts: toSnake(facts), policy: null };
-};
 const reportFrame = (
   hold: number,
   jobId: number,

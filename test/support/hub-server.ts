@@ -4,9 +4,10 @@ import type { z } from 'zod';
 import { type TokenScope, tokenHash, UNUSED } from '../../agent/src/domain/token.ts';
 import { createHub, type Hub, type HubOptions } from '../../agent/src/hub/hub.ts';
 import type { Store } from '../../agent/src/ports/store.ts';
+import { toSnake } from '../../agent/src/wire/case.ts';
 import { hubFrameSchema, proofText } from '../../agent/src/wire/link.ts';
 import { auditKeeper } from './audit-keeper.ts';
-import { HOUR, hubLog, hubWorld, type World } from './hub-world.ts';
+import { HOUR, hubLog, hubWorld, type JobSpec, requestFor, type World } from './hub-world.ts';
 import { testStore } from './test-store.ts';
 
 /** What names the key of a hub in a test. */
@@ -234,4 +235,10 @@ export async function welcomed(url: string, key: AgentKey, cursor = 0): Promise<
   link.send(proofOf(key, nonce));
   await link.next('welcome');
   return link;
+}
+
+/** A job as an agent asks about it. */
+export function admitFrame(job: JobSpec, ref = `a${job.id}`) {
+  const { digest, configuration, facts } = requestFor(job);
+  return { type: 'admit', ref, digest, configuration, facts: toSnake(facts), policy: null };
 }
