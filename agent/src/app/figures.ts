@@ -10,7 +10,7 @@ import {
   waitingByDay,
 } from '../domain/figures.ts';
 import { DAY_MS } from '../domain/lifetime.ts';
-import type { AuditFilter, Sight } from '../ports/store.ts';
+import type { AuditFilter } from '../ports/store.ts';
 import { breathe } from './breathe.ts';
 import type { Caller, HubContext } from './hub-context.ts';
 import { sightOf } from './see.ts';
@@ -87,7 +87,7 @@ export async function figures(context: HubContext, caller: Caller, days: number)
   const sum = (pick: (one: PersonFigures) => number) => people.reduce((all, one) => all + pick(one), 0);
   return {
     since,
-    waiting: await waitingNow(context, sight),
+    waiting: await store.openQuestions(sight, MAX_ROWS),
     answered: { count: times.length, p50Ms: quantile(times, 0.5), p95Ms: quantile(times, 0.95) },
     days: waitingByDay(byPeople),
     people,
@@ -95,18 +95,6 @@ export async function figures(context: HubContext, caller: Caller, days: number)
     hasty: { count: sum(({ hasty }) => hasty), of: sum(({ timed }) => timed) },
     causes: await causesOf(context, opened.slice(0, MAX_CAUSES)),
     cut: reviews.cut || deeds.cut || opened.length > MAX_CAUSES,
-  };
-}
-
-/** Open questions at this moment, as far as they are counted, and since when the oldest waits (epoch ms). */
-export async function waitingNow(
-  { store }: Pick<HubContext, 'store'>,
-  sight: Sight | null,
-): Promise<Figures['waiting']> {
-  const open = await store.reviews({ states: ['open'], sight }, { after: 0, limit: MAX_ROWS });
-  return {
-    open: open.length,
-    oldestAt: open.reduce<number | null>((at, one) => Math.min(at ?? one.openedAt, one.openedAt), null),
   };
 }
 
@@ -153,12 +141,8 @@ async function causesOf({ store }: HubContext, opened: readonly AuditRow[]): Pro
     if (review === null) continue;
     const { instance, projectId, job } = review.subject;
     const key = JSON.stringify([instance, projectId, job]);
-    const all = given.get(key) ?? (await store.approvalsOf(review.subject, null, MAX_GIVEN));
-    if (!given.has(key))
-      given.set(
-        key,
-        all.map(({ createdAt, digest }) => ({ createdAt, digest })),
-      );
+    const all = given.get(key) ?? (await store.givenTo(review.subject, MAX_GIVEN));
+    given.set(key, all);
     const before = all.filter((one) => one.createdAt < review.openedAt);
     const cause = before.some((one) => one.digest === review.digest)
       ? 'elsewhere'

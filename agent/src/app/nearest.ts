@@ -2,7 +2,7 @@ import type { Approval } from '../domain/approval.ts';
 import { type Over, overInUtc, overOf } from '../domain/approval-over.ts';
 import { summarizeChanges } from '../domain/change-summary.ts';
 import { type Change, diffConfigurations } from '../domain/configuration-diff.ts';
-import { distance } from '../domain/configuration-distance.ts';
+import { distanceFrom } from '../domain/configuration-distance.ts';
 import { COVERED_FILES } from '../domain/covered-files.ts';
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import { PINNED_IMAGES } from '../domain/pinned-images.ts';
@@ -56,7 +56,7 @@ interface Near {
 async function nearestOf(
   store: NearestReader,
   approvals: readonly Approval[],
-  configuration: JsonObject,
+  apartFrom: (other: JsonObject) => number,
 ): Promise<Near | null> {
   let best: Near | null = null;
   const seen = new Set<string>();
@@ -68,7 +68,7 @@ async function nearestOf(
     const baseline = text === null ? null : parsedConfiguration(text);
     if (text === null || baseline === null) continue;
     compared += text.length;
-    const apart = distance(baseline, configuration);
+    const apart = apartFrom(baseline);
     if (best === null || apart < best.apart) best = { approval, baseline, apart };
   }
   return best;
@@ -86,11 +86,12 @@ async function nearest(
   const given = (await store.approvalsOf(subject, null, 100)).filter(isOther);
   const standing = given.filter((approval) => overOf(approval, now) === null);
   const ended = given.filter((approval) => overOf(approval, now) !== null);
+  const apartFrom = distanceFrom(configuration);
   let best: Near | null = null;
   const revoked = async () => (await store.revokedOf(subject, 100)).filter(isOther);
   for (const read of [async () => standing, async () => ended, revoked]) {
     if (best?.apart === 0) break;
-    const near = await nearestOf(store, await read(), configuration);
+    const near = await nearestOf(store, await read(), apartFrom);
     if (near !== null && (best === null || near.apart < best.apart)) best = near;
   }
   return best;

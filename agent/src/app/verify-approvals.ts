@@ -8,8 +8,8 @@ import { type HubContext, retrying } from './hub-context.ts';
 import { fallBack } from './release.ts';
 import { settle } from './settle.ts';
 
-/** Looked at together: some milliseconds, and as much memory however many there are. */
-const APPROVALS_AT_A_TIME = 200;
+/** Looked at together: two milliseconds, and as much memory however many there are. */
+const APPROVALS_AT_A_TIME = 50;
 
 type Counting = Pick<Approval, 'digest' | 'place' | 'lifetime' | 'scope' | 'breakGlass'>;
 /** What is wrong with an Approval, in words. */

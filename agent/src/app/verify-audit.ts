@@ -11,8 +11,8 @@ import { hashText, leafOf } from '../domain/audit-head.ts';
 import { EMPTY_TREE, grow, rootOf } from '../domain/merkle.ts';
 import type { StoreReader } from '../ports/store.ts';
 
-/** Rows read at a time: some megabytes at most. */
-const ROWS_AT_A_TIME = 1_000;
+/** Rows read at a time: some milliseconds, after which others have their turn (T30). */
+const ROWS_AT_A_TIME = 200;
 
 /**
  * Reads the whole chain of a store that may be in use, and says where it breaks, if it does (T34). `signed` are heads that

@@ -8,7 +8,7 @@ function leafBag(configuration: JsonObject, numbers: ValueNumbers): Map<number, 
   const bag = new Map<number, number>();
   const visit = (path: number, value: Json): void => {
     if (isLeaf(value)) {
-      const leaf = numbers.ofText(`=${path} ${numbers.of(value)}`);
+      const leaf = numbers.leaf(path, value);
       bag.set(leaf, (bag.get(leaf) ?? 0) + 1);
     } else if (isJsonList(value)) {
       const element = numbers.below(path, null);
@@ -18,10 +18,9 @@ function leafBag(configuration: JsonObject, numbers: ValueNumbers): Map<number, 
         visit(numbers.below(path, name), (value as JsonObject)[name]!);
     }
   };
-  const top = numbers.ofText('/');
   for (const name of Object.keys(configuration)) {
     if (name === 'form') continue;
-    const path = numbers.below(top, name);
+    const path = numbers.below(numbers.top, name);
     if (name !== 'variables') visit(path, configuration[name]!);
     else
       for (const [key, entries] of keyed(listOr(configuration[name])))
@@ -38,9 +37,16 @@ function common(a: ReadonlyMap<number, number>, b: ReadonlyMap<number, number>):
   return count;
 }
 
-/** How far two configurations are apart: the number of leaves that only one of them has. 0 does not prove them equal. */
-export function distance(a: JsonObject, b: JsonObject): number {
+/** How far others are from this configuration, which is read once for all of them: the number of leaves that only one of both has. */
+export function distanceFrom(configuration: JsonObject): (other: JsonObject) => number {
   const numbers = new ValueNumbers();
-  const [bagA, bagB] = [leafBag(a, numbers), leafBag(b, numbers)];
-  return sizeOf(bagA) + sizeOf(bagB) - 2 * common(bagA, bagB);
+  const bag = leafBag(configuration, numbers);
+  const size = sizeOf(bag);
+  return (other) => {
+    const theirs = leafBag(other, numbers);
+    return size + sizeOf(theirs) - 2 * common(bag, theirs);
+  };
 }
+
+/** How far two configurations are apart: the number of leaves that only one of them has. 0 does not prove them equal. */
+export const distance = (a: JsonObject, b: JsonObject): number => distanceFrom(a)(b);

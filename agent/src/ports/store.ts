@@ -186,6 +186,11 @@ export interface StoreReader
   /** Open Reviews of the Subject and one Digest or (null) all, whatever their Place. */
   openReviews(subject: Subject, digest: string | null): Promise<readonly Review[]>;
   reviews(filter: ReviewFilter, page: Page): Promise<readonly Review[]>;
+  /** How many Reviews are open, counted up to `most`, and when the oldest of those was opened (epoch ms). */
+  openQuestions(
+    sight: Sight | null,
+    most: number,
+  ): Promise<{ readonly open: number; readonly oldestAt: number | null }>;
   votes(review: number): Promise<readonly Vote[]>;
   /** The denial of this Digest that is in force at `now`, if any. */
   denial(subject: Subject, digest: string, now: number): Promise<Denial | null>;
@@ -193,6 +198,8 @@ export interface StoreReader
   approval(id: number): Promise<Approval | null>;
   /** Approvals of the Subject that are not revoked, newest first, of one Digest or (null) of all; at most `limit`. */
   approvalsOf(subject: Subject, digest: string | null, limit: number): Promise<readonly Approval[]>;
+  /** When which configurations of the Subject were approved, of Approvals that are not revoked, newest first; at most `limit`. */
+  givenTo(subject: Subject, limit: number): Promise<readonly Pick<Approval, 'createdAt' | 'digest'>[]>;
   /** Approvals of the Subject that somebody has revoked, newest first: to show what was, never to let anything pass. */
   revokedOf(subject: Subject, limit: number): Promise<readonly Approval[]>;
   approvals(filter: ApprovalFilter, page: OrderedPage): Promise<readonly Approval[]>;

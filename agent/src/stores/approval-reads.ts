@@ -1,10 +1,11 @@
 import { type Expression, expressionBuilder, type Kysely, type SqlBool, sql } from 'kysely';
+import type { Approval } from '../domain/approval.ts';
 import type { StoreReader } from '../ports/store.ts';
-import { branchesOf, pageOf } from './branches.ts';
+import { branchesOf, pageOf, pageOfAll } from './branches.ts';
 import { approvalOf, denialOf, reviewOf } from './review-rows.ts';
 import type { Schema } from './schema.ts';
 import { namedIds } from './sight.ts';
-import { among, contains, ofSubject } from './statements.ts';
+import { among, contains, ofSubject, takeTurns } from './statements.ts';
 
 /** SQLite takes some 32,000 values in one statement; GitLab's own limit is 50 needs. */
 const MAX_IN_LIST = 1_000;
@@ -29,6 +30,7 @@ export function approvalReads(
   | 'denial'
   | 'approval'
   | 'approvalsOf'
+  | 'givenTo'
   | 'revokedOf'
   | 'approvals'
   | 'approvalsWithIds'
@@ -66,6 +68,18 @@ export function approvalReads(
       if (digest !== null) query = query.where('digest', '=', digest);
       return (await query.execute()).map(approvalOf);
     },
+    async givenTo(subject, limit) {
+      const rows = await db
+        .selectFrom('approvals')
+        .select(['created_at', 'digest'])
+        .where(ofSubject(subject))
+        .where('revoked_at', 'is', null)
+        .where('break_glass', 'is', null)
+        .orderBy(BY_NUMBER, 'desc')
+        .limit(limit)
+        .execute();
+      return rows.map((row) => ({ createdAt: row.created_at, digest: row.digest }));
+    },
     async revokedOf(subject, limit) {
       const query = db
         .selectFrom('approvals')
@@ -92,7 +106,9 @@ export function approvalReads(
       if (unusedSince !== undefined) meeting.push(eb(eb.fn.coalesce('last_used_at', 'created_at'), '<=', unusedSince));
       const own = sight && eb('review', 'in', namedIds(db, 'review', sight));
       const branches = branchesOf('approvals', meeting, undefined, sight && own && { projects: sight.projects, own });
-      const ids = await pageOf(db, 'approvals', branches, page);
+      const isNarrow = [id, project, digest].some((one) => one !== undefined) || branches.length > 1;
+      const asksAll = [job, text, endsAfter, unusedSince].some((one) => one !== undefined);
+      const ids = await (!isNarrow && asksAll ? pageOfAll : pageOf)(db, 'approvals', branches, page);
       const rows = db.selectFrom('approvals').selectAll().where('id', 'in', among(ids));
       return (await rows.orderBy('id', page.newest === true ? 'desc' : 'asc').execute()).map(approvalOf);
     },
@@ -173,28 +189,41 @@ export function approvalReads(
       return runners;
     },
     async endingApprovals({ from, to, sight }, page) {
-      let query = db
+      // The numbers of all that end in that time come out of an index; what they are like is looked at for as many as it takes.
+      const ending = await db
         .selectFrom('approvals')
-        .selectAll()
-        .where('id', '>', page.after)
+        .select('id')
         .where('revoked_at', 'is', null)
-        .where('lifetime', 'like', 'until:%')
         .where('ends_at', '>', from)
         .where('ends_at', '<=', to)
-        .where(({ not, exists, selectFrom }) =>
-          not(
-            exists(
-              selectFrom('approvals as later')
-                .select('later.id')
-                .whereRef('later.renews', '=', 'approvals.id')
-                .where('later.revoked_at', 'is', null),
+        .where('id', '>', page.after)
+        .orderBy(BY_NUMBER)
+        .execute();
+      const found: Approval[] = [];
+      for (let at = 0; at < ending.length && found.length < page.limit; at += MAX_IN_LIST) {
+        const ids = ending.slice(at, at + MAX_IN_LIST).map(({ id }) => id);
+        let query = db
+          .selectFrom('approvals')
+          .selectAll()
+          .where('id', 'in', among(ids))
+          .where('lifetime', 'like', 'until:%')
+          .where(({ not, exists, selectFrom }) =>
+            not(
+              exists(
+                selectFrom('approvals as later')
+                  .select('later.id')
+                  .whereRef('later.renews', '=', 'approvals.id')
+                  .where('later.revoked_at', 'is', null),
+              ),
             ),
-          ),
-        )
-        .orderBy('id')
-        .limit(page.limit);
-      if (sight !== null) query = query.where('project_id', 'in', among(sight.projects));
-      return (await query.execute()).map(approvalOf);
+          )
+          .orderBy('id')
+          .limit(page.limit - found.length);
+        if (sight !== null) query = query.where('project_id', 'in', among(sight.projects));
+        found.push(...(await query.execute()).map(approvalOf));
+        await takeTurns();
+      }
+      return found;
     },
     async renewalsOf(approval) {
       const rows = await db.selectFrom('approvals').select('id').where('renews', '=', approval).orderBy('id').execute();

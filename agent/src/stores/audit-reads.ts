@@ -10,7 +10,7 @@ import { type AuditRow, EMPTY_HEAD } from '../domain/audit.ts';
 import type { AuditFilter, OrderedPage, Sight, StoreReader } from '../ports/store.ts';
 import type { AuditTable, Schema } from './schema.ts';
 import { ownOrNamed } from './sight.ts';
-import { among } from './statements.ts';
+import { among, takeTurns } from './statements.ts';
 import type { Row } from './where-rows.ts';
 
 /** A row of the audit as the chain has it. */
@@ -63,10 +63,15 @@ const ownDeed =
       eb('audit.actor', 'like', `user:${sight.trigger} %`),
       eb('audit.seq', 'in', db.selectFrom('audit_people').select('seq').where('person', '=', sight.trigger)),
     ]);
+/** Who sees much meets most rows: they are gone along, and the project as a sum keeps planners from collecting all of them first. */
 const visible =
   (db: Kysely<Schema>, sight: Sight) =>
   (eb: Rows): Expression<SqlBool> =>
-    eb.or([eb('audit.project', 'in', among(sight.projects)), ownHold(db, sight)(eb), ownDeed(db, sight)(eb)]);
+    eb.or([
+      eb(sql<number>`audit.project + 0`, 'in', among(sight.projects)),
+      ownHold(db, sight)(eb),
+      ownDeed(db, sight)(eb),
+    ]);
 
 /** Rows that meet everything that the filter says of a row by itself. */
 function meeting(db: Kysely<Schema>, filter: AuditFilter): Seqs {
@@ -82,8 +87,8 @@ function meeting(db: Kysely<Schema>, filter: AuditFilter): Seqs {
 
 /** One page of a query, along what it is read. */
 function paged(query: Seqs, along: Along, { after, limit, newest }: OrderedPage): Seqs {
-  const bounded =
-    newest === true && after === 0 ? query : query.where(sql<SqlBool>`${ref(along)} ${compare(newest)} ${after}`);
+  const from = newest === true && after === 0 ? Number.MAX_SAFE_INTEGER : after;
+  const bounded = query.where(sql<SqlBool>`${ref(along)} ${compare(newest)} ${from}`);
   return bounded.orderBy(sql`${ref(along)}`, newest === true ? 'desc' : 'asc').limit(limit);
 }
 const ref = (along: Along) => (typeof along === 'string' ? sql.ref(along) : along);
@@ -98,6 +103,19 @@ function queriesOf(db: Kysely<Schema>, filter: AuditFilter, page: OrderedPage): 
   const rows = meeting(db, filter);
   const within = events === undefined ? rows : rows.where('audit.event', 'in', among(events));
   const seen = sight === null ? within : within.where(visible(db, sight));
+  if (person !== undefined && THINGS.some((thing) => filter[thing] !== undefined)) {
+    // From the rows of the thing, which are few, to the person: who votes all day stands in a good part of the audit.
+    const theirs = seen.where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom('audit_people')
+          .select('audit_people.seq')
+          .where('audit_people.person', '=', person)
+          .whereRef('audit_people.seq', '=', 'audit.seq'),
+      ),
+    );
+    return [paged(theirs, 'audit.seq', page)];
+  }
   if (person !== undefined) {
     const theirs = seen
       .innerJoin('audit_people', 'audit_people.seq', 'audit.seq')
@@ -126,9 +144,6 @@ export function auditQueries(db: Kysely<Schema>, filter: AuditFilter, page: Orde
 
 /** A page of so many rows is one of a walk over the whole audit. */
 const WALK_ROWS = 200;
-/** SQLite answers at once: without a break a walk over a long audit would keep everything else waiting to its end (T30). */
-const takeTurns = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
 /** Reads of the audit. */
 export function auditReads(db: Kysely<Schema>): AuditReads {
   return {

@@ -8,16 +8,26 @@ const WAITS = ['waiting_for_approval', 'pending'] as const;
 export function censusReads(db: Kysely<Schema>): Pick<StoreReader, 'census'> {
   return {
     async census(now) {
-      const open = await db
+      const open = db
         .selectFrom('holds')
-        .leftJoin('attempts', (join) =>
-          join.onRef('attempts.hold', '=', 'holds.id').on('attempts.ended_at', 'is', null),
-        )
-        .select(['holds.state', (eb) => eb.fn.countAll<number>().as('all')])
-        .select((eb) => eb.fn.count<number>('attempts.hold').as('live'))
+        .select(['holds.state', (eb) => eb.fn.countAll<number>().as('count')])
         .where('holds.state', 'in', [...WAITS, 'running'])
-        .groupBy('holds.state')
+        .groupBy('holds.state');
+      const all = await open.execute();
+      // Those that no job stands for are looked for in an index alone; to read the job of each takes ten times as long.
+      const without = await open
+        .where(({ not, exists, selectFrom }) =>
+          not(
+            exists(
+              selectFrom('attempts')
+                .select('attempts.hold')
+                .whereRef('attempts.hold', '=', 'holds.id')
+                .where('attempts.ended_at', 'is', null),
+            ),
+          ),
+        )
         .execute();
+      const detached = new Map(without.map(({ state, count }) => [state, Number(count)]));
       const oldest = await db
         .selectFrom('holds')
         .select((eb) => eb.fn.min('opened_at').as('at'))
@@ -44,10 +54,10 @@ export function censusReads(db: Kysely<Schema>): Pick<StoreReader, 'census'> {
         .where('state', '=', 'blocked')
         .executeTakeFirstOrThrow();
       return {
-        holds: open.map(({ state, all, live }) => ({
+        holds: all.map(({ state, count }) => ({
           state,
-          live: Number(live),
-          detached: Number(all) - Number(live),
+          live: Number(count) - (detached.get(state) ?? 0),
+          detached: detached.get(state) ?? 0,
         })),
         oldestWaitingAt: oldest?.at == null ? null : Number(oldest.at),
         openReviews: Number(reviews),

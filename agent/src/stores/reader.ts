@@ -15,7 +15,7 @@ import { atOnce } from './parts.ts';
 import { passkeyReads } from './passkeys.ts';
 import { protectedReads } from './protected-environments.ts';
 import { retentionReads } from './retention.ts';
-import { reviewList } from './review-list.ts';
+import { openQuestions, reviewList } from './review-list.ts';
 import { reviewOf, voteOf } from './review-rows.ts';
 import { runReads } from './run-reads.ts';
 import type { Schema } from './schema.ts';
@@ -57,6 +57,7 @@ type OtherReads = Pick<
   | 'review'
   | 'openReviews'
   | 'reviews'
+  | 'openQuestions'
   | 'votes'
   | 'configuration'
   | 'configurationsOf'
@@ -83,6 +84,7 @@ function otherReads(db: Kysely<Schema>): OtherReads {
       return (await query.orderBy('id').execute()).map(reviewOf);
     },
     reviews: (filter, page) => reviewList(db, filter, page),
+    openQuestions: (sight, most) => openQuestions(db, sight, most),
     async votes(review) {
       const rows = await db
         .selectFrom('votes')

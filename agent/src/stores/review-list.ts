@@ -1,6 +1,6 @@
 import { type Expression, expressionBuilder, type Kysely, type SqlBool, sql } from 'kysely';
 import type { Review } from '../domain/review.ts';
-import type { Page, ReviewFilter } from '../ports/store.ts';
+import type { Page, ReviewFilter, Sight } from '../ports/store.ts';
 import { branchesOf, pageOf } from './branches.ts';
 import { reviewOf } from './review-rows.ts';
 import type { Schema } from './schema.ts';
@@ -25,4 +25,22 @@ export async function reviewList(db: Kysely<Schema>, filter: ReviewFilter, page:
   const ids = await pageOf(db, 'reviews', branches, page);
   const rows = await db.selectFrom('reviews').selectAll().where('id', 'in', among(ids)).orderBy('id').execute();
   return rows.map(reviewOf);
+}
+
+/** How many are open, up to `most`, and since when the oldest of those waits. */
+export async function openQuestions(
+  db: Kysely<Schema>,
+  sight: Sight | null,
+  most: number,
+): Promise<{ readonly open: number; readonly oldestAt: number | null }> {
+  let open = db.selectFrom('reviews').select('opened_at').where(sql<SqlBool>`state = 'open'`);
+  if (sight !== null)
+    open = open.where((eb) =>
+      eb.or([eb('project_id', 'in', among(sight.projects)), eb('id', 'in', ownReviews(db, sight))]),
+    );
+  const { count, oldest } = await db
+    .selectFrom(open.orderBy('id').limit(most).as('open'))
+    .select((eb) => [eb.fn.countAll<number>().as('count'), eb.fn.min('opened_at').as('oldest')])
+    .executeTakeFirstOrThrow();
+  return { open: Number(count), oldestAt: oldest === null ? null : Number(oldest) };
 }

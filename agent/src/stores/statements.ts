@@ -72,6 +72,9 @@ export function among<T extends number | string>(values: readonly T[]) {
   return sql<T>`(select value from json_each(${JSON.stringify(values)}))`;
 }
 
+/** SQLite answers at once: without a break a walk over a long audit would keep everything else waiting to its end (T30). */
+export const takeTurns = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 /** Rows of one Subject. */
 export const ofSubject = (subject: Subject) =>
   sql<boolean>`instance = ${subject.instance} and project_id = ${subject.projectId} and job = ${subject.job}`;

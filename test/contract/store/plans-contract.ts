@@ -22,6 +22,9 @@ const WAITING = ['waiting_for_approval'] as const;
 /** In order by the one, or those of a project by the other and sorted, where they are few. */
 const OF_PROJECT = /approvals_of_(project|subject)\b/;
 
+/** Along the numbers of the rows. */
+const BY_NUMBER = /approvals_pkey|approvals USING INTEGER PRIMARY KEY/;
+
 /** What is asked often, and the indexes that answer it; whatever the store holds, a page costs about a page (T30). */
 const ASKED: readonly (readonly [what: string, ask: (reader: StoreReader) => Promise<unknown>, by: RegExp])[] = [
   ['the inbox', (r) => r.reviews({ states: OPEN, sight: MANY }, PAGE), /reviews_open\b/],
@@ -52,6 +55,15 @@ const ASKED: readonly (readonly [what: string, ask: (reader: StoreReader) => Pro
   ['approvals of a project', (r) => r.approvals({ project: 1, sight: MANY }, PAGE), OF_PROJECT],
   ['approvals of a path', (r) => r.approvals({ project: 'a/1', sight: MANY }, PAGE), /approvals_of_path/],
   ['approvals of few projects', (r) => r.approvals({ sight: FEW }, NEWEST), OF_PROJECT],
+  ['the newest approvals', (r) => r.approvals({ sight: MANY }, NEWEST), BY_NUMBER],
+  ['approvals, looked through', (r) => r.approvals({ text: 'x', sight: MANY }, NEWEST), BY_NUMBER],
+  [
+    'approvals that end soon',
+    (r) => r.endingApprovals({ from: 1, to: 2, sight: MANY }, PAGE),
+    /approvals_(ending|pkey)|approvals USING INTEGER PRIMARY KEY/,
+  ],
+  ['when a Subject was approved', (r) => r.givenTo(SUBJECT, 100), /approvals_of_subject/],
+  ['how many questions are open', (r) => r.openQuestions(MANY, 100), /reviews_open\b/],
   ['approvals of a Subject', (r) => r.approvalsOf(SUBJECT, DIGEST, 100), /approvals_of_(subject|digest)/],
   [
     'approvals that are over while a Hold has them',
@@ -61,6 +73,11 @@ const ASKED: readonly (readonly [what: string, ask: (reader: StoreReader) => Pro
   ['projects that are known', (r) => r.knownProjects(), /approvals_of_project/],
   ['what the audit says of approvals', (r) => r.auditOfApprovals([1, 2, 3]), /audit_of_approval/],
   ['jobs whose agent fell silent', (r) => r.overdueHolds(1, 100), /attempts_parked_until/],
+  [
+    'what one person did with a Hold',
+    (r) => r.auditRows({ hold: 7, person: 21, events: ['hold_seen'], sight: null }, { after: 0, limit: 1 }),
+    /audit_of_hold/,
+  ],
   ['the newest of the audit', (r) => r.auditRows({ sight: MANY }, NEWEST), /audit/],
 ];
 

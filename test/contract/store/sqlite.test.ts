@@ -43,6 +43,43 @@ upgradeContract('SQLite', async () => {
   };
 });
 
+describe('Holds that wait for one answer', () => {
+  it('T30 are found by it, not among all that wait: SQLite plans without knowing how many rows there are', async () => {
+    const planning = await sqlitePlanning();
+    await planning.reader.waitingOn(7);
+    expect([...(await planning.plans()).values()].join('\n')).toContain('USING INDEX holds_of_review (review=?)');
+    await planning.remove();
+  });
+});
+
+describe('approvals of many years', () => {
+  it('T30 are looked through step by step, from either end, each once', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'holdpoint-store-'));
+    const path = join(folder, 'hub.db');
+    const world = await hubWorld({ store: await openStore({ path }) });
+    for (let id = 1; id <= 5; id++) {
+      await world.admit({ id, pipeline: id, name: id === 3 ? 'other' : `deploy-${id}` });
+      await world.approve('maria', id);
+    }
+    await world.context.store.close();
+    const raw = rawDatabase(path);
+    // Far apart: no step has two of them, and many have none.
+    raw.exec('pragma foreign_keys = off; update approvals set id = id * 1000000');
+    raw.close();
+    const store = await openStore({ path });
+    const found = async (page: { after: number; limit: number; newest?: boolean }) =>
+      (await store.approvals({ text: 'DEPLOY', sight: null }, page)).map(({ id }) => id / 1_000_000);
+    expect(await found({ after: 0, limit: 10 })).toEqual([1, 2, 4, 5]);
+    expect(await found({ after: 0, limit: 2 })).toEqual([1, 2]);
+    expect(await found({ after: 2_000_000, limit: 2 })).toEqual([4, 5]);
+    expect(await found({ after: 0, limit: 3, newest: true })).toEqual([5, 4, 2]);
+    expect(await found({ after: 4_000_000, limit: 3, newest: true })).toEqual([2, 1]);
+    expect(await found({ after: 9_000_000, limit: 3 })).toEqual([]);
+    await store.close();
+    rmSync(folder, { recursive: true });
+  });
+});
+
 describe('a SQLite file that was tampered with', () => {
   let folder: string;
   let path: string;

@@ -165,6 +165,31 @@ export function storeContract({ name, create }: StoreUnderTest): void {
       expect(await code(store.write((tx) => tx.insertApproval(bare)))).toBe('internal');
     });
 
+    it('counts open questions up to a bound, tells since when the oldest of them waits, and nothing of other people’s', async () => {
+      await world.admit({ id: 1 });
+      world.clock.advance(1_000);
+      await world.admit({ id: 2, name: 'other', script: ['make other'] });
+      const oldestAt = (await store.review(1))!.openedAt;
+      const of = async (projects: readonly number[], most = 10) =>
+        store.openQuestions({ projects, trigger: 999 }, most);
+      expect(await store.openQuestions(null, 10)).toEqual({ open: 2, oldestAt });
+      expect(await of([(await store.review(1))!.subject.projectId], 1)).toEqual({ open: 1, oldestAt });
+      expect(await of([])).toEqual({ open: 0, oldestAt: null });
+      await world.approve('maria', 1);
+      expect(await store.openQuestions(null, 10)).toEqual({ open: 1, oldestAt: oldestAt + 1_000 });
+    });
+
+    it('tells when which configurations of a Subject were approved, without those that were revoked', async () => {
+      await world.admit({ id: 1 });
+      await world.approve('maria', 1);
+      const approval = (await store.approval(1))!;
+      const { subject, createdAt, digest } = approval;
+      expect(await store.givenTo(subject, 10)).toEqual([{ createdAt, digest }]);
+      expect(await store.givenTo({ ...subject, job: 'another' }, 10)).toEqual([]);
+      await revoke(world.context, world.caller('jonas'), 1, null);
+      expect(await store.givenTo(subject, 10)).toEqual([]);
+    });
+
     it('T22 keeps one vote per person and review', async () => {
       world.policy = policyWith({ rules: [levelRule('m', 40, 2)] }, 'two');
       await world.admit({ id: 1 });
