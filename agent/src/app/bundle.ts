@@ -163,6 +163,7 @@ function diffBefore(store: StoreReader, hold: Hold, configuration: JsonObject, a
       .map((approval) => ({ ...approval, revoked: null }));
   const reader: NearestReader = {
     configuration: (digest) => store.configuration(digest),
+    configurationsOf: (digests, maxChars) => store.configurationsOf(digests, maxChars),
     approvalsOf: async (subject, digest, limit) =>
       [...(await store.approvalsOf(subject, digest, limit)), ...(await since(subject, limit))]
         .filter(then)

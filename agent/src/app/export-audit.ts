@@ -21,7 +21,8 @@ export async function* exportAudit(context: HubContext, signer: Signer, caller: 
     const limit = Math.min(ROWS_AT_A_TIME, signed.head.seq - after);
     const rows = await context.store.auditRows({ sight: null }, { after, limit });
     if (rows.length === 0) return;
-    for (const row of rows) yield `${JSON.stringify({ ...auditText(row), hash: row.hash })}\n`;
+    // A page at a time: a chunk for each of a million rows takes longer than the rows themselves.
+    yield rows.map((row) => `${JSON.stringify({ ...auditText(row), hash: row.hash })}\n`).join('');
     after = rows.at(-1)!.seq;
   }
   yield `${JSON.stringify({ signed_head: envelopeJson(signed.envelope), public_key: pemOf(signer.publicKey) })}\n`;

@@ -29,7 +29,7 @@ const MAX_CANDIDATES = 10;
 const MAX_COMPARED_CHARS = 2 * 1024 * 1024;
 
 /** What is read to find it; the second of them is looked at here and nowhere that lets anything pass. */
-export type NearestReader = Pick<StoreReader, 'configuration' | 'approvalsOf' | 'revokedOf'>;
+export type NearestReader = Pick<StoreReader, 'configuration' | 'configurationsOf' | 'approvalsOf' | 'revokedOf'>;
 
 /** A stored Configuration; null when the store does not have it. */
 export async function readConfiguration(
@@ -58,15 +58,20 @@ async function nearestOf(
   approvals: readonly Approval[],
   apartFrom: (other: JsonObject) => number,
 ): Promise<Near | null> {
+  const candidates = new Map<string, Approval>();
+  for (const approval of approvals)
+    if (candidates.size < MAX_CANDIDATES && !candidates.has(approval.digest)) candidates.set(approval.digest, approval);
+  const [first, ...others] = candidates.keys();
+  if (first === undefined) return null;
+  const newest = await store.configuration(first);
+  const texts = new Map(others.length === 0 ? [] : await store.configurationsOf(others, MAX_COMPARED_CHARS));
+  if (newest !== null) texts.set(first, newest);
   let best: Near | null = null;
-  const seen = new Set<string>();
   let compared = 0;
-  for (const approval of approvals) {
-    if (seen.has(approval.digest) || seen.size >= MAX_CANDIDATES) continue;
-    seen.add(approval.digest);
-    const text = compared > MAX_COMPARED_CHARS ? null : await store.configuration(approval.digest);
-    const baseline = text === null ? null : parsedConfiguration(text);
-    if (text === null || baseline === null) continue;
+  for (const [digest, approval] of candidates) {
+    const text = compared > MAX_COMPARED_CHARS ? undefined : texts.get(digest);
+    const baseline = text === undefined ? null : parsedConfiguration(text);
+    if (text === undefined || baseline === null) continue;
     compared += text.length;
     const apart = apartFrom(baseline);
     if (best === null || apart < best.apart) best = { approval, baseline, apart };
