@@ -3,7 +3,7 @@
 //   npm run bench -- gateway   one or some, by name
 //   HOLDPOINT_BENCH_SCALE=0.01 npm run bench -- rows   a try with a hundredth of the rows
 //   npm run bench -- --write   also into agent/docs/benchmarks.md; with names those sections alone
-//   npm run bench -- rows --write   a store with a year in it, in a quarter of an hour and 10 GiB, also into README.md and agent/docs/scaling.md
+//   npm run bench -- rows --write   a store with a year in it, in twenty-five minutes and 14 GiB, also into README.md and agent/docs/scaling.md
 //   npm run bench -- link link-hubs --write
 //                              the link at scale, also into README.md and agent/docs/scaling.md; HOLDPOINT_BENCH_AGENTS=200,1000 for a quick look
 import { spawnSync } from 'node:child_process';
