@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { background } from '../../agent/src/app/background.ts';
 import { type InboxFilter, inbox } from '../../agent/src/app/inbox.ts';
+import { revoke } from '../../agent/src/app/revoke.ts';
 import { hubWorld, type World } from '../support/hub-world.ts';
 
 describe('an inbox', () => {
@@ -52,6 +53,29 @@ describe('an inbox', () => {
     });
     expect(item!.summary).toContain('1 script line added');
     expect(item!.expiresAt).toBeGreaterThan(world.clock.now());
+  });
+
+  it('compares a job once, and anew as soon as something else of it was approved or taken back', async () => {
+    let compared = 0;
+    const { store } = world;
+    const read = store.configuration.bind(store);
+    store.configuration = (digest) => {
+      compared += 1;
+      return read(digest);
+    };
+    const summary = async () =>
+      (await inbox(world.context, world.caller('maria'), { lane: 'me' }, all)).at(-1)!.summary;
+    await world.admit({ id: 1, pipeline: 100, script: ['make'] });
+    await world.admit({ id: 2, pipeline: 101, script: ['make', 'make install'] });
+    const first = await summary();
+    const once = compared;
+    expect([await summary(), compared]).toEqual([first, once]);
+    await world.approve('maria', 1);
+    const second = await summary();
+    expect(second).toContain('1 script line added');
+    expect(second).not.toBe(first);
+    await revoke(world.context, world.caller('jonas'), 1, 'no');
+    expect(await summary()).toContain('that approval was revoked');
   });
 
   it('leaves out what is answered', async () => {

@@ -11,7 +11,7 @@ import type { Page } from '../ports/store.ts';
 import { breathe } from './breathe.ts';
 import { askedNow, membersFor, policyNow, targetOf } from './governing.ts';
 import type { Caller, HubContext } from './hub-context.ts';
-import { nearestDiff, readConfiguration } from './nearest.ts';
+import { summaryOf } from './kept-summaries.ts';
 import { sightOf } from './see.ts';
 
 /** Who an open Review waits for, as one person sees it: for them, for others, or for others and they opened it. */
@@ -48,6 +48,9 @@ export interface InboxItem {
 
 /** Reviews that are read at once while those of a lane are looked for. */
 const READ_AT_ONCE = 500;
+
+/** Items that are made together: some ten milliseconds where each is compared for the first time. */
+const READY_AT_ONCE = 5;
 
 /** What many Reviews of one inbox have in common is worked out once. */
 class Shared {
@@ -140,9 +143,6 @@ async function itemOf(context: HubContext, { review, lane, members, mayVote, vot
   const { store } = context;
   const waiting = await store.waitingOn(review.id);
   const { have } = tally(review.requirement, await store.votes(review.id), members);
-  const configuration = await readConfiguration(store, review.digest);
-  const diff =
-    configuration === null ? null : await nearestDiff(store, review.subject, configuration, context.clock.now());
   return {
     review,
     lane,
@@ -153,7 +153,7 @@ async function itemOf(context: HubContext, { review, lane, members, mayVote, vot
     mayVote,
     voted,
     trigger: review.requirement.trigger,
-    summary: diff?.summary ?? '',
+    summary: await summaryOf(context, review),
   };
 }
 
@@ -182,5 +182,11 @@ export async function inbox(
     await breathe();
     after = reviews.at(-1)!.id;
   }
-  return Promise.all(found.map((one) => itemOf(context, one)));
+  const items: InboxItem[] = [];
+  for (let from = 0; from < found.length; from += READY_AT_ONCE) {
+    const some = found.slice(from, from + READY_AT_ONCE);
+    items.push(...(await Promise.all(some.map((one) => itemOf(context, one)))));
+    await breathe();
+  }
+  return items;
 }

@@ -198,6 +198,8 @@ export interface StoreReader
   approval(id: number): Promise<Approval | null>;
   /** Approvals of the Subject that are not revoked, newest first, of one Digest or (null) of all; at most `limit`. */
   approvalsOf(subject: Subject, digest: string | null, limit: number): Promise<readonly Approval[]>;
+  /** A text that is another one after any Approval of the Subject was given, used, revoked, removed, or has ended by `now`. */
+  approvalsMark(subject: Subject, now: number): Promise<string>;
   /** When which configurations of the Subject were approved, of Approvals that are not revoked, newest first; at most `limit`. */
   givenTo(subject: Subject, limit: number): Promise<readonly Pick<Approval, 'createdAt' | 'digest'>[]>;
   /** Approvals of the Subject that somebody has revoked, newest first: to show what was, never to let anything pass. */

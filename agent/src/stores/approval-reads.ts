@@ -30,6 +30,7 @@ export function approvalReads(
   | 'denial'
   | 'approval'
   | 'approvalsOf'
+  | 'approvalsMark'
   | 'givenTo'
   | 'revokedOf'
   | 'approvals'
@@ -67,6 +68,19 @@ export function approvalReads(
         .limit(limit);
       if (digest !== null) query = query.where('digest', '=', digest);
       return (await query.execute()).map(approvalOf);
+    },
+    async approvalsMark(subject, now) {
+      const row = await db
+        .selectFrom('approvals')
+        .select((eb) => [
+          eb.fn.countAll<number>().as('count'),
+          eb.fn.max('id').as('newest'),
+          eb.fn.sum<number>('version').as('versions'),
+          eb.fn.sum<number>(eb.case().when('ends_at', '<=', now).then(1).else(0).end()).as('ended'),
+        ])
+        .where(ofSubject(subject))
+        .executeTakeFirstOrThrow();
+      return [row.count, row.newest, row.versions, row.ended].join(' ');
     },
     async givenTo(subject, limit) {
       const rows = await db
