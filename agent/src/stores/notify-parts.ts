@@ -22,8 +22,9 @@ interface Gathering {
 }
 
 /**
- * Puts messages together again. The parts of one come in their order with nothing of the same sender between them, since they are told
- * in one statement: whatever does not follow is dropped with what it should have followed. Anybody may write on the channel (T30).
+ * Puts messages together again. The parts of one come in their order with nothing of the same sender between them, since each sender
+ * tells one message after the other: whatever does not follow is dropped with what it should have followed. Anybody may write on the
+ * channel (T30).
  */
 export function gatherParts(self: string): (payload: string) => Uint8Array | null {
   const gathering = new Map<string, Gathering>();

@@ -19,7 +19,14 @@ const CONNECT_MS = 5_000;
 /** Hints of a server that stands still are dropped: everybody looks at the store again. */
 const MAX_WAITING = 1_000;
 /** The same of what is more than a hint. */
-const MAX_WAITING_BYTES = 2 * MAX_MESSAGE_BYTES;
+const MAX_WAITING_CHARS = 3 * MAX_MESSAGE_BYTES;
+/** Parts of messages in one statement, 120 KiB at most: a hint that somebody waits for has its turn after them. */
+const PARTS_AT_ONCE = 16;
+/** In their order, however many there are. */
+const TELL = {
+  name: 'tell',
+  text: 'select count(pg_notify($1, part)) from unnest($2::text[]) with ordinality as t (part, n)',
+};
 
 /** Hints by NOTIFY, on a connection of its own that is made again when it breaks. */
 export function openPostgresHints({ url, clock, log }: { url: string; clock: Clock; log: Log }): Hints {
@@ -29,10 +36,11 @@ export function openPostgresHints({ url, clock, log }: { url: string; clock: Clo
   let receive: (bytes: Uint8Array) => void = () => {};
   const gather = gatherParts(self);
   let messages = 0;
-  let waitingBytes = 0;
+  let waitingChars = 0;
   let closed = false;
-  let said: Promise<void> = Promise.resolve();
-  let waiting = 0;
+  let hints: string[] = [];
+  const parts: string[] = [];
+  let telling: Promise<void> | null = null;
   let cancel = (): void => {};
   let connecting: Promise<void> = Promise.resolve();
 
@@ -82,30 +90,49 @@ export function openPostgresHints({ url, clock, log }: { url: string; clock: Clo
       });
   }
   connect();
+
+  const say = async (channel: string, texts: readonly string[]): Promise<void> => {
+    await client?.query({ ...TELL, values: [channel, texts] }).catch(() => {});
+  };
+  /** All hints that wait at once, and before anything longer goes on: an agent waits for them. */
+  async function tellAll(): Promise<void> {
+    for (;;) {
+      if (hints.length > 0) {
+        const all = hints;
+        hints = [];
+        await say(CHANNEL, all);
+      } else if (parts.length > 0) {
+        // The parts of two messages of one hub are never mixed: they all go this way.
+        const some = parts.splice(0, PARTS_AT_ONCE);
+        for (const { length } of some) waitingChars -= length;
+        await say(HUBS, some);
+      } else {
+        telling = null;
+        return;
+      }
+    }
+  }
+  const tell = (): void => {
+    telling ??= tellAll();
+  };
   return {
     publish(hint) {
       const text = JSON.stringify({ from: self, ...hint });
-      if (client === null || waiting >= MAX_WAITING || Buffer.byteLength(text) > MAX_HINT_BYTES) return;
-      waiting += 1;
-      said = said.then(async () => {
-        waiting -= 1;
-        await client?.query('select pg_notify($1, $2)', [CHANNEL, text]).catch(() => {});
-      });
+      if (client === null || hints.length >= MAX_WAITING || Buffer.byteLength(text) > MAX_HINT_BYTES) return;
+      hints.push(text);
+      tell();
     },
     listen(taker) {
       take = taker;
     },
     send(bytes) {
-      if (client === null || waitingBytes + bytes.length > MAX_WAITING_BYTES) return;
-      const parts = partsOf(self, ++messages, bytes);
-      if (parts.length === 0) return;
-      waitingBytes += bytes.length;
-      said = said.then(async () => {
-        waitingBytes -= bytes.length;
-        // One statement, so that the parts of two messages of one hub are never mixed.
-        const text = 'select count(pg_notify($1, part)) from unnest($2::text[]) with ordinality as t (part, n)';
-        await client?.query(text, [HUBS, parts]).catch(() => {});
-      });
+      if (client === null) return;
+      const more = partsOf(self, ++messages, bytes);
+      const chars = more.reduce((sum, { length }) => sum + length, 0);
+      if (waitingChars + chars > MAX_WAITING_CHARS) return;
+      waitingChars += chars;
+      parts.push(...more);
+      tell();
     },
     receive(taker) {
       receive = taker;
@@ -114,7 +141,7 @@ export function openPostgresHints({ url, clock, log }: { url: string; clock: Clo
       closed = true;
       cancel();
       await connecting;
-      await said;
+      await telling;
       await client?.end().catch(() => {});
     },
   };

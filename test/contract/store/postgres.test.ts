@@ -268,6 +268,24 @@ describe('hints between hubs', () => {
     expect(a.heard).toEqual(['missed']);
   });
 
+  it('overtake what is longer than a hint, which arrives whole all the same, and in its order', async () => {
+    const [a, b] = [hub(), hub()];
+    await Promise.all([a.ready(), b.ready()]);
+    const arrived: string[] = [];
+    b.hints.listen((hint) => void arrived.push(JSON.stringify(hint)));
+    b.hints.receive((bytes) => void arrived.push(`${bytes.length} bytes of ${bytes[0]}`));
+    a.hints.send(new Uint8Array(2_000_000).fill(1));
+    a.hints.send(new Uint8Array(300).fill(2));
+    a.hints.publish({ wake: 'agent-1' });
+    a.hints.publish({ wake: 'agent-2' });
+    await eventually(
+      () => arrived,
+      (all) => all.length === 4,
+    );
+    const hints = ['{"wake":"agent-1"}', '{"wake":"agent-2"}'];
+    expect(arrived).toEqual([...hints, '2000000 bytes of 1', '300 bytes of 2']);
+  });
+
   it('say that some may have been missed once the server is back', async () => {
     const a = hub();
     await a.ready();
