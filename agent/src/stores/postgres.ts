@@ -1,4 +1,4 @@
-import { Kysely, sql } from 'kysely';
+import { Kysely, type RawBuilder, sql } from 'kysely';
 import pg from 'pg';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Store, StoreWriter } from '../ports/store.ts';
@@ -38,6 +38,8 @@ const READ_ONLY = '25006';
 /** SQLSTATE warning: all that PostgreSQL says of a commit that no standby has. */
 const WARNING = '01000';
 const NOT_REPLICATED = 'not replicated';
+/** SQLSTATE feature_not_supported: the columns that a prepared statement answers are no longer those of its table. */
+const CHANGED_TABLES = '0A000';
 /** No question that the hub asks takes as long as this. */
 const STATEMENT_MS = 30_000;
 /** Of the locks that all hubs on this schema share: one writes at a time, one migrates at a time. */
@@ -50,7 +52,7 @@ const LOCK = sql`pg_advisory_xact_lock(hashtext('holdpoint ' || current_schema()
  * can change before the write. Rejects with `store_unavailable` in words when it cannot.
  */
 export async function openPostgresStore(options: PostgresOptions): Promise<Store> {
-  const { db, faults } = await openPostgres(options);
+  const { db, faults, prepared } = await openPostgres(options);
   const { db: holding } = openPostgresAsItIs({ ...options, connections: ALONE_CONNECTIONS });
   let last: Promise<unknown> = Promise.resolve();
   /** Its disk was full, and no probe has found room since. */
@@ -58,10 +60,14 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
   return {
     ...translating(faults, reader(db)),
     async write<T>(work: (tx: StoreWriter) => Promise<T>): Promise<T> {
+      const once = () => db.connection().execute((connection) => atOnce(connection, BUSY_MS, (tx) => work(writer(tx))));
       // One connection of this hub waits for the lock, and the others are left to those who read.
-      const mine = last.then(() =>
-        db.connection().execute((connection) => atOnce(connection, BUSY_MS, (tx) => work(writer(tx)))),
-      );
+      const mine = last.then(once).catch((cause: unknown) => {
+        if (faults.codeOf(cause) !== CHANGED_TABLES) throw cause;
+        // Nothing of it was written: a hub of a newer version has added columns since these statements were prepared.
+        prepared.renew();
+        return once();
+      });
       last = mine.catch(() => {});
       try {
         return await mine;
@@ -141,7 +147,7 @@ async function requireRoom(db: Kysely<Schema>): Promise<void> {
 
 /** The database itself, its schema up to date. Rejects with `store_unavailable` in words. */
 export async function openPostgres(options: PostgresOptions) {
-  const { db, faults } = openPostgresAsItIs(options);
+  const { db, faults, prepared } = openPostgresAsItIs(options);
   try {
     await db.connection().execute(async (connection) => {
       await atOnce(connection, MIGRATE_MS, (tx) => migrate(tx, 'postgres', faults.name));
@@ -150,27 +156,41 @@ export async function openPostgres(options: PostgresOptions) {
     await db.destroy();
     throw translated(faults, cause);
   }
-  return { db, faults };
+  return { db, faults, prepared };
 }
 
 /** The database itself, whatever is in it. */
 export function openPostgresAsItIs(options: PostgresOptions) {
   const faults = faultsOf(postgresName(options.url));
-  return { db: new Kysely<Schema>({ dialect: new ListsAsArrays({ pool: openPool(options) }) }), faults };
+  const prepared = preparedStatements();
+  return {
+    db: new Kysely<Schema>({ dialect: new ListsAsArrays({ pool: openPool(options, prepared) }) }),
+    faults,
+    prepared,
+  };
 }
 
-/** Runs the work in a transaction of its own that begins when all others that write have ended. */
+/**
+ * Runs the work in a transaction of its own that begins when all others that write have ended. All that comes before the work goes
+ * there in one text: everybody else waits for each way there and back.
+ */
 async function atOnce<T>(
   connection: Kysely<Schema>,
   waitMs: number,
   work: (tx: Kysely<Schema>) => Promise<T>,
 ): Promise<T> {
-  return connection.transaction().execute(async (tx) => {
-    await sql`set local lock_timeout = ${sql.lit(waitMs)}`.execute(tx);
-    await sql`select ${LOCK}`.execute(tx);
-    await sql`set local lock_timeout = 0`.execute(tx);
-    return work(tx);
-  });
+  const run = (text: RawBuilder<unknown>) => text.execute(connection);
+  try {
+    const limit = (ms: number) => sql`set local lock_timeout = ${sql.lit(ms)}`;
+    await run(sql`begin; ${limit(waitMs)}; select ${LOCK}; ${limit(0)}`);
+    const result = await work(connection);
+    await run(sql`commit`);
+    return result;
+  } catch (cause) {
+    // A connection that does not even do this is closed.
+    await run(sql`rollback`).catch(() => {});
+    throw cause;
+  }
 }
 
 /** What PostgreSQL or the way to it said; `code`: SQLSTATE, or what the network said, or a word. */
@@ -190,10 +210,22 @@ const numbers: pg.CustomTypesConfig = {
   getTypeParser: (oid, format) => (oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format)),
 };
 
+/**
+ * The address, and what sessions are begun with, beside what the address says itself. JIT: where a question is thought to read a lot, to
+ * compile it takes longer than to answer it, tens to hundreds of milliseconds each time, and every question here is a short one.
+ */
+function sessionOf(url: string): { readonly connectionString: string; readonly options: string } {
+  const address = new URL(url);
+  const theirs = address.searchParams.get('options');
+  // pg would take what stands there in the place of ours.
+  if (theirs !== null) address.searchParams.delete('options');
+  return { connectionString: theirs === null ? url : address.href, options: `-c jit=off ${theirs ?? ''}`.trim() };
+}
+
 /** Connections whose errors say that they are the database's, so that an error of ours is never taken for one. */
-function openPool({ url, connections }: PostgresOptions) {
+function openPool({ url, connections }: PostgresOptions, prepared: Prepared) {
   const pool = new pg.Pool({
-    connectionString: url,
+    ...sessionOf(url),
     max: connections ?? CONNECTIONS,
     connectionTimeoutMillis: CONNECT_MS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
@@ -209,18 +241,56 @@ function openPool({ url, connections }: PostgresOptions) {
     options: pool.options,
     async connect() {
       const client = await pool.connect().catch(faulty);
+      let usable = true;
+      let writing = false;
       return {
-        query: async (...args: unknown[]) => {
-          if (Array.isArray(args[1])) requireNoNul(args[1]);
-          const ask = () => (client.query as (...args: unknown[]) => Promise<unknown>)(...args).catch(faulty);
-          return args[0] === 'commit' ? keptEverywhere(client, ask) : ask();
+        query: async (text: string, values: unknown[]) => {
+          requireNoNul(values);
+          const name = writing && values.length > 0 ? prepared.nameOf(text) : undefined;
+          const ask = () => client.query({ text, values, ...(name === undefined ? {} : { name }) }).catch(faulty);
+          if (text.startsWith('begin')) writing = true;
+          if (text !== 'commit' && text !== 'rollback') return ask();
+          writing = false;
+          if (text === 'commit') return keptEverywhere(client, ask);
+          return ask().catch((cause: unknown) => {
+            usable = false;
+            throw cause;
+          });
         },
-        release: () => client.release(),
+        // One that is still in a transaction must not be handed to anybody else.
+        release: () => client.release(!usable),
       } as never;
     },
     end: () => pool.end(),
   };
 }
+
+/** Statements that connections keep the plans of; there are some hundred, and those of lists of many lengths are not needed. */
+const MAX_PREPARED = 1_000;
+
+/**
+ * Names of what is asked within transactions that write, which everybody waits for: planning these statements takes longer than running
+ * them. What only reads is planned each time, by what it asks for.
+ */
+function preparedStatements() {
+  const names = new Map<string, string>();
+  let generation = 1;
+  return {
+    nameOf(text: string): string | undefined {
+      const known = names.get(text);
+      if (known !== undefined || names.size >= MAX_PREPARED) return known;
+      const name = `s${generation}_${names.size + 1}`;
+      names.set(text, name);
+      return name;
+    },
+    /** A newer hub has changed the tables: every connection makes them anew. */
+    renew(): void {
+      generation += 1;
+      names.clear();
+    },
+  };
+}
+type Prepared = ReturnType<typeof preparedStatements>;
 
 /**
  * A commit that stops waiting for a synchronous standby, for its time is over or somebody canceled it, is told as a success with a

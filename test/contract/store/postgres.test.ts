@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { verifyAudit } from '../../../agent/src/app/verify-audit.ts';
 import type { Hint, Hints } from '../../../agent/src/ports/hints.ts';
@@ -128,12 +129,30 @@ describe('a store in PostgreSQL', () => {
     // One that runs while a still newer one migrates decides as before, in one chain with it; it only does not start again.
     const running = await hubWorld({ store: first });
     await running.admit({ id: 1 });
-    await server.run(url, 'insert into schema_version values (999); alter table holds add column of_tomorrow text');
     const other = await hubWorld({ store: second, clock: running.clock });
+    await other.admit({ id: 3, pipeline: 3, name: 'other' });
+    await server.run(url, 'insert into schema_version values (999); alter table holds add column of_tomorrow text');
     expect((await other.approve('maria', 1)).state).toBe('pending');
     expect((await running.admit({ id: 2, pipeline: 2 })).outcome).toBe('pass');
+    await server.run(url, 'alter table holds add column of_the_day_after text');
+    expect((await running.admit({ id: 4, pipeline: 4 })).outcome).toBe('pass');
     expect(await verifyAudit(first)).toMatchObject({ ok: true });
     expect((await failure(open())).message).toContain('has schema 999');
+  });
+
+  it('has nothing compiled for questions as short as its own, whatever else the address asks of sessions', async () => {
+    for (const [more, geqo] of [
+      ['', 'on'],
+      ['?options=-c%20geqo%3Doff', 'off'],
+    ] as const) {
+      const { db } = openPostgresAsItIs({ url: `${url}${more}` });
+      try {
+        const asked = sql<object>`select current_setting('jit') as jit, current_setting('geqo') as geqo`;
+        expect((await asked.execute(db)).rows).toEqual([{ jit: 'off', geqo }]);
+      } finally {
+        await db.destroy();
+      }
+    }
   });
 
   it('says where it cannot be reached, without the password', async () => {
