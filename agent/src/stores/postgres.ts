@@ -9,7 +9,7 @@ import { reader } from './reader.ts';
 import type { Schema } from './schema.ts';
 import { requireNoNul } from './statements.ts';
 import { type Faults, translated, translating } from './store-errors.ts';
-import { writer } from './writer.ts';
+import { written } from './writer.ts';
 
 /** Where the store is. */
 export interface PostgresOptions {
@@ -60,7 +60,8 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
   return {
     ...translating(faults, reader(db)),
     async write<T>(work: (tx: StoreWriter) => Promise<T>): Promise<T> {
-      const once = () => db.connection().execute((connection) => atOnce(connection, BUSY_MS, (tx) => work(writer(tx))));
+      const once = () =>
+        db.connection().execute((connection) => atOnce(connection, BUSY_MS, (tx) => written(tx, work)));
       // One connection of this hub waits for the lock, and the others are left to those who read.
       const mine = last.then(once).catch((cause: unknown) => {
         if (faults.codeOf(cause) !== CHANGED_TABLES) throw cause;

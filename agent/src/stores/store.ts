@@ -10,7 +10,7 @@ import { reader } from './reader.ts';
 import type { Schema } from './schema.ts';
 import { remembering, rowsOf } from './statements.ts';
 import { type Faults, translated, translating } from './store-errors.ts';
-import { writer } from './writer.ts';
+import { written } from './writer.ts';
 
 /** Where the store is. */
 export interface StoreOptions {
@@ -42,7 +42,7 @@ export async function openStore({ path }: StoreOptions): Promise<Store> {
     async write(work) {
       try {
         const result = await whenFree(BUSY_MS, () =>
-          db.connection().execute((connection) => transact(database, connection, () => work(writer(connection)))),
+          db.connection().execute((connection) => transact(database, connection, () => written(connection, work))),
         );
         failed = false;
         return result;

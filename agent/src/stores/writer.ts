@@ -51,9 +51,12 @@ const PARTS = [
 ] as const;
 const lazyWriter = lazily<Kysely<Schema>, typeof PARTS>(PARTS);
 
-/** Writes within one transaction. */
-export function writer(db: Kysely<Schema>): StoreWriter {
-  return lazyWriter(db);
+/** The work of one transaction, with all that it has to write. */
+export async function written<T>(db: Kysely<Schema>, work: (tx: StoreWriter) => Promise<T>): Promise<T> {
+  const tx = lazyWriter(db);
+  const result = await work(tx);
+  await tx.putAudit();
+  return result;
 }
 
 type OtherWrites = Pick<

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { verifyAudit } from '../../../agent/src/app/verify-audit.ts';
 import type { Hint, Hints } from '../../../agent/src/ports/hints.ts';
 import type { Store } from '../../../agent/src/ports/store.ts';
@@ -152,6 +153,36 @@ describe('a store in PostgreSQL', () => {
       } finally {
         await db.destroy();
       }
+    }
+  });
+
+  it('is asked little while everybody else who writes waits: each way there and back counts', async () => {
+    const store = await open();
+    const world = await hubWorld({ store });
+    const { query } = pg.Client.prototype;
+    const asked: string[] = [];
+    const spy = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (
+      this: pg.Client,
+      ...args: unknown[]
+    ) {
+      asked.push((args[0] as { text: string }).text);
+      return Reflect.apply(query, this, args) as never;
+    });
+    /** Statements from the begin of its write to the commit. */
+    const inWrite = async (work: () => Promise<unknown>): Promise<number> => {
+      asked.length = 0;
+      await work();
+      expect(asked.filter((text) => text === 'commit')).toHaveLength(1);
+      return asked.indexOf('commit') + 1 - asked.findIndex((text) => text.startsWith('begin'));
+    };
+    try {
+      const held = await inWrite(() => world.admit({ id: 1 }));
+      const voted = await inWrite(() => world.approve('maria', 1, { lifetime: 'standing' }));
+      const passed = await inWrite(() => world.admit({ id: 2, pipeline: 2 }));
+      // Whoever needs one more has to have a reason for it.
+      expect([held, voted, passed]).toEqual([21, 30, 19]);
+    } finally {
+      spy.mockRestore();
     }
   });
 

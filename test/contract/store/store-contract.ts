@@ -113,6 +113,41 @@ export function storeContract({ name, create }: StoreUnderTest): void {
       expect(await store.auditHead()).toEqual(before);
     });
 
+    it('has in a transaction what it has given the audit there, chained, with the project that it is about', async () => {
+      await world.admit({ id: 1 });
+      const { seq: before } = await store.auditHead();
+      const none = {
+        at: START,
+        actor: 'user:7 zoe',
+        address: null,
+        review: null,
+        approval: null,
+        digest: null,
+        policy: null,
+      };
+      const seen = await store.write(async (tx) => {
+        await Promise.all([
+          tx.audit({ ...none, event: 'x', hold: 1, detail: {} }),
+          tx.audit({ ...none, event: 'y', hold: null, detail: { project_id: 77 } }),
+        ]);
+        const rows = await tx.auditRows({ events: ['x', 'y'], sight: null }, { after: 0, limit: 9 });
+        for (let n = 0; n < 150; n++) await tx.audit({ ...none, event: 'z', hold: 1, detail: { n } });
+        return { rows, head: await tx.auditHead() };
+      });
+      expect(seen.rows.map(({ seq, event }) => [seq, event])).toEqual([
+        [before + 1, 'x'],
+        [before + 2, 'y'],
+      ]);
+      expect(seen.head).toEqual(await store.auditHead());
+      expect(await verifyAudit(store)).toMatchObject({ ok: true, head: { seq: before + 152 } });
+      const found = async (filter: object) =>
+        (await store.auditRows({ sight: null, ...filter }, { after: before, limit: 999 })).length;
+      const { projectId } = (await store.hold(1))!.subject;
+      expect(await found({ project: projectId })).toBe(151);
+      expect(await found({ project: 77 })).toBe(1);
+      expect(await found({ person: 7 })).toBe(152);
+    });
+
     it('refuses a write on a version that is not the stored one', async () => {
       await world.admit({ id: 1 });
       const hold = (await store.hold(1))!;
