@@ -1,6 +1,7 @@
 import { isValid } from '../domain/approval.ts';
 import { type HiddenValue, hiddenValues, type Sightedness, sightOfValues } from '../domain/blind.ts';
 import type { Hold } from '../domain/hold.ts';
+import type { JsonObject } from '../domain/json.ts';
 import type { EffectivePolicy } from '../domain/policy.ts';
 import type { StoreReader } from '../ports/store.ts';
 import { readConfiguration } from './nearest.ts';
@@ -45,7 +46,17 @@ export async function hiddenOf(
   hold: Pick<Hold, 'id' | 'subject' | 'digest' | 'attempts'>,
   now: number,
 ): Promise<readonly HiddenOfHold[]> {
-  const configuration = await readConfiguration(store, hold.digest);
+  return hiddenIn(store, policy, hold, now, await readConfiguration(store, hold.digest));
+}
+
+/** The same of a Hold whose Configuration was read already; null for one that the store does not have. */
+export async function hiddenIn(
+  store: StoreReader,
+  policy: EffectivePolicy,
+  hold: Pick<Hold, 'id' | 'subject' | 'digest' | 'attempts'>,
+  now: number,
+  configuration: JsonObject | null,
+): Promise<readonly HiddenOfHold[]> {
   const hidden = configuration === null ? [] : hiddenValues(configuration);
   if (hidden.length === 0) return [];
   const facts = await store.facts(hold.id, hold.attempts.at(-1)?.jobId ?? 0);

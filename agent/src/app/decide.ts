@@ -2,6 +2,7 @@ import { type Approval, questionOf } from '../domain/approval.ts';
 import { recognised } from '../domain/commit-people.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import { type Hold, liveAttempt, wrongState } from '../domain/hold.ts';
+import type { JsonObject } from '../domain/json.ts';
 import { bounded, type Lifetime, lifetimeText, narrowest, parseLifetime, requireWithin } from '../domain/lifetime.ts';
 import { mayApprove, mayReject, mayRepresent } from '../domain/may-vote.ts';
 import { defaultLifetime, type EffectivePolicy, lifetimeLimit, type Policy, timeoutProblem } from '../domain/policy.ts';
@@ -23,7 +24,7 @@ import {
 import { countingVotes } from '../domain/step-up.ts';
 import { type Vote, withVote } from '../domain/vote.ts';
 import type { Signed } from '../ports/passkeys.ts';
-import { blindNames, hiddenOf } from './blind.ts';
+import { blindNames, hiddenIn } from './blind.ts';
 import { openEnvironment } from './deployments/gate.ts';
 import { askedNow, frozenNow, membersFor, policyFor, policyNow } from './governing.ts';
 import { byCaller, type Caller, type HubContext, retrying } from './hub-context.ts';
@@ -167,12 +168,8 @@ async function groundOf(context: HubContext, caller: Caller, decision: Decision,
 
 /** Nothing that the rights were judged on has moved since: the Hold, the Review, a denial. */
 async function requireUnchanged(s: Settlement, { hold, review, votes }: Ground): Promise<void> {
-  const [nowHold, nowReview, nowVotes] = [
-    await s.tx.hold(hold.id),
-    await s.tx.review(review.id),
-    await s.tx.votes(review.id),
-  ];
-  const same = nowHold?.version === hold.version && nowReview?.version === review.version;
+  const [versions, nowVotes] = [await s.tx.versionsOf(hold.id, review.id), await s.tx.votes(review.id)];
+  const same = versions.hold === hold.version && versions.review === review.version;
   if (!same || JSON.stringify(nowVotes) !== JSON.stringify(votes)) {
     throw new HoldpointError(
       'hold_conflict',
@@ -199,8 +196,8 @@ async function scopeFor(s: Settlement, hold: Hold, wish: ScopeWish | null): Prom
 }
 
 /** A value that nobody has seen is approved by nobody, or a typed one would be approved as its tag (T57). */
-async function requireSeen(s: Settlement, hold: Hold): Promise<void> {
-  const blind = blindNames(await hiddenOf(s.tx, policyFor(s.policy, hold), hold, s.now));
+async function requireSeen(s: Settlement, hold: Hold, configuration: JsonObject | null): Promise<void> {
+  const blind = blindNames(await hiddenIn(s.tx, policyFor(s.policy, hold), hold, s.now, configuration));
   if (blind.length === 0) return;
   const more = blind.length > 20 ? ` and ${blind.length - 20} more` : '';
   throw new HoldpointError(
@@ -257,7 +254,7 @@ async function approve(s: Settlement, caller: Caller, decision: Decision, ground
   const scope = await scopeFor(s, hold, decision.scope);
   requireScope(scope, here.scopes, hold.place);
   requireCovers(hold.id, scope, origin);
-  await requireSeen(s, hold);
+  await requireSeen(s, hold, configuration);
   const vote = voteOf(caller, decision, ground, lifetime.kind === 'run' ? hold.id : null, lifetime, scope);
   await ground.proved.consume(s);
   const { authors } = current;

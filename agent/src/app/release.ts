@@ -4,10 +4,13 @@ import { HoldpointError } from '../domain/errors.ts';
 import { type Hold, liveAttempt } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { isDetached } from '../domain/retrying.ts';
+import type { Review } from '../domain/review.ts';
 import { placeCovered } from '../domain/scope.ts';
+import type { StoreReader } from '../ports/store.ts';
 import { type Asking, type Cover, coveredBy, coverOf } from './covering.ts';
 import { freezeHold, freezeOf, hardFreeze } from './freezing.ts';
 import { policyFor } from './governing.ts';
+import { readAhead } from './read-ahead.ts';
 import { cancelHold, closeIfEmpty, noteUse, peopleOf, reviewFor, type Settlement } from './settle.ts';
 import { isWatched, liveGate } from './watching/live-gate.ts';
 
@@ -18,7 +21,7 @@ import { isWatched, liveGate } from './watching/live-gate.ts';
 const MAX_OTHERS = 100;
 
 /** What a Hold that is open asks of Approvals, with what is known of its newest run. */
-export async function askingOf(s: Settlement, hold: Hold): Promise<Asking> {
+export async function askingOf(s: { readonly tx: Pick<StoreReader, 'facts'> }, hold: Hold): Promise<Asking> {
   const facts = await s.tx.facts(hold.id, hold.attempts.at(-1)?.jobId ?? 0);
   if (facts === null) throw new HoldpointError('internal', `hold ${hold.id}: the store lacks its facts`);
   return { question: questionOf(hold), projectPath: hold.projectPath, facts };
@@ -44,12 +47,18 @@ export async function answerReviews(s: Settlement, approval: Approval): Promise<
   const reviews = (await s.tx.openReviews(approval.subject, null)).filter((review) =>
     placeCovered(approval.scope, approval.place, review.place),
   );
-  const waiting = (await Promise.all(reviews.map((review) => s.tx.waitingOn(review.id)))).flat();
   const covered: { readonly hold: Hold; readonly cover: Cover }[] = [];
-  const others = waiting.filter(({ digest }) => digest !== approval.digest).sort((a, b) => b.id - a.id);
-  const asked = [...waiting.filter(({ digest }) => digest === approval.digest), ...others.slice(0, MAX_OTHERS)];
+  const idsOf = (some: readonly Review[]) => some.map(({ id }) => id);
+  const own = reviews.filter(({ digest }) => digest === approval.digest);
+  const others = reviews.filter(({ digest }) => digest !== approval.digest);
+  const asked = [
+    ...(own.length === 0 ? [] : await s.tx.waitingOnAny(idsOf(own), null)),
+    ...(others.length === 0 ? [] : await s.tx.waitingOnAny(idsOf(others), MAX_OTHERS)),
+  ];
+  const comparing = { subject: approval.subject, holds: asked, digests: [approval.digest], now: s.now };
+  const ahead = { ...s, tx: await readAhead(s.tx, comparing) };
   for (const hold of asked) {
-    const cover = await coveredBy(s, approval, await askingOf(s, hold));
+    const cover = await coveredBy(ahead, approval, await askingOf(ahead, hold));
     if (cover) covered.push({ hold, cover });
   }
   covered.sort((a, b) => byPipeline(a.hold, b.hold));

@@ -146,6 +146,8 @@ export interface StoreReader
   holdsWithIds(ids: readonly number[]): Promise<readonly Hold[]>;
   /** Waiting Holds of a Review, in ascending pipeline id: the order in which they are released. */
   waitingOn(review: number): Promise<readonly Hold[]>;
+  /** Waiting Holds of any of these Reviews, newest first; at most `limit` where there is one. */
+  waitingOnAny(reviews: readonly number[], limit: number | null): Promise<readonly Hold[]>;
   /** Ids of all Holds of a Review. */
   holdIdsOf(review: number): Promise<readonly number[]>;
   /** Pending and running Holds that passed with this Approval. */
@@ -181,6 +183,12 @@ export interface StoreReader
   ranFacts(instance: string, projectId: number, before: number, limit: number): Promise<readonly Facts[]>;
   /** Facts of the attempt, null when the Hold has no such attempt. */
   facts(hold: number, jobId: number): Promise<Facts | null>;
+  /** Facts of the newest attempt of each of these Holds. */
+  newestFacts(
+    holds: readonly number[],
+  ): Promise<ReadonlyMap<number, { readonly jobId: number; readonly facts: Facts }>>;
+  /** The versions of a Hold and of a Review as they are stored; null for what is not there. */
+  versionsOf(hold: number, review: number): Promise<{ readonly hold: number | null; readonly review: number | null }>;
 
   review(id: number): Promise<Review | null>;
   /** Open Reviews of the Subject and one Digest or (null) all, whatever their Place. */
@@ -194,6 +202,8 @@ export interface StoreReader
   votes(review: number): Promise<readonly Vote[]>;
   /** The denial of this Digest that is in force at `now`, if any. */
   denial(subject: Subject, digest: string, now: number): Promise<Denial | null>;
+  /** Those of these Digests that a denial is in force for at `now`. */
+  deniedAmong(subject: Subject, digests: readonly string[], now: number): Promise<ReadonlySet<string>>;
 
   approval(id: number): Promise<Approval | null>;
   /** Approvals of the Subject that are not revoked, newest first, of one Digest or (null) of all; at most `limit`. */

@@ -28,6 +28,7 @@ export function approvalReads(
   | 'openAsksOf'
   | 'asksAbout'
   | 'denial'
+  | 'deniedAmong'
   | 'approval'
   | 'approvalsOf'
   | 'approvalsMark'
@@ -51,6 +52,17 @@ export function approvalReads(
         .orderBy('until', 'desc')
         .executeTakeFirst();
       return row === undefined ? null : denialOf(row);
+    },
+    async deniedAmong(subject, digests, now) {
+      const rows = await db
+        .selectFrom('denials')
+        .select('digest')
+        .where(ofSubject(subject))
+        .where('digest', 'in', among(digests))
+        .where('until', '>', now)
+        .where('lifted_at', 'is', null)
+        .execute();
+      return new Set(rows.map(({ digest }) => digest));
     },
     async approval(id) {
       const row = await db.selectFrom('approvals').selectAll().where('id', '=', id).executeTakeFirst();

@@ -1,4 +1,12 @@
-import { type Expression, expressionBuilder, type Kysely, type Selectable, type SqlBool, sql } from 'kysely';
+import {
+  type Expression,
+  type ExpressionBuilder,
+  expressionBuilder,
+  type Kysely,
+  type Selectable,
+  type SqlBool,
+  sql,
+} from 'kysely';
 import type { Hold } from '../domain/hold.ts';
 import type { StoreReader } from '../ports/store.ts';
 import { branchesOf, pageOf } from './branches.ts';
@@ -42,6 +50,7 @@ export function holdReads(
   | 'holds'
   | 'holdsWithIds'
   | 'waitingOn'
+  | 'waitingOnAny'
   | 'holdIdsOf'
   | 'passedWith'
   | 'pendingOf'
@@ -49,6 +58,8 @@ export function holdReads(
   | 'overdueHolds'
   | 'frozenHolds'
   | 'facts'
+  | 'newestFacts'
+  | 'versionsOf'
 > {
   const one = async (row: Selectable<HoldTable> | undefined): Promise<Hold | null> =>
     row === undefined ? null : ((await withAttempts([row]))[0] ?? null);
@@ -121,6 +132,16 @@ export function holdReads(
         .orderBy(sql`id + 0`)
         .execute();
       return withAttempts(rows);
+    },
+    async waitingOnAny(reviews, limit) {
+      const query = db
+        .selectFrom('holds')
+        .selectAll()
+        .where('review', 'in', among(reviews))
+        .where('state', '=', 'waiting_for_approval')
+        .where('configured', 'is', null)
+        .orderBy('id', 'desc');
+      return withAttempts(await (limit === null ? query : query.limit(limit)).execute());
     },
     async holdIdsOf(review) {
       const rows = await db.selectFrom('holds').select('id').where('review', '=', review).orderBy('id').execute();
@@ -199,6 +220,26 @@ export function holdReads(
         .where('job_id', '=', jobId)
         .executeTakeFirst();
       return row === undefined ? null : JSON.parse(row.facts);
+    },
+    async newestFacts(holds) {
+      const newest = (eb: ExpressionBuilder<Schema, 'attempts'>) =>
+        eb
+          .selectFrom('attempts as later')
+          .select((inner) => inner.fn.max<number>('later.position').as('position'))
+          .whereRef('later.hold', '=', 'attempts.hold');
+      const rows = await db
+        .selectFrom('attempts')
+        .select(['hold', 'job_id', 'facts'])
+        .where('hold', 'in', among(holds))
+        .where((eb) => eb('position', '=', newest(eb)))
+        .execute();
+      return new Map(rows.map((row) => [row.hold, { jobId: row.job_id, facts: JSON.parse(row.facts) }]));
+    },
+    async versionsOf(hold, review) {
+      const { rows } = await sql<{ hold: number | null; review: number | null }>`select
+        (select version from holds where id = ${hold}) as hold,
+        (select version from reviews where id = ${review}) as review`.execute(db);
+      return rows[0]!;
     },
   };
 }

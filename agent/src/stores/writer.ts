@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Facts } from '../domain/facts.ts';
-import type { Hold } from '../domain/hold.ts';
+import type { Attempt, Hold } from '../domain/hold.ts';
 import { lifetimeText } from '../domain/lifetime.ts';
 import type { StoreWriter } from '../ports/store.ts';
 import { acknowledge, agentWrites, putAgent } from './agents.ts';
@@ -87,6 +87,14 @@ type OtherWrites = Pick<
   | 'insertSession'
 >;
 function otherWrites(db: Kysely<Schema>): OtherWrites {
+  const insertAttempt = async (hold: Hold, attempt: Attempt, position: number, facts?: Facts): Promise<void> => {
+    if (facts === undefined) throw new HoldpointError('internal', `hold ${hold.id}: a new attempt has no facts`);
+    const columns = attemptColumns(hold, attempt, position);
+    await db
+      .insertInto('attempts')
+      .values({ ...columns, facts: JSON.stringify(facts) })
+      .execute();
+  };
   const putAttempts = async (hold: Hold, facts: Facts | undefined): Promise<void> => {
     // Only the last two can have changed: a new attempt ends the one before it. The older one first, so that never two live.
     for (const [position, attempt] of [...hold.attempts.entries()].slice(-2)) {
@@ -97,12 +105,7 @@ function otherWrites(db: Kysely<Schema>): OtherWrites {
         .where('hold', '=', hold.id)
         .where('position', '=', position)
         .executeTakeFirstOrThrow();
-      if (updated.numUpdatedRows === 1n) continue;
-      if (facts === undefined) throw new HoldpointError('internal', `hold ${hold.id}: a new attempt has no facts`);
-      await db
-        .insertInto('attempts')
-        .values({ ...columns, facts: JSON.stringify(facts) })
-        .execute();
+      if (updated.numUpdatedRows !== 1n) await insertAttempt(hold, attempt, position, facts);
     }
   };
   const giveSeq = async (agent: string): Promise<number> => {
@@ -120,7 +123,8 @@ function otherWrites(db: Kysely<Schema>): OtherWrites {
     async insertHold(hold, facts) {
       const { id } = await db.insertInto('holds').values(holdColumns(hold)).returning('id').executeTakeFirstOrThrow();
       const stored = { ...hold, id };
-      await putAttempts(stored, facts);
+      for (const [position, attempt] of stored.attempts.entries())
+        await insertAttempt(stored, attempt, position, facts);
       return stored;
     },
     async updateHold(hold, facts) {

@@ -180,7 +180,11 @@ describe('a store in PostgreSQL', () => {
       const voted = await inWrite(() => world.approve('maria', 1, { lifetime: 'standing' }));
       const passed = await inWrite(() => world.admit({ id: 2, pipeline: 2 }));
       // Whoever needs one more has to have a reason for it.
-      expect([held, voted, passed]).toEqual([21, 30, 19]);
+      expect([held, voted, passed]).toEqual([20, 27, 18]);
+      // Where the same job waits with many other configurations, they are compared without a question for each (T30).
+      for (let id = 11; id <= 30; id++) await world.admit({ id, pipeline: id, script: [`echo ${id}`] });
+      const among = await inWrite(() => world.approve('maria', 3));
+      expect(among).toBeLessThan(voted + 8);
     } finally {
       spy.mockRestore();
     }

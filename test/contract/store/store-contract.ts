@@ -148,6 +148,41 @@ export function storeContract({ name, create }: StoreUnderTest): void {
       expect(await found({ person: 7 })).toBe(152);
     });
 
+    it('is asked about many Holds of one job in one question each', async () => {
+      for (let id = 1; id <= 4; id++) await world.admit({ id, pipeline: id, script: [`echo ${id % 3}`] });
+      const holds = await store.holdsWithIds([1, 2, 3, 4]);
+      const reviews = [...new Set(holds.map(({ review }) => review!))].sort((a, b) => a - b);
+      expect(reviews).toEqual([1, 2, 3]);
+      const ids = async (some: readonly number[], limit: number | null) =>
+        (await store.waitingOnAny(some, limit)).map(({ id, attempts }) => [id, attempts.length]);
+      expect(await ids([1, 3], null)).toEqual([
+        [4, 1],
+        [3, 1],
+        [1, 1],
+      ]);
+      expect(await ids([1, 2, 3], 2)).toEqual([
+        [4, 1],
+        [3, 1],
+      ]);
+      expect(await ids([], null)).toEqual([]);
+      const facts = await store.newestFacts([2, 3, 999]);
+      expect([...facts.keys()].sort()).toEqual([2, 3]);
+      expect(facts.get(3)).toEqual({ jobId: 3, facts: await store.facts(3, 3) });
+      expect(await store.versionsOf(1, 3)).toEqual({ hold: 1, review: 1 });
+      expect(await store.versionsOf(99, 99)).toEqual({ hold: null, review: null });
+      const digests = [...new Set(holds.map(({ digest }) => digest)), `sha256:${'d'.repeat(64)}`];
+      const { subject } = holds[0]!;
+      const denial = { subject, review: 1, by: 'maria', reason: 'x', at: START };
+      await store.write(async (tx) => {
+        for (const [n, digest] of digests.slice(0, 3).entries())
+          await tx.insertDenial({ ...denial, digest, until: START + (n === 1 ? 0 : DAY) });
+        const lifted = (await tx.denial(subject, digests[2]!, START))!;
+        await tx.liftDenial(lifted.id, { at: START, by: 'maria', reason: 'y' });
+      });
+      expect([...(await store.deniedAmong(subject, digests, START + 1))]).toEqual([digests[0]]);
+      expect((await store.deniedAmong({ ...subject, job: 'other' }, digests, START + 1)).size).toBe(0);
+    });
+
     it('refuses a write on a version that is not the stored one', async () => {
       await world.admit({ id: 1 });
       const hold = (await store.hold(1))!;
