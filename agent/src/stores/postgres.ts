@@ -247,11 +247,13 @@ function openPool({ url, connections }: PostgresOptions, prepared: Prepared) {
       return {
         query: async (text: string, values: unknown[]) => {
           requireNoNul(values);
-          const name = writing && values.length > 0 ? prepared.nameOf(text) : undefined;
+          const bounds = text === 'commit' || text === 'rollback';
+          // A text without values may be several statements, as a migration has them: those cannot be prepared.
+          const isOne = values.length > 0 || text.startsWith('select ');
+          const name = writing && isOne ? prepared.nameOf(text) : undefined;
+          writing = bounds ? false : writing || text.startsWith('begin');
           const ask = () => client.query({ text, values, ...(name === undefined ? {} : { name }) }).catch(faulty);
-          if (text.startsWith('begin')) writing = true;
-          if (text !== 'commit' && text !== 'rollback') return ask();
-          writing = false;
+          if (!bounds) return ask();
           if (text === 'commit') return keptEverywhere(client, ask);
           return ask().catch((cause: unknown) => {
             usable = false;
