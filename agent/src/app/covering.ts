@@ -8,7 +8,7 @@ import { missingSections, sectionsWanted } from '../domain/sections.ts';
 import { type Relaxed, relax, toleratedBetween, tolerates } from '../domain/tolerate.ts';
 import type { StoreReader } from '../ports/store.ts';
 import { policyFor, targetOf } from './governing.ts';
-import { readConfiguration } from './nearest.ts';
+import { parsedConfiguration, readConfiguration } from './nearest.ts';
 import type { Settlement } from './settle.ts';
 
 /** What comparing needs: within a decision, or for a look at what one would be. */
@@ -32,6 +32,8 @@ const MAX_EXACT = 1_000;
 /** So many configurations are compared where none has the digest: a verdict stays quick, and the newest are what is meant. */
 const MAX_COMPARED = 20;
 const MAX_COMPARED_CHARS = 8 * 1024 * 1024;
+/** Of those that are read in one question each has no more: together they have less than is compared. */
+const MAX_READ_CHARS = Math.floor(MAX_COMPARED_CHARS / MAX_COMPARED);
 
 /**
  * What beyond scope and lifetime an Approval has to be to count for this run at this moment. A job with a time-out out of
@@ -145,11 +147,16 @@ async function alike(s: Comparing, asking: Asking, approvals: readonly Approval[
   if (configuration === null || isRunOnly(configuration)) return null;
   const wanted = relax(configuration, policy.tolerance, runValues(s, facts, policy));
   const compared = new Map<string, Relaxed | null>();
+  const digests = [...new Set(candidates.map(({ digest }) => digest))].slice(0, MAX_COMPARED);
+  let read: ReadonlyMap<string, string> = new Map();
   let characters = 0;
   for (const approval of candidates) {
     if (compared.size >= MAX_COMPARED || characters > MAX_COMPARED_CHARS) break;
     if (compared.has(approval.digest)) continue;
-    const baseline = await readConfiguration(s.tx, approval.digest);
+    // Most of the time it is the newest that is alike; where it is not, the others are asked for in one question.
+    if (compared.size === 1) read = await s.tx.configurationsOf(digests.slice(1), MAX_READ_CHARS);
+    const text = read.get(approval.digest);
+    const baseline = text === undefined ? await readConfiguration(s.tx, approval.digest) : parsedConfiguration(text);
     const values = looksAtRuns(policy) ? await valuesOfApproved(s, approval, policy) : runValues(s, null, policy);
     const relaxed = baseline && relax(baseline, policy.tolerance, values);
     compared.set(approval.digest, relaxed);

@@ -190,6 +190,10 @@ describe('a store in PostgreSQL', () => {
       for (let id = 11; id <= 30; id++) await world.admit({ id, pipeline: id, script: [`echo ${id}`] });
       const among = await inWrite(() => world.approve('maria', 3));
       expect(among).toBeLessThan(voted + 8);
+      // Nor is there one for each that was approved when the next comes.
+      for (let id = 4; id <= 9; id++) await world.approve('maria', id);
+      const unlike = await inWrite(() => world.admit({ id: 31, pipeline: 31, script: ['echo 31'] }));
+      expect(unlike).toBeLessThan(held + 5);
     } finally {
       spy.mockRestore();
     }
