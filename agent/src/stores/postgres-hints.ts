@@ -96,6 +96,8 @@ export function openPostgresHints({ url, clock, log }: { url: string; clock: Clo
   };
   /** All hints that wait at once, and before anything longer goes on: an agent waits for them. */
   async function tellAll(): Promise<void> {
+    // A decision has several hints at once.
+    await Promise.resolve();
     for (;;) {
       if (hints.length > 0) {
         const all = hints;

@@ -337,6 +337,7 @@ describe('hints between hubs', () => {
     const arrived: string[] = [];
     b.hints.listen((hint) => void arrived.push(JSON.stringify(hint)));
     b.hints.receive((bytes) => void arrived.push(`${bytes.length} bytes of ${bytes[0]}`));
+    const spy = vi.spyOn(pg.Client.prototype, 'query');
     a.hints.send(new Uint8Array(2_000_000).fill(1));
     a.hints.send(new Uint8Array(300).fill(2));
     a.hints.publish({ wake: 'agent-1' });
@@ -347,6 +348,10 @@ describe('hints between hubs', () => {
     );
     const hints = ['{"wake":"agent-1"}', '{"wake":"agent-2"}'];
     expect(arrived).toEqual([...hints, '2000000 bytes of 1', '300 bytes of 2']);
+    // The hints in one statement, sixteen parts of what is longer in each of the others.
+    const told = spy.mock.calls.filter(([asked]) => (asked as { name?: string }).name === 'tell').length;
+    spy.mockRestore();
+    expect(told).toBe(1 + Math.ceil(352 / 16));
   });
 
   it('say that some may have been missed once the server is back', async () => {
