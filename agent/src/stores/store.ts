@@ -10,7 +10,7 @@ import { reader } from './reader.ts';
 import type { Schema } from './schema.ts';
 import { remembering, rowsOf } from './statements.ts';
 import { type Faults, translated, translating } from './store-errors.ts';
-import { written } from './writer.ts';
+import { together } from './together.ts';
 
 /** Where the store is. */
 export interface StoreOptions {
@@ -32,6 +32,17 @@ const PAGES_BACK = 1_024;
 export async function openStore({ path }: StoreOptions): Promise<Store> {
   const { db, database } = await openSqlite(path);
   const alone = oneAtATime();
+  const writes = together(
+    (work) =>
+      whenFree(BUSY_MS, () =>
+        db
+          .connection()
+          .execute((connection) =>
+            withoutFiles(database, () => transact(database, connection, () => work(connection))),
+          ),
+      ),
+    () => database.inTransaction,
+  );
   /** A write failed and none has gone well since: what is small may still fit where nothing else does. */
   let failed = false;
   return {
@@ -41,9 +52,7 @@ export async function openStore({ path }: StoreOptions): Promise<Store> {
     others: async () => [],
     async write(work) {
       try {
-        const result = await whenFree(BUSY_MS, () =>
-          db.connection().execute((connection) => transact(database, connection, () => written(connection, work))),
-        );
+        const result = await writes.write(work);
         failed = false;
         return result;
       } catch (cause) {
@@ -73,7 +82,10 @@ export async function openStore({ path }: StoreOptions): Promise<Store> {
         if (!codeOf(cause).startsWith('SQLITE_BUSY')) throw translated(faultsOf(path), cause);
       }
     },
-    close: () => db.destroy(),
+    async close() {
+      await writes.idle();
+      await db.destroy();
+    },
   };
 }
 
@@ -200,6 +212,19 @@ async function transact<T>(
   } catch (cause) {
     if (database.inTransaction) await sql`rollback`.execute(connection);
     throw cause;
+  }
+}
+
+/**
+ * What would be taken back with a part of a transaction is kept in memory meanwhile: beside the store there may be no place that can
+ * be written to. Sorting goes on to use files, for what people ask for can be more than memory holds.
+ */
+async function withoutFiles<T>(database: Database.Database, work: () => Promise<T>): Promise<T> {
+  database.exec('pragma temp_store = MEMORY');
+  try {
+    return await work();
+  } finally {
+    database.exec('pragma temp_store = DEFAULT');
   }
 }
 
