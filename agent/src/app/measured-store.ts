@@ -1,6 +1,7 @@
 import type { AuditEntry } from '../domain/audit.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { Store, StoreReader, StoreWriter } from '../ports/store.ts';
+import { breathe } from './breathe.ts';
 
 /** What is counted of a store. */
 export interface StoreMeter {
@@ -42,7 +43,12 @@ export function measuredStore(store: Store, meter: StoreMeter): Store {
           return work(watching(tx, (entry) => entries.push(entry)));
         }),
       );
-      for (const entry of entries) meter.audited(entry);
+      // To count and to log takes longer than to tell an agent: whoever waits for this write goes first.
+      const told = entries;
+      if (told.length > 0)
+        void breathe().then(() => {
+          for (const entry of told) meter.audited(entry);
+        });
       return result;
     },
     // How long the work of one hub takes says nothing of the store.
