@@ -1,4 +1,5 @@
 import { beforeEach, expect, it } from 'vitest';
+import { breathe } from '../../agent/src/app/breathe.ts';
 import { HoldpointError } from '../../agent/src/domain/errors.ts';
 import { type Arriving, createWelcomes, type Welcomes } from '../../agent/src/hub/link-welcomes.ts';
 import type { Store, StoreWriter } from '../../agent/src/ports/store.ts';
@@ -49,6 +50,15 @@ it('T30 agents that come together are noted with one write of the store', async 
   expect([arrivals, writes]).toEqual([['here', 'here', 'here', 'here'], 1]);
   expect(await versions()).toMatchObject({ 'build-1': '1', 'build-3': '1', embedded: '1' });
   expect([await welcomes.note(arriving(4)), writes]).toEqual(['here', 2]);
+});
+
+it('T30 agents that come one shortly after the other are noted with one write as well', async () => {
+  const first = welcomes.note(arriving(1));
+  await breathe();
+  const second = welcomes.note(arriving(2));
+  await breathe();
+  const third = welcomes.note(arriving(3));
+  expect([await Promise.all([first, second, third]), writes]).toEqual([['here', 'here', 'here'], 1]);
 });
 
 it('T27 one that was revoked since, has enrolled anew, or never did is told so among the others, and nothing is noted of it', async () => {

@@ -1,4 +1,4 @@
-import { breathe } from '../app/breathe.ts';
+import { gather } from '../app/breathe.ts';
 import { agentActor, type HubContext } from '../app/hub-context.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { ArrivedAgent } from '../ports/agent-store.ts';
@@ -87,7 +87,7 @@ export function createWelcomes(
     isWorking = true;
     while (queue.length > 0) {
       // Whoever has proved itself at this moment comes along.
-      await breathe();
+      await gather();
       await settle(nextPart());
     }
     isWorking = false;

@@ -1,3 +1,4 @@
+import { gather } from '../app/breathe.ts';
 import type { HubContext } from '../app/hub-context.ts';
 import { type RelaxedCache, snapshotBody } from '../app/snapshot.ts';
 import type { Signer } from '../domain/dsse.ts';
@@ -97,8 +98,10 @@ export function createSnapshots({ context, signer, grace, policyVersion, log }: 
   }
 
   async function issueFresh(): Promise<void> {
+    if (fresh.length === 0) return;
+    await gather();
     const part = fresh.splice(0, AT_ONCE);
-    if (part.length > 0) await issue(part).catch((error: unknown) => void failed(part, error));
+    await issue(part).catch((error: unknown) => void failed(part, error));
   }
 
   function sendSnapshot(
