@@ -16,6 +16,7 @@ import { turnableClock } from '../../support/turnable-clock.ts';
 import { agentsContract } from './agents-contract.ts';
 import { plansContract } from './plans-contract.ts';
 import { racesContract } from './races-contract.ts';
+import { readsContract } from './reads-contract.ts';
 import { retentionContract } from './retention-contract.ts';
 import { type StoreUnderTest, storeContract } from './store-contract.ts';
 import { upgradeContract } from './upgrade-contract.ts';
@@ -34,6 +35,7 @@ const under: StoreUnderTest = {
   },
 };
 storeContract(under);
+readsContract(under);
 retentionContract(under);
 racesContract(under);
 agentsContract(under);

@@ -10,6 +10,7 @@ import { rawDatabase } from '../../support/raw-database.ts';
 import { agentsContract } from './agents-contract.ts';
 import { plansContract } from './plans-contract.ts';
 import { racesContract } from './races-contract.ts';
+import { readsContract } from './reads-contract.ts';
 import { retentionContract } from './retention-contract.ts';
 import { type StoreUnderTest, storeContract } from './store-contract.ts';
 import { upgradeContract } from './upgrade-contract.ts';
@@ -25,6 +26,7 @@ const under: StoreUnderTest = {
   },
 };
 storeContract(under);
+readsContract(under);
 retentionContract(under);
 racesContract(under);
 agentsContract(under);
