@@ -138,9 +138,10 @@ export function holdReads(
         .selectFrom('holds')
         .selectAll()
         .where('review', 'in', among(reviews))
-        .where('state', '=', 'waiting_for_approval')
+        // Neither state nor order as an index has them: SQLite would go through all that wait.
+        .where(sql<string>`state || ''`, '=', 'waiting_for_approval')
         .where('configured', 'is', null)
-        .orderBy('id', 'desc');
+        .orderBy(sql`id + 0`, 'desc');
       return withAttempts(await (limit === null ? query : query.limit(limit)).execute());
     },
     async holdIdsOf(review) {
