@@ -1,6 +1,6 @@
 import { offlineGatekeeper } from '../../agent/src/app/offline/gatekeeper.ts';
 import { openSnapshotKeeper, type SnapshotKeeper } from '../../agent/src/app/offline/snapshot-keeper.ts';
-import { snapshotBody } from '../../agent/src/app/snapshot.ts';
+import { snapshotBodies } from '../../agent/src/app/snapshot.ts';
 import type { Signer } from '../../agent/src/domain/dsse.ts';
 import { HoldpointError } from '../../agent/src/domain/errors.ts';
 import type { HostBreakGlass } from '../../agent/src/domain/host-break-glass.ts';
@@ -74,7 +74,7 @@ export function offlineAgent(world: World): OfflineAgent {
       }
     },
     async snapshot({ seq: number = ++seq, agent = 'embedded', signer = auditKeeper().signer } = {}) {
-      const body = JSON.stringify(await snapshotBody(world.context, 'embedded', new Map()));
+      const body = JSON.stringify(await (await snapshotBodies(world.context, ['embedded'], new Map()))('embedded'));
       const head = {
         form: SNAPSHOT_FORM,
         agent,

@@ -19,17 +19,39 @@ export type RelaxedCache = Map<string, string | null>;
 const MAX_CACHED = 20_000;
 
 /**
- * What one agent may decide by while this hub is away: the Approvals of people, and the denials, of the projects whose jobs it
- * has brought here; nothing that would take a use or is of one run alone.
+ * What each of these agents may decide by while this hub is away: the Approvals of people, and the denials, of the projects whose
+ * jobs it has brought here and of no other (T32); nothing that would take a use or is of one run alone. What most agents share, and
+ * that nothing at all is decided about their projects, is looked up once for all of them.
  */
-export async function snapshotBody(context: HubContext, agent: string, cache: RelaxedCache): Promise<SnapshotBody> {
+export async function snapshotBodies(
+  context: HubContext,
+  agents: readonly string[],
+  cache: RelaxedCache,
+): Promise<(agent: string) => Promise<SnapshotBody>> {
   const { store, clock } = context;
   const policy = await context.policy();
   const now = clock.now();
   const s: Comparing = { now, policy, tag: context.tag, tx: store };
+  const brought = await store.projectsOfAgents(agents);
+  const decided = await store.decidedProjects([...new Set([...brought.values()].flat())], now);
+  const told = policyForAgents(policy);
+  const nothing: SnapshotBody = { policy: told, approvals: [], denials: [] };
+  return async (agent) => {
+    const projects = (brought.get(agent) ?? []).filter((project) => decided.has(project));
+    return projects.length === 0 ? nothing : { policy: told, ...(await groundsOf(s, projects, cache)) };
+  };
+}
+
+/** The newest Approvals and denials of these projects that still count. */
+async function groundsOf(
+  s: Comparing,
+  projects: readonly number[],
+  cache: RelaxedCache,
+): Promise<Pick<SnapshotBody, 'approvals' | 'denials'>> {
+  const { now, tx: store } = s;
   const approvals: SnapshotApproval[] = [];
   const denials: { subject: SnapshotBody['denials'][number]['subject']; digest: string; until: number }[] = [];
-  for (const project of await store.projectsOfAgent(agent)) {
+  for (const project of projects) {
     for (let after = 0; approvals.length < MAX_APPROVALS; ) {
       const page = await store.approvals(
         { project, revoked: false, endsAfter: now, sight: null },
@@ -49,7 +71,7 @@ export async function snapshotBody(context: HubContext, agent: string, cache: Re
       after = page.at(-1)!.id;
     }
   }
-  return { policy: policyForAgents(policy), approvals: approvals.slice(0, MAX_APPROVALS), denials };
+  return { approvals: approvals.slice(0, MAX_APPROVALS), denials };
 }
 
 /** Of people, for more than one run, and with no use to be taken. */

@@ -1,8 +1,8 @@
 import { gather } from '../app/breathe.ts';
 import type { HubContext } from '../app/hub-context.ts';
-import { type RelaxedCache, snapshotBody } from '../app/snapshot.ts';
+import { type RelaxedCache, snapshotBodies } from '../app/snapshot.ts';
 import type { Signer } from '../domain/dsse.ts';
-import { bodyDigest, SNAPSHOT_FORM, type SnapshotHead, signSnapshot } from '../domain/snapshot.ts';
+import { bodyDigest, SNAPSHOT_FORM, type SnapshotBody, type SnapshotHead, signSnapshot } from '../domain/snapshot.ts';
 import type { Log } from '../ports/log.ts';
 import type { ChangedEvent } from '../ports/push.ts';
 import type { HubFrame } from '../wire/link.ts';
@@ -71,9 +71,6 @@ export function createSnapshots({ context, signer, grace, policyVersion, log }: 
   let due: { readonly at: number; cancel: () => void } | null = null;
   let version = '';
 
-  /** The body for one agent as text; null, and said in the log, where it cannot be made: the others get theirs. */
-  const bodyOf = (peer: SnapshotPeer): Promise<string | null> =>
-    snapshotBody(context, peer.agent, cache).then(JSON.stringify, (error: unknown) => failed([peer], error));
   function failed(whose: readonly SnapshotPeer[], error: unknown): null {
     const agents = whose.slice(0, 10).map(({ agent }) => agent);
     log.error({ agents, error: String(error) }, `no snapshot could be made for ${whose.length} agents`);
@@ -85,9 +82,21 @@ export function createSnapshots({ context, signer, grace, policyVersion, log }: 
     // Of the time before anything was read: a snapshot must not claim to be newer than what it says.
     const issued = clock.now();
     const made: { peer: SnapshotPeer; state: Followed; body: string }[] = [];
+    const texts = new Map<SnapshotBody, string>();
+    const textOf = (body: SnapshotBody): string => {
+      const text = texts.get(body) ?? JSON.stringify(body);
+      texts.set(body, text);
+      return text;
+    };
+    const bodyOf = await snapshotBodies(
+      context,
+      whose.map(({ agent }) => agent),
+      cache,
+    );
     for (const peer of whose) {
       const state = peers.get(peer);
-      const body = state === undefined ? null : await bodyOf(peer);
+      // One that cannot be made is said in the log, and the others get theirs.
+      const body = state === undefined ? null : await bodyOf(peer.agent).then(textOf, (error) => failed([peer], error));
       if (state !== undefined && body !== null) made.push({ peer, state, body });
     }
     if (made.length === 0) return;

@@ -6,8 +6,8 @@ export interface AgentReads {
   enrolled(agent: string): Promise<EnrolledAgent | null>;
   /** Those of these names that ever enrolled, in one question. */
   enrolledAmong(agents: readonly string[]): Promise<readonly EnrolledAgent[]>;
-  /** Ids of the projects whose jobs this agent has brought. */
-  projectsOfAgent(agent: string): Promise<readonly number[]>;
+  /** Ids of the projects whose jobs each of these agents has brought, in one question; nothing for one that has brought none. */
+  projectsOfAgents(agents: readonly string[]): Promise<ReadonlyMap<string, readonly number[]>>;
   enrolmentOfHash(hash: string): Promise<Enrolment | null>;
 }
 /** An agent that gets a snapshot, and the number of the newest that it has. */

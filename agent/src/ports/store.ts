@@ -204,6 +204,8 @@ export interface StoreReader
   denial(subject: Subject, digest: string, now: number): Promise<Denial | null>;
   /** Those of these Digests that a denial is in force for at `now`. */
   deniedAmong(subject: Subject, digests: readonly string[], now: number): Promise<ReadonlySet<string>>;
+  /** Those of these projects with an Approval or a denial that is in force at `now`. */
+  decidedProjects(projects: readonly number[], now: number): Promise<ReadonlySet<number>>;
 
   approval(id: number): Promise<Approval | null>;
   /** Approvals of the Subject that are not revoked, newest first, of one Digest or (null) of all; at most `limit`. */

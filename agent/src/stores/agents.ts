@@ -17,15 +17,17 @@ export function agentReads(db: Kysely<Schema>): AgentReads {
       const rows = await db.selectFrom('agents').selectAll().where('name', 'in', among(agents)).execute();
       return rows.map(enrolledOf).filter((each) => each !== null);
     },
-    async projectsOfAgent(agent) {
+    async projectsOfAgents(agents) {
       const rows = await db
         .selectFrom('attempts')
-        .select('project_id')
+        .select(['agent', 'project_id'])
         .distinct()
-        .where('agent', '=', agent)
+        .where('agent', 'in', among(agents))
         .orderBy('project_id')
         .execute();
-      return rows.map((row) => row.project_id);
+      const projects = new Map<string, number[]>();
+      for (const { agent, project_id } of rows) projects.set(agent, [...(projects.get(agent) ?? []), project_id]);
+      return projects;
     },
     async enrolmentOfHash(hash) {
       const row = await db.selectFrom('enrolments').selectAll().where('hash', '=', hash).executeTakeFirst();

@@ -29,6 +29,7 @@ export function approvalReads(
   | 'asksAbout'
   | 'denial'
   | 'deniedAmong'
+  | 'decidedProjects'
   | 'approval'
   | 'approvalsOf'
   | 'approvalsMark'
@@ -63,6 +64,25 @@ export function approvalReads(
         .where('lifted_at', 'is', null)
         .execute();
       return new Set(rows.map(({ digest }) => digest));
+    },
+    async decidedProjects(projects, now) {
+      const approved = await db
+        .selectFrom('approvals')
+        .select('project_id')
+        .distinct()
+        .where('project_id', 'in', among(projects))
+        .where('revoked_at', 'is', null)
+        .where((eb) => eb.or([eb('ends_at', 'is', null), eb('ends_at', '>', now)]))
+        .execute();
+      const denied = await db
+        .selectFrom('denials')
+        .select('project_id')
+        .distinct()
+        .where('project_id', 'in', among(projects))
+        .where('until', '>', now)
+        .where('lifted_at', 'is', null)
+        .execute();
+      return new Set([...approved, ...denied].map((row) => row.project_id));
     },
     async approval(id) {
       const row = await db.selectFrom('approvals').selectAll().where('id', '=', id).executeTakeFirst();

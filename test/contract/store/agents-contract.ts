@@ -39,6 +39,37 @@ export function agentsContract({ name, create }: StoreUnderTest): void {
       expect(await store.outbox('other', 0, 10)).toEqual([]);
     });
 
+    it('T32 tells of many agents at once whose jobs each has brought, and of those projects where anything is in force', async () => {
+      const { now } = world.clock;
+      await world.admit({ id: 1, pipeline: 1 });
+      await world.admit({ id: 2, pipeline: 2, agent: 'other', project: 43, name: 'elsewhere' });
+      await world.admit({ id: 3, pipeline: 3, agent: 'other' });
+      const found = await store.projectsOfAgents(['embedded', 'other', 'nobody']);
+      expect([...found].sort()).toEqual([
+        ['embedded', [4242]],
+        ['other', [43, 4242]],
+      ]);
+      expect([...(await store.projectsOfAgents([]))]).toEqual([]);
+      expect([...(await store.decidedProjects([43, 4242], now()))]).toEqual([]);
+      await world.approve('maria', 1);
+      expect([...(await store.decidedProjects([43, 4242], now()))]).toEqual([4242]);
+      expect([...(await store.decidedProjects([43], now()))]).toEqual([]);
+      const { digest, review } = (await store.hold(2))!;
+      await store.write((tx) =>
+        tx.insertDenial({
+          subject: { instance: 'https://gitlab.example.com', projectId: 43, job: 'elsewhere' },
+          digest,
+          review: review!,
+          by: 'maria',
+          reason: 'no',
+          at: now(),
+          until: now() + 1_000,
+        }),
+      );
+      expect([...(await store.decidedProjects([4242, 43], now()))].sort((a, b) => a - b)).toEqual([43, 4242]);
+      expect([...(await store.decidedProjects([43, 4242], now() + 1_000))]).toEqual([4242]);
+    });
+
     it('T29 an agent that has acted on more than was ever given raises the numbers, so that nothing new looks old to it', async () => {
       await world.admit({ id: 1 });
       await store.write((tx) => tx.putAgent({ name: 'embedded', version: '1', runners: [], seenAt: START }));
