@@ -1,4 +1,4 @@
-import { type Expression, expressionBuilder, type Kysely, type SqlBool, sql } from 'kysely';
+import { type Expression, expressionBuilder, type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
 import type { Approval } from '../domain/approval.ts';
 import type { StoreReader } from '../ports/store.ts';
 import { branchesOf, pageOf, pageOfAll } from './branches.ts';
@@ -66,14 +66,15 @@ export function approvalReads(
       return new Set(rows.map(({ digest }) => digest));
     },
     async decidedProjects(projects, now) {
-      const approved = await db
-        .selectFrom('approvals')
-        .select('project_id')
-        .distinct()
-        .where('project_id', 'in', among(projects))
-        .where('revoked_at', 'is', null)
-        .where((eb) => eb.or([eb('ends_at', 'is', null), eb('ends_at', '>', now)]))
-        .execute();
+      // One step through the index for each project and one for what is in force there, however many approvals it has.
+      const least = sql`select min(project_id) from approvals where revoked_at is null`;
+      const inForce = (end: RawBuilder<SqlBool>) =>
+        sql`exists (select 1 from approvals where project_id = known.project and revoked_at is null and ${end})`;
+      const { rows: approved } = await sql<{ project_id: number }>`with recursive known(project) as (
+          select (${least}) union all
+          select (${least} and project_id > known.project) from known where known.project is not null
+        ) select project as project_id from known where project is not null
+          and (${inForce(sql`ends_at > ${now}`)} or ${inForce(sql`ends_at is null`)})`.execute(db);
       const denied = await db
         .selectFrom('denials')
         .select('project_id')
@@ -82,7 +83,8 @@ export function approvalReads(
         .where('until', '>', now)
         .where('lifted_at', 'is', null)
         .execute();
-      return new Set([...approved, ...denied].map((row) => row.project_id));
+      const decided = new Set([...approved, ...denied].map((row) => row.project_id));
+      return new Set(projects.filter((project) => decided.has(project)));
     },
     async approval(id) {
       const row = await db.selectFrom('approvals').selectAll().where('id', '=', id).executeTakeFirst();

@@ -18,6 +18,7 @@ import { statements as retention } from './migrations/0018-retention.ts';
 import { statements as watching } from './migrations/0037-watching.ts';
 import { statements as keyOfRecordings } from './migrations/0042-key-of-recordings.ts';
 import { statements as rows } from './migrations/0047-rows.ts';
+import { statements as inForce } from './migrations/0048-in-force.ts';
 import type { Schema } from './schema.ts';
 
 /** By number, in order, forward only; a number is given once and for ever. Numbers may be left out. */
@@ -39,6 +40,7 @@ const MIGRATIONS: readonly (readonly [version: number, statements: readonly Stat
   [37, watching],
   [42, keyOfRecordings],
   [47, rows],
+  [48, inForce],
 ];
 
 /** Schemas that there have been, oldest first. */
