@@ -2,7 +2,7 @@ import { type Expression, expressionBuilder, type Kysely, type RawBuilder, type 
 import type { Approval } from '../domain/approval.ts';
 import type { StoreReader } from '../ports/store.ts';
 import { branchesOf, pageOf, pageOfAll } from './branches.ts';
-import { approvalOf, denialOf, reviewOf } from './review-rows.ts';
+import { approvalOf } from './review-rows.ts';
 import type { Schema } from './schema.ts';
 import { namedIds } from './sight.ts';
 import { among, contains, ofSubject, takeTurns } from './statements.ts';
@@ -14,7 +14,7 @@ const BY_NUMBER = sql<number>`id + 0`;
 /** What somebody who looks for an Approval may remember of it. */
 const TEXTS = ['job', 'project_path', 'ref', 'environment', 'digest'];
 
-/** Reads about Approvals that are managed, denials, and questions that no job waits on. */
+/** Reads about Approvals, and what is approved with them. */
 export function approvalReads(
   db: Kysely<Schema>,
 ): Pick<
@@ -22,13 +22,6 @@ export function approvalReads(
   | 'runnersOf'
   | 'endingApprovals'
   | 'renewalsOf'
-  | 'denials'
-  | 'denialWithId'
-  | 'dueAsks'
-  | 'openAsksOf'
-  | 'asksAbout'
-  | 'denial'
-  | 'deniedAmong'
   | 'decidedProjects'
   | 'approval'
   | 'approvalsOf'
@@ -42,29 +35,6 @@ export function approvalReads(
   | 'reveals'
 > {
   return {
-    async denial(subject, digest, now) {
-      const row = await db
-        .selectFrom('denials')
-        .selectAll()
-        .where(ofSubject(subject))
-        .where('digest', '=', digest)
-        .where('until', '>', now)
-        .where('lifted_at', 'is', null)
-        .orderBy('until', 'desc')
-        .executeTakeFirst();
-      return row === undefined ? null : denialOf(row);
-    },
-    async deniedAmong(subject, digests, now) {
-      const rows = await db
-        .selectFrom('denials')
-        .select('digest')
-        .where(ofSubject(subject))
-        .where('digest', 'in', among(digests))
-        .where('until', '>', now)
-        .where('lifted_at', 'is', null)
-        .execute();
-      return new Set(rows.map(({ digest }) => digest));
-    },
     async decidedProjects(projects, now) {
       // One step through the index for each project and one for what is in force there, however many approvals it has.
       const least = sql`select min(project_id) from approvals where revoked_at is null`;
@@ -276,48 +246,6 @@ export function approvalReads(
     async renewalsOf(approval) {
       const rows = await db.selectFrom('approvals').select('id').where('renews', '=', approval).orderBy('id').execute();
       return rows.map((row) => row.id);
-    },
-    async denials({ project, sight }, page) {
-      let query = db.selectFrom('denials').selectAll().where('id', '>', page.after).orderBy('id').limit(page.limit);
-      if (project !== undefined) query = query.where('project_id', '=', project);
-      if (sight !== null) query = query.where('project_id', 'in', among(sight.projects));
-      return (await query.execute()).map(denialOf);
-    },
-    async denialWithId(id) {
-      const row = await db.selectFrom('denials').selectAll().where('id', '=', id).executeTakeFirst();
-      return row === undefined ? null : denialOf(row);
-    },
-    async dueAsks(before, limit) {
-      const rows = await db
-        .selectFrom('reviews')
-        .selectAll()
-        .where('state', '=', 'open')
-        .where('kind', '<>', 'job')
-        .where('opened_at', '<=', before)
-        .orderBy('id')
-        .limit(limit)
-        .execute();
-      return rows.map(reviewOf);
-    },
-    async openAsksOf(person) {
-      const { count } = await db
-        .selectFrom('reviews')
-        .select((eb) => eb.fn.countAll<number>().as('count'))
-        .where('state', '=', 'open')
-        .where('kind', '<>', 'job')
-        .where('ask_by', '=', person)
-        .executeTakeFirstOrThrow();
-      return Number(count);
-    },
-    async asksAbout(approvals) {
-      const rows = await db
-        .selectFrom('reviews')
-        .selectAll()
-        .where('state', '=', 'open')
-        .where('ask_approval', 'in', among(approvals))
-        .orderBy('id')
-        .execute();
-      return rows.map(reviewOf);
     },
   };
 }

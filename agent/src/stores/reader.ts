@@ -2,9 +2,11 @@ import type { Kysely } from 'kysely';
 import type { StoreReader } from '../ports/store.ts';
 import { agentReads } from './agents.ts';
 import { approvalReads } from './approval-reads.ts';
+import { askReads } from './ask-reads.ts';
 import { auditReads } from './audit-reads.ts';
 import { breakGlassReads } from './break-glass.ts';
 import { censusReads } from './census.ts';
+import { denialReads } from './denial-reads.ts';
 import { deploymentReads } from './deployments.ts';
 import { detachedReads } from './detached-reads.ts';
 import { holdReads, withAttemptsOf } from './hold-reads.ts';
@@ -30,6 +32,8 @@ export const READS = [
   (db: Kysely<Schema>) => holdReads(db, withAttemptsOf(db)),
   (db: Kysely<Schema>) => detachedReads(db, withAttemptsOf(db)),
   approvalReads,
+  denialReads,
+  askReads,
   sightReads,
   breakGlassReads,
   censusReads,
