@@ -363,6 +363,30 @@ const stories: readonly Story[] = [
       { who: 'hub', does: stateOf(1), expect: 'waiting_for_approval' },
     ],
   },
+  {
+    title:
+      'a job that is parked by an agent whose clock is two hours behind is not taken for one of an agent that fell silent',
+    steps: [
+      { who: 'agent', does: admits(one), expect: ['hold', 1, null] },
+      {
+        who: 'agent',
+        does: (w) =>
+          w
+            .report('embedded', {
+              hold: 1,
+              jobId: 1,
+              event: 'parked',
+              at: new Date(w.clock.now() - 120 * MINUTE).toISOString(),
+              detail: { parkedUntil: new Date(w.clock.now() - 60 * MINUTE).toISOString() },
+            })
+            .then(([s]) => s?.state),
+        expect: 'waiting_for_approval',
+      },
+      { who: 'time', does: waits(65 * MINUTE), expect: 0 },
+      { who: 'maria', does: approves('maria', 1), expect: 'pending' },
+      { who: 'agent', does: says('handed_out', 1, 1), expect: 'running' },
+    ],
+  },
 ];
 
 describe('approvals, as stories', () => {

@@ -181,7 +181,7 @@ export interface World {
   reject(who: string, hold: number, more?: Partial<Decision>): ReturnType<typeof decide>;
   report(
     agent: string,
-    said: Pick<HoldReport, 'hold' | 'jobId' | 'event'> & { detail?: HoldReport['detail'] },
+    said: Pick<HoldReport, 'hold' | 'jobId' | 'event'> & Partial<Pick<HoldReport, 'detail' | 'at'>>,
   ): ReturnType<typeof report>;
   state(hold: number): Promise<string>;
   pushes(agent?: string): Promise<string[]>;
@@ -258,14 +258,14 @@ export async function hubWorld(given: { store?: Store; clock?: ReturnType<typeof
       };
       return decide(world.context, world.caller(who), decision);
     },
-    report(agent, { hold, jobId, event, detail = {} }) {
+    report(agent, { hold, jobId, event, detail = {}, at }) {
       reports += 1;
       return report(world.context, agent, {
         hold,
         jobId,
         event,
         detail,
-        at: new Date(clock.now() + reports).toISOString(),
+        at: at ?? new Date(clock.now() + reports).toISOString(),
       });
     },
     async state(hold) {

@@ -56,7 +56,7 @@ async function take(
   if (!(await s.tx.noteReport({ hold: hold.id, jobId, event, at: said.at }))) return [statusOf(hold, jobId)];
   if (alreadySo(hold, said)) return [statusOf(hold, jobId)];
   try {
-    const command = (await isSetBack(s, hold, said)) ? overTwice(jobId) : commandFor(hold, said);
+    const command = (await isSetBack(s, hold, said)) ? overTwice(jobId) : commandFor(hold, said, s.now);
     const asked = command.type === 'hand_out' ? await mayGoNow(s, hold, jobId, gate) : hold;
     if (isFinal(asked.state) && !isFinal(hold.state)) return [statusOf(asked, jobId)];
     const moved = await s.move(asked, command, `job_${event}`, { job_id: jobId, ...reasonOf(said) });
@@ -129,15 +129,20 @@ export function statusOf(hold: Hold, jobId: number): HoldStatus {
   return { hold: hold.id, jobId, state: hold.state, current: hold.attempts.at(-1)?.jobId === jobId };
 }
 
-function commandFor(hold: Hold, { event, jobId, detail }: HoldReport): HoldCommand {
+/**
+ * Until when an agent keeps a job running for GitLab, by the hub's own clock: an agent whose clock was set back by an hour would
+ * have fallen silent before it began, and its job would be nobody's. Of a report that comes late it is later by as much.
+ */
+function parkedUntilOf({ at, detail }: HoldReport, now: number): number | null {
+  return detail.parkedUntil === undefined ? null : now + Math.max(0, Date.parse(detail.parkedUntil) - Date.parse(at));
+}
+
+function commandFor(hold: Hold, said: HoldReport, now: number): HoldCommand {
+  const { event, jobId, detail } = said;
   const reason = detail.reason ?? null;
   switch (event) {
     case 'parked':
-      return {
-        type: 'park',
-        jobId,
-        parkedUntil: detail.parkedUntil === undefined ? null : Date.parse(detail.parkedUntil),
-      };
+      return { type: 'park', jobId, parkedUntil: parkedUntilOf(said, now) };
     case 'detached':
       return { type: 'detach', jobId, reason: reason ?? 'detached' };
     case 'handed_out':
