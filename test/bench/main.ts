@@ -10,7 +10,7 @@ import { ROOT } from './root.ts';
 /** No benchmark takes longer; one that hangs must not hang the others. */
 const LIMIT_MS = 6 * 60_000;
 /** But for those that fill stores with a million rows, or start ten thousand agents again. */
-const LONGER_MS: Readonly<Record<string, number>> = { rows: 21 * 60_000, link: 12 * 60_000, 'link-hubs': 8 * 60_000 };
+const LONGER_MS: Readonly<Record<string, number>> = { rows: 30 * 60_000, link: 12 * 60_000, 'link-hubs': 8 * 60_000 };
 /** What people found out about these numbers; kept by hand. */
 const FINDINGS = join(ROOT, 'test/bench/findings.md');
 const PAGE = join(ROOT, 'agent/docs/benchmarks.md');
