@@ -341,6 +341,22 @@ const stories: readonly Story[] = [
     ],
   },
   {
+    title: 'T29 a job whose approval was revoked on its way to a runner that it never reached is not handed out again',
+    steps: [
+      { who: 'agent', does: admits(one), expect: ['hold', 1, null] },
+      { who: 'maria', does: approves('maria', 1, 'run'), expect: 'pending' },
+      { who: 'agent', does: says('handed_out', 1, 1), expect: 'running' },
+      { who: 'jonas', does: revokes('jonas', 1), expect: 'jonas' },
+      { who: 'agent', does: says('undelivered', 1, 1), expect: 'pending' },
+      {
+        who: 'agent, which hands out where it is still the current job',
+        does: async (w) =>
+          (await w.report('embedded', { hold: 1, jobId: 1, event: 'handed_out' })).map(({ current }) => current),
+        expect: [false],
+      },
+    ],
+  },
+  {
     title: 'a parked job of an agent that fell silent is detached, the hold stays',
     steps: [
       { who: 'agent', does: admits(one), expect: ['hold', 1, null] },

@@ -1,3 +1,4 @@
+import { isInForce } from '../domain/approval.ts';
 import { type Hold, liveAttempt } from '../domain/hold.ts';
 import { endGlass, glassIsOver } from './break-glass.ts';
 import { countsNow } from './covering.ts';
@@ -15,6 +16,12 @@ export async function stillMayGo(s: Settlement, hold: Hold, jobId: number): Prom
   const approval = await s.tx.approval(hold.approval);
   if (approval === null) return hold;
   if (approval.breakGlass === true && (await glassIsOver(s, hold))) return endGlass(s, hold, approval);
+  // Taken back or over while the job was on its way to a runner that it never reached: nothing that stands lets it go (T29).
+  if (!isInForce(approval, s.now)) {
+    const { revoked } = approval;
+    const why = revoked === null ? 'was over' : `was revoked by ${revoked.by}`;
+    return fallBack(s, hold, `approval ${approval.id} ${why} before the job was handed out`);
+  }
   // Somebody said no to what it runs since it was let go: what has not begun does not begin (T15).
   const denial = approval.breakGlass === true ? null : await s.tx.denial(hold.subject, hold.digest, s.now);
   if (denial !== null) return fallBack(s, hold, `${denial.by} rejected this configuration since: ${denial.reason}`);
