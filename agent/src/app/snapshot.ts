@@ -9,7 +9,7 @@ import { policyFor } from './governing.ts';
 import type { HubContext } from './hub-context.ts';
 import { readConfiguration } from './nearest.ts';
 
-/** Approvals and denials that an agent gets at most, the newest first: a frame has 10 MiB. What is left out waits for the hub. */
+/** Approvals (of each project the newest first) and denials that an agent gets at most: a frame has 10 MiB. What is left out waits for the hub. */
 const MAX_APPROVALS = 5_000;
 const MAX_DENIALS = 5_000;
 const PAGE = 100;
@@ -20,8 +20,8 @@ const MAX_CACHED = 20_000;
 
 /**
  * What each of these agents may decide by while this hub is away: the Approvals of people, and the denials, of the projects whose
- * jobs it has brought here and of no other (T32); nothing that would take a use or is of one run alone. What most agents share, and
- * that nothing at all is decided about their projects, is looked up once for all of them.
+ * jobs it has brought here and of no other (T32); nothing that would take a use or is of one run alone. What is decided in a project,
+ * and that nothing at all is, is looked up once for all of them; agents with the same projects have the same object.
  */
 export async function snapshotBodies(
   context: HubContext,
@@ -36,42 +36,58 @@ export async function snapshotBodies(
   const decided = await store.decidedProjects([...new Set([...brought.values()].flat())], now);
   const told = policyForAgents(policy);
   const nothing: SnapshotBody = { policy: told, approvals: [], denials: [] };
+  const grounds = new Map<number, Promise<Grounds>>();
+  const bodies = new Map<string, Promise<SnapshotBody>>();
+  const bodyOf = async (projects: readonly number[]): Promise<SnapshotBody> => {
+    const approvals: SnapshotApproval[] = [];
+    const denials: Grounds['denials'][number][] = [];
+    for (const project of projects) {
+      const found = grounds.get(project) ?? groundsOf(s, project, cache);
+      grounds.set(project, found);
+      const { approvals: approved, denials: denied } = await found;
+      // Without all that is denied there nothing of a project may run.
+      if (denials.length + denied.length > MAX_DENIALS) continue;
+      approvals.push(...approved.slice(0, MAX_APPROVALS - approvals.length));
+      denials.push(...denied);
+    }
+    return { policy: told, approvals, denials };
+  };
   return async (agent) => {
     const projects = (brought.get(agent) ?? []).filter((project) => decided.has(project));
-    return projects.length === 0 ? nothing : { policy: told, ...(await groundsOf(s, projects, cache)) };
+    if (projects.length === 0) return nothing;
+    const key = projects.join(' ');
+    const body = bodies.get(key) ?? bodyOf(projects);
+    bodies.set(key, body);
+    return body;
   };
 }
 
-/** The newest Approvals and denials of these projects that still count. */
-async function groundsOf(
-  s: Comparing,
-  projects: readonly number[],
-  cache: RelaxedCache,
-): Promise<Pick<SnapshotBody, 'approvals' | 'denials'>> {
+/** What agents may decide by in one project. */
+type Grounds = Pick<SnapshotBody, 'approvals' | 'denials'>;
+
+/** The newest Approvals of a project that still count, and its denials. */
+async function groundsOf(s: Comparing, project: number, cache: RelaxedCache): Promise<Grounds> {
   const { now, tx: store } = s;
   const approvals: SnapshotApproval[] = [];
-  const denials: { subject: SnapshotBody['denials'][number]['subject']; digest: string; until: number }[] = [];
-  for (const project of projects) {
-    for (let after = 0; approvals.length < MAX_APPROVALS; ) {
-      const page = await store.approvals(
-        { project, revoked: false, endsAfter: now, sight: null },
-        { after, limit: PAGE },
-      );
-      for (const approval of page.filter((one) => counts(one, now)))
-        approvals.push({ approval: approvalForAgents(approval), relaxed: await relaxedOf(s, approval, cache) });
-      await breathe();
-      if (page.length < PAGE) break;
-      after = page.at(-1)!.id;
-    }
-    for (let after = 0; denials.length < MAX_DENIALS; ) {
-      const page = await store.denials({ project, sight: null }, { after, limit: PAGE });
-      for (const { subject, digest, until, lifted } of page)
-        if (lifted === null && now < until) denials.push({ subject, digest, until });
-      if (page.length < PAGE) break;
-      after = page.at(-1)!.id;
-    }
+  const denials: Grounds['denials'][number][] = [];
+  for (let after = 0; approvals.length < MAX_APPROVALS; ) {
+    const filter = { project, revoked: false as const, endsAfter: now, sight: null };
+    const page = await store.approvals(filter, { after, limit: PAGE, newest: true });
+    for (const approval of page.filter((one) => counts(one, now)))
+      approvals.push({ approval: approvalForAgents(approval), relaxed: await relaxedOf(s, approval, cache) });
+    await breathe();
+    if (page.length < PAGE) break;
+    after = page.at(-1)!.id;
   }
-  return { approvals: approvals.slice(0, MAX_APPROVALS), denials };
+  for (let after = 0; denials.length <= MAX_DENIALS; ) {
+    const page = await store.denials({ project, sight: null }, { after, limit: PAGE });
+    for (const { subject, digest, until, lifted } of page)
+      if (lifted === null && now < until) denials.push({ subject, digest, until });
+    await breathe();
+    if (page.length < PAGE) break;
+    after = page.at(-1)!.id;
+  }
+  return { approvals, denials };
 }
 
 /** Of people, for more than one run, and with no use to be taken. */

@@ -1,4 +1,4 @@
-import { gather } from '../app/breathe.ts';
+import { breathe, gather } from '../app/breathe.ts';
 import type { HubContext } from '../app/hub-context.ts';
 import { type RelaxedCache, snapshotBodies } from '../app/snapshot.ts';
 import type { Signer } from '../domain/dsse.ts';
@@ -44,6 +44,8 @@ const SOON_MS = 5_000;
 
 /** Agents whose numbers are one write: a fifth of a second's work at most. */
 const AT_ONCE = 200;
+/** Some milliseconds: the release of a job must not wait behind the signatures for all others. */
+const SIGNED_IN_A_TURN = 8;
 
 /** What is known of a connection. */
 interface Followed {
@@ -102,8 +104,10 @@ export function createSnapshots({ context, signer, grace, policyVersion, log }: 
     if (made.length === 0) return;
     const asked = made.map(({ peer, state }) => ({ agent: peer.agent, has: state.has }));
     const numbers = await store.write((tx) => tx.nextSnapshots(asked));
-    for (const [n, { peer, state, body }] of made.entries())
+    for (const [n, { peer, state, body }] of made.entries()) {
       if (peers.has(peer)) sendSnapshot(peer, state, { body, seq: numbers[n]!, issued });
+      if (n % SIGNED_IN_A_TURN === SIGNED_IN_A_TURN - 1) await breathe();
+    }
   }
 
   async function issueFresh(): Promise<void> {

@@ -1,0 +1,85 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { snapshotBodies } from '../../agent/src/app/snapshot.ts';
+import type { SnapshotBody } from '../../agent/src/domain/snapshot.ts';
+import { createSnapshots } from '../../agent/src/hub/snapshots.ts';
+import type { Store } from '../../agent/src/ports/store.ts';
+import { auditKeeper } from '../support/audit-keeper.ts';
+import { eventually } from '../support/hub-server.ts';
+import { HOUR, hubLog, hubWorld, type World } from '../support/hub-world.ts';
+
+let world: World;
+beforeEach(async () => {
+  world = await hubWorld();
+});
+
+const bodiesOf = async (agents: readonly string[], store: Partial<Store> = {}): Promise<readonly SnapshotBody[]> => {
+  const context = { ...world.context, store: { ...world.context.store, ...store } };
+  const bodyOf = await snapshotBodies(context, agents, new Map());
+  return Promise.all(agents.map(bodyOf));
+};
+
+describe('what snapshots say', () => {
+  it('is looked up once for all agents of the same projects, the newest approvals first', async () => {
+    const agents = ['embedded', 'other'];
+    for (const [n, agent] of agents.entries()) {
+      await world.admit({ id: n + 1, agent, script: [`make ${agent}`] });
+      await world.approve('maria', n + 1, { lifetime: 'standing' });
+    }
+    let looks = 0;
+    const approvals: Store['approvals'] = (filter, page) => {
+      looks += 1;
+      return world.context.store.approvals(filter, page);
+    };
+    const [one, two] = await bodiesOf(agents, { approvals });
+    expect(two).toBe(one);
+    expect(looks).toBe(1);
+    expect(one!.approvals.map(({ approval }) => approval.id)).toEqual([2, 1]);
+  });
+
+  it('T29 is nothing about a project with more denials than a snapshot takes: one left out would let its job run', async () => {
+    await world.admit({ id: 1 });
+    await world.approve('maria', 1, { lifetime: 'standing' });
+    const { subject, digest } = (await bodiesOf(['embedded']))[0]!.approvals[0]!.approval;
+    const denials = (count: number): Pick<Store, 'denials'> => ({
+      denials: async (_, { after, limit }) =>
+        Array.from({ length: Math.min(limit, count - after) }, (_, n) => ({
+          id: after + n + 1,
+          subject,
+          digest,
+          review: 1,
+          by: 'maria',
+          reason: 'no',
+          at: 1,
+          until: Number.MAX_SAFE_INTEGER,
+          lifted: null,
+        })),
+    });
+    const [most] = await bodiesOf(['embedded'], denials(5_000));
+    expect([most!.approvals.length, most!.denials.length]).toEqual([1, 5_000]);
+    const [more] = await bodiesOf(['embedded'], denials(5_001));
+    expect(more).toMatchObject({ approvals: [], denials: [] });
+  });
+});
+
+it('T30 lets others have their turn while many snapshots are signed', async () => {
+  const { signer } = auditKeeper();
+  const snapshots = createSnapshots({
+    context: world.context,
+    signer,
+    grace: { protectedMs: HOUR, elsewhereMs: HOUR },
+    policyVersion: () => 'p',
+    log: hubLog(),
+  });
+  const sent: number[] = [];
+  const atTurn: number[] = [];
+  const send = (): void => {
+    if (sent.push(1) === 1) setImmediate(() => atTurn.push(sent.length));
+  };
+  for (let n = 0; n < 100; n++) snapshots.follow({ agent: `build-${n}`, send }, 0);
+  await eventually(
+    () => [sent.length, atTurn.length],
+    (many) => many.join() === '100,1',
+  );
+  expect(atTurn[0]).toBeLessThan(20);
+  await snapshots.close();
+});
