@@ -5,7 +5,7 @@ import { createSnapshots } from '../../agent/src/hub/snapshots.ts';
 import type { Store } from '../../agent/src/ports/store.ts';
 import { auditKeeper } from '../support/audit-keeper.ts';
 import { eventually } from '../support/hub-server.ts';
-import { HOUR, hubLog, hubWorld, type World } from '../support/hub-world.ts';
+import { arrived, HOUR, hubLog, hubWorld, type World } from '../support/hub-world.ts';
 
 let world: World;
 beforeEach(async () => {
@@ -14,6 +14,7 @@ beforeEach(async () => {
 
 const bodiesOf = async (agents: readonly string[], store: Partial<Store> = {}): Promise<readonly SnapshotBody[]> => {
   const context = { ...world.context, store: { ...world.context.store, ...store } };
+  for (const agent of agents) await arrived(world, agent);
   const bodyOf = await snapshotBodies(context, agents, new Map());
   return Promise.all(agents.map(bodyOf));
 };
@@ -82,4 +83,40 @@ it('T30 lets others have their turn while many snapshots are signed', async () =
   );
   expect(atTurn[0]).toBeLessThan(20);
   await snapshots.close();
+});
+
+describe('when something is approved', () => {
+  it('T30 tells the agents of that project alone, and all of them over half a minute that theirs still holds', async () => {
+    const agents = Array.from({ length: 250 }, (_, n) => `build-${n}`);
+    for (const agent of agents) await arrived(world, agent);
+    const snapshots = createSnapshots({
+      context: world.context,
+      signer: auditKeeper().signer,
+      grace: { protectedMs: HOUR, elsewhereMs: HOUR },
+      policyVersion: () => 'p',
+      log: hubLog(),
+    });
+    const heard = new Map(agents.map((agent) => [agent, 0]));
+    const told = () => [...heard.values()].reduce((sum, each) => sum + each, 0);
+    for (const agent of agents)
+      snapshots.follow({ agent, send: () => void heard.set(agent, heard.get(agent)! + 1) }, 0);
+    await eventually(told, (many) => many === 250);
+    await world.admit({ id: 1, agent: 'build-7' });
+    await world.approve('maria', 1, { lifetime: 'standing' });
+    const event = { type: 'approval', id: 1, projectId: 4242 } as const;
+    snapshots.noticed({ ...event, state: 'valid' });
+    world.clock.advance(5_000);
+    await eventually(told, (many) => many === 251);
+    expect(heard.get('build-7')).toBe(2);
+    // A vote that decides nothing, or another question, is in no snapshot.
+    snapshots.noticed({ type: 'review', id: 1, state: 'open', projectId: 4242 });
+    world.clock.advance(9_000);
+    expect(told()).toBe(251);
+    world.clock.advance(1_000);
+    await eventually(told, (many) => many === 251 + 125);
+    world.clock.advance(15_000);
+    await eventually(told, (many) => many === 251 + 250);
+    expect([...heard.values()].every((many) => many >= 2)).toBe(true);
+    await snapshots.close();
+  });
 });

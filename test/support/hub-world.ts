@@ -166,6 +166,12 @@ export function requestFor(job: JobSpec) {
   return { digest: digestOfText(canonicalJson(configuration)), configuration, facts: factsFor(job) };
 }
 
+/** An agent has been welcomed by a hub on this store, as it is before it brings a job. */
+export async function arrived(world: World, name: string): Promise<void> {
+  const agent = { name, version: '0', runners: [], cursor: 0 };
+  await world.context.store.write((tx) => tx.putArrived([agent], world.clock.now()));
+}
+
 export interface World {
   readonly context: HubContext;
   readonly store: Store;

@@ -9,7 +9,7 @@ import type { AdmitRequest, Gatekeeper } from '../../agent/src/ports/gatekeeper.
 import type { KeptSnapshot } from '../../agent/src/ports/snapshot-file.ts';
 import { verifySignature } from '../../agent/src/system/hub-key.ts';
 import { auditKeeper } from './audit-keeper.ts';
-import { HOUR, hubLog, VARIABLE_KEY, type World } from './hub-world.ts';
+import { arrived, HOUR, hubLog, VARIABLE_KEY, type World } from './hub-world.ts';
 
 /** An agent whose hub can be taken away: the real keeper and the real decision, with time that a test turns. */
 export interface OfflineAgent {
@@ -74,6 +74,7 @@ export function offlineAgent(world: World): OfflineAgent {
       }
     },
     async snapshot({ seq: number = ++seq, agent = 'embedded', signer = auditKeeper().signer } = {}) {
+      await arrived(world, 'embedded');
       const body = JSON.stringify(await (await snapshotBodies(world.context, ['embedded'], new Map()))('embedded'));
       const head = {
         form: SNAPSHOT_FORM,

@@ -42,11 +42,22 @@ const URGENT_MS = 100;
 /** What was added can wait a little: many approvals make one snapshot. */
 const SOON_MS = 5_000;
 
-/** Agents whose numbers are one write: a fifth of a second's work at most. */
+/** Agents whose numbers are one write, and that are told again together. */
 const AT_ONCE = 200;
 /** Some milliseconds: the release of a job must not wait behind the signatures for all others. */
 const SIGNED_IN_A_TURN = 8;
 
+/** Something that is to be done at a time, epoch ms. */
+interface Due {
+  readonly at: number;
+  cancel(): void;
+}
+
+/** A body's text, and what names it. */
+interface Body {
+  readonly text: string;
+  readonly digest: string;
+}
 /** What is known of a connection. */
 interface Followed {
   readonly has: number;
@@ -56,9 +67,10 @@ interface Followed {
   work: Promise<unknown>;
 }
 
-/** Events after which something may no longer run. */
-function isUrgent({ type, state }: ChangedEvent): boolean {
-  return (type === 'approval' && state !== 'valid') || (type === 'review' && state === 'rejected');
+/** How soon agents have to hear of an event, in ms; null: it is not said in any snapshot. */
+function wantedWithin({ type, state }: ChangedEvent): number | null {
+  if (type === 'approval') return state === 'valid' ? SOON_MS : URGENT_MS;
+  return type === 'review' && state === 'rejected' ? URGENT_MS : null;
 }
 
 /** Signs and sends snapshots: after each welcome, when something changes, and now and then. */
@@ -69,8 +81,9 @@ export function createSnapshots({ context, signer, grace, policyVersion, log }: 
   let round: Promise<unknown> = Promise.resolve();
   const fresh: SnapshotPeer[] = [];
   let first: Promise<void> = Promise.resolve();
-  let last: { readonly body: string; readonly digest: string } | null = null;
-  let due: { readonly at: number; cancel: () => void } | null = null;
+  let telling = false;
+  let changes: Due | null = null;
+  let renewal: Due | null = null;
   let version = '';
 
   function failed(whose: readonly SnapshotPeer[], error: unknown): null {
@@ -79,16 +92,23 @@ export function createSnapshots({ context, signer, grace, policyVersion, log }: 
     return null;
   }
 
-  /** Their numbers are one write of the store: ten thousand agents every half a minute would be as many synced to disk. */
-  async function issue(whose: readonly SnapshotPeer[]): Promise<void> {
+  /**
+   * Their numbers are one write of the store: ten thousand agents every half a minute would be as many synced to disk. With `changed`
+   * only those get one whose body is another than what they have: an approval is news for the agents of one project.
+   */
+  async function issue(whose: readonly SnapshotPeer[], changed: boolean): Promise<void> {
     // Of the time before anything was read: a snapshot must not claim to be newer than what it says.
     const issued = clock.now();
-    const made: { peer: SnapshotPeer; state: Followed; body: string }[] = [];
-    const texts = new Map<SnapshotBody, string>();
-    const textOf = (body: SnapshotBody): string => {
-      const text = texts.get(body) ?? JSON.stringify(body);
-      texts.set(body, text);
-      return text;
+    const made: { peer: SnapshotPeer; state: Followed; body: Body }[] = [];
+    // Most agents have brought nothing that is approved, and many do the same: one text is made and hashed once.
+    const texts = new Map<SnapshotBody, Body>();
+    const textOf = (body: SnapshotBody): Body => {
+      const known = texts.get(body);
+      if (known !== undefined) return known;
+      const text = JSON.stringify(body);
+      const fresh = { text, digest: bodyDigest(text) };
+      texts.set(body, fresh);
+      return fresh;
     };
     const bodyOf = await snapshotBodies(
       context,
@@ -99,7 +119,8 @@ export function createSnapshots({ context, signer, grace, policyVersion, log }: 
       const state = peers.get(peer);
       // One that cannot be made is said in the log, and the others get theirs.
       const body = state === undefined ? null : await bodyOf(peer.agent).then(textOf, (error) => failed([peer], error));
-      if (state !== undefined && body !== null) made.push({ peer, state, body });
+      if (state === undefined || body === null || (changed && state.body === body.digest)) continue;
+      made.push({ peer, state, body });
     }
     if (made.length === 0) return;
     const asked = made.map(({ peer, state }) => ({ agent: peer.agent, has: state.has }));
@@ -114,17 +135,18 @@ export function createSnapshots({ context, signer, grace, policyVersion, log }: 
     if (fresh.length === 0) return;
     await gather();
     const part = fresh.splice(0, AT_ONCE);
-    await issue(part).catch((error: unknown) => void failed(part, error));
+    await issue(part, false).catch((error: unknown) => void failed(part, error));
   }
 
   function sendSnapshot(
     peer: SnapshotPeer,
     state: Followed,
-    { body, seq, issued }: { readonly body: string; readonly seq: number; readonly issued: number },
+    {
+      body: { text: body, digest },
+      seq,
+      issued,
+    }: { readonly body: Body; readonly seq: number; readonly issued: number },
   ): void {
-    // Most agents have brought nothing that is approved, and may do the same: one text is hashed once.
-    const digest = last?.body === body ? last.digest : bodyDigest(body);
-    last = { body, digest };
     const head: SnapshotHead = {
       form: SNAPSHOT_FORM,
       agent: peer.agent,
@@ -141,31 +163,64 @@ export function createSnapshots({ context, signer, grace, policyVersion, log }: 
     peer.send({ type: 'snapshot', head: text, body: known ? null : body, signature: signed });
   }
 
-  /** One round after the other, and within it some agents at a time, so that numbers go out in order and others have their turn. */
-  function issueAll(): void {
-    version = policyVersion();
-    const all = [...peers.keys()];
-    for (let from = 0; from < all.length; from += AT_ONCE) {
-      const part = all.slice(from, from + AT_ONCE);
-      round = round
-        .then(() => Promise.all(part.map((peer) => peers.get(peer)?.work)))
-        .then(() => issue(part))
-        .catch((error: unknown) => void failed(part, error));
-    }
-    plan(RENEW_MS);
+  /** One part after the other, so that numbers go out in order, and each has its first snapshot by then. */
+  function afterOthers(part: readonly SnapshotPeer[], changed: boolean): void {
+    round = round
+      .then(() => Promise.all(part.map((peer) => peers.get(peer)?.work)))
+      .then(() => issue(part, changed))
+      .catch((error: unknown) => void failed(part, error));
   }
 
-  function plan(withinMs: number): void {
+  function tellChanges(): void {
+    changes = null;
+    // However many are revoked one after the other: one round at a time.
+    if (telling) {
+      planChanges(URGENT_MS);
+      return;
+    }
+    telling = true;
+    version = policyVersion();
+    const all = [...peers.keys()];
+    for (let from = 0; from < all.length; from += AT_ONCE) afterOthers(all.slice(from, from + AT_ONCE), true);
+    void round.then(() => {
+      telling = false;
+    });
+  }
+
+  /** Those whose turn it is: over half a minute each of them, and never all of thousands in one moment. */
+  function renew(): void {
+    renewal = null;
+    const whose = [...peers].slice(0, Math.ceil(peers.size / parts()));
+    for (const [peer, state] of whose) {
+      peers.delete(peer);
+      peers.set(peer, state);
+    }
+    afterOthers(
+      whose.map(([peer]) => peer),
+      false,
+    );
+    planRenewal();
+  }
+  const parts = (): number => Math.ceil(peers.size / AT_ONCE);
+
+  /** At the earlier of the two times. */
+  function sooner(due: Due | null, withinMs: number, work: () => void): Due {
     const at = clock.now() + withinMs;
-    if (due !== null && due.at <= at && due.at > clock.now()) return;
+    if (due !== null && due.at <= at) return due;
     due?.cancel();
-    due = peers.size === 0 ? null : { at, cancel: clock.after(withinMs, issueAll) };
+    return { at, cancel: clock.after(withinMs, work) };
+  }
+  function planRenewal(): void {
+    if (peers.size > 0) renewal = sooner(renewal, RENEW_MS / parts(), renew);
+  }
+  function planChanges(withinMs: number): void {
+    if (peers.size > 0) changes = sooner(changes, withinMs, tellChanges);
   }
 
   /** A policy is read again by itself: nobody says so. */
   let cancelLook = clock.after(1_000, lookAtPolicy);
   function lookAtPolicy(): void {
-    if (peers.size > 0 && policyVersion() !== version) plan(URGENT_MS);
+    if (policyVersion() !== version) planChanges(URGENT_MS);
     cancelLook = clock.after(1_000, lookAtPolicy);
   }
 
@@ -178,16 +233,17 @@ export function createSnapshots({ context, signer, grace, policyVersion, log }: 
       fresh.push(peer);
       first = first.then(issueFresh);
       state.work = first;
-      plan(RENEW_MS);
+      planRenewal();
       return () => peers.delete(peer);
     },
     noticed(event) {
-      if (event.type !== 'approval' && event.type !== 'review') return;
-      if (peers.size > 0) plan(isUrgent(event) ? URGENT_MS : SOON_MS);
+      const within = wantedWithin(event);
+      if (within !== null) planChanges(within);
     },
     async close() {
       cancelLook();
-      due?.cancel();
+      changes?.cancel();
+      renewal?.cancel();
       const works = [...peers.values()].map(({ work }) => work);
       peers.clear();
       await Promise.all([...works, round]);

@@ -1,4 +1,4 @@
-import type { Kysely, Selectable } from 'kysely';
+import { expressionBuilder, type Kysely, type RawBuilder, type Selectable, type SqlBool, sql } from 'kysely';
 import type { EnrolledAgent } from '../domain/enrolment.ts';
 import { HoldpointError } from '../domain/errors.ts';
 import type { AgentReads, AgentWrites, ArrivedAgent, AskedSnapshot } from '../ports/agent-store.ts';
@@ -18,13 +18,15 @@ export function agentReads(db: Kysely<Schema>): AgentReads {
       return rows.map(enrolledOf).filter((each) => each !== null);
     },
     async projectsOfAgents(agents) {
-      const rows = await db
-        .selectFrom('attempts')
-        .select(['agent', 'project_id'])
-        .distinct()
-        .where('agent', 'in', among(agents))
-        .orderBy('project_id')
-        .execute();
+      const isAsked = expressionBuilder<Schema, 'agents'>()('name', 'in', among(agents));
+      // A step through the index for each project of an agent, however many jobs it has brought of it.
+      const least = (after: RawBuilder<SqlBool>) =>
+        sql`(select min(project_id) from attempts where agent = brought.agent and ${after})`;
+      const { rows } = await sql<{ agent: string; project_id: number }>`with recursive brought(agent, project) as (
+          select agent, ${least(sql<SqlBool>`true`)} from (select name as agent from agents where ${isAsked}) as brought
+          union all
+          select agent, ${least(sql<SqlBool>`project_id > brought.project`)} from brought where project is not null
+        ) select agent, project as project_id from brought where project is not null order by project`.execute(db);
       const projects = new Map<string, number[]>();
       for (const { agent, project_id } of rows) projects.set(agent, [...(projects.get(agent) ?? []), project_id]);
       return projects;

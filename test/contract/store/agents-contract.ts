@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Store } from '../../../agent/src/ports/store.ts';
-import { hubWorld, START, type World } from '../../support/hub-world.ts';
+import { arrived, hubWorld, START, type World } from '../../support/hub-world.ts';
 import type { StoreUnderTest } from './store-contract.ts';
 
 /** What a store keeps of agents: who they are, what they are owed, and the numbers that it gives them. */
@@ -44,6 +44,8 @@ export function agentsContract({ name, create }: StoreUnderTest): void {
       await world.admit({ id: 1, pipeline: 1 });
       await world.admit({ id: 2, pipeline: 2, agent: 'other', project: 43, name: 'elsewhere' });
       await world.admit({ id: 3, pipeline: 3, agent: 'other' });
+      await arrived(world, 'embedded');
+      await arrived(world, 'other');
       const found = await store.projectsOfAgents(['embedded', 'other', 'nobody']);
       expect([...found].sort()).toEqual([
         ['embedded', [4242]],

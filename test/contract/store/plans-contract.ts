@@ -63,6 +63,7 @@ const ASKED: readonly (readonly [what: string, ask: (reader: StoreReader) => Pro
     /approvals_(ending|pkey)|approvals USING INTEGER PRIMARY KEY/,
   ],
   ['projects in which something is in force', (r) => r.decidedProjects([1, 2], 1), /approvals_in_force/],
+  ['projects that agents have brought jobs of', (r) => r.projectsOfAgents(['a', 'b']), /attempts_of_agent/],
   ['when a Subject was approved', (r) => r.givenTo(SUBJECT, 100), /approvals_of_subject/],
   ['how many questions are open', (r) => r.openQuestions(MANY, 100), /reviews_open\b/],
   ['approvals of a Subject', (r) => r.approvalsOf(SUBJECT, DIGEST, 100), /approvals_of_(subject|digest)/],
