@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Registry } from 'prom-client';
 import { claimedPeople } from './app/claimed-people.ts';
 import { requireSameKeys } from './app/same-keys.ts';
+import { sharedClock } from './app/shared-clock.ts';
 import { silentTracer } from './app/silent.ts';
 import { finishRotations } from './care-keys.ts';
 import type { HubConfig } from './config/load.ts';
@@ -139,7 +140,7 @@ export interface EmbeddedAgent {
 /** Puts a hub together and lets it listen; what is to be stopped goes to `stops`. */
 export async function openHub(
   config: HubConfig,
-  { log, clock, page, registry, sockets }: StartOptions,
+  { log, clock: ownClock, page, registry, sockets }: StartOptions,
   tracer: Tracer,
   stops: Stops,
   embedded: EmbeddedAgent | null = null,
@@ -148,6 +149,7 @@ export async function openHub(
   if (place.kind === 'sqlite') refuseNewKey(config.keys.variable, 'variable key', [place.path]);
   const opened = await openHubStore(config, log);
   stops.push(() => opened.close());
+  const clock = await clockOf(opened, ownClock, log, stops);
   const variableKey = openKeyFile(config.keys.variable, 'variable key', 'keys.variable');
   const key = openHubKey(config.keys.hub);
   const recordings = openKeyFile(config.keys.recordings, 'key of recordings', 'keys.recordings');
@@ -310,6 +312,14 @@ function gitlabPeople(config: HubConfig, clock: Clock, log: Log) {
   const api = createMembersApi({ url, token, ...(ca === null ? {} : { ca }) });
   const directory = gitlabDirectory({ api, clock, log: log.child({ part: 'people' }) });
   return { directory, close: () => api.close() };
+}
+
+/** Hubs on one database have its time; a hub with a file of its own has its machine's. */
+async function clockOf({ serverTime }: Store, clock: Clock, log: Log, stops: Stops): Promise<Clock> {
+  if (serverTime === undefined) return clock;
+  const shared = await sharedClock(clock, serverTime, log);
+  stops.push(async () => shared.close());
+  return shared;
 }
 
 /** The store; one in a database that others fill too has what was written with a key that this host must have. */

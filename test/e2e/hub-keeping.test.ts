@@ -31,9 +31,9 @@ function hubFolder(store: string | null): string {
   return folder;
 }
 const state = (folder: string, ...parts: string[]) => join(folder, 'state', ...parts);
-async function start(folder: string): Promise<RunningHub> {
+async function start(folder: string, clock = createClock()): Promise<RunningHub> {
   const config = loadHubConfig({ flags: { config: join(folder, 'hub.yml') }, env: {}, cwd: folder });
-  const hub = await startHub(config, { log: rememberingLog(), clock: createClock(), page: null });
+  const hub = await startHub(config, { log: rememberingLog(), clock, page: null });
   const stop = hub.stop;
   let stopped: Promise<void> | null = null;
   const once = () => (stopped ??= stop());
@@ -194,4 +194,17 @@ describe('hubs that share a PostgreSQL', { timeout: 90_000 }, () => {
     takeKeys(first, second);
     await (await start(second)).stop();
   });
+});
+
+it('T12, T40 a hub on PostgreSQL goes by the clock of its database, whatever that of its host says', async () => {
+  const store = await database();
+  const own = createClock();
+  const hub = await start(hubFolder(store), { ...own, now: () => own.now() - 3_600_000 });
+  await token(hub);
+  await hub.stop();
+  const opened = await openPostgresStore({ url: store });
+  const rows = await opened.auditRows({ sight: null }, { after: 0, limit: 100 });
+  await opened.close();
+  expect(rows.length).toBeGreaterThan(1);
+  expect(rows.filter(({ at }) => Math.abs(at - Date.now()) > 60_000)).toEqual([]);
 });

@@ -112,7 +112,7 @@ const stories: readonly Story[] = [
     title: 'T44 T52 a retried job joins its hold: same review, no second question, votes stay',
     steps: [
       { who: 'agent', does: admits(one), expect: ['hold', 1, null] },
-      { who: 'agent', does: says('detached', 1, 1), expect: 'waiting_for_approval' },
+      { who: 'agent', does: says('detached', 1, 1), expect: 'waiting_for_approval not current' },
       { who: 'agent', does: admits({ id: 2, pipeline: 100, by: 'maria' }), expect: ['hold', 1, null] },
       { who: 'hub', does: async (w) => (await w.store.hold(1))?.trigger.username, expect: 'zoe' },
       { who: 'maria', does: approves('maria', 1), expect: 'pending' },
@@ -123,7 +123,7 @@ const stories: readonly Story[] = [
     title: 'a job that joins an approved hold passes; asking again about a known job gets its present verdict',
     steps: [
       { who: 'agent', does: admits(one), expect: ['hold', 1, null] },
-      { who: 'agent', does: says('detached', 1, 1), expect: 'waiting_for_approval' },
+      { who: 'agent', does: says('detached', 1, 1), expect: 'waiting_for_approval not current' },
       { who: 'maria', does: approves('maria', 1), expect: 'pending' },
       { who: 'hub', does: pushes, expect: [] },
       { who: 'agent', does: admits({ id: 2, pipeline: 100 }), expect: ['pass', 1, 1] },
@@ -169,7 +169,7 @@ const stories: readonly Story[] = [
       { who: 'hub', does: stateOf(2), expect: 'waiting_for_approval' },
       { who: 'agent', does: says('handed_out', 1, 1), expect: 'running' },
       { who: 'agent', does: says('undelivered', 1, 1), expect: 'pending' },
-      { who: 'agent', does: says('detached', 1, 1), expect: 'pending' },
+      { who: 'agent', does: says('detached', 1, 1), expect: 'pending not current' },
       { who: 'agent', does: admits({ id: 3, pipeline: 100 }), expect: ['pass', 1, 1] },
       { who: 'agent', does: says('handed_out', 1, 3), expect: 'running' },
       { who: 'agent', does: ends('failed', 1, 3), expect: 'failed' },
@@ -377,6 +377,12 @@ const stories: readonly Story[] = [
       { who: 'time', does: waits(10 * MINUTE), expect: 1 },
       { who: 'hub', does: async (w) => (await w.store.hold(1))?.attempts[0]?.ended, expect: 'its agent fell silent' },
       { who: 'hub', does: stateOf(1), expect: 'waiting_for_approval' },
+      { who: 'maria', does: approves('maria', 1), expect: 'pending' },
+      {
+        who: 'agent, which has it still, is told, so that it does not hand it out in vain for ever',
+        does: says('handed_out', 1, 1),
+        expect: 'pending not current',
+      },
     ],
   },
   {

@@ -73,6 +73,12 @@ describe('a parked job', () => {
     }
   });
 
+  it('T40: that its hub has given up is failed in GitLab with the reason, and not kept to be handed out in vain', () => {
+    const after = afterStatus(job({ state: 'released' }), { state: 'pending', current: false }, AT);
+    expect(after).toMatchObject({ state: 'failing' });
+    expect(after.pendingNote).toMatch(/goes on without this job.*\nThe job is failed; nothing of it ran\./);
+  });
+
   it('that somebody was given is moved by no word of the hub: its end is GitLab’s to say', () => {
     for (const state of ['handed_out', 'confirmed', 'failing', 'ended'] as ParkedJobState[]) {
       const one = job({ state });

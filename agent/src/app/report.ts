@@ -126,7 +126,9 @@ function alreadySo(hold: Hold, { event, jobId, detail }: HoldReport): boolean {
 
 /** How a Hold stands, for the agent that has the job. */
 export function statusOf(hold: Hold, jobId: number): HoldStatus {
-  return { hold: hold.id, jobId, state: hold.state, current: hold.attempts.at(-1)?.jobId === jobId };
+  // One that the hub has given up is not, although no other took its place: whoever has it would hand it out in vain for ever (T40).
+  const job = isFinal(hold.state) ? hold.attempts.at(-1) : liveAttempt(hold);
+  return { hold: hold.id, jobId, state: hold.state, current: job?.jobId === jobId };
 }
 
 /**

@@ -150,7 +150,7 @@ export function afterStatus(job: ParkedJob, status: HubStatus, at: string): Park
     return job.state === 'received' ? job : { ...job, state: 'received', hold: null };
   }
   if (!status.current) {
-    return failing(job, { note: endNote(job, 'cancel', 'a newer attempt of this job took its place'), report: null });
+    return failing(job, { note: endNote(job, 'without', null), report: null });
   }
   switch (status.state) {
     case 'waiting_for_approval':
@@ -175,7 +175,11 @@ export function afterStatus(job: ParkedJob, status: HubStatus, at: string): Park
 }
 
 /** The lines for the log of a job whose Hold has ended. */
-export function endNote(job: ParkedJob, why: 'reject' | 'expire' | 'cancel' | 'stop', reason: string | null): string {
+export function endNote(
+  job: ParkedJob,
+  why: 'reject' | 'expire' | 'cancel' | 'stop' | 'without',
+  reason: string | null,
+): string {
   const name = job.hold === null ? 'This job' : `Hold ${job.hold}`;
   const because = reason === null || reason === '' ? '' : `: ${reason}`;
   const link = job.url === null ? [] : [job.url];
@@ -190,6 +194,12 @@ export function endNote(job: ParkedJob, why: 'reject' | 'expire' | 'cancel' | 's
       ].join('\n');
     case 'cancel':
       return [`Holdpoint: ${name} was canceled${because}`, 'The job is failed; nothing of it ran.', ...link].join('\n');
+    case 'without':
+      return [
+        `Holdpoint: ${name} goes on without this job: a newer one has its place, or the hub had heard nothing of this one for too long.`,
+        'The job is failed; nothing of it ran.',
+        ...link,
+      ].join('\n');
     case 'stop':
       return [`Holdpoint: ${name} was stopped${because}`, 'The job was ended while it ran.', ...link].join('\n');
     default:

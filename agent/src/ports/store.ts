@@ -412,6 +412,8 @@ export interface Store extends StoreReader {
   others(): Promise<readonly string[]>;
   /** Gives space that nothing uses any more back to the disk, in small steps; what a database does by itself it is not asked for. */
   giveBack(): Promise<void>;
+  /** Epoch ms by the clock of the server that several hubs have this store on; absent for a file, which is this machine's. */
+  serverTime?(): Promise<number>;
   /** Writes something of no consequence to the disk; rejects with `store_unavailable` when that does not go. */
   probe(): Promise<void>;
   close(): Promise<void>;

@@ -115,6 +115,15 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
         throw translated(faults, cause);
       }
     },
+    async serverTime() {
+      try {
+        const { rows } = await sql<{ ms: number }>`
+          select (extract(epoch from clock_timestamp()) * 1000)::float8 as ms`.execute(db);
+        return rows[0]!.ms;
+      } catch (cause) {
+        throw translated(faults, cause);
+      }
+    },
     // PostgreSQL's own autovacuum does.
     giveBack: async () => {},
     async probe() {
