@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { revoke } from '../../agent/src/app/revoke.ts';
 import { snapshotBodies } from '../../agent/src/app/snapshot.ts';
 import type { SnapshotBody } from '../../agent/src/domain/snapshot.ts';
 import { createSnapshots } from '../../agent/src/hub/snapshots.ts';
 import type { Store } from '../../agent/src/ports/store.ts';
+import type { HubFrame } from '../../agent/src/wire/link.ts';
 import { auditKeeper } from '../support/audit-keeper.ts';
 import { eventually } from '../support/hub-server.ts';
 import { arrived, HOUR, hubLog, hubWorld, type World } from '../support/hub-world.ts';
@@ -117,6 +119,52 @@ describe('when something is approved', () => {
     world.clock.advance(15_000);
     await eventually(told, (many) => many === 251 + 250);
     expect([...heard.values()].every((many) => many >= 2)).toBe(true);
+    await snapshots.close();
+  });
+
+  it('T29 tries again soon where the store was away, so that what was taken back does not wait for its turn', async () => {
+    await arrived(world, 'embedded');
+    await world.admit({ id: 1 });
+    await world.approve('maria', 1, { lifetime: 'standing' });
+    let away = false;
+    const store = {
+      ...world.context.store,
+      decidedProjects: async (...asked: Parameters<Store['decidedProjects']>) => {
+        if (away) throw new Error('gone');
+        return world.context.store.decidedProjects(...asked);
+      },
+    };
+    const log = hubLog();
+    const snapshots = createSnapshots({
+      context: { ...world.context, store },
+      signer: auditKeeper().signer,
+      grace: { protectedMs: HOUR, elsewhereMs: HOUR },
+      policyVersion: () => 'p',
+      log,
+    });
+    const bodies: (string | null)[] = [];
+    const send = (frame: HubFrame) => void bodies.push(frame.type === 'snapshot' ? frame.body : null);
+    snapshots.follow({ agent: 'embedded', send }, 0);
+    await eventually(
+      () => bodies.length,
+      (many) => many === 1,
+    );
+    await revoke(world.context, world.caller('maria'), 1, 'no more');
+    away = true;
+    snapshots.noticed({ type: 'approval', id: 1, state: 'revoked', projectId: 4242 });
+    world.clock.advance(100);
+    await eventually(
+      () => log.lines.length,
+      (many) => many === 1,
+    );
+    away = false;
+    world.clock.advance(5_000);
+    await eventually(
+      () => bodies.length,
+      (many) => many === 2,
+    );
+    expect(bodies[0]).toContain('"approvals":[{');
+    expect(bodies[1]).toContain('"approvals":[]');
     await snapshots.close();
   });
 });

@@ -81,7 +81,7 @@ export function createSnapshots({ context, signer, grace, policyVersion, log }: 
   let round: Promise<unknown> = Promise.resolve();
   const fresh: SnapshotPeer[] = [];
   let first: Promise<void> = Promise.resolve();
-  let telling = false;
+  let [telling, renewing] = [false, false];
   let changes: Due | null = null;
   let renewal: Due | null = null;
   let version = '';
@@ -163,26 +163,35 @@ export function createSnapshots({ context, signer, grace, policyVersion, log }: 
     peer.send({ type: 'snapshot', head: text, body: known ? null : body, signature: signed });
   }
 
-  /** One part after the other, so that numbers go out in order, and each has its first snapshot by then. */
-  function afterOthers(part: readonly SnapshotPeer[], changed: boolean): void {
-    round = round
-      .then(() => Promise.all(part.map((peer) => peers.get(peer)?.work)))
-      .then(() => issue(part, changed))
-      .catch((error: unknown) => void failed(part, error));
+  /** Whose first snapshot is on its way gets the next one after it: numbers go out in order. */
+  async function issueAfterFirst(part: readonly SnapshotPeer[], changed: boolean): Promise<void> {
+    await Promise.all(part.map((peer) => peers.get(peer)?.work));
+    await issue(part, changed);
   }
 
+  async function tellAll(): Promise<void> {
+    version = policyVersion();
+    const all = [...peers.keys()];
+    for (let from = 0; from < all.length; from += AT_ONCE) {
+      try {
+        await issueAfterFirst(all.slice(from, from + AT_ONCE), true);
+      } catch (error) {
+        failed(all.slice(from), error);
+        planChanges(SOON_MS);
+        return;
+      }
+    }
+  }
+
+  /** However many are revoked one after the other: one round at a time. */
   function tellChanges(): void {
     changes = null;
-    // However many are revoked one after the other: one round at a time.
     if (telling) {
       planChanges(URGENT_MS);
       return;
     }
     telling = true;
-    version = policyVersion();
-    const all = [...peers.keys()];
-    for (let from = 0; from < all.length; from += AT_ONCE) afterOthers(all.slice(from, from + AT_ONCE), true);
-    void round.then(() => {
+    round = round.then(tellAll).finally(() => {
       telling = false;
     });
   }
@@ -190,16 +199,22 @@ export function createSnapshots({ context, signer, grace, policyVersion, log }: 
   /** Those whose turn it is: over half a minute each of them, and never all of thousands in one moment. */
   function renew(): void {
     renewal = null;
+    planRenewal();
+    // Where the store takes longer than that, turns are not gathered up.
+    if (renewing) return;
     const whose = [...peers].slice(0, Math.ceil(peers.size / parts()));
     for (const [peer, state] of whose) {
       peers.delete(peer);
       peers.set(peer, state);
     }
-    afterOthers(
-      whose.map(([peer]) => peer),
-      false,
-    );
-    planRenewal();
+    const part = whose.map(([peer]) => peer);
+    renewing = true;
+    round = round
+      .then(() => issueAfterFirst(part, false))
+      .catch((error: unknown) => void failed(part, error))
+      .finally(() => {
+        renewing = false;
+      });
   }
   const parts = (): number => Math.ceil(peers.size / AT_ONCE);
 
