@@ -357,6 +357,36 @@ const stories: readonly Story[] = [
     ],
   },
   {
+    title:
+      'T15 what is denied while its hand-out crosses a revocation is rejected when it comes back, and asked about by nobody',
+    steps: [
+      { who: 'agent', does: admits(one), expect: ['hold', 1, null] },
+      { who: 'maria', does: approves('maria', 1), expect: 'pending' },
+      { who: 'jonas', does: revokes('jonas', 1), expect: 'jonas' },
+      { who: 'agent', does: admits({ id: 2, pipeline: 101 }), expect: ['hold', 2, null] },
+      { who: 'agent', does: says('handed_out', 1, 1), expect: 'running not current' },
+      { who: 'maria', does: rejects('maria', 2, true), expect: 'rejected' },
+      { who: 'hub', does: stateOf(1), expect: 'running' },
+      { who: 'agent', does: says('undelivered', 1, 1), expect: 'rejected' },
+      { who: 'hub', does: async (w) => (await w.pushes()).at(-1), expect: 'reject 1/1' },
+      { who: 'hub', does: async (w) => (await w.store.hold(1))?.attempts[0]?.ended, expect: 'rejected' },
+      { who: 'audit', does: async (w) => (await w.audit()).slice(-2), expect: ['job_undelivered', 'hold_rejected'] },
+    ],
+  },
+  {
+    title: 'T15 what is denied on its way to a runner that it never reached is rejected, whatever let it go',
+    steps: [
+      { who: 'agent', does: admits(one), expect: ['hold', 1, null] },
+      { who: 'agent', does: admits({ id: 2, pipeline: 101 }), expect: ['hold', 2, null] },
+      { who: 'maria', does: approves('maria', 1, 'run'), expect: 'pending' },
+      { who: 'agent', does: says('handed_out', 1, 1), expect: 'running' },
+      { who: 'jonas', does: rejects('jonas', 2, true), expect: 'rejected' },
+      { who: 'agent', does: says('undelivered', 1, 1), expect: 'rejected' },
+      { who: 'agent, once more', does: says('undelivered', 1, 1), expect: 'rejected' },
+      { who: 'agent', does: says('handed_out', 1, 1), expect: 'rejected' },
+    ],
+  },
+  {
     title: 'a parked job of an agent that fell silent is detached, the hold stays',
     steps: [
       { who: 'agent', does: admits(one), expect: ['hold', 1, null] },

@@ -124,6 +124,16 @@ describe('breaking the glass', () => {
     expect((await world.admit({ id: 1 })).outcome).toBe('pass');
   });
 
+  it('T15 a run that did not reach its runner goes on although its configuration was denied meanwhile', async () => {
+    await world.admit({ id: 1 });
+    await world.admit({ id: 2, pipeline: 101, ref: 'refs/heads/next' });
+    await smash('maria');
+    await world.report('embedded', { hold: 1, jobId: 1, event: 'handed_out' });
+    await world.reject('jonas', 2, { remember: true });
+    await world.report('embedded', { hold: 1, jobId: 1, event: 'undelivered' });
+    expect(await world.state(1)).toBe('pending');
+  });
+
   it('is flagged once when nobody has looked in time', async () => {
     await world.admit({ id: 1 });
     await smash('maria');

@@ -25,6 +25,7 @@ import { countingVotes } from '../domain/step-up.ts';
 import { type Vote, withVote } from '../domain/vote.ts';
 import type { Signed } from '../ports/passkeys.ts';
 import { blindNames, hiddenIn } from './blind.ts';
+import { rejectDenied } from './denials.ts';
 import { openEnvironment } from './deployments/gate.ts';
 import { askedNow, frozenNow, membersFor, policyFor, policyNow } from './governing.ts';
 import { byCaller, type Caller, type HubContext, retrying } from './hub-context.ts';
@@ -360,12 +361,7 @@ async function endRejected(s: Settlement, decision: Decision, ground: Ground, vo
     until,
   });
   await s.audit('digest_denied', { hold }, { reason, until: new Date(until).toISOString() });
-  // Released elsewhere, or for one run alone, before somebody said that it must not run: no runner has these yet (T15). Who broke
-  // the glass said so against everybody else's word.
-  for (const released of await s.tx.pendingOf(hold.subject, hold.digest)) {
-    const approval = released.approval === null ? null : await s.tx.approval(released.approval);
-    if (approval?.breakGlass === true) continue;
-    const rejected = await s.move(released, { type: 'reject', reason }, 'hold_rejected', { reason });
-    await s.tell('reject', rejected, liveAttempt(released), `${by}: ${reason}`);
-  }
+  // Released elsewhere, or for one run alone, before somebody said that it must not run: no runner has these yet (T15).
+  for (const released of await s.tx.pendingOf(hold.subject, hold.digest))
+    await rejectDenied(s, released, { by, reason });
 }

@@ -1,5 +1,6 @@
 import { recognised } from '../domain/commit-people.ts';
 import { HoldpointError } from '../domain/errors.ts';
+import { type Hold, liveAttempt } from '../domain/hold.ts';
 import { ACCESS_LEVELS } from '../domain/principal.ts';
 import { entitled } from '../domain/quorum.ts';
 import { requirementFor } from '../domain/requirement.ts';
@@ -7,11 +8,27 @@ import type { Denial } from '../domain/review.ts';
 import { membersFor, policyFor } from './governing.ts';
 import { byCaller, type Caller, type HubContext, retrying } from './hub-context.ts';
 import { notFound } from './see.ts';
-import { settle } from './settle.ts';
+import { type Settlement, settle } from './settle.ts';
 
 /** True while it refuses jobs. */
 export function isInForce(denial: Denial, now: number): boolean {
   return denial.lifted === null && now < denial.until;
+}
+
+/**
+ * Ends a Hold that no runner has, since somebody said that what it runs must not run (T15): nobody could approve it while that
+ * lasts. Who broke the glass for it said so against everybody else's word.
+ */
+export async function rejectDenied(
+  s: Settlement,
+  hold: Hold,
+  { by, reason }: Pick<Denial, 'by' | 'reason'>,
+): Promise<Hold> {
+  const approval = hold.approval === null ? null : await s.tx.approval(hold.approval);
+  if (approval?.breakGlass === true) return hold;
+  const rejected = await s.move(hold, { type: 'reject', reason }, 'hold_rejected', { reason });
+  await s.tell('reject', rejected, liveAttempt(hold), `${by}: ${reason}`);
+  return rejected;
 }
 
 /**

@@ -2,6 +2,7 @@ import { HoldpointError } from '../domain/errors.ts';
 import { type Hold, type HoldCommand, isFinal, liveAttempt } from '../domain/hold.ts';
 import type { HoldReport, HoldStatus } from '../ports/gatekeeper.ts';
 import type { Seal } from '../ports/seal.ts';
+import { rejectDenied } from './denials.ts';
 import { handOutGate } from './deployments/admission.ts';
 import type { DeploymentGate } from './deployments/gate.ts';
 import { keepGate } from './deployments/keep.ts';
@@ -63,6 +64,7 @@ async function take(
     // Stopped, and it never reached its runner: it goes to no other one either.
     const stop = command.type === 'undelivered' ? await s.tx.stopOf(hold.id, jobId) : null;
     if (stop !== null) return [statusOf(await cancelHold(s, moved, `stopped: ${stop.reason}`), jobId)];
+    if (command.type === 'undelivered') return [statusOf(await settled(s, await unlessDenied(s, moved)), jobId)];
     if (command.type === 'hand_out') await beginRecording(s, seal, moved);
     const mode = command.type === 'hand_out' ? recordingMode(s, moved) : 'off';
     const recording = mode === 'off' ? {} : { recording: mode };
@@ -91,6 +93,15 @@ async function mayGoNow(s: Settlement, hold: Hold, jobId: number, gate: Deployme
   const now = await stillMayGo(s, hold, jobId);
   if (now.state !== 'pending' || liveAttempt(now)?.jobId !== jobId) return now;
   return keepWatched(s, await keepGate(s, now, gate));
+}
+
+/**
+ * What was denied while a runner was thought to have it, and never reached one, is rejected as what waited for a runner at that
+ * moment was: going back to wait, it would wait for what nobody may say (T15).
+ */
+async function unlessDenied(s: Settlement, hold: Hold): Promise<Hold> {
+  const denial = await s.tx.denial(hold.subject, hold.digest, s.now);
+  return denial === null ? hold : rejectDenied(s, hold, denial);
 }
 
 /** So many of the newest rows of a Hold are looked at; a Hold has a dozen, and each hand-out few. */
