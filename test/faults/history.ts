@@ -51,6 +51,8 @@ export interface Started {
   /** Read out of the script lines that the runner was given. */
   readonly key: string | null;
 }
+/** A job that a runner was given, and that was over for it before its first line: somebody ended the runner. */
+export type Unbegun = Omit<Started, 'key'>;
 /** A time in which something was wrong with an agent, its wires or what it depends on. */
 export interface Disturbed {
   /** Name of an agent, or `hub`: all of them. */
@@ -92,6 +94,7 @@ export interface History {
   readonly queued: readonly Queued[];
   readonly asked: readonly Asked[];
   readonly started: readonly Started[];
+  readonly unbegun: readonly Unbegun[];
   readonly disturbed: readonly Disturbed[];
   /** Canceled by the harness in GitLab. */
   readonly canceled: readonly number[];

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ROOT } from '../support/source-files.ts';
-import type { Answered, Asked, JobClass, Queued } from './history.ts';
+import type { Answered, Asked, AuditLine, JobClass, Queued } from './history.ts';
 import { OWN_TRIGGER } from './oracle.ts';
 import type { Random } from './random.ts';
 import type { Host, PersonName, World } from './world.ts';
@@ -41,6 +41,8 @@ export interface People {
   approveAll(withinMs: number): Promise<void>;
   /** Every Hold, from the hub that answers; null when none does. */
   holds(): Promise<readonly ShownHold[] | null>;
+  /** What the audit has of this event of a Hold; none of no Hold, or when no hub answers. */
+  rowsOf(hold: number | null, event: string): Promise<readonly AuditLine[]>;
   /** One answer of any hub, as text; null when none is to be had. */
   read(path: string, timeoutMs?: number): Promise<string | null>;
 }
@@ -228,6 +230,8 @@ export function startPeople(world: World, random: Random): People {
     asked,
     canceled,
     holds,
+    rowsOf: async (hold, event) =>
+      hold === null ? [] : ((await list<AuditLine>(`audit?limit=100&hold=${hold}&event=${event}`)) ?? []),
     read,
     async stop() {
       stopping.abort();

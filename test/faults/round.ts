@@ -8,7 +8,16 @@ import { calmClock } from './calm-clock.ts';
 import type { AuditLine, Disturbed, History } from './history.ts';
 import { type People, startPeople } from './people.ts';
 import { randomFrom } from './random.ts';
-import { excused, looked, outcomes, type Rule, type Violation, violations } from './rules.ts';
+import {
+  endedWithRunner,
+  excused,
+  looked,
+  onTheWay,
+  outcomes,
+  type Rule,
+  type Violation,
+  violations,
+} from './rules.ts';
 import { type FaultKind, type Shape, type Step, stormOf } from './schedule.ts';
 import { startWorld, type World } from './world.ts';
 
@@ -177,29 +186,25 @@ async function moving(world: World, people: People, disturbed: readonly Disturbe
     if (hold.state === 'waiting_for_approval' && hold.attempt !== null && over)
       out.push(`hold ${hold.id} waits with job ${hold.attempt.job_id}, which is ${status}`);
   }
+  const unbegun = world.unbegun.filter(({ job }) => !started.has(job));
+  const audit = (
+    await Promise.all(unbegun.map(({ job }) => people.rowsOf(of.get(job)?.id ?? null, 'job_confirmed')))
+  ).flat();
+  const withRunner = endedWithRunner({ unbegun, audit });
+  const agents = new Map(people.queued.map(({ job, agent }) => [job, agent]));
+  const isNobodys = (job: number, at: number | null): boolean =>
+    withRunner.has(job) || (at !== null && onTheWay({ disturbed }, agents.get(job), at).length > 0);
   const rows = people.queued.map(({ job }) => world.gitlab.job(job));
   for (const { id, status, handedOutAt } of rows) {
     if (status === 'pending') out.push(`job ${id} is pending in GitLab`);
-    // Whoever is to cancel it never had it where GitLab's answer was lost: GitLab ends it by itself.
-    if (status === 'canceling' && !started.has(id) && !isLost(id, handedOutAt, people, disturbed))
-      out.push(`job ${id} is canceling`);
+    // Whoever is to cancel it never had it where GitLab's answer was lost, or is gone: GitLab ends it by itself.
+    if (status === 'canceling' && !started.has(id) && !isNobodys(id, handedOutAt)) out.push(`job ${id} is canceling`);
     if (status !== 'running' || started.has(id) || canceled.has(id)) continue;
     const hold = of.get(id);
     const isParked = hold !== undefined && hold.attempt !== null && hold.state === 'waiting_for_approval';
-    if (!isParked && !isLost(id, handedOutAt, people, disturbed)) out.push(`job ${id} runs in GitLab and nowhere else`);
+    if (!isParked && !isNobodys(id, handedOutAt)) out.push(`job ${id} runs in GitLab and nowhere else`);
   }
   return out;
-}
-
-function isLost(job: number, at: number | null, people: People, disturbed: readonly Disturbed[]): boolean {
-  const agent = people.queued.find((one) => one.job === job)?.agent;
-  return (
-    at !== null &&
-    disturbed.some(
-      ({ who, what, from, to }) =>
-        who === agent && (what === 'gitlab' || what === 'process') && from <= at + 3_000 && to >= at - 3_000,
-    )
-  );
 }
 
 async function settle(world: World, people: People, disturbed: readonly Disturbed[]) {
@@ -248,6 +253,7 @@ async function gather(
     queued: people.queued,
     asked: people.asked,
     started: world.started,
+    unbegun: world.unbegun,
     disturbed,
     canceled: people.canceled,
     gitlab: people.queued.map(({ job }) => {

@@ -49,6 +49,7 @@ const fine: History = {
   queued: [queued()],
   asked: [asked()],
   started: [started()],
+  unbegun: [],
   disturbed: [],
   canceled: [],
   gitlab: [{ job: 1, status: 'success', handedOutAt: T + 100, handOuts: 1, note: true }],
@@ -88,6 +89,27 @@ describe('the rules of the storms', () => {
     expect(broken({ ...nobody, disturbed: [wire] })).toEqual([]);
     expect(broken({ ...nobody, disturbed: [{ ...wire, who: 'build-2' }] })).toEqual(['lost']);
     expect(broken({ ...nobody, disturbed: [{ ...wire, from: T + 60_000, to: T + 70_000 }] })).toEqual(['lost']);
+  });
+
+  it('are not broken by a job whose runner was ended before it began, if it had shown itself: else its agent has to fail it', () => {
+    const gitlab = [{ job: 1, status: 'running', handedOutAt: T + 100, handOuts: 1, note: true }];
+    const holds = [{ id: 5, state: 'running', job: 1, attempt: 1 }];
+    const { key: _, ...ended } = started();
+    const nobody = { gitlab, started: [], holds };
+    expect(broken(nobody)).toEqual(['lost']);
+    expect(broken({ ...nobody, unbegun: [ended] })).toEqual([]);
+    expect([...outcomes({ ...fine, ...nobody, unbegun: [ended] }).values()]).toEqual([
+      'ended with its runner before its first line',
+    ]);
+    expect(broken({ ...nobody, unbegun: [{ ...ended, job: 2 }] })).toEqual(['lost']);
+    const unshown = fine.audit.filter(({ event }) => event !== 'job_confirmed');
+    expect(broken({ ...nobody, unbegun: [ended], audit: unshown })).toEqual(['lost']);
+    expect(broken({ ...nobody, unbegun: [ended], gitlab: [{ ...gitlab[0]!, status: 'failed', note: false }] })).toEqual(
+      ['lost'],
+    );
+    expect(Object.entries(excused({ ...fine, ...nobody, unbegun: [ended] }))).toEqual([
+      [expect.stringMatching(/its runner had shown to have/), 1],
+    ]);
   });
 
   it('are broken by a job that nobody let run, or who may not, or too few, or that was taken back', () => {

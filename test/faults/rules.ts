@@ -83,14 +83,26 @@ function* rejected(history: History, jobs: ReadonlyMap<number, Queued>): Generat
 
 const LOST_ON_THE_WAY = "lost with GitLab's answer";
 /** What was wrong with the way of an answer of GitLab to this agent, or with the agent itself. */
-const onTheWay = (history: History, agent: string | undefined, at: number) =>
-  history.disturbed.filter(
+export const onTheWay = ({ disturbed }: Pick<History, 'disturbed'>, agent: string | undefined, at: number) =>
+  disturbed.filter(
     ({ who, what, from, to }) =>
       who === agent &&
       (what === 'gitlab' || what === 'process') &&
       from <= at + ON_THE_WAY_MS &&
       to >= at - ON_THE_WAY_MS,
   );
+
+const ENDED_WITH_RUNNER = 'ended with its runner before its first line';
+/**
+ * Jobs that a runner had shown that it had, and that somebody ended it with before it began: handed over they are, nobody may have them
+ * a second time, and GitLab ends them by itself. What no runner has shown has to be failed by its agent.
+ */
+export function endedWithRunner({ unbegun, audit }: Pick<History, 'unbegun' | 'audit'>): ReadonlySet<number> {
+  const confirmed = new Set(
+    audit.filter(({ event }) => event === 'job_confirmed').map(({ detail }) => Number(detail.job_id)),
+  );
+  return new Set(unbegun.map(({ job }) => job).filter((job) => confirmed.has(job)));
+}
 
 /** How each job that GitLab handed out has ended, by word; `nowhere` breaks the rule. */
 export function outcomes(history: History): ReadonlyMap<number, string> {
@@ -102,6 +114,7 @@ export function outcomes(history: History): ReadonlyMap<number, string> {
       .filter(({ state, attempt }) => attempt !== null && (state === 'waiting_for_approval' || state === 'pending'))
       .map(({ attempt }) => attempt),
   );
+  const withRunner = endedWithRunner(history);
   const out = new Map<number, string>();
   for (const { job, status, handedOutAt, note } of history.gitlab) {
     if (handedOutAt === null) continue;
@@ -109,6 +122,7 @@ export function outcomes(history: History): ReadonlyMap<number, string> {
     else if (canceled.has(job)) out.set(job, 'canceled in GitLab');
     else if (status === 'failed' && note) out.set(job, 'failed with a note');
     else if (status === 'running' && parked.has(job)) out.set(job, 'parked');
+    else if (status === 'running' && withRunner.has(job)) out.set(job, ENDED_WITH_RUNNER);
     else if (status === 'running' && onTheWay(history, agents.get(job), handedOutAt).length > 0)
       out.set(job, LOST_ON_THE_WAY);
     else out.set(job, 'nowhere');
@@ -261,6 +275,9 @@ export function excused(history: History): Readonly<Record<string, number>> {
         : 'job nobody ever had: its agent was killed or stood within 3 s of the answer',
     );
   }
+  for (const how of outcomes(history).values())
+    if (how === ENDED_WITH_RUNNER)
+      excuse('job that its runner had shown to have, and was killed with before the first line');
   for (const start of history.started) {
     const job = jobs.get(start.job);
     if (job === undefined || !wasApproved(history, job, start) || wasApproved(history, job, start, CALM_MS)) continue;

@@ -9,7 +9,7 @@ import { type PostgresPair, startPostgresPair } from '../support/postgres-pair.t
 import { writeAgentFolder, writeHubFolder } from '../support/scene.ts';
 import { type ScriptedRunner, startScriptedRunner } from '../support/scripted-runner.ts';
 import { ROOT } from '../support/source-files.ts';
-import type { Started } from './history.ts';
+import type { Started, Unbegun } from './history.ts';
 import { type Member, memberOf } from './member.ts';
 import { startProxy, type Wire } from './proxy.ts';
 import type { Shape } from './schedule.ts';
@@ -85,6 +85,7 @@ export interface World {
   readonly hubs: readonly Hub[];
   readonly postgres: PostgresPair | null;
   readonly started: readonly Started[];
+  readonly unbegun: readonly Unbegun[];
   /** What went wrong with the harness or with a start. */
   readonly troubles: string[];
   readonly tokens: Readonly<Record<PersonName, string>>;
@@ -113,6 +114,7 @@ export async function startWorld(shape: Shape, program = HOLDPOINT): Promise<Wor
   const stops: (() => unknown)[] = [];
   const troubles: string[] = [];
   const started: Started[] = [];
+  const unbegun: Unbegun[] = [];
   const warp = pathToFileURL(join(ROOT, 'test/faults/time-warp.mjs')).href;
   const close = async (): Promise<void> => {
     for (const stop of stops.splice(0).reverse()) await stop();
@@ -220,7 +222,7 @@ export async function startWorld(shape: Shape, program = HOLDPOINT): Promise<Wor
       let runner: ScriptedRunner | null = null;
       const begin = (): void => {
         const mine = `${name} runner ${++generation}`;
-        runner = startScriptedRunner({
+        const one = startScriptedRunner({
           url: `http://127.0.0.1:${toAgent.port}`,
           token,
           version: generation % 3 === 0 ? '17.0' : '18.5',
@@ -229,9 +231,15 @@ export async function startWorld(shape: Shape, program = HOLDPOINT): Promise<Wor
           checkIntervalMs: 150,
           work: () => new Promise((resolve) => setTimeout(resolve, 100)),
         });
-        runner.onStart(({ jobId, lines }) =>
+        one.onStart(({ jobId, lines }) =>
           started.push({ job: jobId, at: Date.now(), runner: mine, agent: name, key: keyIn(lines) }),
         );
+        // What it was told to drop while it lived is not its own doing.
+        one.onFinish(({ jobId, outcome }) => {
+          if (outcome === 'dropped' && runner !== one)
+            unbegun.push({ job: jobId, at: Date.now(), runner: mine, agent: name });
+        });
+        runner = one;
       };
       const end = (): void => {
         void runner?.stop();
@@ -258,7 +266,7 @@ export async function startWorld(shape: Shape, program = HOLDPOINT): Promise<Wor
         },
       });
     }
-    return { shape, gitlab, hosts, hubs, postgres, started, troubles, tokens, close };
+    return { shape, gitlab, hosts, hubs, postgres, started, unbegun, troubles, tokens, close };
   } catch (error) {
     await close();
     throw error;
