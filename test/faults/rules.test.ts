@@ -174,6 +174,23 @@ describe('the rules of the storms', () => {
     expect(broken({ audit: fine.audit.filter(({ event }) => event !== 'hold_released') })).toEqual(['states']);
   });
 
+  it('are kept by a job that its agent let go by itself once the hub is told so, and by no other job of its hold', () => {
+    const offline = row(3, 'job_passed_offline', { approval: 2, detail: { job_id: 1, state: 'waiting_for_approval' } });
+    const told = (...rows: AuditLine[]) => ({
+      audit: [row(1, 'hold_opened'), voted, ...rows, row(4, 'job_handed_out'), row(5, 'job_ended')],
+    });
+    expect(broken(told(offline))).toEqual([]);
+    expect(broken(told())).toEqual(['states']);
+    expect(broken(told({ ...offline, event: 'report_refused' }))).toEqual(['states']);
+    expect(broken(told({ ...offline, detail: { ...offline.detail, job_id: 2 } }))).toEqual(['states']);
+    expect(broken(told({ ...offline, hold: 6 }))).toEqual(['states']);
+    const late = told();
+    expect(broken({ audit: [...late.audit, { ...offline, seq: 6 }] })).toEqual(['states']);
+    // What began as such a job has its approval from the first row on.
+    const begun = [row(1, 'job_passed_offline', { approval: 2 }), voted, row(4, 'job_handed_out')];
+    expect(broken({ audit: begun })).toEqual([]);
+  });
+
   it('say what they excuse, with the reason, and how much they were held against', () => {
     expect(excused(fine)).toEqual({});
     expect(looked(fine)).toMatchObject({ lost: 1, unapproved: 1, vote: 1, rejected: 0, audit: 6, uses: 0 });

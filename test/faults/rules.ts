@@ -206,20 +206,24 @@ function* states({ holds, audit, started }: History): Generator<Violation> {
   for (const [hold, rows] of byHold) {
     let ended: AuditLine | null = null;
     let may: 'no' | 'released' | 'passed' = 'no';
+    /** Jobs that an agent let go by itself although the hub had been asked: that lets go nothing else of their Hold. */
+    const offline = new Set<number>();
     for (const [n, row] of rows.entries()) {
       const job = Number(row.detail.job_id);
       if (ended !== null && MOVES.has(row.event))
         yield { rule: 'states', words: `hold ${hold}: ${row.event} (row ${row.seq}) after ${ended.event}` };
       if (row.event === 'hold_released') may = 'released';
-      if (row.event === 'job_passed' || row.event === 'job_passed_offline' || row.event === 'job_tolerated')
-        may = 'passed';
+      const wasKnown = row.event === 'job_passed_offline' && row.detail.state !== undefined;
+      if (wasKnown) offline.add(job);
+      if (row.event === 'job_passed' || row.event === 'job_tolerated') may = 'passed';
+      if (row.event === 'job_passed_offline' && !wasKnown) may = 'passed';
       if (row.event === 'hold_fell_back' && may === 'released') may = 'no';
       if (row.event === 'job_handed_out') {
         // Asked before its first byte: the agent was told no, and has to say that it took the job back.
         const takenBack = rows
           .slice(n + 1)
           .some((later) => later.event === 'job_undelivered' && later.detail.job_id === job);
-        if (may === 'no' && !takenBack && ran.has(job))
+        if (may === 'no' && !offline.has(job) && !takenBack && ran.has(job))
           yield {
             rule: 'states',
             words: `hold ${hold}: job ${job} was handed out (row ${row.seq}) and nothing let it go`,
