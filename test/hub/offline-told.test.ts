@@ -80,6 +80,20 @@ describe('a job that the hub was asked about before it went away', () => {
     expect(await world.state(2)).toBe('pending');
   });
 
+  it('T41 is over with its run where it waited, so that no approval of later has it run once more', async () => {
+    await world.admit(first);
+    await world.admit(job);
+    world.clock.advance(2 * MINUTE);
+    await says('handed_out');
+    expect(await world.state(2)).toBe('waiting_for_approval');
+    await tell(byFile);
+    await says('handed_out');
+    expect(await world.state(2)).toBe('running');
+    await says('ended', 'success');
+    expect(await world.state(2)).toBe('success');
+    expect(await records()).toMatchObject([{ hold: 2 }]);
+  });
+
   it('T16 opens one for the file of a host although the hub had let it pass at once, on a review that closes with the job', async () => {
     await passes();
     world.clock.advance(2 * MINUTE);

@@ -1,6 +1,6 @@
 import { HoldpointError } from '../domain/errors.ts';
 import type { Facts } from '../domain/facts.ts';
-import { type Attempt, type Hold, isFinal } from '../domain/hold.ts';
+import { type Attempt, type Hold, isFinal, liveAttempt, transition } from '../domain/hold.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { OfflineRun } from '../domain/parked-job.ts';
 import { placeOf, subjectOf } from '../domain/subject.ts';
@@ -119,9 +119,11 @@ async function recordNew(s: Settlement, told: Told): Promise<Hold> {
 
 /**
  * The hub was asked for it before it went away, and its answer was lost. How the Hold stands stays as it is, whatever became of it
- * meanwhile: only what the agent reports of the job moves it. What is compared is what the hub was asked about, not what it is told now.
+ * meanwhile: what the agent reports of the job moves it, where it waits, too, or an approval of later would have the job run once
+ * more (T41). What is compared is what the hub was asked about, not what it is told now.
  */
-async function recordKnown(s: Settlement, told: Told, hold: Hold, attempt: Attempt): Promise<Hold> {
+async function recordKnown(s: Settlement, told: Told, known: Hold, attempt: Attempt): Promise<Hold> {
+  const hold = await mayCross(s, known, attempt.jobId);
   const facts = (await s.tx.facts(hold.id, attempt.jobId)) ?? told.facts;
   const ran = told.digest === hold.digest ? null : told.digest;
   const found = await groundOf(s, { ...hold, facts }, told.run, ran);
@@ -135,6 +137,13 @@ async function recordKnown(s: Settlement, told: Told, hold: Hold, attempt: Attem
   await openRecord(s, asked, asked.review ?? 0, ground.reason);
   if (isFinal(asked.state)) await closeIfEmpty(s, asked.review, 'canceled');
   return asked;
+}
+
+async function mayCross(s: Settlement, hold: Hold, jobId: number): Promise<Hold> {
+  if (hold.state !== 'waiting_for_approval' || liveAttempt(hold)?.jobId !== jobId) return hold;
+  const crossing = transition(hold, { type: 'cross', jobId }, s.now);
+  await s.tx.updateHold(crossing);
+  return crossing;
 }
 
 /** It passed at once, and nobody was asked: the record hangs on a Review. */

@@ -80,7 +80,7 @@ export interface Hold {
   readonly expiresAt: number;
   readonly endedAt: number | null;
   readonly reason: string | null;
-  /** Job that was released when the Approval was revoked: its hand-out may cross the revocation on the way. */
+  /** Job that was released when the Approval was revoked, or ran without this hub: its hand-out may be on the way. */
   readonly crossing: number | null;
   /** Approval that its configuration gate is passed with while its deployment gate is not; null otherwise. */
   readonly configured: number | null;
@@ -105,6 +105,7 @@ export type HoldCommand =
   | { readonly type: 'attach'; readonly attempt: Attempt; readonly inputs: Inputs; readonly timeoutS: number | null }
   | { readonly type: 'park'; readonly jobId: number; readonly parkedUntil: number | null }
   | { readonly type: 'detach'; readonly jobId: number; readonly reason: string }
+  | { readonly type: 'cross'; readonly jobId: number }
   | { readonly type: 'hand_out'; readonly jobId: number }
   | { readonly type: 'confirm'; readonly jobId: number }
   | { readonly type: 'undelivered'; readonly jobId: number }
@@ -163,7 +164,9 @@ export const LEGAL: Legal = {
   attach: ['waiting_for_approval', 'pending'],
   park: ['waiting_for_approval', 'pending'],
   detach: ['waiting_for_approval', 'pending'],
-  // From waiting only for the job that was released when its Approval was revoked: it runs, and hiding that would be worse.
+  // Its agent let it go without this hub: what it tells of that is on the way.
+  cross: ['waiting_for_approval'],
+  // From waiting only for the job that was released when its Approval was revoked, or without this hub: it runs, and hiding that would be worse.
   hand_out: ['pending', 'waiting_for_approval'],
   confirm: ['running'],
   undelivered: ['running'],
@@ -273,6 +276,9 @@ function apply(hold: Hold, command: HoldCommand, now: number): Hold {
     case 'detach':
       requireLive(hold, command.jobId, 'detaching');
       return { ...hold, attempts: withLive(hold, { endedAt: now, ended: command.reason, parkedUntil: null }) };
+    case 'cross':
+      requireLive(hold, command.jobId, 'going without this hub');
+      return { ...hold, crossing: command.jobId };
     case 'hand_out':
       requireLive(hold, command.jobId, 'handing out');
       if (hold.state === 'waiting_for_approval' && hold.crossing !== command.jobId) throw wrongState(hold, 'hand_out');
