@@ -9,7 +9,9 @@ import { parseCast } from '../../agent/src/domain/asciicast.ts';
 import type { Token } from '../../agent/src/domain/token.ts';
 import { PRESENCE_BEAT_MS, PRESENCE_GRACE_MS, PRESENCE_LOOK_MS, present } from '../../agent/src/domain/watching.ts';
 import { type Attendance, createAttendance } from '../../agent/src/hub/attendance.ts';
-import { DAY, hubLog, hubWorld, policyWith, type World } from '../support/hub-world.ts';
+import { runCli } from '../support/cli.ts';
+import { eventually, startHub, welcomed } from '../support/hub-server.ts';
+import { DAY, hubLog, hubWorld, policyWith, requestFor, type World } from '../support/hub-world.ts';
 
 let world: World;
 beforeEach(async () => {
@@ -416,5 +418,30 @@ describe('the recording of a job', () => {
     await end();
     await endRecordings(world.context);
     expect(await world.store.recording(1, 1)).toMatchObject({ state: 'ended', problem: 'nothing of it has come' });
+  });
+});
+
+describe('a stop over the network', () => {
+  it('says whether the agent that has the job is there: until it is, the job runs on', async () => {
+    const hub = await startHub();
+    const link = await welcomed(hub.url, hub.keys.embedded);
+    const { digest } = requestFor({ id: 1 });
+    await hub.world.admit({ id: 1 });
+    await hub.call('POST', '/api/v1/holds/1/approve', await hub.token('maria'), { digest });
+    await hub.world.report('embedded', { hold: 1, jobId: 1, event: 'handed_out' });
+    const token = await hub.token('jonas');
+    const stop = async () => {
+      const { exit, out, err } = await runCli(['holds', 'stop', '1', '--comment', 'no'], {
+        env: { HOLDPOINT_HUB_URL: hub.url, HOLDPOINT_TOKEN: token },
+      });
+      expect(exit, err).toBe(0);
+      return out;
+    };
+    expect(await stop()).toMatch(/^hold 1: job 1 is stopped \(jonas, .*\); the hold follows when GitLab says so\n$/);
+    link.socket.terminate();
+    await eventually(stop, (words) =>
+      /is to be stopped \(jonas, .*its agent embedded is not connected: it runs on until/.test(words),
+    );
+    await hub.close();
   });
 });

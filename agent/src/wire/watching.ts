@@ -60,7 +60,11 @@ export const stoppedSchema = z.strictObject({
   by: text.nullable(),
   reason: text,
   at: time,
+  /** Who has the job, and whether it is linked to any hub: until it is, the job runs on. */
+  agent: text,
+  agent_connected: z.boolean(),
 });
 
+export type Stopped = z.output<typeof stoppedSchema>;
 export type WatchingView = z.output<typeof watchingSchema>;
 export type RecordingView = z.output<typeof recordingSchema>;

@@ -24,8 +24,11 @@ async function stop(text: string, command: Command, { io, json }: CommandContext
   const body = { comment, ...(file === undefined ? {} : { gitlab_token: gitlabCredential(file, io) }) };
   const stopped = await connectHub(command, io).post(`/api/v1/holds/${id}/stop`, stoppedSchema, body);
   if (json) return io.out(`${JSON.stringify(stopped)}\n`);
-  const { job_id: job, by, reason, at } = stopped;
-  const words = `hold ${id}: job ${job} is stopped (${by ?? 'by the hub'}, ${minute(at)}: ${reason}); the hold follows when GitLab says so`;
+  const { job_id: job, by, reason, at, agent, agent_connected: isThere } = stopped;
+  const who = `${by ?? 'by the hub'}, ${minute(at)}: ${reason}`;
+  const words = isThere
+    ? `hold ${id}: job ${job} is stopped (${who}); the hold follows when GitLab says so`
+    : `hold ${id}: job ${job} is to be stopped (${who}), but its agent ${agent} is not connected: it runs on until the agent is back; to end it now, cancel it in GitLab`;
   return io.out(`${printable(words)}\n`);
 }
 

@@ -11,14 +11,14 @@ import { type RouteContext, VOTES } from './context.ts';
 const recordingQuery = z.object({ job: z.coerce.number().int().positive().optional() });
 
 /** Jobs that run: stop one, take the recording of one. */
-export function watchingRoutes({ hub, detached }: RouteContext): readonly Route[] {
+export function watchingRoutes({ hub, detached, reach }: RouteContext): readonly Route[] {
   return [
     route('POST', '/api/v1/holds/:id/stop', 'Stop the job while it runs', VOTES, {
       params: idParam,
       body: stopBody,
       reply: stoppedSchema,
       handle: async ({ params, body, caller }) => {
-        const { stop } = await stopJob(hub, caller, { hold: params.id, comment: body.comment });
+        const { hold, stop } = await stopJob(hub, caller, { hold: params.id, comment: body.comment });
         // The agent ends it whatever GitLab says; where the caller may, GitLab is told in their name as well (T52).
         const own = body.gitlab_token ?? null;
         if (own !== null || detached.until(caller) !== null)
@@ -26,7 +26,8 @@ export function watchingRoutes({ hub, detached }: RouteContext): readonly Route[
             if (!(error instanceof HoldpointError)) throw error;
           });
         const { cause: _, ...told } = stopView(stop);
-        return { id: params.id, ...told };
+        const agent = hold.attempts.find(({ jobId }) => jobId === stop.jobId)?.agent ?? '';
+        return { id: params.id, ...told, agent, agent_connected: reach.connected(agent) !== null };
       },
     }),
     {

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { namesInWords } from '../../../../src/domain/names.ts';
 import type { HoldDetail } from '../../../../src/wire/api.ts';
-import type { RecordingView, WatchingView } from '../../../../src/wire/watching.ts';
+import type { RecordingView, Stopped, WatchingView } from '../../../../src/wire/watching.ts';
 import { useAct } from '../../lib/act.ts';
 import { ask } from '../../lib/ask.ts';
 import { attendJob } from '../../lib/live.ts';
@@ -124,11 +124,13 @@ function Live({
 function StopJob({ hold }: { readonly hold: HoldDetail }) {
   const [isOpen, setOpen] = useState(false);
   const [comment, setComment] = useState('');
+  const [away, setAway] = useState<string | null>(null);
   const act = useAct();
   const stop = async (): Promise<void> => {
     const body = { comment: comment.trim() };
     const done = await act.run(async () => {
-      await ask('POST', `holds/${hold.id}/stop`, body);
+      const { agent, agent_connected: isThere } = await ask<Stopped>('POST', `holds/${hold.id}/stop`, body);
+      setAway(isThere ? null : agent);
     }, 'The job is stopped');
     if (done) setOpen(false);
   };
@@ -137,6 +139,13 @@ function StopJob({ hold }: { readonly hold: HoldDetail }) {
       <button type="button" class="danger" onClick={() => setOpen(true)}>
         Stop the job
       </button>
+      {away !== null && (
+        <Notice tone="warn">
+          <Shown
+            text={`Agent ${away} is not connected: the job runs on until it is. To end it now, cancel it in GitLab.`}
+          />
+        </Notice>
+      )}
       {isOpen && (
         <Dialog title={`Stop job ${hold.job_id}?`} onClose={() => setOpen(false)}>
           <p>
