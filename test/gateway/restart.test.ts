@@ -200,11 +200,11 @@ describe('a stop', () => {
     const silent = await rawConnection(one.gate.port);
     await send(one.gate.port, 'GET', '/');
     const stopping = one.gate.agent.close({ drainMs: 3_600_000 });
-    one.gate.clock.skip(999);
+    one.gate.clock.skip(900);
     expect(
       await Promise.race([stopping.then(() => 'stopped'), send(one.gate.port, 'GET', '/').catch(() => 'deaf')]),
     ).toBe('deaf');
-    one.gate.clock.skip(1);
+    one.gate.clock.skip(100);
     expect(await silent.ended).toBe('');
     await stopping;
     expect(one.gate.log.lines.some(({ message }) => message.includes('cut off'))).toBe(false);
