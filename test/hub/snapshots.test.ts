@@ -39,6 +39,25 @@ describe('what snapshots say', () => {
     expect(one!.approvals.map(({ approval }) => approval.id)).toEqual([2, 1]);
   });
 
+  it('T30 is read of no more projects than a snapshot takes approvals of', async () => {
+    const projects = [1, 2, 3];
+    await world.admit({ id: 1 });
+    await world.approve('maria', 1, { lifetime: 'standing' });
+    const approval = (await world.store.approval(1))!;
+    const read: number[] = [];
+    const [body] = await bodiesOf(['embedded'], {
+      projectsOfAgents: async () => new Map([['embedded', projects]]),
+      decidedProjects: async () => new Set(projects),
+      approvals: async ({ project }, { after, limit }) => {
+        read.push(Number(project));
+        const next = after === 0 ? 4_000 : after - 1;
+        return Array.from({ length: Math.min(limit, next) }, (_, n) => ({ ...approval, id: next - n }));
+      },
+    });
+    expect(body!.approvals.length).toBe(5_000);
+    expect([...new Set(read)]).toEqual([1, 2]);
+  });
+
   it('T29 is nothing about a project with more denials than a snapshot takes: one left out would let its job run', async () => {
     await world.admit({ id: 1 });
     await world.approve('maria', 1, { lifetime: 'standing' });

@@ -42,6 +42,8 @@ export async function snapshotBodies(
     const approvals: SnapshotApproval[] = [];
     const denials: Grounds['denials'][number][] = [];
     for (const project of projects) {
+      // Of further ones nothing would be told: an agent of a thousand projects must not have all of their approvals read.
+      if (approvals.length >= MAX_APPROVALS) break;
       const found = grounds.get(project) ?? groundsOf(s, project, cache);
       grounds.set(project, found);
       const { approvals: approved, denials: denied } = await found;

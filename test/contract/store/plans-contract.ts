@@ -53,6 +53,11 @@ const ASKED: readonly (readonly [what: string, ask: (reader: StoreReader) => Pro
     /holds_of_project_in_state/,
   ],
   ['approvals of a project', (r) => r.approvals({ project: 1, sight: MANY }, PAGE), OF_PROJECT],
+  [
+    'what is approved in a project, the newest first',
+    (r) => r.approvals({ project: 1, revoked: false, endsAfter: 1, sight: null }, NEWEST),
+    /approvals_(of_project|of_subject|in_force)/,
+  ],
   ['approvals of a path', (r) => r.approvals({ project: 'a/1', sight: MANY }, PAGE), /approvals_of_path/],
   ['approvals of few projects', (r) => r.approvals({ sight: FEW }, NEWEST), OF_PROJECT],
   ['the newest approvals', (r) => r.approvals({ sight: MANY }, NEWEST), BY_NUMBER],
