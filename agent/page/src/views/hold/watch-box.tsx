@@ -15,6 +15,8 @@ import { Player } from './player.tsx';
 
 /** Watching a job while it runs, stopping it, and what was recorded of it; nothing where there is nothing of that. */
 export function WatchBox({ hold, onWatching }: { readonly hold: HoldDetail; onWatching(): void }) {
+  // Kept here: whoever has stopped a job is not offered to stop it any more, and has to read on that it runs.
+  const [away, setAway] = useState<string | null>(null);
   const { watching } = hold;
   if (watching === null) return null;
   const isOver = hold.ended_at !== null;
@@ -32,7 +34,14 @@ export function WatchBox({ hold, onWatching }: { readonly hold: HoldDetail; onWa
           <Time at={watching.stopped.at} />: <Shown text={watching.stopped.reason} />
         </Notice>
       )}
-      {mayStop && <StopJob hold={hold} />}
+      {isRunning && away !== null && (
+        <Notice tone="warn">
+          <Shown
+            text={`Agent ${away} is not connected: the job runs on until it is. To end it now, cancel it in GitLab.`}
+          />
+        </Notice>
+      )}
+      {mayStop && <StopJob hold={hold} onAway={setAway} />}
       {watching.recordings.map((recording) => (
         <Recorded key={recording.job_id} hold={hold.id} recording={recording} />
       ))}
@@ -121,16 +130,15 @@ function Live({
 }
 
 /** Ends the job on its runner; what follows is said first. */
-function StopJob({ hold }: { readonly hold: HoldDetail }) {
+function StopJob({ hold, onAway }: { readonly hold: HoldDetail; onAway(agent: string | null): void }) {
   const [isOpen, setOpen] = useState(false);
   const [comment, setComment] = useState('');
-  const [away, setAway] = useState<string | null>(null);
   const act = useAct();
   const stop = async (): Promise<void> => {
     const body = { comment: comment.trim() };
     const done = await act.run(async () => {
       const { agent, agent_connected: isThere } = await ask<Stopped>('POST', `holds/${hold.id}/stop`, body);
-      setAway(isThere ? null : agent);
+      onAway(isThere ? null : agent);
     }, 'The job is stopped');
     if (done) setOpen(false);
   };
@@ -139,13 +147,6 @@ function StopJob({ hold }: { readonly hold: HoldDetail }) {
       <button type="button" class="danger" onClick={() => setOpen(true)}>
         Stop the job
       </button>
-      {away !== null && (
-        <Notice tone="warn">
-          <Shown
-            text={`Agent ${away} is not connected: the job runs on until it is. To end it now, cancel it in GitLab.`}
-          />
-        </Notice>
-      )}
       {isOpen && (
         <Dialog title={`Stop job ${hold.job_id}?`} onClose={() => setOpen(false)}>
           <p>
